@@ -1,0 +1,31 @@
+"""The cost of thinking: an additive value that counts every token and call a search caused.
+
+It does not know who spends or who is charged; the engine fills it, evaluation adds it up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a search caused. Costs add field by field."""
+
+    prompt_tokens: int = 0  # tokens of prompts forwarded through the policy
+    sampled_tokens: int = 0  # tokens sampled from the policy: duplicates, illegal and discarded lines included
+    policy_calls: int = 0  # prompts answered by the policy (a batch of n prompts is n calls)
+    critic_tokens: int = 0  # tokens forwarded through the critic
+    critic_calls: int = 0  # positions scored by the critic
+    depth: int = 0  # model calls that had to follow one another
+    seconds: float = 0.0  # share of the model time of the batches it took part in
+
+    def __add__(self, other: Cost) -> Cost:
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
+
+    def flops(self, policy_parameters: int, critic_parameters: int = 0) -> float:
+        """Forward FLOPs: two per non-embedding parameter and token (Kaplan et al. 2020)."""
+        policy_tokens = self.prompt_tokens + self.sampled_tokens
+        return 2.0 * (policy_tokens * policy_parameters + self.critic_tokens * critic_parameters)
