@@ -1,0 +1,116 @@
+"""The figures hold the numbers of their tables, and the second renderer draws them all or says what it cannot draw."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from game24lab import figures
+
+STEPS = np.arange(0, 100, 10)
+LOG = pd.DataFrame({"step": STEPS, "loss": 2 - STEPS / 100, "accuracy": np.where(STEPS % 50 == 0, 0.25, np.nan)})
+LOG["low"], LOG["high"] = LOG["accuracy"] - 0.1, LOG["accuracy"] + 0.1
+RELIABILITY = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.2, 0.8], "low": [0.1, 0.7], "high": [0.3, 0.9]})
+VALUES = pd.DataFrame({"value": [-0.5, 0.5] * 2, "truth": [True] * 2 + [False] * 2, "share": [0.2, 0.8, 0.9, 0.1]})
+ARMS = pd.DataFrame(
+    [("greedy", "verified", 38, 0.4, 0.3, 0.5), ("mcts", "verified", 300, 0.98, 0.93, 0.99),
+     ("mcts", "verified", 600, 0.99, 0.95, 1.0), ("mcts", "unverified", 310, 0.8, 0.7, 0.9)],
+    columns=["arm", "mode", "sampled_tokens", "accuracy", "low", "high"],
+)  # fmt: skip
+PASS = pd.DataFrame({"k": [1, 2, 4], "accuracy": [0.3, 0.5, 0.7], "low": [0.2, 0.4, 0.6], "high": [0.4, 0.6, 0.8]})
+COST = pd.DataFrame({"arm": ["greedy", "mcts"], "policy": [1e6, 4e8], "critic": [0.0, 9e8]})
+ALL = {
+    "learning": figures.draw_learning(LOG),
+    "loss alone": figures.draw_learning(LOG[["step", "loss"]]),
+    "calibration": figures.draw_calibration(RELIABILITY, VALUES),
+    "reliability": figures.draw_calibration(RELIABILITY),
+    "accuracy": figures.draw_accuracy(ARMS),
+    "pass@k": figures.draw_pass_at_k(PASS),
+    "cost": figures.draw_cost(COST, "FLOPs"),
+}
+
+
+def texts(svg: str) -> list[str]:
+    nodes = (node for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("}text"))
+    return ["".join(node.itertext()).strip() for node in nodes]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_figure_is_drawn_without_a_browser_and_twice_the_same(name):
+    figure = ALL[name]
+    svg = figures.to_svg(figure)
+    assert svg == figures.to_svg(figure)
+    shown = texts(svg)
+    titles = [axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes()) if axis.title.text]
+    assert set(titles) <= set(shown)
+
+
+def test_points_are_drawn_where_the_numbers_are():
+    """The path of the loss curve, scaled back, is the table's column."""
+    svg = figures.to_svg(ALL["loss alone"])
+    paths = [node.get("d") for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("}path")]
+    curves = [np.array(re.findall(r"[ML] (\S+) (\S+)", d), dtype=float) for d in paths if d.count("L") == len(LOG) - 1]
+    (curve,) = [curve for curve in curves if len(curve) == len(LOG)]
+    scaled = (curve - curve[0]) / (curve[-1] - curve[0])
+    expected = (LOG["loss"] - LOG["loss"].iloc[0]) / (LOG["loss"].iloc[-1] - LOG["loss"].iloc[0])
+    np.testing.assert_allclose(scaled[:, 1], expected, atol=1e-4)
+
+
+def test_verified_and_unverified_differ_by_symbol_and_name():
+    traces = {trace.name: trace for trace in ALL["accuracy"].data}
+    assert set(traces) == {"greedy, verified", "mcts, verified", "mcts, unverified"}
+    assert traces["mcts, verified"].marker.symbol != traces["mcts, unverified"].marker.symbol
+    assert traces["mcts, verified"].marker.color == traces["mcts, unverified"].marker.color
+    assert list(traces["mcts, verified"].x) == [300, 600]
+    assert traces["greedy, verified"].error_y.array[0] == pytest.approx(0.1)
+
+
+def test_names_are_text_and_never_markup():
+    name = "_<b>$x^2$</b> & \x07"
+    figure = figures.draw_accuracy(ARMS.assign(arm=name))
+    assert figure.data[0].name == "_&lt;b&gt;$x^2$&lt;/b&gt; &amp; \ufffd, verified"
+    assert "_<b>$x^2$</b> & \ufffd, verified" in texts(figures.to_svg(figure))
+
+
+def test_missing_accuracy_is_left_out_and_not_drawn_as_zero():
+    figure = figures.draw_accuracy(ARMS.assign(accuracy=[np.nan, 0.98, 0.99, 0.8]))
+    assert "greedy, verified" not in [trace.name for trace in figure.data]
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "html"])
+def test_save_writes_what_the_ending_says(tmp_path, ending):
+    path = figures.save(ALL["pass@k"], tmp_path / f"figure.{ending}")
+    start = path.read_bytes()[:2000]
+    assert {"svg": b"<svg", "pdf": b"%PDF", "png": b"\x89PNG", "html": b"<html"}[ending] in start
+
+
+@pytest.mark.parametrize(
+    ("figure", "message"),
+    [
+        (go.Figure(go.Heatmap(z=[[1]])), "trace type 'heatmap'"),
+        (go.Figure(go.Scatter(x=[1], y=[1], text=["a"])), "'text'"),
+        (go.Figure(go.Scatter(x=[1], y=[1], fill="tozeroy")), "fill 'tozeroy'"),
+        (go.Figure(go.Scatter(x=[1], y=[1], marker={"symbol": "hexagram"})), "symbol 'hexagram'"),
+        (go.Figure(go.Bar(x=[1], y=[1]), layout={"barmode": "overlay"}), "barmode 'overlay'"),
+        (go.Figure(layout={"annotations": [{"text": "a"}]}), "'annotations'"),
+        (go.Figure(go.Scatter(x=[1], y=[1]), layout={"xaxis": {"tickformat": "%Y"}}), "tickformat '%Y'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(figure, message):
+    with pytest.raises(ValueError, match=message):
+        figures.to_svg(figure)
+
+
+def test_bad_tables_and_names_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="lacks the column 'loss'"):
+        figures.draw_learning(LOG[["step"]])
+    with pytest.raises(ValueError, match="no rows"):
+        figures.draw_pass_at_k(PASS[:0])
+    with pytest.raises(ValueError, match="mode 'both'"):
+        figures.draw_accuracy(ARMS.assign(mode="both"))
+    with pytest.raises(ValueError, match=r"\.html, \.svg, \.pdf or \.png"):
+        figures.save(ALL["cost"], tmp_path / "figure.gif")
+    assert not list(tmp_path.iterdir())
