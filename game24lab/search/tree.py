@@ -2,6 +2,11 @@
 
 Every algorithm fills one, sampling too (a star of chains). After google-deepmind/mctx: a tree is arrays, not objects.
 It does not know of tasks, models or algorithms; a position is a label, an expression and numbers here.
+
+An event is `[kind, node, visits, total, sampled]`: the node's statistics right after it, and all tokens sampled so far.
+`expand`: the node appears (one event a node, in the order of the indices). `evaluate`: its value became known.
+`select`: a simulation passes through it (one a node of the path, root first). `backup`: its visits and total changed
+(for every node of the position). `prune`: given up. `stop`: the search ended, at the node it commits to (0: at none).
 """
 
 from __future__ import annotations

@@ -1,0 +1,341 @@
+"""The engine: runs hundreds of searches at once, turns their requests into few model calls, and meters every token.
+
+Per round it gathers the outstanding requests of all running searches (`game24lab.search.requests`) into one model call
+per kind and sampling settings. It does not know any algorithm, nor how policy and critic work, nor what a state is.
+
+Who pays. A search is charged for what it would have caused had it run alone, so its cost depends neither on its
+neighbours nor on their order; its tokens are those the models returned, wanted or not. With `merge`, an equal request
+(equal `task.key`, settings and `attempt`) of the *same* search is answered from memory and adds to `saved` instead of
+`cost`. Positions of *different* searches with equal texts share the critic's value: all are charged, it is computed
+once, and `Totals` shows the difference. Proposals are never shared between searches, which would make their luck one.
+`merge=False` turns all sharing off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from game24lab.cost import Cost
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Request, Value, require, suggest
+from game24lab.tasks.task import Task
+
+MODES = ("verified", "unverified")
+_FIELDS = tuple(f.name for f in fields(Cost))
+UNITS = (*_FIELDS, "flops")
+_PROVIDED = ("verified", "merge", "rng")  # keywords that the engine fills in, where the algorithm takes them
+
+Algorithm = Callable[..., Generator[Request, list, Outcome]]
+
+
+@dataclass
+class Totals:
+    """Sums over a whole run: what the searches were charged, what the models really did, and in how many batches."""
+
+    charged: Cost = Cost()  # noqa: RUF009 - frozen
+    forwarded: Cost = Cost()  # noqa: RUF009 - `depth` is 0 here; `seconds` are those of the model calls
+    batches: int = 0
+
+    @property
+    def shared(self) -> Cost:
+        """What searches saved each other: charged less forwarded, in critic tokens and calls."""
+        names = ("critic_tokens", "critic_calls")
+        return Cost(**{name: getattr(self.charged, name) - getattr(self.forwarded, name) for name in names})
+
+
+@dataclass
+class _Search:
+    """One running search, what it knows already, and its account."""
+
+    place: int
+    problem: Any
+    seed: int
+    generator: Generator
+    request: Request | None = None
+    requests: int = 0
+    outcome: Outcome | None = None
+    memory: dict[Any, tuple[Any, dict]] = field(default_factory=dict)  # slot -> answer, price
+    cost: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
+    saved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
+
+    def advance(self, reply: list | BudgetSpent | None) -> None:
+        """Hand over a reply; afterwards there is a new request or an outcome."""
+        try:
+            throw = isinstance(reply, BudgetSpent)
+            self.request = self.generator.throw(reply) if throw else self.generator.send(reply)
+            self.requests += 1
+        except StopIteration as end:
+            self.request, self.outcome = None, end.value
+
+
+def run(
+    task: Task,
+    problems: Sequence[Any],
+    algorithm: Algorithm,
+    policy: Any,
+    critic: Any = None,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    mode: str = "verified",
+    seed: int | Sequence[int] = 0,
+    concurrent: int = 512,
+    merge: bool = True,
+    budget: Mapping[str, float] | None = None,
+    progress: bool = False,
+    trees: bool = True,
+    totals: Totals | None = None,
+) -> list[Outcome]:
+    """Search every problem; outcomes in the order of `problems`.
+
+    Args:
+        algorithm: a generator function as described above.
+        policy, critic: as in `game24lab.generation` and `game24lab.critic`; no critic is needed where none is asked.
+        parameters: keyword arguments of the algorithm.
+        mode: "verified": the search ends at the first answer that the exact verifier accepts. "unverified": it commits
+            to one answer by policy and critic alone.
+        seed: one number, or one for each problem. A search's samples depend on seed, problem and its own requests only.
+        concurrent: how many searches run at once; it changes speed and nothing else.
+        budget: limits in units of Cost, or "flops", for each search: no request that costs anything is started once a
+            limit is reached, so the last one may overshoot. A limit of 0 lets nothing start.
+        trees: keep the trees.
+        totals: filled with the sums over all searches.
+
+    ValueError for unknown parameters, modes and budget units, a bad problem, a request for values without a critic, or
+    a model that returns the wrong number of answers.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode {mode!r}: one of {', '.join(MODES)} is accepted")
+    require("concurrent", concurrent, int, 1)
+    for unit, limit in (budget or {}).items():
+        if unit not in UNITS:
+            raise ValueError(f"budget of {unit!r}: the units are {', '.join(UNITS)}{suggest(unit, UNITS)}")
+        require(f"budget of {unit}", limit, float, 0)
+    seeds = [seed] * len(problems) if isinstance(seed, int) else list(seed)
+    if len(seeds) != len(problems):
+        raise ValueError(f"seed: {len(seeds)} seeds for {len(problems)} problems; one, or one for each, is accepted")
+    arguments = bind(algorithm, parameters or {})
+    roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
+    wanted = inspect.signature(algorithm).parameters
+    desk = _Desk(task, policy, critic, merge, dict(budget or {}), Totals() if totals is None else totals)
+    outcomes: list[Outcome | None] = [None] * len(problems)
+
+    def start(place: int) -> _Search:
+        rng = random.Random(derive(seeds[place], problems[place], "rng"))
+        given = {"verified": mode == "verified", "merge": merge, "rng": rng}
+        given = {name: value for name, value in given.items() if name in wanted}
+        search = _Search(place, problems[place], seeds[place], algorithm(task, roots[place], **arguments, **given))
+        search.advance(None)
+        return search
+
+    def close(search: _Search) -> None:
+        outcome, cost = search.outcome, Cost(**search.cost)
+        desk.totals.charged += cost
+        if trees and outcome.tree is not None:
+            outcome.tree.meta |= {
+                "task": task.name, "problem": _plain(search.problem), "strategy": algorithm.__name__, "mode": mode,
+                "parameters": _plain(arguments), "seed": search.seed, "answer": outcome.answer,
+                "solved": outcome.solved, "outcome": outcome.outcome, "stopped": outcome.stopped,
+            }  # fmt: skip
+        outcomes[search.place] = replace(outcome, mode=mode, cost=cost, saved=Cost(**search.saved),
+                                         tree=outcome.tree if trees else None)  # fmt: skip
+
+    waiting, running = iter(range(len(problems))), []
+    with tqdm(total=len(problems), disable=not progress, unit="problem", desc=algorithm.__name__) as bar:
+        while True:
+            while len(running) < concurrent and (place := next(waiting, None)) is not None:
+                running.append(start(place))
+            if not running:
+                return outcomes
+            desk.answer(running)
+            for search in running:
+                if search.outcome is not None:
+                    close(search)
+                    bar.update()
+            running = [search for search in running if search.outcome is None]
+
+
+@dataclass
+class _Order:
+    """One prompt that a search has to pay for."""
+
+    search: _Search
+    slot: Any
+    text: str
+    seed: int
+
+
+@dataclass
+class _Desk:
+    """Where requests are gathered, forwarded and charged."""
+
+    task: Task
+    policy: Any
+    critic: Any
+    merge: bool
+    budget: dict[str, float]
+    totals: Totals
+    shared: dict[str, float] = field(default_factory=dict)  # the critic's values by text, over all searches
+
+    def answer(self, running: list[_Search]) -> None:
+        """One round: every running search gets one reply that costs something, and any number that cost nothing."""
+        orders: dict[Request, list[_Order]] = {}  # by kind and settings, which is the request without its states
+        waiting: list[tuple[_Search, list, set]] = []
+        for search in running:
+            while search.request is not None:
+                slots = self._name_slots(search)
+                fresh = {slot: place for place, slot in reversed(list(enumerate(slots))) if slot not in search.memory}
+                unit = self._find_spent(search) if fresh else None
+                if unit is not None:
+                    search.advance(BudgetSpent(unit))
+                elif fresh:
+                    kind = replace(search.request, states=())
+                    orders.setdefault(kind, []).extend(self._write_orders(search, fresh))
+                    waiting.append((search, slots, set(fresh)))
+                    break
+                else:
+                    self._reply(search, slots, set())
+        for kind, group in orders.items():
+            (self._score if isinstance(kind, Value) else self._generate)(kind, group)
+        for search, slots, fresh in waiting:
+            search.cost["depth"] += 1
+            self._reply(search, slots, fresh)
+
+    def _name_slots(self, search: _Search) -> list:
+        """A name for every answer wanted; equal names are answered once."""
+        request = search.request
+        if isinstance(request, Value):
+            if self.critic is None:
+                raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
+                                 "need none (mcts: leaf='rollout', best_of_n: choose='logprob')")  # fmt: skip
+        else:
+            require(*(("width", request.width) if isinstance(request, Propose) else ("n", request.n)), int, 1)
+        if self.merge:
+            kind = replace(request, states=())
+            return [(kind, self.task.key(state)) for state in request.states]
+        return [(search.requests, place) for place in range(len(request.states))]
+
+    def _find_spent(self, search: _Search) -> str | None:
+        for unit, limit in self.budget.items():
+            if unit == "flops":
+                critic = self.critic.parameters if self.critic is not None else 0
+                spent = Cost(**search.cost).flops(self.policy.parameters, critic)
+            else:
+                spent = search.cost[unit]
+            if spent >= limit:
+                return unit
+        return None
+
+    def _write_orders(self, search: _Search, fresh: Mapping[Any, int]) -> list[_Order]:
+        orders = []
+        for slot, place in sorted(fresh.items(), key=lambda item: item[1]):
+            text = self.task.text(search.request.states[place])
+            orders.append(_Order(search, slot, text, derive(search.seed, search.problem, search.requests, place)))
+        return orders
+
+    def _generate(self, kind: Propose | Complete, orders: list[_Order]) -> None:
+        lines = isinstance(kind, Propose)
+        n = kind.width if lines else kind.n
+        begin = time.perf_counter()
+        answers = self.policy.generate(
+            [order.text for order in orders], [n] * len(orders), max_tokens=kind.max_tokens,
+            temperature=kind.temperature, top_p=kind.top_p, top_k=kind.top_k, stop_line=lines,
+            seeds=[order.seed for order in orders],
+        )  # fmt: skip
+        seconds = time.perf_counter() - begin
+        if len(answers) != len(orders) or any(len(answer) != n for answer in answers):
+            raise ValueError(f"policy {self.policy.name!r}: {n} completions of each of {len(orders)} prompts expected, "
+                             f"got {[len(answer) for answer in answers][:8]}")  # fmt: skip
+        prices = [{"prompt_tokens": self.policy.count(order.text), "policy_calls": 1,
+                   "sampled_tokens": sum(completion.tokens for completion in answer)}
+                  for order, answer in zip(orders, answers, strict=True)]  # fmt: skip
+        self._charge(orders, answers, prices, seconds, [True] * len(orders))
+
+    def _score(self, _: Value, orders: list[_Order]) -> None:
+        texts = [order.text for order in orders]
+        if self.merge:
+            texts = list(dict.fromkeys(text for text in texts if text not in self.shared))
+        begin = time.perf_counter()
+        values = self.critic.score(texts) if texts else []
+        seconds = time.perf_counter() - begin
+        if len(values) != len(texts) or not all(math.isfinite(value) for value in values):
+            raise ValueError(f"critic {self.critic.name!r}: {len(texts)} finite values were asked for, "
+                             f"{len(values)} came, {sum(map(math.isfinite, values))} of them finite")  # fmt: skip
+        news = set(texts)
+        if self.merge:
+            self.shared |= zip(texts, map(float, values), strict=True)
+            answers = [self.shared[order.text] for order in orders]
+        else:
+            answers = [float(value) for value in values]
+        forwarded = [not self.merge or (order.text in news and not news.discard(order.text)) for order in orders]
+        prices = [{"critic_tokens": self.critic.count(order.text), "critic_calls": 1} for order in orders]
+        self._charge(orders, answers, prices, seconds, forwarded)
+
+    def _charge(
+        self, orders: list[_Order], answers: list, prices: list[dict], seconds: float, forwarded: list[bool]
+    ) -> None:
+        """Book every order with its search, and in the totals what really went through a model."""
+        weights = [sum(price.values()) * real for price, real in zip(prices, forwarded, strict=True)]
+        whole = sum(weights) or 1
+        for order, answer, price, weight, real in zip(orders, answers, prices, weights, forwarded, strict=True):
+            order.search.memory[order.slot] = (answer, price)
+            for unit, amount in price.items():
+                order.search.cost[unit] += amount
+            order.search.cost["seconds"] += seconds * weight / whole
+            if real:
+                self.totals.forwarded += Cost(**price)
+        self.totals.forwarded += Cost(seconds=seconds)
+        self.totals.batches += any(forwarded)
+
+    def _reply(self, search: _Search, slots: list, fresh: set) -> None:
+        """Answer from memory; what is there without having been paid for now is what sharing saved."""
+        reply, unpaid = [], set(fresh)
+        for slot in slots:
+            answer, price = search.memory[slot]
+            reply.append(answer)
+            if slot in unpaid:
+                unpaid.remove(slot)
+                continue
+            for unit, amount in price.items():
+                search.saved[unit] += amount
+        if not self.merge:
+            search.memory.clear()
+        search.advance(reply)
+
+
+def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The algorithm's keyword parameters with its defaults filled in; ValueError for a name it does not have."""
+    known = {name: parameter for name, parameter in inspect.signature(algorithm).parameters.items()
+             if parameter.kind is parameter.KEYWORD_ONLY and name not in _PROVIDED}  # fmt: skip
+    for name in parameters:
+        if name not in known:
+            raise ValueError(f"{algorithm.__name__} has no parameter {name!r}; it takes {', '.join(known)}"
+                             f"{suggest(name, known)}")  # fmt: skip
+    bound = {name: parameters.get(name, parameter.default) for name, parameter in known.items()}
+    for name, value in bound.items():
+        if value is inspect.Parameter.empty:
+            raise ValueError(f"{algorithm.__name__} needs a value for {name!r}")
+    return bound
+
+
+def derive(*parts: Any) -> int:
+    """A seed of 31 bits from the hash of some parts; never a sum, so that neighbouring seeds share nothing."""
+    text = json.dumps(_plain(parts), ensure_ascii=True)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it; anything JSON does not know as its text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

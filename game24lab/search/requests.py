@@ -1,0 +1,99 @@
+"""What a search and the engine say to each other: requests, outcomes, the end of a budget; and checks of parameters.
+
+A search algorithm is a generator for one problem, `algorithm(task, root, *, verified, **parameters)`: it yields
+requests, is sent the replies and returns an `Outcome`. It may take `rng` and `merge` too. This module does not know who
+answers, nor what a state is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from game24lab.cost import Cost
+from game24lab.search.tree import Tree
+
+
+@dataclass(frozen=True)
+class Propose:
+    """Ask for the next line of some states. Reply: per state a list of `width` completions of one line each."""
+
+    states: tuple
+    width: int
+    attempt: int = 0  # another number asks anew; equal requests of one search are answered alike
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_tokens: int = 64  # per line
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Ask for everything up to the end. Reply: per state a list of `n` completions."""
+
+    states: tuple
+    n: int
+    attempt: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_tokens: int = 256  # per completion
+
+
+@dataclass(frozen=True)
+class Value:
+    """Ask the critic. Reply: per state a value in [-1, 1]."""
+
+    states: tuple
+
+
+Request = Propose | Complete | Value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to. The exact verdict stands here in both modes; only `verified` let it choose."""
+
+    answer: str  # in the task's own notation, "" where there is none
+    solved: bool  # the exact verifier's word on the committed answer
+    outcome: str  # "solved", "wrong value", "illegal", "unfinished", "no answer"
+    candidates: int = 0  # answers looked at: completions, or distinct terminal positions of a tree
+    correct: int = 0  # how many of the candidates the exact verifier accepts
+    stopped: str = "done"  # "solved", "done", "confident", "exhausted", or the unit of the budget that was spent
+    mode: str = ""
+    tree: Tree | None = None
+    cost: Cost = Cost()  # noqa: RUF009 - frozen
+    saved: Cost = Cost()  # noqa: RUF009 - what the search's own repeated requests would have cost on top
+
+
+class BudgetSpent(Exception):  # noqa: N818 - a signal to an algorithm, no error
+    """Thrown into an algorithm instead of a reply: `unit` is used up, so end with what there is."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__(f"the budget of {unit} is spent")
+        self.unit = unit
+
+
+def suggest(name: Any, known: Iterable[str]) -> str:
+    """`; did you mean 'width'?` where a known name is near, else nothing."""
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def require(name: str, value: Any, kind: type, low: float, high: float = math.inf) -> None:
+    """ValueError unless the value is a whole number (`int`) or a number (`float`) within low..high."""
+    types = (int,) if kind is int else (int, float)
+    if type(value) not in types or not low <= value <= high:
+        what = "a whole number" if kind is int else "a number"
+        limits = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        hint = " (YAML reads 1e-4 as text; write 1.0e-4)" if isinstance(value, str) else ""
+        raise ValueError(f"{name} {value!r}: {what} {limits} is accepted{hint}")
+
+
+def require_one_of(name: str, value: Any, options: Sequence[str]) -> None:
+    """ValueError unless the value is one of the options."""
+    if value not in options:
+        raise ValueError(f"{name} {value!r}: one of {', '.join(options)} is accepted{suggest(value, options)}")

@@ -1,0 +1,190 @@
+"""Search without a tree: one greedy answer, or the best of n sampled ones.
+
+Whole answers are sampled from the first position and then read line by line by the task. This module does not know how
+completions are made or valued, and no task by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from game24lab.search.requests import (
+    BudgetSpent,
+    Complete,
+    Outcome,
+    Request,
+    Value,
+    require,
+    require_one_of,
+)
+from game24lab.search.tree import Tree
+from game24lab.tasks.task import Illegal, Task
+
+# From the nearest miss to the furthest: what is said of a search none of whose candidates was accepted.
+_MISSES = ("wrong value", "unfinished", "illegal")
+
+
+@dataclass
+class Candidate:
+    """A completion read: where its legal lines lead, its leaf in the tree, and how it ended."""
+
+    state: Any
+    node: int
+    logprob: float  # natural log, of the whole completion
+    end: str  # "terminal", "illegal", "unfinished"
+    value: float | None = None
+
+
+def greedy(task: Task, root: Any, *, max_tokens: int = 256, verified: bool) -> Generator[Request, list, Outcome]:
+    """One completion at temperature 0. Both modes take it as it is; `verified` only withholds a wrong answer."""
+    require("max_tokens", max_tokens, int, 1)
+    tree = plant(task, root)
+    candidates, stopped = [], "done"
+    try:
+        if not task.is_terminal(root):
+            (completions,) = yield Complete((root,), 1, temperature=0.0, max_tokens=max_tokens)
+            candidates = [read(task, tree, root, completion) for completion in completions]
+    except BudgetSpent as spent:
+        stopped = spent.unit
+    return _conclude(task, tree, root, candidates, verified, stopped)
+
+
+def best_of_n(
+    task: Task,
+    root: Any,
+    *,
+    n: int = 64,
+    batch: int = 8,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    max_tokens: int = 256,
+    choose: str = "value",
+    verified: bool,
+) -> Generator[Request, list, Outcome]:
+    """Up to n sampled answers, `batch` at a time (0: all at once).
+
+    Verified: ends with the batch that holds the first accepted answer; no value is asked for. Unverified: all n are
+    drawn, and of those that reached an end the one whose final position has the highest critic value is taken
+    (`choose="value"`; ties by log-probability, and answers that a spent budget left without a value come last), or the
+    one with the highest log-probability (`choose="logprob"`). A vote is no help here: answers that agree letter by
+    letter are rare, and wrong answers agree as well as right ones.
+    """
+    require("n", n, int, 1)
+    require("batch", batch, int, 0)
+    check_sampling(temperature, top_p, top_k, max_tokens)
+    require_one_of("choose", choose, ("value", "logprob"))
+    tree = plant(task, root)
+    valued = choose == "value" and not verified
+    candidates: list[Candidate] = []
+    stopped = "done"
+    try:
+        if valued:  # first of all, so that a missing critic is noticed before anything is sampled
+            (tree.value[0],) = yield Value((root,))
+            tree.log("evaluate", 0)
+        for attempt, begin in enumerate(range(0, n, batch or n)):
+            if task.is_terminal(root):
+                break
+            size = min(batch or n, n - begin)
+            (completions,) = yield Complete((root,), size, attempt, temperature, top_p, top_k, max_tokens)
+            new = [read(task, tree, root, completion) for completion in completions]
+            candidates += new
+            if verified and any(_is_solved(task, candidate) for candidate in new):
+                stopped = "solved"
+                break
+            ended = [candidate for candidate in new if candidate.end == "terminal"]
+            if valued and ended:
+                values = yield Value(tuple(candidate.state for candidate in ended))
+                for candidate, value in zip(ended, values, strict=True):
+                    candidate.value = tree.value[candidate.node] = value
+                    tree.log("evaluate", candidate.node)
+    except BudgetSpent as spent:
+        stopped = spent.unit
+    return _conclude(task, tree, root, candidates, verified, stopped)
+
+
+def check_sampling(temperature: float, top_p: float, top_k: int, max_tokens: int) -> None:
+    """ValueError for sampling settings that make no sense."""
+    require("temperature", temperature, float, 0)
+    require("top_p", top_p, float, 1e-6, 1)
+    require("top_k", top_k, int, 0)
+    require("max_tokens", max_tokens, int, 1)
+
+
+def plant(task: Task, root: Any) -> Tree:
+    """A tree that holds the root alone."""
+    tree = Tree()
+    tree.add(-1, "", task.label(root), expression=express(task, root))
+    return tree
+
+
+def express(task: Task, state: Any) -> str:
+    """What has been built so far, where the task can say it."""
+    return task.expression(state) if hasattr(task, "expression") else ""
+
+
+def read(task: Task, tree: Tree, root: Any, completion: Any, at: int = 0) -> Candidate:
+    """Follow the lines of a completion from a state and hang them under the node `at`, one node a line.
+
+    A last line that was cut off by `max_tokens` makes the candidate unfinished, not illegal.
+    """
+    lines = [line for line in completion.text.splitlines() if line.strip()]
+    node, state = at, root
+    for number, line in enumerate(lines, 1):
+        after = task.step(state, line)
+        last = number == len(lines)
+        price = {"tokens": completion.tokens, "logprob": completion.logprob}
+        if isinstance(after, Illegal):
+            cut = last and completion.finish == "length"
+            node = tree.add(node, line, "", status="unfinished" if cut else "illegal", reason=after.reason, **price)
+            return Candidate(state, node, completion.logprob, "unfinished" if cut else "illegal")
+        state = after
+        label, expression = task.label(state), express(task, state)
+        node = tree.add(node, line, label, expression=expression, **(price if last else {}))
+    if not lines:
+        node = tree.add(at, "", task.label(state), status="unfinished", reason="nothing was said",
+                        tokens=completion.tokens, logprob=completion.logprob)  # fmt: skip
+    end = "terminal" if task.is_terminal(state) else "unfinished"
+    if end == "unfinished":
+        tree.status[node] = "unfinished"
+    return Candidate(state, node, completion.logprob, end)
+
+
+def _is_solved(task: Task, candidate: Candidate) -> bool:
+    return candidate.end == "terminal" and task.verdict(candidate.state).solved
+
+
+def _conclude(
+    task: Task, tree: Tree, root: Any, candidates: list[Candidate], verified: bool, stopped: str
+) -> Outcome:
+    """Commit, and only then judge everything that was found."""
+    if task.is_terminal(root):
+        candidates = [Candidate(root, 0, 0.0, "terminal", tree.value[0])]
+    ended = [candidate for candidate in candidates if candidate.end == "terminal"]
+    if verified:
+        chosen = next((candidate for candidate in ended if _is_solved(task, candidate)), None)
+    else:
+        chosen = max(ended or candidates, default=None, key=_rank)
+    for candidate in ended:
+        judge(task, tree, candidate.node, candidate.state)
+    correct = sum(tree.status[candidate.node] == "solved" for candidate in ended)
+    tree.log("stop", chosen.node if chosen else 0)
+    if chosen is not None and chosen.end == "terminal":
+        verdict = task.verdict(chosen.state)
+        return Outcome(verdict.answer, verdict.solved, verdict.outcome, len(candidates), correct, stopped, tree=tree)
+    ends = {"wrong value" if candidate.end == "terminal" else candidate.end for candidate in candidates}
+    outcome = chosen.end if chosen else next((miss for miss in _MISSES if miss in ends), "no answer")
+    return Outcome("", False, outcome, len(candidates), correct, stopped, tree=tree)
+
+
+def _rank(candidate: Candidate) -> tuple[float, float]:
+    return (-2.0 if candidate.value is None else candidate.value, candidate.logprob)
+
+
+def judge(task: Task, tree: Tree, node: int, state: Any) -> None:
+    """Write the exact verdict on a terminal position into its node."""
+    verdict = task.verdict(state)
+    tree.status[node] = "solved" if verdict.solved else "wrong"
+    tree.reason[node] = "" if verdict.solved else verdict.reason

@@ -1,0 +1,169 @@
+"""A policy and a critic over the Game of 24 with known behaviour, for tests of search, evaluation and the command line.
+
+`FakePolicy` knows the game but plays it badly: a position's moves have fixed probabilities that lean towards moves from
+which 24 can still be reached (`skill`) and are blurred by hashed noise (`blur`); some lines are illegal. `FakeCritic`
+says how probable the policy is to solve a position (exactly computed) with hashed noise on the logit. Both are pure
+functions of text and seed, so neither batches nor their order can matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+
+from game24lab.tasks.arithmetic import Step, legal_steps, make_state, reachable
+from game24lab.tasks.traces import judge_line, write_line
+
+_TOKEN = re.compile(r"\d+|\(left:|[A-Za-z]+|\S|\n")
+END = 0  # the id of the end token
+
+
+@dataclass(frozen=True)
+class FakeCompletion:
+    """As `game24lab.generation.Completion`."""
+
+    text: str
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish: str
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+    @property
+    def logprob(self) -> float:
+        return sum(self.logprobs)
+
+
+def tokenize(text: str) -> list[str]:
+    """Numbers, words, signs and line ends; spaces belong to no token."""
+    return _TOKEN.findall(text)
+
+
+def read_prompt(text: str) -> tuple[Fraction, ...]:
+    """The position a prompt shows: its numbers after its legal lines."""
+    first, *lines = text.splitlines()
+    state = make_state(Fraction(number) for number in first.removeprefix("Input: ").split())
+    for line in lines:
+        state = judge_line(state, line)[1]
+    return state
+
+
+def gauss(*parts: object) -> float:
+    """A standard normal number that is a pure function of its arguments."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return random.Random(int.from_bytes(digest, "big")).gauss(0, 1)
+
+
+@dataclass(frozen=True)
+class FakePolicy:
+    """The Policy protocol. `only` makes it say one line for ever."""
+
+    skill: float = 3.0  # log-odds in favour of a move that keeps 24 reachable
+    blur: float = 1.5  # spread of the noise on a move's logit
+    illegal: float = 0.03  # share of illegal lines
+    only: str | None = None
+    parameters: int = 1000
+    name: str = "fake"
+    calls: list = field(default_factory=list, compare=False, hash=False)  # every call with its raw output
+
+    def count(self, text: str) -> int:
+        return len(tokenize(text))
+
+    def moves(self, state: tuple[Fraction, ...]) -> tuple[tuple[str, float], ...]:
+        """The lines that can be said in a position, with their probabilities."""
+        return _moves(self.skill, self.blur, self.illegal, state)
+
+    def generate(self, prompts, n, *, max_tokens, temperature=1.0, top_p=1.0, top_k=0, stop_line=False, seeds=None):
+        counts = [n] * len(prompts) if isinstance(n, int) else list(n)
+        seeds = list(range(len(prompts))) if seeds is None else seeds
+        answers = []
+        for prompt, count, seed in zip(prompts, counts, seeds, strict=True):
+            rng = random.Random(seed)
+            state = read_prompt(prompt)
+            answers.append([self._say(state, rng, temperature, max_tokens, stop_line) for _ in range(count)])
+        self.calls.append({"prompts": list(prompts), "n": counts, "stop_line": stop_line, "answers": answers})
+        return answers
+
+    def _say(self, state, rng, temperature, max_tokens, stop_line) -> FakeCompletion:
+        lines, logprobs = [], []
+        while len(state) > 1 and len(lines) < (1 if stop_line else 8):
+            options = self.moves(state) if self.only is None else ((self.only, 1.0),)
+            if temperature == 0:
+                line, chance = max(options, key=lambda option: option[1])
+            else:
+                weights = [chance ** (1 / temperature) for _, chance in options]
+                line, chance = rng.choices(options, weights)[0]
+            tokens = len(tokenize(line)) + 1  # the line end
+            lines.append(line)
+            logprobs += [math.log(chance)] + [0.0] * (tokens - 1)
+            judged = judge_line(state, line)
+            if isinstance(judged, str):
+                break
+            state = judged[1]
+        if not stop_line or not lines:
+            logprobs.append(0.0)  # the end token
+        text = "\n".join(lines) + ("\n" if lines and not stop_line else "")
+        ids = tuple(1 + len(token) for token in tokenize(text))
+        ids = (*ids, *([END] * (len(logprobs) - len(ids))))
+        if len(ids) > max_tokens:
+            pieces = list(re.finditer(_TOKEN, text))[:max_tokens]
+            return FakeCompletion(text[: pieces[-1].end()], ids[:max_tokens], tuple(logprobs[:max_tokens]), "length")
+        return FakeCompletion(text, ids, tuple(logprobs), "stop")
+
+
+@dataclass(frozen=True)
+class FakeCritic:
+    """The Critic protocol: 2 P(solved) - 1 of this policy, with noise on the logit."""
+
+    policy: FakePolicy = field(default_factory=FakePolicy)
+    noise: float = 1.0
+    parameters: int = 900
+    name: str = "fake"
+    calls: list = field(default_factory=list, compare=False, hash=False)  # the texts of every call
+
+    def count(self, text: str) -> int:
+        return len(tokenize(text))
+
+    def score(self, texts) -> list[float]:
+        self.calls.append(list(texts))
+        return [self._score(read_prompt(text)) for text in texts]
+
+    def _score(self, state: tuple[Fraction, ...]) -> float:
+        chance = min(max(chance_of(self.policy.skill, self.policy.blur, self.policy.illegal, state), 0.01), 0.99)
+        return math.tanh((math.log(chance / (1 - chance)) + self.noise * gauss("critic", state)) / 2)
+
+
+@cache
+def _moves(skill: float, blur: float, illegal: float, state: tuple) -> tuple[tuple[str, float], ...]:
+    weights: list[tuple[str, float]] = []
+    for step, after in legal_steps(state):
+        weight = math.exp(skill * reachable(after) + blur * gauss("policy", state, step))
+        if step.operator in "+*" and step.left != step.right:  # said in both orders: other lines, the same position
+            other = Step(step.right, step.operator, step.left, step.result)
+            weights.append((write_line(other, after), 0.2 * weight))
+            weight *= 0.8
+        weights.append((write_line(step, after), weight))
+    whole = sum(weight for _, weight in weights) / (1 - illegal)
+    wrong = f"{state[0]} + {state[1]} = {state[0] + state[1] + 1}"
+    return ((wrong, illegal), *((line, weight / whole) for line, weight in weights))
+
+
+@cache
+def chance_of(skill: float, blur: float, illegal: float, state: tuple) -> float:
+    """The probability that the policy solves a position, at temperature 1."""
+    if not reachable(state):
+        return 0.0
+    if len(state) == 1:
+        return 1.0
+    chance = 0.0
+    for line, weight in _moves(skill, blur, illegal, state):
+        judged = judge_line(state, line)
+        chance += 0.0 if isinstance(judged, str) else weight * chance_of(skill, blur, illegal, judged[1])
+    return chance
