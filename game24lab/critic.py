@@ -1,0 +1,138 @@
+"""The critic: a language model's trunk with a value head that scores texts, and how far its scores can be trusted.
+
+Scores are values in [-1, 1], read as 2 P(solved) - 1. A critic checkpoint is a sequence-classification folder of one
+label; its logit z means P(solved) = sigmoid(z). This module does not know of tasks, search or how a critic is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import binomtest
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from game24lab.models import check_checkpoint, count_parameters
+
+
+class Critic(Protocol):
+    """What scores texts."""
+
+    parameters: int  # non-embedding parameters, for FLOPs
+    name: str
+
+    def count(self, text: str) -> int:
+        """Tokens that scoring this text forwards."""
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """One value in [-1, 1] a text."""
+
+
+class TransformersCritic:
+    """Scores texts with transformers, in batches of equal length."""
+
+    name = "transformers"
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_tokens: int = 32_768
+    ) -> None:
+        self.model, self.tokenizer, self.batch_tokens = model.eval(), tokenizer, batch_tokens
+        self.parameters = count_parameters(model)
+
+    def count(self, text: str) -> int:
+        """Tokens of the text."""
+        return len(self.tokenizer(text)["input_ids"])
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """Values, shape (texts,)."""
+        logits = np.empty(len(texts))
+        for indices, ids in _batches(self.tokenizer, texts, self.batch_tokens):
+            with torch.inference_mode():
+                logits[indices] = self._forward(ids)
+        return np.tanh(logits / 2).tolist()
+
+    def _forward(self, ids: np.ndarray) -> np.ndarray:
+        # the trunk and the head by hand: the model's own forward computes the head at every position
+        hidden = self.model.base_model(input_ids=torch.from_numpy(ids).to(self.model.device), use_cache=False)
+        return self.model.score(hidden.last_hidden_state[:, -1]).float().squeeze(-1).cpu().numpy()
+
+
+def _batches(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_tokens: int):
+    """Token ids of texts of one length at a time, (indices, ids of shape (batch, length)): no padding anywhere."""
+    by_length: dict[int, list[int]] = {}
+    encoded = tokenizer(list(texts))["input_ids"] if texts else []
+    for index, ids in enumerate(encoded):
+        if not ids:
+            raise ValueError(f"text {index} to score: empty")
+        by_length.setdefault(len(ids), []).append(index)
+    for length, members in by_length.items():
+        size = max(1, batch_tokens // length)
+        for start in range(0, len(members), size):
+            indices = members[start : start + size]
+            yield indices, np.array([encoded[i] for i in indices], dtype=np.int64)
+
+
+def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model and tokenizer of a critic checkpoint, safetensors only; ValueError for a policy or a broken folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"critic {folder}: no such folder")
+    check_checkpoint(folder)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    try:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), use_safetensors=True, trust_remote_code=False, output_loading_info=True, num_labels=1
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"critic {folder}: cannot be loaded: {str(error).splitlines()[0][:300]}") from error
+    if loading["missing_keys"]:
+        raise ValueError(f"critic {folder}: no value head in it; a checkpoint of `04_critic` is needed, not a policy")
+    return model, tokenizer
+
+
+def calibrate(values: Sequence[float], truths: Sequence[bool], *, bins: int = 10) -> pd.DataFrame:
+    """Reliability table, one row a bin of P = (value + 1) / 2 that is not empty.
+
+    Columns: `n` positions, `predicted` (mean P), `observed` (share that is really alive) with its 95 % Wilson interval
+    `low`, `high`.
+    """
+    table = pd.DataFrame({"p": (np.asarray(values, float) + 1) / 2, "alive": np.asarray(truths, bool)})
+    table["bin"] = np.minimum((table["p"] * bins).astype(int), bins - 1)
+    rows = []
+    for _, part in table.groupby("bin"):
+        interval = binomtest(int(part["alive"].sum()), len(part)).proportion_ci(method="wilson")
+        rows.append({"n": len(part), "predicted": part["p"].mean(), "observed": part["alive"].mean(),
+                     "low": interval.low, "high": interval.high})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def spread(values: Sequence[float], truths: Sequence[bool], *, bins: int = 20) -> pd.DataFrame:
+    """How values fall on alive and on dead positions: columns `value` (middle of a bin), `truth`, `share` of its truth."""
+    edges = np.linspace(-1, 1, bins + 1)
+    values, truths, tables = np.asarray(values, float), np.asarray(truths, bool), []
+    for truth in (True, False):
+        counts, _ = np.histogram(values[truths == truth], edges)
+        shares = counts / max(1, counts.sum())
+        tables.append(pd.DataFrame({"value": (edges[1:] + edges[:-1]) / 2, "truth": truth, "share": shares}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def measure(values: Sequence[float], truths: Sequence[bool]) -> dict[str, float]:
+    """Brier score, AUC (ties count half) and the shares judged wrongly at P = 1/2; NaN where a class is missing."""
+    p, alive = (np.asarray(values, float) + 1) / 2, np.asarray(truths, bool)
+    ranks = pd.Series(p).rank().to_numpy()
+    positives, negatives = int(alive.sum()), int((~alive).sum())
+    auc = np.nan
+    if positives and negatives:  # Mann-Whitney
+        auc = (ranks[alive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    return {
+        "n": len(p),
+        "brier": float(np.mean((p - alive) ** 2)),
+        "auc": float(auc),
+        "false_dead": float(np.mean(p[alive] < 0.5)) if positives else np.nan,
+        "false_alive": float(np.mean(p[~alive] >= 0.5)) if negatives else np.nan,
+    }

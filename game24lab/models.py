@@ -1,0 +1,143 @@
+"""Models: the tokenizer of the arithmetic language, from-scratch presets, checkpoints in and out.
+
+A checkpoint is a folder in the Hugging Face format (config, safetensors, tokenizer); any causal LM folder or hub id
+stands in the same place. This module does not know of training, generation or tasks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
+LARGEST_NUMBER = 199  # numbers up to here are one token, with and without a leading space
+WORDS = ("Input:", "Target:", "The answer is", " (left:", ")\n", "\n", " +", " -", " *", " /", " =", "(", ")", "/", "-")
+_PIECES = r"Input:| ?Target:|The answer is| \(left:|\)\n| [-+*/=](?![0-9])| ?-?[0-9]+|."
+# The one dial: layers, width, query heads, feed-forward width. One key-value head throughout: at these sizes the time
+# of a long generation is the time to read the key-value cache.
+PRESETS = {
+    "tiny": {"layers": 4, "width": 128, "heads": 4, "feed_forward": 384},
+    "small": {"layers": 8, "width": 224, "heads": 7, "feed_forward": 672},
+    "base": {"layers": 12, "width": 448, "heads": 7, "feed_forward": 1344},
+}
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """A reversible tokenizer: numbers and the words of the traces are one token, any other text goes byte by byte.
+
+    Byte-pair encoding without merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into
+    bytes, so `decode(encode(text)) == text` for any text.
+    """
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
+    negatives = [f"-{n}" for n in range(1, 100)]
+    words = [*WORDS, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)]
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    mapped = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in words]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys([PAD, EOS, UNK, *alphabet, *mapped]))}
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token=None, ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"), byte_level]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK, clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )  # fmt: skip
+
+
+def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, window: int = 4096) -> PreTrainedModel:
+    """A fresh Qwen3-type decoder of a preset size. Raises ValueError for an unknown size."""
+    if size not in PRESETS:
+        raise ValueError(f"size {size!r}: one of {', '.join(PRESETS)} is accepted")
+    preset = PRESETS[size]
+    config = Qwen3Config(
+        vocab_size=-(-len(tokenizer) // 8) * 8,  # rounded up: aligned matrices are faster
+        hidden_size=preset["width"],
+        intermediate_size=preset["feed_forward"],
+        num_hidden_layers=preset["layers"],
+        num_attention_heads=preset["heads"],
+        num_key_value_heads=1,
+        head_dim=preset["width"] // preset["heads"],
+        max_position_embeddings=window,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Non-embedding parameters, the usual N of scaling laws; tied output weights count as embedding."""
+    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+    return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)
+
+
+def load_checkpoint(
+    name: str | Path, *, dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model and tokenizer of a checkpoint folder or hub id; safetensors only, no remote code.
+
+    Raises ValueError in one line that says what is missing or broken, and where.
+    """
+    folder = Path(name)
+    if folder.exists():
+        check_checkpoint(folder)
+    elif str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
+        raise ValueError(f"checkpoint {name}: no such folder")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(
+            str(name), dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"checkpoint {name}: cannot be loaded: {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Raise ValueError where a checkpoint folder misses a part or a safetensors file is cut short."""
+    if not (folder / "config.json").exists():
+        raise ValueError(f"checkpoint {folder}: config.json is missing; a Hugging Face model folder is needed")
+    if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise ValueError(f"checkpoint {folder}: no tokenizer (tokenizer.json); save it into the same folder")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ValueError(f"checkpoint {folder}: no *.safetensors file; other weight formats are not loaded")
+    for path in weights:
+        try:
+            with safe_open(path, framework="pt") as file:
+                file.keys()
+        except Exception as error:  # safetensors raises its own type, by design not importable on all versions
+            raise ValueError(f"checkpoint {path}: damaged or cut short ({_first_line(error)})") from error
+
+
+def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write model and tokenizer as float32 safetensors; an older folder of that name is replaced."""
+    shutil.rmtree(folder, ignore_errors=True)
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

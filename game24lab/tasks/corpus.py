@@ -1,0 +1,126 @@
+"""The text to learn from: prompts and solutions of many puzzles, drawn by the exact solver.
+
+Roots beyond the published game (larger numbers, positions met inside solutions) teach the same moves without touching
+a held-out puzzle. A position's next move is drawn evenly from those that keep the target reachable within the
+non-negative integers; only where there are none, fractions and negative numbers are used. This module does not know of
+models, tokenizers or training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from itertools import combinations_with_replacement
+
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.traces import sample_solution, write_solution
+
+Whole = tuple[int, ...]  # a sorted position of non-negative integers
+Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it
+
+
+def make_solutions(
+    puzzles: Sequence[Whole],
+    count: int,
+    *,
+    held_out: Collection[Whole],
+    highest: int = 30,
+    core_share: float = 0.35,
+    position_share: float = 0.18,
+    target: int = 24,
+    seed: int = 0,
+    progress: Callable[[Sequence[int]], Sequence[int]] = lambda indices: indices,
+) -> list[tuple[str, str]]:
+    """Prompts and completions of `count` solutions, equal for equal arguments.
+
+    Args:
+        puzzles: the training puzzles, sorted; `core_share` of the samples begin with one of them.
+        held_out: puzzles that must never appear, not as a root nor with another target.
+        highest: the other samples begin with as many numbers from 1 to here; no other samples where it is not
+            above the puzzles' own largest number.
+        position_share: share of samples that begin inside a solution, one or two moves after its root.
+        progress: wraps the indices, such as `tqdm`.
+
+    Raises ValueError for shares outside 0..1, a held-out puzzle among the training puzzles, or no solvable puzzle.
+    """
+    for name, share in (("core_share", core_share), ("position_share", position_share)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
+    banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
+    leaked = banned.intersection(puzzles)
+    if leaked:
+        raise ValueError(f"puzzles: {' '.join(map(str, min(leaked)))} is held out and must not be trained on")
+    core = [puzzle for puzzle in puzzles if _solvable(puzzle, target)]
+    fractional = [puzzle for puzzle in puzzles if not _solvable(puzzle, target) and sample_solution(
+        puzzle, random.Random(0), target)]  # fmt: skip
+    if not core and not fractional:
+        raise ValueError(f"puzzles: none of the {len(puzzles)} can make {target}")
+    size, largest = len(puzzles[0]), max(map(max, puzzles))
+    wider = [
+        root
+        for root in combinations_with_replacement(range(1, highest + 1), size)
+        if root[-1] > largest and root not in banned and _solvable(root, target)
+    ]
+    if not wider:
+        core_share = 1.0
+    task = Game24(target)
+    # the seed is hashed with its purpose, never added to an index: neighbouring seeds share nothing
+    rng = random.Random(int.from_bytes(hashlib.sha256(f"corpus {seed}".encode()).digest()[:8], "big"))
+    share_fractional = len(fractional) / (len(core) + len(fractional))
+
+    def draw() -> tuple[str, str]:
+        if rng.random() < core_share:
+            if rng.random() < share_fractional:
+                root = rng.choice(fractional)
+                lines = write_solution(root, sample_solution(root, rng, target))
+                return task.prompt(root), "".join(f"{line}\n" for line in lines)
+            position = rng.choice(core)
+        else:
+            position = rng.choice(wider)
+        if rng.random() < position_share:
+            # five in six begin after one move, the rest after two: short positions are soon learnt
+            for _ in range(min(1 if rng.random() < 5 / 6 else 2, len(position) - 2)):
+                position = rng.choice(_moves(position, target))[4]
+        prompt, lines = task.prompt(position), []
+        while len(position) > 1:
+            left, operator, right, result, position = rng.choice(_moves(position, target))
+            lines.append(f"{left} {operator} {right} = {result} (left: {' '.join(map(str, position))})\n")
+        return prompt, "".join(lines)
+
+    return [draw() for _ in progress(range(count))]
+
+
+def _trials(position: Whole) -> list[Move]:
+    """All moves within the non-negative integers, larger operand first, each pair of equal numbers once."""
+    found, seen = [], set()
+    for i in range(len(position)):
+        for j in range(i + 1, len(position)):
+            small, large = position[i], position[j]
+            if (small, large) in seen:
+                continue
+            seen.add((small, large))
+            rest = position[:i] + position[i + 1 : j] + position[j + 1 :]
+            results = [("+", large + small), ("-", large - small), ("*", large * small)]
+            if small and large % small == 0:
+                results.append(("/", large // small))
+            found += [(large, operator, small, result, tuple(sorted((*rest, result)))) for operator, result in results]
+    return found
+
+
+@lru_cache(maxsize=1_000_000)
+def _solvable(position: Whole, target: int) -> bool:
+    """Whether the target can be made within the non-negative integers."""
+    if len(position) == 1:
+        return position[0] == target
+    if len(position) == 2:  # most calls by far
+        a, b = position
+        return target in (a + b, b - a, a * b) or (a > 0 and b == target * a)
+    return any(_solvable(move[4], target) for move in _trials(position))
+
+
+@lru_cache(maxsize=200_000)
+def _moves(position: Whole, target: int) -> tuple[Move, ...]:
+    """The moves after which the target is still reachable within the non-negative integers."""
+    return tuple(move for move in _trials(position) if _solvable(move[4], target))

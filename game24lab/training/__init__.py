@@ -1,0 +1,1 @@
+"""Trainers: siblings with one signature, `train(config, data, output) -> checkpoint folder`."""

@@ -1,0 +1,155 @@
+"""Supervised fine-tuning: prompts and completions in, a checkpoint folder out; thin over TRL's `SFTTrainer`.
+
+Only completions are learnt from. It does not know what the texts mean: held-out accuracy comes from a function that the
+caller passes in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import SFTConfig as TRLConfig
+from trl import SFTTrainer
+
+from game24lab.models import load_checkpoint, make_model, make_tokenizer
+from game24lab.training.loop import HeldOut, common_arguments, find_resume_point, finish, pick_precision
+from game24lab.training.muon import MuonAdamW
+
+Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class SFTConfig:
+    """How to train; every field has a useful default for the `tiny` preset on two cores."""
+
+    size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
+    checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
+    steps: int = 3000  # optimiser steps
+    batch_size: int = 256  # completions a step
+    optimizer: str = "muon"  # "muon" (with AdamW for embeddings and norms) or "adamw"
+    learning_rate: float = 3e-3  # AdamW's; 1e-5 to 5e-5 for pretrained checkpoints
+    matrix_learning_rate: float = 0.02  # Muon's
+    weight_decay: float = 0.1
+    evaluate_every: int = 500  # steps between held-out evaluations and saved states, 0 = only at the end
+    precision: str = "auto"  # "auto" (bf16 where the hardware computes in it), "bf16", "fp32"
+    seed: int = 0
+    trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's SFTConfig as they are
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)!r}: a positive integer is accepted")
+        for name in ("learning_rate", "matrix_learning_rate"):
+            if not isinstance(getattr(self, name), int | float) or not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} {getattr(self, name)!r}: a positive number is accepted (in YAML 1.0e-4)")
+        if self.optimizer not in ("muon", "adamw"):
+            raise ValueError(f"optimizer {self.optimizer!r}: 'muon' or 'adamw' is accepted")
+        if self.precision not in ("auto", "bf16", "fp32"):
+            raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
+
+
+def tokenize(pairs: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Prompt and completion pairs as token ids; labels are -100 on the prompt, and the end token closes a completion.
+
+    Raises ValueError for an empty set and for a pair without text on one side, naming it.
+    """
+    if not pairs:
+        raise ValueError("training data: empty; at least one pair of prompt and completion is needed")
+    for index, (prompt, completion) in enumerate(pairs):
+        if not prompt or not completion:
+            raise ValueError(f"training pair {index}: prompt {prompt!r}, completion {completion!r}; both need text")
+    # the same texts come again and again: each is encoded once
+    texts = list(dict.fromkeys(prompt for prompt, _ in pairs))
+    of_prompt = dict(zip(texts, tokenizer(texts, add_special_tokens=True)["input_ids"], strict=True))
+    texts = list(dict.fromkeys(completion for _, completion in pairs))
+    of_completion = dict(zip(texts, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True))
+    prompts, completions = [of_prompt[p] for p, _ in pairs], [of_completion[c] for _, c in pairs]
+    end = [tokenizer.eos_token_id]
+    ids = [p + c + end for p, c in zip(prompts, completions, strict=True)]
+    labels = [[-100] * len(p) + i[len(p) :] for p, i in zip(prompts, ids, strict=True)]
+    return Dataset.from_dict({"input_ids": ids, "labels": labels, "length": [len(i) for i in ids]})
+
+
+@dataclass(frozen=True)
+class RightPad:
+    """Batches of equal length, padded on the right.
+
+    The attention mask is all ones: under causal attention no real token sees padding to its right, and without a mask
+    the fastest attention kernel can be used. Padding carries no label.
+    """
+
+    pad: int
+
+    def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, torch.Tensor]:
+        longest = max(len(row["input_ids"]) for row in rows)
+        ids = torch.full((len(rows), longest), self.pad)
+        labels = torch.full((len(rows), longest), -100)
+        for i, row in enumerate(rows):
+            ids[i, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
+            labels[i, : len(row["labels"])] = torch.tensor(row["labels"])
+        return {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)}
+
+
+def train(
+    config: SFTConfig,
+    pairs: Sequence[tuple[str, str]],
+    output: Path | str,
+    evaluate: Evaluate | None = None,
+) -> Path:
+    """Train on prompt and completion pairs and write a checkpoint with its curve (`training.parquet`) to `output`.
+
+    A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
+    data in the same order. `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps.
+    Raises ValueError for unusable data.
+    """
+    output = Path(output)
+    torch.manual_seed(config.seed)
+    if config.checkpoint:
+        model, tokenizer = load_checkpoint(config.checkpoint)
+    else:
+        tokenizer = make_tokenizer()
+        model = make_model(config.size, tokenizer, seed=config.seed)
+    bf16 = pick_precision(config.precision) == "bf16"
+    if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():
+        model.set_attn_implementation("sdpa_float32")
+    model.config.use_cache = False
+    callbacks = []
+    if evaluate is not None:
+        callbacks.append(HeldOut(lambda trained: evaluate(trained, tokenizer), config.evaluate_every))
+    trainer = SFTTrainer(
+        model=model,
+        args=_trainer_arguments(config, output, bf16),
+        train_dataset=tokenize(pairs, tokenizer),
+        processing_class=tokenizer,
+        data_collator=RightPad(tokenizer.pad_token_id),
+        callbacks=callbacks,
+        optimizers=(_make_optimizer(config, model), None),
+    )
+    for callback in callbacks:
+        callback.trainer = trainer
+    trainer.train(resume_from_checkpoint=find_resume_point(output))
+    return finish(trainer, tokenizer, output)
+
+
+def _make_optimizer(config: SFTConfig, model: PreTrainedModel) -> torch.optim.Optimizer:
+    if config.optimizer == "muon":
+        return MuonAdamW(
+            model, lr=config.learning_rate, matrix_lr=config.matrix_learning_rate, weight_decay=config.weight_decay
+        )
+    return torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+    )
+
+
+def _trainer_arguments(config: SFTConfig, output: Path, bf16: bool) -> TRLConfig:
+    every = config.evaluate_every or config.steps
+    common = common_arguments(output, config.steps, config.batch_size, config.seed, bf16, save_every=every)
+    own = {"activation_checkpointing": False, "dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": None}
+    return TRLConfig(**{**common, **own, **config.trainer_args})

@@ -1,0 +1,108 @@
+"""Models: the tokenizer gives every text back, presets keep their promises, broken checkpoints say what is wrong."""
+
+import json
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from game24lab.models import LARGEST_NUMBER, PRESETS, count_parameters, load_checkpoint, make_model, make_tokenizer
+from game24lab.models import save_checkpoint
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.traces import sample_solution, write_solution
+
+TOKENIZER = make_tokenizer()
+
+
+@given(st.text())
+def test_any_text_comes_back(text):
+    if any(special in text for special in TOKENIZER.all_special_tokens):
+        return
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+@pytest.mark.parametrize("text", ["8/3 / 4 = 2/3 (left: -5 2/3)\n", "1000 - 1 = 999 (left: 999)\n", "4+5*(3-2)", "é\t²\n"])
+def test_odd_texts_come_back(text):
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+def test_a_number_is_one_token():
+    for number in range(LARGEST_NUMBER + 1):
+        assert len(TOKENIZER.encode(f" {number}")) == len(TOKENIZER.encode(f"{number}")) == 1
+    assert len(TOKENIZER.encode("10 - 6 = 4 (left: 4 4 5)\n")) == 10
+
+
+@pytest.mark.parametrize(("size", "low", "high"), [("tiny", 0.5e6, 1.5e6), ("small", 3e6, 7e6), ("base", 20e6, 40e6)])
+def test_presets_have_their_size(size, low, high):
+    model = make_model(size, TOKENIZER)
+    total = sum(p.numel() for p in model.parameters())
+    assert low <= total <= high
+    assert count_parameters(model) < total
+    assert model.config.num_key_value_heads == 1
+    assert model.config.vocab_size >= len(TOKENIZER)
+
+
+def test_same_seed_same_weights():
+    first, second, other = (make_model("tiny", TOKENIZER, seed=seed) for seed in (1, 1, 2))
+    assert all((a == b).all() for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert any((a != b).any() for a, b in zip(first.parameters(), other.parameters(), strict=True))
+
+
+def test_unknown_size():
+    with pytest.raises(ValueError, match=f"size 'huge'.*{list(PRESETS)[0]}"):
+        make_model("huge", TOKENIZER)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    folder = tmp_path / "checkpoint"
+    save_checkpoint(make_model("tiny", TOKENIZER), TOKENIZER, folder)
+    return folder
+
+
+def test_round_trip(checkpoint):
+    model, tokenizer = load_checkpoint(checkpoint)
+    expected = make_model("tiny", TOKENIZER)
+    assert all((a == b).all() for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+    text = Game24().prompt([4, 5, 6, 10])
+    assert tokenizer.encode(text) == TOKENIZER.encode(text)
+
+
+def test_broken_checkpoints_say_what_is_wrong(checkpoint, tmp_path):
+    def damaged(name):
+        folder = tmp_path / name
+        shutil.copytree(checkpoint, folder)
+        return folder
+
+    no_tokenizer = damaged("no_tokenizer")
+    for path in no_tokenizer.glob("token*"):
+        path.unlink()
+    cut = damaged("cut")
+    weights = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    pickled = damaged("pickled")
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    no_config = damaged("no_config")
+    (no_config / "config.json").unlink()
+    for folder, word in [(no_tokenizer, "tokenizer"), (cut, "damaged or cut short"), (pickled, "safetensors"),
+                         (no_config, "config.json"), (tmp_path / "absent", "no such folder")]:  # fmt: skip
+        with pytest.raises(ValueError, match=word) as caught:
+            load_checkpoint(folder)
+        assert str(folder) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_remote_code_is_not_run(checkpoint):
+    config = json.loads((checkpoint / "config.json").read_text())
+    marker = checkpoint / "ran"
+    (checkpoint / "evil.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    config |= {"auto_map": {"AutoModelForCausalLM": "evil.Model", "AutoConfig": "evil.Config"}}
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    load_checkpoint(checkpoint)
+    assert not marker.exists()
+
+
+def test_solutions_are_short(rng=__import__("random").Random(0)):
+    lines = write_solution([4, 5, 6, 10], sample_solution([4, 5, 6, 10], rng))
+    assert len(TOKENIZER.encode("".join(f"{line}\n" for line in lines))) <= 30

@@ -1,0 +1,120 @@
+"""SFT: every parameter moves, only completions are learnt, a killed run ends exactly where an uninterrupted one does."""
+
+import pandas as pd
+import pytest
+import torch
+
+from game24lab.models import load_checkpoint, make_model, make_tokenizer
+from game24lab.training import sft
+from game24lab.training.loop import STATE_FOLDER, find_resume_point, replace_folder
+
+PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
+
+
+def make_pairs(count=40):
+    from game24lab.tasks.corpus import make_solutions
+
+    return make_solutions(PUZZLES, count, held_out=[], highest=13)
+
+
+def config(**changes):
+    return sft.SFTConfig(**{"steps": 6, "batch_size": 8, "evaluate_every": 2, "precision": "fp32", **changes})
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_every_parameter_moves_and_the_loss_falls(tmp_path, optimizer):
+    folder = sft.train(config(optimizer=optimizer, steps=12), make_pairs(), tmp_path)
+    before, (after, _) = make_model("tiny", make_tokenizer(), seed=0), load_checkpoint(folder)
+    after = dict(after.named_parameters())
+    still = [name for name, value in before.named_parameters() if torch.equal(value, after[name])]
+    assert not still
+    curve = pd.read_parquet(tmp_path / "training.parquet")
+    loss = curve["loss"].dropna()
+    assert len(loss) == 12
+    assert loss.iloc[-3:].mean() < 0.9 * loss.iloc[0]
+
+
+def test_only_completions_carry_labels():
+    tokenizer = make_tokenizer()
+    rows = sft.tokenize([("Input: 1 2 3 4\n", "1 + 2 = 3 (left: 3 3 4)\n")], tokenizer)
+    learnt = [i for i in rows[0]["labels"] if i != -100]
+    assert tokenizer.decode(learnt) == "1 + 2 = 3 (left: 3 3 4)\n<eos>"
+    assert len(rows[0]["labels"]) == len(rows[0]["input_ids"])
+
+
+def test_padding_changes_nothing():
+    model, tokenizer = make_model("tiny", make_tokenizer()).eval(), make_tokenizer()
+    rows = sft.tokenize(make_pairs(6), tokenizer)
+    pad = sft.RightPad(tokenizer.pad_token_id)
+    with torch.no_grad():
+        together = model(**{k: v for k, v in pad(list(rows)).items() if k != "labels"}).logits
+        for i, row in enumerate(rows):
+            alone = model(input_ids=torch.tensor([row["input_ids"]])).logits[0]
+            assert torch.allclose(together[i, : len(alone)], alone, atol=1e-5)
+
+
+class KillError(Exception):
+    pass
+
+
+def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
+    calls = []
+
+    def kill_at_the_second_evaluation(model, tokenizer):
+        calls.append(model.training)
+        if len(calls) == 2:
+            raise KillError
+        return {"calls": float(len(calls))}
+
+    pairs = make_pairs()
+    whole = sft.train(config(), pairs, tmp_path / "whole", lambda m, t: {"calls": 0.0})
+    with pytest.raises(KillError):
+        sft.train(config(), pairs, tmp_path / "killed", kill_at_the_second_evaluation)
+    assert not (tmp_path / "killed" / "checkpoint").exists()
+    assert find_resume_point(tmp_path / "killed").name == "checkpoint-2"
+    resumed = sft.train(config(), pairs, tmp_path / "killed", lambda m, t: {"calls": 0.0})
+    for a, b in zip(load_checkpoint(whole)[0].parameters(), load_checkpoint(resumed)[0].parameters(), strict=True):
+        assert torch.equal(a, b)
+    curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("whole", "killed")]
+    pd.testing.assert_series_equal(curves[0]["loss"], curves[1]["loss"])
+    assert curves[1]["step"].is_unique
+    assert not (tmp_path / "killed" / STATE_FOLDER).exists()
+
+
+def test_half_written_resume_points_are_passed_over(tmp_path):
+    for step, names in [(2, ["trainer_state.json", "optimizer.pt", "scheduler.pt", "model.safetensors"]),
+                        (4, ["model.safetensors", "optimizer.pt"])]:  # fmt: skip
+        (tmp_path / STATE_FOLDER / f"checkpoint-{step}").mkdir(parents=True)
+        for name in names:
+            (tmp_path / STATE_FOLDER / f"checkpoint-{step}" / name).write_text('{"global_step": 2}')
+    assert find_resume_point(tmp_path).name == "checkpoint-2"
+    (tmp_path / STATE_FOLDER / "checkpoint-2" / "trainer_state.json").write_text('{"glob')
+    assert find_resume_point(tmp_path) is None
+
+
+def test_replacing_a_folder_leaves_no_rest(tmp_path):
+    for name in ("new", "place"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    replace_folder(tmp_path / "new", tmp_path / "place")
+    assert [p.name for p in tmp_path.iterdir()] == ["place"]
+    assert [p.name for p in (tmp_path / "place").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"steps": 0}, "steps 0"), ({"learning_rate": "1e-4"}, r"learning_rate '1e-4'.*1\.0e-4"),
+     ({"optimizer": "sgd"}, "optimizer 'sgd'"), ({"precision": "int8"}, "precision 'int8'"),
+     ({"batch_size": True}, "batch_size True")],
+)  # fmt: skip
+def test_bad_configurations(changes, message):
+    with pytest.raises(ValueError, match=message):
+        config(**changes)
+
+
+def test_bad_data(tmp_path):
+    with pytest.raises(ValueError, match="empty"):
+        sft.train(config(), [], tmp_path)
+    with pytest.raises(ValueError, match="training pair 1"):
+        sft.train(config(), [("a", "b"), ("", "c")], tmp_path)
+
