@@ -111,7 +111,7 @@ def calibrate(values: Sequence[float], truths: Sequence[bool], *, bins: int = 10
 
 
 def spread(values: Sequence[float], truths: Sequence[bool], *, bins: int = 20) -> pd.DataFrame:
-    """How values fall on alive and on dead positions: columns `value` (middle of a bin), `truth`, `share` of its truth."""
+    """How values fall on alive and dead positions: columns `value` (middle of a bin), `truth`, `share` of its truth."""
     edges = np.linspace(-1, 1, bins + 1)
     values, truths, tables = np.asarray(values, float), np.asarray(truths, bool), []
     for truth in (True, False):

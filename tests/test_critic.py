@@ -1,4 +1,4 @@
-"""Critic: targets are the rollouts' own counts, every parameter moves, both ways of scoring agree, calibration is right."""
+"""Critic: targets count rollouts, every parameter moves, both ways of scoring agree, calibration is right."""
 
 import numpy as np
 import pandas as pd

@@ -1,14 +1,22 @@
 """Models: the tokenizer gives every text back, presets keep their promises, broken checkpoints say what is wrong."""
 
 import json
+import random
 import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game24lab.models import LARGEST_NUMBER, PRESETS, count_parameters, load_checkpoint, make_model, make_tokenizer
-from game24lab.models import save_checkpoint
+from game24lab.models import (
+    LARGEST_NUMBER,
+    PRESETS,
+    count_parameters,
+    load_checkpoint,
+    make_model,
+    make_tokenizer,
+    save_checkpoint,
+)
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.traces import sample_solution, write_solution
 
@@ -22,7 +30,7 @@ def test_any_text_comes_back(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
-@pytest.mark.parametrize("text", ["8/3 / 4 = 2/3 (left: -5 2/3)\n", "1000 - 1 = 999 (left: 999)\n", "4+5*(3-2)", "é\t²\n"])
+@pytest.mark.parametrize("text", ["8/3 / 4 = 2/3 (left: -5 2/3)\n", "1000 - 1 = 999\n", "4+5*(3-2)", "é\t²\n"])
 def test_odd_texts_come_back(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
@@ -50,7 +58,7 @@ def test_same_seed_same_weights():
 
 
 def test_unknown_size():
-    with pytest.raises(ValueError, match=f"size 'huge'.*{list(PRESETS)[0]}"):
+    with pytest.raises(ValueError, match=f"size 'huge'.*{next(iter(PRESETS))}"):
         make_model("huge", TOKENIZER)
 
 
@@ -103,6 +111,6 @@ def test_remote_code_is_not_run(checkpoint):
     assert not marker.exists()
 
 
-def test_solutions_are_short(rng=__import__("random").Random(0)):
-    lines = write_solution([4, 5, 6, 10], sample_solution([4, 5, 6, 10], rng))
+def test_solutions_are_short():
+    lines = write_solution([4, 5, 6, 10], sample_solution([4, 5, 6, 10], random.Random(0)))
     assert len(TOKENIZER.encode("".join(f"{line}\n" for line in lines))) <= 30

@@ -1,4 +1,4 @@
-"""SFT: every parameter moves, only completions are learnt, a killed run ends exactly where an uninterrupted one does."""
+"""SFT: every parameter moves, only completions are learnt, a killed run ends where an uninterrupted one does."""
 
 import pandas as pd
 import pytest
