@@ -1,0 +1,58 @@
+"""Where a result comes from: the commit, the packages and the machine it was made with.
+
+Nothing here fails: what cannot be found out is None or missing. It does not know of runs, and imports no heavy package.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def describe_git() -> dict[str, Any] | None:
+    """Commit and dirty flag of the checkout this package runs from; None where it is installed without one."""
+    here = Path(__file__).resolve()
+
+    def ask(*words: str) -> str:
+        command = ["git", "-C", str(here.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        ask("ls-files", "--error-unmatch", here.name)  # a copy within a foreign repository is not its commit
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def list_packages() -> dict[str, str]:
+    """Versions of Python, this package and what it requires, extras included where they are installed."""
+    versions = {"python": platform.python_version()}
+    try:
+        names = ["game24lab", *(re.split(r"[^\w.-]", line)[0] for line in metadata.requires("game24lab") or [])]
+    except metadata.PackageNotFoundError:
+        return versions
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # an extra that is not installed
+    return versions
+
+
+def describe_device() -> str:
+    """The machine in a few words, e.g. `cpu: x86_64, 2 cores`. A GPU is named once torch has been imported."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_available():
+        return f"cuda: {torch.cuda.get_device_name()} x {torch.cuda.device_count()}"
+    return f"cpu: {platform.machine()}, {count_cores()} cores"
+
+
+def count_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
