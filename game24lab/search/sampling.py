@@ -91,7 +91,7 @@ def best_of_n(
             (completions,) = yield Complete((root,), size, attempt, temperature, top_p, top_k, max_tokens)
             new = [read(task, tree, root, completion) for completion in completions]
             candidates += new
-            if verified and any(_is_solved(task, candidate) for candidate in new):
+            if verified and any(is_solved(task, candidate) for candidate in new):
                 stopped = "solved"
                 break
             ended = [candidate for candidate in new if candidate.end == "terminal"]
@@ -152,7 +152,8 @@ def read(task: Task, tree: Tree, root: Any, completion: Any, at: int = 0) -> Can
     return Candidate(state, node, completion.logprob, end)
 
 
-def _is_solved(task: Task, candidate: Candidate) -> bool:
+def is_solved(task: Task, candidate: Candidate) -> bool:
+    """The exact verifier's word on a candidate: it reached an end without an illegal line, and the end is right."""
     return candidate.end == "terminal" and task.verdict(candidate.state).solved
 
 
@@ -164,7 +165,7 @@ def _conclude(
         candidates = [Candidate(root, 0, 0.0, "terminal", tree.value[0])]
     ended = [candidate for candidate in candidates if candidate.end == "terminal"]
     if verified:
-        chosen = next((candidate for candidate in ended if _is_solved(task, candidate)), None)
+        chosen = next((candidate for candidate in ended if is_solved(task, candidate)), None)
     else:
         chosen = max(ended or candidates, default=None, key=_rank)
     for candidate in ended:
