@@ -40,6 +40,8 @@ def test_only_completions_carry_labels():
     learnt = [i for i in rows[0]["labels"] if i != -100]
     assert tokenizer.decode(learnt) == "1 + 2 = 3 (left: 3 3 4)\n<eos>"
     assert len(rows[0]["labels"]) == len(rows[0]["input_ids"])
+    unended = sft.tokenize([("Input: 1 2 3 4\n", "1 + 2 = 3 (left: 3 3 4)\n", False)], tokenizer)
+    assert unended[0]["input_ids"] == rows[0]["input_ids"][:-1]
 
 
 def test_padding_changes_nothing():
@@ -115,6 +117,6 @@ def test_bad_configurations(changes, message):
 def test_bad_data(tmp_path):
     with pytest.raises(ValueError, match="empty"):
         sft.train(config(), [], tmp_path)
-    with pytest.raises(ValueError, match="training pair 1"):
+    with pytest.raises(ValueError, match="training sample 1"):
         sft.train(config(), [("a", "b"), ("", "c")], tmp_path)
 

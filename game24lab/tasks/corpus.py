@@ -13,12 +13,22 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
+from game24lab.tasks.arithmetic import make_state, reachable
 from game24lab.tasks.game24 import Game24
-from game24lab.tasks.traces import sample_solution, write_solution
+from game24lab.tasks.traces import preferred_steps, write_line
 
 Whole = tuple[int, ...]  # a sorted position of non-negative integers
 Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it
+
+
+class Sample(NamedTuple):
+    """One text to learn from."""
+
+    prompt: str
+    completion: str
+    ends: bool = True  # False: more would follow, no end token is learnt
 
 
 def make_solutions(
@@ -28,12 +38,13 @@ def make_solutions(
     held_out: Collection[Whole],
     highest: int = 30,
     core_share: float = 0.35,
-    position_share: float = 0.18,
+    position_share: float = 0.15,
+    opening_share: float = 0.5,
     target: int = 24,
     seed: int = 0,
     progress: Callable[[Sequence[int]], Sequence[int]] = lambda indices: indices,
-) -> list[tuple[str, str]]:
-    """Prompts and completions of `count` solutions, equal for equal arguments.
+) -> list[Sample]:
+    """`count` solutions, equal for equal arguments.
 
     Args:
         puzzles: the training puzzles, sorted; `core_share` of the samples begin with one of them.
@@ -41,21 +52,22 @@ def make_solutions(
         highest: the other samples begin with as many numbers from 1 to here; no other samples where it is not
             above the puzzles' own largest number.
         position_share: share of samples that begin inside a solution, one or two moves after its root.
+        opening_share: share of the solutions from a root of which only the first line is kept. The first move is by far
+            the hardest to choose: this way the same number of tokens teaches more of them.
         progress: wraps the indices, such as `tqdm`.
 
     Raises ValueError for shares outside 0..1, a held-out puzzle among the training puzzles, or no solvable puzzle.
     """
-    for name, share in (("core_share", core_share), ("position_share", position_share)):
+    shares = {"core_share": core_share, "position_share": position_share, "opening_share": opening_share}
+    for name, share in shares.items():
         if not 0 <= share <= 1:
             raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
     banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
     leaked = banned.intersection(puzzles)
     if leaked:
         raise ValueError(f"puzzles: {' '.join(map(str, min(leaked)))} is held out and must not be trained on")
-    core = [puzzle for puzzle in puzzles if _solvable(puzzle, target)]
-    fractional = [puzzle for puzzle in puzzles if not _solvable(puzzle, target) and sample_solution(
-        puzzle, random.Random(0), target)]  # fmt: skip
-    if not core and not fractional:
+    core = [puzzle for puzzle in puzzles if reachable(make_state(puzzle), target)]
+    if not core:
         raise ValueError(f"puzzles: none of the {len(puzzles)} can make {target}")
     size, largest = len(puzzles[0]), max(map(max, puzzles))
     wider = [
@@ -68,26 +80,19 @@ def make_solutions(
     task = Game24(target)
     # the seed is hashed with its purpose, never added to an index: neighbouring seeds share nothing
     rng = random.Random(int.from_bytes(hashlib.sha256(f"corpus {seed}".encode()).digest()[:8], "big"))
-    share_fractional = len(fractional) / (len(core) + len(fractional))
 
-    def draw() -> tuple[str, str]:
-        if rng.random() < core_share:
-            if rng.random() < share_fractional:
-                root = rng.choice(fractional)
-                lines = write_solution(root, sample_solution(root, rng, target))
-                return task.prompt(root), "".join(f"{line}\n" for line in lines)
-            position = rng.choice(core)
-        else:
-            position = rng.choice(wider)
+    def draw() -> Sample:
+        position = rng.choice(core if rng.random() < core_share else wider)
         if rng.random() < position_share:
             # five in six begin after one move, the rest after two: short positions are soon learnt
             for _ in range(min(1 if rng.random() < 5 / 6 else 2, len(position) - 2)):
-                position = rng.choice(_moves(position, target))[4]
+                position = rng.choice(_lines(position, target))[1]
         prompt, lines = task.prompt(position), []
-        while len(position) > 1:
-            left, operator, right, result, position = rng.choice(_moves(position, target))
-            lines.append(f"{left} {operator} {right} = {result} (left: {' '.join(map(str, position))})\n")
-        return prompt, "".join(lines)
+        cut = len(position) == size and rng.random() < opening_share
+        while len(position) > 1 and not (cut and lines):
+            line, position = rng.choice(_lines(position, target))
+            lines.append(line)
+        return Sample(prompt, "".join(lines), ends=not cut)
 
     return [draw() for _ in progress(range(count))]
 
@@ -121,6 +126,11 @@ def _solvable(position: Whole, target: int) -> bool:
 
 
 @lru_cache(maxsize=200_000)
-def _moves(position: Whole, target: int) -> tuple[Move, ...]:
-    """The moves after which the target is still reachable within the non-negative integers."""
-    return tuple(move for move in _trials(position) if _solvable(move[4], target))
+def _lines(position: tuple, target: int) -> tuple[tuple[str, tuple], ...]:
+    """The lines from which a position's next one is drawn, each with the position after it."""
+    if all(type(number) is int for number in position) and _solvable(position, target):
+        moves = [move for move in _trials(position) if _solvable(move[4], target)]
+        return tuple((f"{a} {sign} {b} = {c} (left: {' '.join(map(str, after))})\n", after)
+                     for a, sign, b, c, after in moves)  # fmt: skip
+    steps = preferred_steps(make_state(position), target)
+    return tuple((write_line(step, after) + "\n", after) for step, after in steps)

@@ -55,25 +55,28 @@ class SFTConfig:
             raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
 
 
-def tokenize(pairs: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Prompt and completion pairs as token ids; labels are -100 on the prompt, and the end token closes a completion.
+def tokenize(samples: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Samples (prompt, completion) or (prompt, completion, ends) as token ids.
 
-    Raises ValueError for an empty set and for a pair without text on one side, naming it.
+    Labels are -100 on the prompt; the end token closes a completion unless `ends` is false. Raises ValueError for an
+    empty set and for a sample without text on one side, naming it.
     """
-    if not pairs:
-        raise ValueError("training data: empty; at least one pair of prompt and completion is needed")
-    for index, (prompt, completion) in enumerate(pairs):
+    if not samples:
+        raise ValueError("training data: empty; at least one prompt with a completion is needed")
+    for index, (prompt, completion, *_) in enumerate(samples):
         if not prompt or not completion:
-            raise ValueError(f"training pair {index}: prompt {prompt!r}, completion {completion!r}; both need text")
+            raise ValueError(f"training sample {index}: prompt {prompt!r}, completion {completion!r}; both need text")
     # the same texts come again and again: each is encoded once
-    texts = list(dict.fromkeys(prompt for prompt, _ in pairs))
+    texts = list(dict.fromkeys(sample[0] for sample in samples))
     of_prompt = dict(zip(texts, tokenizer(texts, add_special_tokens=True)["input_ids"], strict=True))
-    texts = list(dict.fromkeys(completion for _, completion in pairs))
+    texts = list(dict.fromkeys(sample[1] for sample in samples))
     of_completion = dict(zip(texts, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True))
-    prompts, completions = [of_prompt[p] for p, _ in pairs], [of_completion[c] for _, c in pairs]
-    end = [tokenizer.eos_token_id]
-    ids = [p + c + end for p, c in zip(prompts, completions, strict=True)]
-    labels = [[-100] * len(p) + i[len(p) :] for p, i in zip(prompts, ids, strict=True)]
+    ids, labels = [], []
+    for prompt, completion, *ends in samples:
+        start = of_prompt[prompt]
+        end = [tokenizer.eos_token_id] if not ends or ends[0] else []
+        ids.append(start + of_completion[completion] + end)
+        labels.append([-100] * len(start) + ids[-1][len(start) :])
     return Dataset.from_dict({"input_ids": ids, "labels": labels, "length": [len(i) for i in ids]})
 
 
@@ -99,11 +102,11 @@ class RightPad:
 
 def train(
     config: SFTConfig,
-    pairs: Sequence[tuple[str, str]],
+    samples: Sequence[Sequence],
     output: Path | str,
     evaluate: Evaluate | None = None,
 ) -> Path:
-    """Train on prompt and completion pairs and write a checkpoint with its curve (`training.parquet`) to `output`.
+    """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
     data in the same order. `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps.
@@ -126,7 +129,7 @@ def train(
     trainer = SFTTrainer(
         model=model,
         args=_trainer_arguments(config, output, bf16),
-        train_dataset=tokenize(pairs, tokenizer),
+        train_dataset=tokenize(samples, tokenizer),
         processing_class=tokenizer,
         data_collator=RightPad(tokenizer.pad_token_id),
         callbacks=callbacks,

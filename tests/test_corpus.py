@@ -1,0 +1,77 @@
+"""The corpus: every line is right, nothing held out is in it, equal arguments give equal text."""
+
+from fractions import Fraction
+
+import pytest
+
+from game24lab.tasks.arithmetic import make_state
+from game24lab.tasks.corpus import make_solutions
+from game24lab.tasks.game24 import Game24, Position
+from game24lab.tasks.splits import make_split
+from game24lab.tasks.task import follow
+
+SPLIT = make_split("tot")
+
+
+def read(prompt):
+    return make_state(Fraction(number) for number in prompt.removeprefix("Input: ").split())
+
+
+def draw(count=3000, **changes):
+    return make_solutions(SPLIT.train, count, **{"held_out": SPLIT.held_out, "highest": 16, **changes})
+
+
+def test_every_sample_solves_or_is_a_live_opening():
+    task, kinds = Game24(), set()
+    for prompt, completion, ends in draw():
+        root = Position((), (), read(prompt))
+        state, wrong = follow(task, root, completion)
+        assert wrong is None
+        assert task.text(root) == prompt
+        assert state.left == (24,) if ends else task.truth(state)
+        kinds.add((len(root.left), ends))
+    assert kinds == {(4, True), (4, False), (3, True), (2, True)}
+
+
+def test_held_out_puzzles_never_appear():
+    held_out = set(SPLIT.held_out)
+    for sample in draw():
+        assert read(sample.prompt) not in held_out
+    with pytest.raises(ValueError, match="is held out and must not be trained on"):
+        draw(held_out=SPLIT.train[:1])
+
+
+def test_shares_are_kept():
+    roots = [read(sample.prompt) for sample in draw(core_share=0.25, position_share=0.0)]
+    core = sum(max(root) <= 13 for root in roots) / len(roots)
+    assert core == pytest.approx(0.25, abs=0.03)  # n = 3000: more than three standard deviations
+    assert all(len(root) == 4 for root in roots)
+    assert not any(sample.ends for sample in draw(position_share=0.0, opening_share=1.0))
+
+
+def test_puzzles_that_need_a_fraction_are_taught():
+    samples = make_solutions([(3, 3, 8, 8)], 5, held_out=[], highest=8)
+    assert all("/3" in sample.completion for sample in samples)
+
+
+def test_seeds():
+    assert draw(200, seed=1) == draw(200, seed=1)
+    assert draw(200, seed=1) != draw(200, seed=2)
+
+
+def test_other_targets_and_sizes():
+    for numbers, target in [((1, 2, 3), 9), ((2, 3, 5, 7, 11), 24), ((4, 4, 10, 10), 100)]:
+        task = Game24(target)
+        for prompt, completion, _ in make_solutions([numbers], 5, held_out=[], highest=0, target=target,
+                                                    position_share=0.0, opening_share=0.0):  # fmt: skip
+            state, wrong = follow(task, task.start(numbers), completion)
+            assert wrong is None
+            assert task.verdict(state).solved
+            assert prompt == task.prompt(numbers)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"core_share 1\.5"):
+        draw(core_share=1.5)
+    with pytest.raises(ValueError, match="none of the 1 can make 24"):
+        make_solutions([(1, 1, 1, 1)], 5, held_out=[], highest=0)
