@@ -2,7 +2,8 @@
 
 A state is a sorted tuple of `Fraction`; a step replaces two of its numbers by their sum, difference, product or
 quotient. Everything is exact and nothing is ever evaluated by Python's own parser. This module does not know of
-text formats, puzzles' names, splits or models, and imports the standard library only.
+text formats, puzzles' names, splits or models, and imports the standard library only. All caches are bounded (some
+tens of megabytes when full).
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import combinations
+from math import gcd
 
 State = tuple[Fraction, ...]
 
 OPERATORS = "+-*/"
 # What people and models write for the four operators; anything else is rejected, never guessed.
-_SIGNS = {"×": "*", "·": "*", "∙": "*", "⋅": "*", "x": "*", "X": "*", "÷": "/", "∕": "/", ":": "/",
-          "−": "-", "–": "-", "＋": "+", "（": "(", "）": ")"}
-_TOKEN = re.compile(r"[0-9]+|[-+*/()]")
+_SIGNS = str.maketrans("×·∙⋅∗✕xX÷∕⁄:−–＋（）", "*" * 8 + "/" * 4 + "--+()")
+# Python reads 0x18 as 24 and C reads 010 as 8: an integer has one spelling here, without leading zeros.
+_TOKEN = re.compile(r"(?P<bad>0[xX0-9][0-9]*)|[0-9]+|[-+*/()]")
 _MAX_CHARACTERS = 1000  # an honest expression of six numbers has under 100; the rest is a parser bomb
 _MAX_DEPTH = 50
 _MAX_DIGITS = 12
@@ -30,7 +33,7 @@ class ExpressionError(ValueError):
     """The text is no arithmetic expression of this language; the message says where and why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One move: `left operator right = result`."""
 
@@ -76,47 +79,124 @@ def remove(state: State, *numbers: Fraction) -> State | None:
     return tuple(rest)
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=8_192)  # a state of four numbers takes about ten kilobytes here
 def legal_steps(state: State) -> tuple[tuple[Step, State], ...]:
     """All distinct moves of a state with the states they lead to.
 
     Sums and products are listed once, larger operand first; differences and quotients in both orders. Equal numbers
     give one move, not two.
     """
-    moves: dict[Step, State] = {}
+    moves, seen = [], set()
     for i in range(len(state)):
         for j in range(i + 1, len(state)):
             small, large = state[i], state[j]
+            if (small, large) in seen:
+                continue
+            seen.add((small, large))
             rest = state[:i] + state[i + 1 : j] + state[j + 1 :]
-            for left, operator, right in (
-                (large, "+", small), (large, "-", small), (large, "*", small), (large, "/", small),
-                (small, "-", large), (small, "/", large),
-            ):  # fmt: skip
+            trials = [(large, "+", small), (large, "-", small), (large, "*", small), (large, "/", small)]
+            if small != large:
+                trials += [(small, "-", large), (small, "/", large)]
+            for left, operator, right in trials:
                 result = apply(left, operator, right)
                 if result is not None:
-                    step = Step(left, operator, right, result)
-                    if step not in moves:
-                        moves[step] = tuple(sorted((*rest, result)))
-    return tuple(moves.items())
+                    moves.append((Step(left, operator, right, result), tuple(sorted((*rest, result)))))
+    return tuple(moves)
 
 
-@lru_cache(maxsize=1_000_000)
-def reachable(state: State, target: Fraction = Fraction(24)) -> bool:
+@lru_cache(maxsize=65_536)
+def reachable(state: State, target: Fraction | int = 24) -> bool:
     """Whether the target can still be made from the state, using every number once."""
-    if len(state) == 1:
-        return state[0] == target
-    if len(state) == 2:  # the bulk of all calls: no need for moves
-        a, b = state
-        return target in (a + b, a - b, b - a, a * b) or (b != 0 and a == target * b) or (a != 0 and b == target * a)
-    return any(reachable(after, target) for _, after in legal_steps(state))
+    return _makes(_ratios(state), target.as_integer_ratio(), whole=False)
 
 
-def alive_steps(state: State, target: Fraction = Fraction(24)) -> list[tuple[Step, State]]:
+@lru_cache(maxsize=65_536)
+def wholly_reachable(state: State, target: Fraction | int = 24) -> bool:
+    """Whether the target can be made without ever leaving the non-negative integers, as people play."""
+    numbers = _ratios((*state, target))
+    return all(d == 1 and n >= 0 for n, d in numbers) and _makes(numbers[:-1], numbers[-1], whole=True)
+
+
+# The solver meets in the middle. If a value `a` of some of the numbers and a value `b` of the others make the target t,
+# then b is one of the six things that a and t make (t = a - b is b = a - t, t = b / a is b = t * a, and so on), unless
+# a is 0. So it never tries pairs: it looks the six up among the values of the others. Six numbers take a
+# fraction of a second; playing all moves takes minutes. Inside, a number is a pair (numerator, denominator) in lowest
+# terms with a positive denominator, several times as fast as `Fraction`.
+_Ratio = tuple[int, int]
+
+
+def _ratios(numbers: Iterable[Fraction | int]) -> tuple[_Ratio, ...]:
+    return tuple([number.as_integer_ratio() for number in numbers])
+
+
+@cache  # six entries: the number of numbers
+def _splits(count: int) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """All ways to part `count` places in two, the smaller part first."""
+    parts = [part for size in range(1, count // 2 + 1) for part in combinations(range(count), size)]
+    parts = [part for part in parts if 2 * len(part) < count or 0 in part]  # two halves are listed once
+    return tuple((part, tuple(i for i in range(count) if i not in part)) for part in parts)
+
+
+@lru_cache(maxsize=16_384)
+def _combine(a: _Ratio, b: _Ratio, whole: bool) -> tuple[_Ratio, ...]:
+    """Everything that two numbers make in one step; with `whole` only the non-negative integers."""
+    (p, q), (r, s) = a, b
+    x, y, z = p * s, r * q, q * s
+    found = []
+    for n, d in ((x + y, z), (x - y, z), (y - x, z), (p * r, z), (x, y), (y, x)):
+        if d and not (whole and (n % d or n // d < 0)):
+            common = gcd(n, d) if d > 0 else -gcd(n, d)
+            found.append((n // common, d // common))
+    return tuple(found)
+
+
+def _list_values(numbers: tuple[_Ratio, ...], whole: bool) -> frozenset[_Ratio]:
+    found: set[_Ratio] = set(numbers) if len(numbers) == 1 else set()
+    for part, rest in _splits(len(numbers)):
+        for a in _values(tuple([numbers[i] for i in part]), whole):
+            for b in _values(tuple([numbers[i] for i in rest]), whole):
+                found.update(_combine(a, b, whole))
+    return frozenset(found)
+
+
+_list_few = lru_cache(maxsize=2_048)(_list_values)  # up to three numbers: about a hundred values
+_list_many = lru_cache(maxsize=32)(_list_values)  # four numbers: some thousands
+
+
+def _values(numbers: tuple[_Ratio, ...], whole: bool) -> frozenset[_Ratio]:
+    """All that some numbers make, each used once."""
+    return (_list_few if len(numbers) < 4 else _list_many)(numbers, whole)
+
+
+def _makes(numbers: tuple[_Ratio, ...], target: _Ratio, whole: bool, listed: int | None = None) -> bool:
+    if len(numbers) == 1:
+        return numbers[0] == target
+    if listed is None:  # for how many numbers a list of all values is worth its while
+        listed = max(3, len(numbers) - 2)
+    for part, rest in _splits(len(numbers)):
+        others = tuple([numbers[i] for i in rest])
+        values = _values(others, whole) if len(others) <= listed else None
+        for a in _values(tuple([numbers[i] for i in part]), whole):
+            if a[0] == 0:
+                if target[0] == 0:  # 0 times whatever the others make
+                    return True
+                wanted = tuple(t for t in (target, (-target[0], target[1])) if not whole or t[0] >= 0)
+            else:
+                wanted = _combine(a, target, whole)
+            if values is None:
+                if any(_makes(others, b, whole, listed) for b in wanted):
+                    return True
+            elif not values.isdisjoint(wanted):
+                return True
+    return False
+
+
+def alive_steps(state: State, target: Fraction | int = 24) -> list[tuple[Step, State]]:
     """The legal steps after which the target is still reachable."""
     return [(step, after) for step, after in legal_steps(state) if reachable(after, target)]
 
 
-def solutions(state: State, target: Fraction = Fraction(24)) -> Iterator[tuple[Step, ...]]:
+def solutions(state: State, target: Fraction | int = 24) -> Iterator[tuple[Step, ...]]:
     """All solutions as sequences of steps, depth first in the order of `legal_steps`."""
     if len(state) == 1:
         if state[0] == target:
@@ -127,18 +207,28 @@ def solutions(state: State, target: Fraction = Fraction(24)) -> Iterator[tuple[S
             yield (step, *rest)
 
 
-def compose(numbers: Iterable[int | Fraction], steps: Iterable[Step]) -> str:
-    """The expression that a sequence of steps builds, e.g. `(12 / 3 + 2) * 4`, with no needless parentheses.
+@lru_cache(maxsize=20_000)
+def count_solutions(state: State, target: Fraction | int = 24) -> int:
+    """How many sequences of steps `solutions` would list."""
+    if len(state) == 1:
+        return int(state[0] == target)
+    return sum(count_solutions(after, target) for _, after in alive_steps(state, target))
 
-    Raises ValueError where a step uses a number that is not there.
+
+def compose(numbers: Iterable[int | Fraction], steps: Iterable[Step]) -> str:
+    """The expression that a whole solution builds, e.g. `8 / (3 - 8 / 3)`, with no needless parentheses.
+
+    Raises ValueError where a step uses a number that is not there, or where more than one number is left.
     """
-    pieces = [(Fraction(number), str(number), 3) for number in numbers]  # value, text, binding strength
+    pieces = []  # value, text, binding strength
+    for number in map(Fraction, numbers):
+        pieces.append((number, str(number) if number.denominator == 1 and number >= 0 else f"({number})", 3))
     for step in steps:
         operands = []
         for value in (step.left, step.right):
             found = next((piece for piece in pieces if piece[0] == value), None)
             if found is None:
-                raise ValueError(f"step {write_step(step)}: {write_number(value)} is not among the numbers left")
+                raise ValueError(f"step {write_step(step)}: {value} is not among the numbers left")
             pieces.remove(found)
             operands.append(found)
         strength = 1 if step.operator in "+-" else 2
@@ -147,40 +237,38 @@ def compose(numbers: Iterable[int | Fraction], steps: Iterable[Step]) -> str:
         # a - (b - c) and a / (b * c) need theirs; a + (b + c) and a * (b * c) do not
         bare = right_strength > strength or (right_strength == strength and step.operator in "+*")
         pieces.append((step.result, f"{left} {step.operator} {right if bare else f'({right})'}", strength))
-    return pieces[-1][1]
-
-
-def write_number(number: Fraction) -> str:
-    """`7`, `-3`, `8/3`."""
-    return str(number)
+    if len(pieces) != 1:
+        raise ValueError(f"the steps leave {len(pieces)} numbers: a whole solution leaves one")
+    return pieces[0][1]
 
 
 def write_step(step: Step) -> str:
     """`12 / 3 = 4`."""
-    return " ".join(map(str, (step.left, step.operator, step.right, "=", step.result)))
+    return f"{step.left} {step.operator} {step.right} = {step.result}"
 
 
 def parse_expression(text: str) -> tuple[Fraction, list[int]]:
     """Value and operands (in order) of an expression over `+ - * / ( )` and plain non-negative integers.
 
-    Raises ExpressionError for anything else, for a division by zero, and for texts made to break parsers.
+    Signs such as `×`, `÷` and `−` are read as what they mean. Raises ExpressionError for anything else (a leading
+    minus and leading zeros too), for a division by zero, and for texts made to break parsers.
     """
     if len(text) > _MAX_CHARACTERS:
         raise ExpressionError(f"expression of {len(text)} characters: at most {_MAX_CHARACTERS} are read")
-    text = "".join(_SIGNS.get(character, character) for character in text)
     tokens, position = [], 0
     while position < len(text):
         if text[position] in " \t":
             position += 1
             continue
-        match = _TOKEN.match(text, position)
+        match = _TOKEN.match(text, position) or _TOKEN.match(text[position].translate(_SIGNS))
         if match is None:
             raise ExpressionError(f"unexpected {text[position]!r} at character {position + 1}")
-        tokens.append(match.group())
-        position = match.end()
-    for token in tokens:
-        if len(token) > _MAX_DIGITS:
-            raise ExpressionError(f"a number of {len(token)} digits: at most {_MAX_DIGITS} are read")
+        if match["bad"]:
+            raise ExpressionError(f"{match['bad'][:20]!r} at character {position + 1} is no plain integer")
+        if len(match[0]) > _MAX_DIGITS:
+            raise ExpressionError(f"a number of {len(match[0])} digits: at most {_MAX_DIGITS} are read")
+        tokens.append(match[0])
+        position += len(match[0])
     if not tokens:
         raise ExpressionError("empty expression")
     operands: list[int] = []
@@ -231,21 +319,22 @@ def parse_expression(text: str) -> tuple[Fraction, list[int]]:
 def check_expression(numbers: Iterable[int], text: str, target: Fraction | int = 24) -> Check:
     """Judge an answer: does the expression use exactly these numbers, each once, and make the target exactly?
 
-    An equation such as `4 * 6 = 24` is accepted only if its right-hand side is the target too. Never raises on text.
+    An equation such as `4 * 6 = 24` is accepted only if its right-hand side is the target, written as a number. Never
+    raises on text.
     """
-    sides = text.split("=")
-    if len(sides) > 2:
-        return Check(False, "more than one equals sign")
+    numbers = tuple(numbers)
+    expression, *right = text.split("=")
     try:
-        value, operands = parse_expression(sides[0])
-        if len(sides) == 2 and parse_expression(sides[1])[0] != target:
-            return Check(False, f"the right-hand side is not {target}")
+        value, operands = parse_expression(expression.strip())
     except ExpressionError as error:
         return Check(False, f"not an expression: {error}")
-    missing, surplus = Counter(numbers) - Counter(operands), Counter(operands) - Counter(numbers)
+    if right and [side.strip().translate(_SIGNS).replace(" ", "") for side in right] != [str(target)]:
+        return Check(False, f"the right-hand side is not {target}")
+    missing = list((Counter(numbers) - Counter(operands)).elements())
+    surplus = list((Counter(operands) - Counter(numbers)).elements())
     if missing or surplus:
-        parts = [f"{name} {' '.join(map(str, sorted(c.elements())))}"
-                 for name, c in (("does not use", missing), ("uses too often or without right", surplus)) if c]  # fmt: skip
+        named = (("does not use", missing), ("uses too often or without right", surplus))
+        parts = [f"{name} {' '.join(map(str, sorted(some)[:8]))}" for name, some in named if some]
         return Check(False, "wrong numbers: " + "; ".join(parts))
     if value != target:
         return Check(False, f"makes {value}, not {target}")
@@ -253,8 +342,11 @@ def check_expression(numbers: Iterable[int], text: str, target: Fraction | int =
 
 
 def measure_difficulty(numbers: Iterable[int], target: Fraction | int = 24) -> tuple[int, float]:
-    """Number of distinct solutions (step sequences) and the solvable share of first steps, 0 for the unsolvable."""
-    state, target = make_state(numbers), Fraction(target)
-    moves = legal_steps(state)
-    count = sum(1 for _ in solutions(state, target))
-    return count, len(alive_steps(state, target)) / len(moves) if moves else float(reachable(state, target))
+    """Number of distinct solutions (step sequences) and the solvable share of the positions after one step.
+
+    The share counts positions, not moves: `6 * 1` and `6 / 1` lead to the same one. Both are 0 for the unsolvable.
+    """
+    state = make_state(numbers)
+    afters = {after for _, after in legal_steps(state)}
+    share = sum(reachable(after, target) for after in afters) / len(afters) if afters else float(state == (target,))
+    return count_solutions(state, target), share

@@ -1,6 +1,7 @@
 """The Game of 24 as a Task: numbers to positions, model lines to moves, positions to verdicts.
 
-It knows the rules and the prompt. It does not know of models, search, splits or files.
+It knows the rules and the prompt. It does not know of models, search, splits or files. A model's answer expression is
+not needed: the exact one is composed from the checked moves; where a foreign checkpoint writes one, it is checked too.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from game24lab.tasks.arithmetic import State, Step, check_expression, compose, make_state, reachable
+from game24lab.tasks.arithmetic import State, Step, check_expression, compose, make_state, reachable, write_step
+from game24lab.tasks.puzzles import LARGEST, check_numbers
 from game24lab.tasks.task import Illegal, Verdict
-from game24lab.tasks.traces import ANSWER_PREFIX, judge_line, write_line
+from game24lab.tasks.traces import ANSWER_PREFIX, judge_line, write_solution
 
 # The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
 TSLLM_PREAMBLE = (
@@ -32,7 +34,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Game24:
-    """The Game of 24 with any target and three to six numbers; the defaults are the published game."""
+    """The Game of 24 with any target and up to six numbers; the defaults are the published game."""
 
     target: int = 24
     context: str = "position"  # the model sees the numbers left ("position") or all lines so far ("history")
@@ -42,28 +44,25 @@ class Game24:
     def __post_init__(self) -> None:
         if self.context not in ("position", "history"):
             raise ValueError(f"context {self.context!r}: 'position' or 'history' is accepted")
+        if type(self.target) is not int or abs(self.target) > LARGEST:
+            raise ValueError(f"target {self.target!r}: an integer up to {LARGEST} is accepted, such as 24")
 
     def start(self, problem: Sequence[int]) -> Position:
         """The position before the first move. ValueError unless the problem is one to six positive integers."""
-        numbers = tuple(problem)
-        if not 1 <= len(numbers) <= 6 or not all(type(n) is int and 0 < n < 10**6 for n in numbers):
-            raise ValueError(f"puzzle {problem!r}: up to six positive integers are accepted, such as 4 5 6 10")
-        return Position(tuple(sorted(numbers)), (), make_state(numbers))
+        numbers = check_numbers(problem, fewest=1)
+        return Position(numbers, (), make_state(numbers))
 
     def prompt(self, numbers: Sequence[int | Fraction]) -> str:
         """`Input: 4 5 6 10` and a line end; another target than 24 is named."""
         target = "" if self.target == 24 else f" Target: {self.target}"
-        return f"{self.preamble.format(target=self.target)}Input: {' '.join(map(str, numbers))}{target}\n"
+        preamble = self.preamble.replace("{target}", str(self.target))
+        return f"{preamble}Input: {' '.join(map(str, numbers))}{target}\n"
 
     def text(self, state: Position) -> str:
         """The prompt for the next line; equal keys give equal texts where `context` is "position"."""
         if self.context == "position":
             return self.prompt(state.left)
-        position, lines = self.start(state.numbers), []
-        for step in state.steps:
-            position = self._move(position, step, _after(position.left, step))
-            lines.append(write_line(step, position.left) + "\n")
-        return self.prompt(state.numbers) + "".join(lines)
+        return self.prompt(state.numbers) + "".join(line + "\n" for line in write_solution(state.numbers, state.steps))
 
     def label(self, state: Position) -> str:
         """The numbers left."""
@@ -73,18 +72,23 @@ class Game24:
         """What has been built: the whole expression at the end, the moves so far before it."""
         if len(state.left) == 1:
             return compose(state.numbers, state.steps)
-        return ", ".join(f"{s.left} {s.operator} {s.right} = {s.result}" for s in state.steps)
+        return ", ".join(map(write_step, state.steps))
 
     def step(self, state: Position, line: str) -> Position | Illegal:
         """One move, or an answer line such as `The answer is (12 / 3 + 2) * 4 = 24` once one number is left."""
         line = line.strip()
+        if state.answered:
+            return Illegal("the game has ended: the answer has been given")
         for prefix in (ANSWER_PREFIX, "Answer: "):
             if line.startswith(prefix):
                 return self._answer(state, line[len(prefix) :])
         if len(state.left) == 1:
             return Illegal("the game has ended: one number is left")
         judged = judge_line(state.left, line)
-        return Illegal(judged) if isinstance(judged, str) else self._move(state, *judged)
+        if isinstance(judged, str):
+            return Illegal(judged)
+        move, left = judged
+        return Position(state.numbers, (*state.steps, move), left)
 
     def _answer(self, state: Position, expression: str) -> Position | Illegal:
         check = check_expression(state.numbers, expression, self.target)
@@ -93,10 +97,6 @@ class Game24:
         if state.left != (Fraction(self.target),):
             return Illegal(f"answer line, but the moves have left {self.label(state)}")
         return Position(state.numbers, state.steps, state.left, answered=True)
-
-    @staticmethod
-    def _move(state: Position, step: Step, after: State) -> Position:
-        return Position(state.numbers, (*state.steps, step), after)
 
     def is_terminal(self, state: Position) -> bool:
         """Whether one number is left."""
@@ -116,11 +116,4 @@ class Game24:
 
     def truth(self, state: Position) -> bool:
         """Whether the target is still reachable, by the exact solver."""
-        return reachable(state.left, Fraction(self.target))
-
-
-def _after(left: State, step: Step) -> State:
-    rest = list(left)
-    rest.remove(step.left)
-    rest.remove(step.right)
-    return make_state((*rest, step.result))
+        return reachable(state.left, self.target)

@@ -60,9 +60,10 @@ class Task(Protocol):
 def follow(task: Task, state: Any, text: str) -> tuple[Any, Illegal | None]:
     """Apply the lines of a completion one by one: the last legal state, and what stopped it (None: nothing did).
 
-    Blank lines are passed over; lines behind a terminal state are still judged by `task.step`.
+    A line ends at a line feed and nowhere else, as in generation. Blank lines are passed over; lines behind a terminal
+    state are still judged by `task.step`.
     """
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.strip():
             continue
         after = task.step(state, line)

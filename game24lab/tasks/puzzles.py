@@ -1,0 +1,162 @@
+"""Puzzles: the universe of multisets, and puzzles read from text and files.
+
+A puzzle is a sorted tuple of three to six positive integers; the published game plays with four of 1..13, of which
+there are 1,820. This module does not know of rankings, splits, moves as text or models.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from math import comb
+from numbers import Integral
+from pathlib import Path
+
+from game24lab.tasks.arithmetic import make_state, reachable
+
+Puzzle = tuple[int, ...]
+
+FEWEST, MOST = 3, 6
+LARGEST = 999_999  # of a puzzle's numbers and targets
+_MOST_PUZZLES = 1_000_000
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")  # ASCII only: `isdigit` and `int` take other alphabets' digits too
+_KEYS = ("puzzle", "problem", "numbers", "Puzzles")  # where a JSON object or the head of a CSV file names its puzzles
+
+
+def check_numbers(numbers: Iterable[int], fewest: int = FEWEST, most: int = MOST) -> Puzzle:
+    """The numbers as a puzzle: sorted, plain `int`. ValueError unless they are `fewest` to `most` positive integers."""
+    found = tuple(numbers)
+    if not fewest <= len(found) <= most:
+        raise ValueError(f"puzzle {_show(found)}: {len(found)} numbers, {fewest} to {most} are accepted")
+    for number in found:
+        if not isinstance(number, Integral) or isinstance(number, bool) or not 1 <= number <= LARGEST:
+            raise ValueError(f"puzzle {_show(found)}: {_show(number)} is no integer from 1 to {LARGEST}")
+    return tuple(sorted(int(number) for number in found))
+
+
+def parse_puzzle(text: str, fewest: int = FEWEST, most: int = MOST) -> Puzzle:
+    """The puzzle in a text such as `4 5 6 10`, `4, 5, 6, 10` or `[4, 5, 6, 10]`.
+
+    Raises ValueError that says which word is no number or how many numbers there are. Unary plus, leading zeros and
+    digits of other alphabets are no numbers.
+    """
+    inner = text.strip()
+    if inner[:1] + inner[-1:] in ("[]", "()"):
+        inner = inner[1:-1]
+    words = re.split(r"\s*,\s*|\s+", inner.strip()) if inner.strip() else []
+    for word in words[: most + 1]:
+        if not _NUMBER.fullmatch(word):
+            raise ValueError(f"puzzle {_show(text)}: {_show(word)} is no integer from 1 to {LARGEST}")
+    if not fewest <= len(words) <= most:
+        raise ValueError(f"puzzle {_show(text)}: {len(words)} numbers, {fewest} to {most} are accepted")
+    return check_numbers(map(int, words), fewest, most)
+
+
+def write_puzzle(numbers: Sequence[int]) -> str:
+    """`4 5 6 10`, sorted: the one name of a puzzle in files and tables."""
+    return " ".join(map(str, sorted(numbers)))
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def read_puzzles(path: str | Path) -> tuple[Puzzle, ...]:
+    """The puzzles of a file, in its order: see `parse_puzzles`. OSError where it cannot be read."""
+    return parse_puzzles(read_text(path).splitlines(), str(path))
+
+
+def read_text(path: str | Path) -> str:
+    """A text file, as UTF-8 with or without a byte order mark; ValueError where it is something else."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
+
+
+def parse_puzzles(lines: Iterable[str], source: str = "input") -> tuple[Puzzle, ...]:
+    """The puzzles of some lines, duplicates kept: one `4 5 6 10` a line, JSON lines, or a CSV table with a head.
+
+    A JSON line is a list of numbers, or an object that holds a list or a text under `puzzle`, `problem` or `numbers`; a
+    table names its column so, or `Puzzles` as the published ranking does. Blank lines and what follows a `#` are passed
+    over. ValueError names the source, the line and what is wrong with it; also where there is no puzzle at all.
+    """
+    found: list[Puzzle] = []
+    column = None
+    for number, line in enumerate(lines, 1):
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        try:
+            if not found and column is None and (names := [name for name in next(csv.reader([line])) if name in _KEYS]):
+                column = next(csv.reader([line])).index(names[0])
+            elif column is not None:
+                found.append(parse_puzzle(read_cell(line, column)))
+            elif line[0] == "{" or line[0] == "[":
+                found.append(_parse_json(line))
+            else:
+                found.append(parse_puzzle(line))
+        except ValueError as error:
+            raise ValueError(f"{source}, line {number}: {error}") from None
+    if not found:
+        raise ValueError(f"{source}: no puzzles; one a line is accepted, such as 4 5 6 10")
+    return tuple(found)
+
+
+def read_cell(line: str, column: int) -> str:
+    """One cell of a line of a CSV table; ValueError where the line is too short or broken."""
+    try:
+        cells = next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        raise ValueError(f"{_show(line)} is no line of a table: {error}") from None
+    if len(cells) <= column:
+        raise ValueError(f"{_show(line)} has {len(cells)} columns, at least {column + 1} are needed")
+    return cells[column]
+
+
+def _parse_json(line: str) -> Puzzle:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{_show(line)} is no JSON") from None
+    if isinstance(value, dict):
+        key = next((key for key in _KEYS if key in value), None)
+        if key is None:
+            raise ValueError(f"{_show(line)} has none of the keys {', '.join(_KEYS[:3])}")
+        value = value[key]
+    if isinstance(value, str):
+        return parse_puzzle(value)
+    if isinstance(value, list):
+        return check_numbers(value)
+    raise ValueError(f"{_show(value)} is no list of numbers")
+
+
+def count_puzzles(size: int, low: int, high: int) -> int:
+    """How many multisets of `size` numbers from `low` to `high` there are; ValueError for what is no puzzle."""
+    if not FEWEST <= size <= MOST:
+        raise ValueError(f"size {size}: {FEWEST} to {MOST} numbers are accepted")
+    if not 1 <= low <= high <= LARGEST:
+        raise ValueError(f"range {low}..{high}: 1 <= low <= high <= {LARGEST} is accepted")
+    return comb(high - low + size, size)
+
+
+def list_puzzles(size: int = 4, low: int = 1, high: int = 13) -> tuple[Puzzle, ...]:
+    """All multisets of `size` numbers from `low` to `high`, in lexicographic order: 1,820 by default.
+
+    ValueError for sizes and ranges that are no puzzles, or more than a million of them.
+    """
+    count = count_puzzles(size, low, high)
+    if count > _MOST_PUZZLES:
+        raise ValueError(f"{size} numbers of {low}..{high} are {count} puzzles: at most {_MOST_PUZZLES} are listed")
+    return tuple(combinations_with_replacement(range(low, high + 1), size))
+
+
+@lru_cache(maxsize=8)
+def list_solvable(size: int = 4, low: int = 1, high: int = 13, target: int = 24) -> tuple[Puzzle, ...]:
+    """Those of `list_puzzles` that can make the target: 1,362 by default."""
+    return tuple(puzzle for puzzle in list_puzzles(size, low, high) if reachable(make_state(puzzle), target))

@@ -1,0 +1,155 @@
+"""The Game of 24 as a Task: what the model is shown, which lines move the game, who has solved it."""
+
+import pickle
+import random
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from game24lab.tasks.arithmetic import check_expression, legal_steps
+from game24lab.tasks.game24 import TSLLM_PREAMBLE, Game24
+from game24lab.tasks.task import Illegal, follow
+from game24lab.tasks.traces import write_line
+
+SOLUTION = "12 / 3 = 4 (left: 2 4 4)\n4 + 2 = 6 (left: 4 6)\n4 * 6 = 24 (left: 24)\n"
+
+
+def test_the_prompt_shows_a_position_as_a_puzzle_of_its_own():
+    task = Game24()
+    state = task.start((12, 2, 4, 3))
+    assert task.text(state) == "Input: 2 3 4 12\n"
+    assert task.text(task.step(state, "12 / 3 = 4 (left: 2 4 4)")) == "Input: 2 4 4\n"
+    assert task.text(task.step(task.start((3, 3, 8, 8)), "8 / 3 = 8/3")) == "Input: 8/3 3 8\n"
+    assert Game24(target=30).text(state) == "Input: 2 3 4 12 Target: 30\n"
+
+
+def test_the_prompt_with_history_is_that_of_ts_llm():
+    task = Game24(context="history", preamble=TSLLM_PREAMBLE)
+    state, stopped = follow(task, task.start((2, 3, 4, 12)), "12 / 3 = 4\n4 + 2 = 6 (left: 4 6)")
+    assert stopped is None
+    sentence, numbers, *lines = task.text(state).split("\n")
+    assert "to obtain 24." in sentence
+    assert numbers == "Input: 2 3 4 12"
+    assert lines == ["12 / 3 = 4 (left: 2 4 4)", "4 + 2 = 6 (left: 4 6)", ""]
+    braces = Game24(preamble="{a set} to {target}: {}\n")
+    assert braces.text(braces.start((24, 1, 1))) == "{a set} to 24: {}\nInput: 1 1 24\n"
+
+
+def test_a_solution_is_followed_and_its_expression_composed():
+    task = Game24()
+    state, stopped = follow(task, task.start((2, 3, 4, 12)), SOLUTION)
+    assert stopped is None
+    assert task.is_terminal(state)
+    verdict = task.verdict(state)
+    assert (verdict.solved, verdict.outcome, verdict.reason) == (True, "solved", "makes 24")
+    assert check_expression((2, 3, 4, 12), verdict.answer).accepted
+    assert task.expression(state) == verdict.answer
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "reason", "stopped"),
+    [
+        ("", "unfinished", "4 numbers are left", None),
+        ("12 / 3 = 4 (left: 2 4 4)", "unfinished", "3 numbers are left", None),
+        ("12 / 3 = 4\n4 + 2 = 6\n6 + 4 = 10", "wrong value", "makes 10, not 24", None),
+        ("12 / 3 = 5 (left: 2 4 5)\n", "unfinished", "4 numbers are left", "12 / 3 is 4, not 5"),
+        (SOLUTION + "24 - 0 = 24", "solved", "makes 24", "the game has ended: one number is left"),
+        ("12 / 3 = 4\x0b4 + 2 = 6\n", "unfinished", "4 numbers are left", "not of the form `a + b = c (left: ...)`"),
+    ],
+)
+def test_verdicts(text, outcome, reason, stopped):
+    task = Game24()
+    state, illegal = follow(task, task.start((2, 3, 4, 12)), text)
+    verdict = task.verdict(state)
+    assert (verdict.outcome, verdict.reason, verdict.solved) == (outcome, reason, outcome == "solved")
+    assert (illegal and illegal.reason) == stopped
+
+
+@pytest.mark.parametrize("prefix", ["The answer is ", "Answer: "])
+def test_answer_lines_of_foreign_checkpoints_are_checked(prefix):
+    task = Game24()
+    end, _ = follow(task, task.start((2, 3, 4, 12)), SOLUTION)
+    answered = task.step(end, prefix + "(12 / 3 + 2) * 4 = 24")
+    assert task.verdict(answered).solved
+    assert task.step(answered, prefix + "(12 / 3 + 2) * 4 = 24") == Illegal(
+        "the game has ended: the answer has been given"
+    )
+    assert task.step(end, prefix + "6 * 4 = 24").reason.startswith("answer line: wrong numbers")
+    assert task.step(end, prefix + "(12 / 3 + 2) * 4 = 25") == Illegal("answer line: the right-hand side is not 24")
+    assert task.step(task.start((2, 3, 4, 12)), prefix + "(12 / 3 + 2) * 4 = 24") == Illegal(
+        "answer line, but the moves have left 2 3 4 12"
+    )
+
+
+def test_equal_numbers_left_are_the_same_position():
+    task = Game24()
+    one, _ = follow(task, task.start((2, 3, 4, 12)), "12 / 3 = 4")
+    other, _ = follow(task, task.start((2, 2, 2, 4)), "2 + 2 = 4")
+    assert task.key(one) == task.key(other)
+    assert task.text(one) == task.text(other)
+    assert one != other
+    assert pickle.loads(pickle.dumps(one)) == one
+
+
+def test_truth_is_the_solvers_word():
+    task = Game24()
+    assert task.truth(task.start((3, 3, 8, 8)))
+    assert not task.truth(task.start((1, 1, 1, 1)))
+    assert Game24(target=4).truth(task.start((1, 1, 1, 1)))
+    assert task.truth(task.step(task.start((3, 3, 8, 8)), "8 / 3 = 8/3"))
+    assert not task.truth(task.step(task.start((3, 3, 8, 8)), "8 * 3 = 24"))
+
+
+@pytest.mark.parametrize("target", [24, 10, -3])
+def test_random_play_of_any_count_is_legal_and_exact(target):
+    task, rng = Game24(target=target), random.Random(target)
+    for count in (3, 4, 5, 6):
+        for _ in range(20):
+            state = task.start([rng.randint(1, 13) for _ in range(count)])
+            while not task.is_terminal(state):
+                state = task.step(state, write_line(*rng.choice(legal_steps(state.left))))
+                assert not isinstance(state, Illegal)
+            verdict = task.verdict(state)
+            assert verdict.solved == check_expression(state.numbers, verdict.answer, target).accepted
+            assert verdict.solved == task.truth(state)
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None, max_examples=100)
+def test_no_text_makes_the_task_raise(text):
+    task = Game24()
+    state, _ = follow(task, task.start((1, 2, 3, 4)), text)
+    assert task.verdict(state).outcome in ("solved", "wrong value", "unfinished")
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        ((), "0 numbers, 1 to 6 are accepted"),
+        ((1, 2, 3, 4, 5, 6, 7), "7 numbers, 1 to 6 are accepted"),
+        ((1, 2, 3, 0), "0 is no integer from 1 to 999999"),
+        ((1, 2, 3, -4), "-4 is no integer"),
+        ((1, 2, 3, 10**6), "1000000 is no integer"),
+        ((1, 2, 3, 4.0), r"4\.0 is no integer"),
+        ((1, 2, 3, True), "True is no integer"),
+        ("4 5 6", "'4' is no integer"),
+    ],
+)
+def test_bad_problems_say_what_is_wrong(problem, message):
+    with pytest.raises(ValueError, match=message):
+        Game24().start(problem)
+
+
+def test_numbers_of_tables_are_taken():
+    state = Game24().start(numpy.array([4, 5, 6, 10]))
+    assert state.numbers == (4, 5, 6, 10)
+    assert {type(number) for number in state.numbers} == {int}
+
+
+@pytest.mark.parametrize(("field", "value"), [("target", "24"), ("target", 24.0), ("target", True), ("target", 10**7),
+                                              ("context", "all")])  # fmt: skip
+def test_bad_parameters_are_named(field, value):
+    with pytest.raises(ValueError, match=f"{field} .*accepted"):
+        Game24(**{field: value})
