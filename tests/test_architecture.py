@@ -1,0 +1,203 @@
+"""The shape of the house: who may import whom, where heavy packages live, what no module may do.
+
+Read with `ast`, nothing is imported. A new module fails here until it has its place in FLOORS.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "game24lab"
+CEILING = 400  # lines a module
+
+# A module imports only what stands below it: strictly lower numbers. The whole number is the floor, the fraction the
+# order on it. What shares a number is independent of each other.
+FLOORS = {
+    # 1: the rules, costs, records, the tree; nothing here knows a model
+    "cost": 1.0,
+    "provenance": 1.0,
+    "scaling": 1.0,
+    "tasks.task": 1.0,
+    "tasks.arithmetic": 1.0,
+    "runs": 1.1,
+    "search.tree": 1.1,
+    "tasks.puzzles": 1.1,
+    "tasks.traces": 1.2,
+    "tasks.rankings": 1.2,
+    "tasks.gsm8k": 1.2,
+    "tasks.game24": 1.3,
+    "tasks.splits": 1.3,
+    "tasks.corpus": 1.4,
+    # 2: checkpoints
+    "rewards": 2.0,
+    "models": 2.0,
+    # 3: prompts in, completions and values out
+    "decoding": 3.0,
+    "export": 3.0,
+    "generation": 3.1,
+    "critic": 3.2,
+    # 4: search and training
+    "search.requests": 4.0,
+    "search.engine": 4.1,
+    "search.sampling": 4.1,
+    "search.beam": 4.2,
+    "search.bestfirst": 4.2,
+    "search.lookahead": 4.2,
+    "search.mcts": 4.2,
+    "search.particles": 4.2,
+    "training.muon": 4.0,
+    "training.loop": 4.1,
+    "training.sft": 4.2,
+    "training.critic": 4.2,
+    "training.dpo": 4.2,
+    "training.grpo": 4.2,
+    "training.expert": 4.3,
+    # 5: rows, figures, trees to look at
+    "evaluation": 5.0,
+    "figures": 5.1,
+    "routing": 5.1,
+    "treeview.layout": 5.1,
+    "treeview.page": 5.2,
+    "treeview.still": 5.3,
+    "treeview.widget": 5.4,
+    "treeview.explorer": 5.5,
+    # 6: what people start
+    "report.published": 6.0,
+    "notebook": 6.0,
+    "report.evidence": 6.1,
+    "report.report": 6.2,
+    "bench": 6.3,
+    "doctor": 6.3,
+    "cli": 6.4,
+    "__main__": 6.5,
+}
+# Heavy packages are imported by these modules alone (a name stands for the whole package of that name too).
+HOMES = {
+    "trl": {"training"},
+    "peft": {"models", "training"},
+    "accelerate": {"training"},
+    "datasets": {"training", "tasks.gsm8k"},
+    "torch": {"models", "decoding", "export", "generation", "critic", "training", "bench", "doctor"},
+    "transformers": {"models", "decoding", "export", "generation", "critic", "training", "bench", "doctor"},
+    "ctranslate2": {"models", "export", "generation", "bench", "doctor"},
+    "openai": {"generation"},
+    "plotly": {"figures"},
+    "matplotlib": {"figures"},
+    "anywidget": {"treeview"},
+    "ipywidgets": {"treeview"},
+    "typst": {"report"},
+    "papermill": {"notebook"},
+}
+LIGHT = ("tasks", "cost", "search.tree", "treeview.layout")  # these need the standard library alone
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc", "tools", "shared", "lib"}
+
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "__pycache__" not in path.parts
+}
+ROOMS = {name: path for name, path in FILES.items() if path.name == "__init__.py"}
+MODULES = {name: path for name, path in FILES.items() if name not in ROOMS}
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def find_imports(path):
+    """Every name that a file imports, wherever in it, as a dotted path: `from a.b import c` is `a.b.c`."""
+    found = []
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full, not relative (line {node.lineno})"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def is_in(name, places):
+    return any(name == place or name.startswith(place + ".") for place in places)
+
+
+def find_inner(path):
+    """The modules of this package that a file imports."""
+    found = set()
+    for name in find_imports(path):
+        parts = name.split(".")
+        if parts[0] == "game24lab":
+            inner = ".".join(parts[1:])
+            matches = [known for known in FLOORS | MODULES if is_in(inner, [known])]
+            assert matches, f"{path.name} imports {name}, which has no place in FLOORS"
+            found.add(max(matches, key=len))
+    return found
+
+
+@each_module
+def test_every_module_has_a_place(name):
+    assert name in FLOORS, f"{name} is new: give it a floor in FLOORS"
+    assert not FORBIDDEN_NAMES & set(name.split("."))
+
+
+@each_module
+def test_imports_come_from_below(name):
+    floor = FLOORS.get(name, 0.0)
+    wrong = [other for other in find_inner(MODULES[name]) if FLOORS.get(other, 9.0) >= floor]
+    assert not wrong, f"{name} (floor {floor}) must not import {', '.join(wrong)}"
+
+
+@each_module
+def test_heavy_packages_stay_home(name):
+    packages = {imported.partition(".")[0] for imported in find_imports(MODULES[name])}
+    wrong = [package for package, homes in HOMES.items() if package in packages and not is_in(name, homes)]
+    assert not wrong, f"{name} must not import {', '.join(wrong)}"
+    if is_in(name, LIGHT):
+        foreign = packages - set(sys.stdlib_module_names) - {"game24lab"}
+        assert not foreign, f"{name} needs the standard library alone, not {', '.join(foreign)}"
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_rooms_hold_no_code(name):
+    """A package's own file is a docstring and nothing else, so that what one imports is what one gets."""
+    body = parse(ROOMS[name]).body
+    assert [type(node) for node in body] in ([], [ast.Expr]), f"{name}: a docstring alone is accepted"
+
+
+@each_module
+def test_modules_are_documented_and_of_reasonable_size(name):
+    tree = parse(MODULES[name])
+    assert len(ast.get_docstring(tree) or "") >= 40, f"{name}: a docstring says what it is for and does not know"
+    lines = len(MODULES[name].read_text(encoding="utf-8").splitlines())
+    assert lines <= CEILING, f"{name} has {lines} lines, {CEILING} is the ceiling"
+
+
+@each_module
+def test_public_functions_and_classes_are_documented(name):
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    public = [node for node in parse(MODULES[name]).body if isinstance(node, kinds) and not node.name.startswith("_")]
+    bare = [node.name for node in public if not ast.get_docstring(node)]
+    assert not bare, f"{name}: {', '.join(bare)} without a docstring"
+
+
+@each_module
+def test_nothing_is_evaluated_and_no_remote_code_is_trusted(name):
+    for node in ast.walk(parse(MODULES[name])):
+        if isinstance(node, ast.Call):
+            called = node.func.id if isinstance(node.func, ast.Name) else ""
+            assert called not in ("eval", "exec", "compile", "__import__"), f"{name}, line {node.lineno}: {called}"
+            for keyword in node.keywords:
+                trusted = isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+                assert not (keyword.arg == "trust_remote_code" and trusted), f"{name}, line {node.lineno}"
+
+
+@pytest.mark.parametrize("name", ["tasks.game24", "tasks.splits", "cost", "search.tree"])
+def test_light_modules_import_nothing_heavy(name):
+    code = f"import sys, game24lab.{name}; print(*sorted({{n.partition('.')[0] for n in sys.modules}}))"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE.parent).stdout.split()
+    assert f"game24lab.{name}".partition(".")[0] in loaded
+    assert not {*HOMES, "numpy", "pandas", "pyarrow", "scipy", "sympy", "tqdm", "yaml"} & set(loaded)
