@@ -190,7 +190,7 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
     try:
         _execute(path, folder / "notebook.ipynb", values)
     except BaseException as error:
-        _mark(folder, str(error) if isinstance(error, CellError) else None)
+        _mark(folder, str(error) if isinstance(error, Exception) else None)
         raise
     run = Run(folder, read_run(folder).manifest, before)
     if run.status != "finished":
@@ -207,7 +207,7 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
-    from jupyter_core.utils import run_sync
+    from jupyter_core.utils import ensure_event_loop
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -221,15 +221,19 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
 
         kernel_spec = KernelSpec(**command, env=environment)
 
-    kernel = ThisPython(kernel_name="python3")
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            kernels.append(self)
+
+    kernels: list[ThisPython] = []
 
     def work() -> None:
         try:
-            papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3", km=kernel,
-                                       stderr_file=sys.stderr, progress_bar=True)  # fmt: skip
+            papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
+                                       language="python", kernel_manager_class=ThisPython,
+                                       stderr_file=sys.stderr)  # fmt: skip
         finally:
-            run_sync(kernel.shutdown_kernel)(now=True)
-            kernel.context.destroy()
+            ensure_event_loop().close()  # this thread's
 
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
@@ -243,19 +247,19 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
         except DeadKernelError:
             raise CellError(f"{path.name}: its kernel died (killed, or out of memory; see {executed})", False) from None
         except BaseException:
-            _stop(kernel, future)
+            _stop(kernels, future)
             raise
 
 
-def _stop(kernel: Any, future: Any) -> None:
+def _stop(kernels: list, future: Any) -> None:
     """Interrupt the kernel as Ctrl-C in Jupyter would; end it if it does not stop."""
     import signal
     from concurrent.futures import wait
 
     for number, seconds in ((signal.SIGINT, _GRACE), (signal.SIGKILL, None)):
-        process = getattr(kernel.provisioner, "process", None)
-        if process is not None and not future.done():
-            process.send_signal(number)
+        processes = [getattr(kernel.provisioner, "process", None) for kernel in kernels]
+        if processes and processes[-1] is not None and not future.done():
+            processes[-1].send_signal(number)
         wait([future], timeout=seconds)
 
 

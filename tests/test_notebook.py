@@ -1,0 +1,295 @@
+"""The parameters cell as a form, and running a notebook headless: what is checked before, what is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from game24lab.notebook import (
+    CellError,
+    check_overrides,
+    enter,
+    find_notebook,
+    parse_override,
+    read_overrides,
+    read_parameters,
+    run_notebook,
+)
+from game24lab.runs import read_run, start_run
+
+FORM = """\
+# What may be changed:
+output = "runs/90_toy"  # folder of the run
+size = "tiny"  # preset = "tiny" # or "small"
+steps = 3
+lr = 1e-3  # learning rate
+offset = -2  # below zero
+shuffle = True  # mix = it
+critic = None  # a folder, or none
+rates = [
+    0.5,  # the lower
+    2.0,  # the upper
+]
+extra = {"a": 1}
+"""
+
+WORK = [
+    'from game24lab.notebook import enter\nparameters = enter("90_toy", globals())',
+    'from game24lab.runs import start_run\nrun = start_run(output, "90_toy", parameters)',
+    "import pandas as pd\nrun.write_records(pd.DataFrame({'lr': [lr] * steps}))",
+    "run.finish()",
+]
+
+
+def write_notebook(path: Path, form: str = FORM, cells: list[str] = WORK, tags: tuple = ("parameters",)) -> Path:
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    notebook.cells = [nbformat.v4.new_code_cell(form, metadata={"tags": [tag]}) for tag in tags]
+    notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def form(tmp_path):
+    return write_notebook(tmp_path / "90_toy.ipynb")
+
+
+def test_the_form_is_read(form):
+    parameters = read_parameters(form)
+    assert {name: parameter.default for name, parameter in parameters.items()} == {
+        "output": "runs/90_toy", "size": "tiny", "steps": 3, "lr": 0.001, "offset": -2, "shuffle": True, "critic": None,
+        "rates": [0.5, 2.0], "extra": {"a": 1},
+    }  # fmt: skip
+    assert next(iter(parameters)) == "output"
+    assert parameters["size"].help == 'preset = "tiny" # or "small"'
+    assert parameters["steps"].help == ""
+    assert parameters["rates"].help == "the lower the upper"
+
+
+@pytest.mark.parametrize(("form", "complaint"), [
+    ("a = 1 + 1", "line 1: the default of a is computed; a literal is accepted"),
+    ("a = 1\nb = a", "line 2: the default of b is computed"),
+    ("a = b = 1", "line 1: `name = literal  # help` is accepted"),
+    ("a: int = 1", "line 1: `name = literal"),
+    ("import os", "line 1: `name = literal"),
+    ("a, b = 1, 2", "line 1: `name = literal"),
+    ("a = (1, 2)", "a is no plain literal"),
+    ("a = {1: 2}", "a is no plain literal"),
+    ("a = 1j", "a is no plain literal"),
+    ("a = 1\na = 2", "line 2: a is set twice"),
+    ("a = ", "not Python"),
+])  # fmt: skip
+def test_a_form_of_another_kind_is_refused(tmp_path, form, complaint):
+    with pytest.raises(ValueError, match=complaint.replace("(", r"\(")):
+        read_parameters(write_notebook(tmp_path / "n.ipynb", form))
+
+
+def test_files_that_are_no_forms(tmp_path):
+    for text in ("", "[]", "{}", '{"cells": 3}', '{"cells": ["x"]}'):
+        (tmp_path / "n.ipynb").write_text(text)
+        with pytest.raises(ValueError, match="not a notebook"):
+            read_parameters(tmp_path / "n.ipynb")
+    for tags in ((), ("parameters", "parameters")):
+        with pytest.raises(ValueError, match="tagged `parameters`; exactly one"):
+            read_parameters(write_notebook(tmp_path / "n.ipynb", tags=tags))
+    with pytest.raises(FileNotFoundError):
+        read_parameters(tmp_path / "none.ipynb")
+
+
+def test_fitting_overrides_are_taken(form):
+    given = {"lr": 1, "steps": 5, "size": "small", "shuffle": False, "rates": [1, 2.5], "critic": "folder", "extra": {}}
+    checked = check_overrides(form, given)
+    assert checked == given
+    assert isinstance(checked["lr"], float)
+    assert all(isinstance(rate, float) for rate in checked["rates"])
+    assert check_overrides(form, {"critic": 3})["critic"] == 3
+
+
+@pytest.mark.parametrize(("given", "complaint"), [
+    ({"stpes": 5}, r"90_toy has no parameter 'stpes': did you mean steps\? there are output, size"),
+    ({"zzz": 5}, "has no parameter 'zzz': there are output"),
+    ({"lr": "1e-4"}, r"parameter lr: '1e-4' is text; a number is accepted \(YAML reads 1e-4 as text; write 1.0e-4\)"),
+    ({"lr": "5e-05"}, r"write 5.0e-5\)"),
+    ({"lr": "fast"}, "parameter lr: 'fast' is text; a number is accepted"),
+    ({"lr": True}, "parameter lr: True is true or false; a number is accepted"),
+    ({"steps": 2.5}, "parameter steps: 2.5 is a number; a whole number is accepted"),
+    ({"steps": False}, "parameter steps: False is true or false"),
+    ({"steps": None}, "parameter steps: None is nothing; a whole number is accepted"),
+    ({"size": True}, "put it in quotes"),
+    ({"size": 3}, "parameter size: 3 is a whole number; text is accepted"),
+    ({"shuffle": 1}, "parameter shuffle: 1 is a whole number; true or false is accepted"),
+    ({"rates": 1.0}, "parameter rates: 1.0 is a number; a list is accepted"),
+    ({"rates": [1.0, "1e-4"]}, r"parameter rates\[1\]: '1e-4' is text"),
+    ({"extra": [1]}, "a mapping is accepted"),
+    ({"critic": object()}, "parameter critic: <object"),
+])  # fmt: skip
+def test_overrides_that_do_not_fit_are_named(form, given, complaint):
+    with pytest.raises(ValueError, match=complaint) as caught:
+        check_overrides(form, given)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_reads_numbers_as_people_write_them(form):
+    typed = {"lr": "1e-4", "steps": "12", "size": "3", "shuffle": "false", "rates": "[1e-4, 2]", "critic": "a/b",
+             "extra": "{b: 2}", "offset": "-7"}  # fmt: skip
+    assert {name: parse_override(form, name, text) for name, text in typed.items()} == {
+        "lr": 1e-4, "steps": 12, "size": "3", "shuffle": False, "rates": [1e-4, 2.0], "critic": "a/b",
+        "extra": {"b": 2}, "offset": -7,
+    }  # fmt: skip
+    assert parse_override(form, "critic", "1e-4") == 1e-4
+    assert parse_override(form, "critic", "null") is None
+    for name, text, complaint in [
+        ("steps", "2.5", "a whole number"), ("lr", "fast", "a number"), ("rates", "3", "a list"),
+        ("shuffle", "maybe", "true or false"), ("stpes", "1", "did you mean steps"), ("rates", "[1", "not YAML"),
+        ("rates", "[" * 600, "nested too deeply"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=complaint):
+            parse_override(form, name, text)
+
+
+@pytest.mark.parametrize(("text", "complaint"), [
+    ("- 1\n- 2", "lines such as `name: value` are accepted"),
+    ("3: 4", "lines such as `name: value`"),
+    ("steps: 3\nlr: [1", r"p\.yaml, line 2: not YAML"),
+    ("steps: 3\nsize: small\nsteps: 4", r"p\.yaml, line 1: not YAML \(steps stands twice\)"),
+    ("a: !!python/object/apply:os.system [ls]", "not YAML"),
+    ("a: b: c", "line 1: not YAML"),
+])  # fmt: skip
+def test_a_broken_parameter_file_is_one_line(tmp_path, text, complaint):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=complaint) as caught:
+        read_overrides(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_parameter_files(tmp_path):
+    (tmp_path / "p.yaml").write_text("lr: 1.0e-4\nsize: small\n")
+    assert read_overrides(tmp_path / "p.yaml") == {"lr": 1e-4, "size": "small"}
+    (tmp_path / "p.yaml").write_text("# nothing yet\n")
+    assert read_overrides(tmp_path / "p.yaml") == {}
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"p\.yaml"):
+        read_overrides(tmp_path / "p.yaml")
+
+
+def test_notebooks_are_found_by_name_or_path(form, monkeypatch):
+    assert find_notebook(str(form)) == form
+    (form.parent / "notebooks").mkdir()
+    inside = form.rename(form.parent / "notebooks" / form.name)
+    monkeypatch.chdir(inside.parent.parent)
+    assert find_notebook("90_toy") == inside
+    with pytest.raises(ValueError, match=r"did you mean 90_toy\?"):
+        find_notebook("90_toi")
+    with pytest.raises(ValueError, match="there is no such file"):
+        find_notebook("none.ipynb")
+
+
+def test_entering_by_hand_goes_up_to_the_project(form, monkeypatch):
+    folder = form.parent / "notebooks"
+    folder.mkdir()
+    form.rename(folder / form.name)
+    monkeypatch.chdir(folder)  # where Jupyter starts kernels
+    monkeypatch.setenv("JPY_SESSION_NAME", str(folder / form.name))
+    values = enter("90_toy", {"steps": 7, "output": "o", "other": 3, "In": [""]})
+    assert values == {"output": "o", "steps": 7}
+    assert Path.cwd() == form.parent
+    assert enter("90_toy", {"steps": 8}) == {"steps": 8}
+    assert Path.cwd() == form.parent
+
+
+def test_a_notebook_runs_headless_and_is_then_already_there(form, tmp_path, capfd, monkeypatch):
+    stale = tmp_path / "home" / "kernels" / "python3"
+    stale.mkdir(parents=True)
+    (stale / "kernel.json").write_text('{"argv": ["/nowhere/python", "-f", "{connection_file}"], "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "home"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    cells = [*WORK[:3], "import sys\nfrom tqdm.auto import tqdm\nprint(sys.executable, *tqdm([1]))", WORK[3]]
+    write_notebook(form, cells=cells)
+    folder = tmp_path / "runs" / "toy"
+    run = run_notebook(form, {"lr": 2, "steps": 4}, folder)
+    assert run.before == "new"
+    assert run.status == "finished"
+    assert run.parameters["lr"] == 2.0
+    assert run.parameters["output"] == str(folder)
+    assert list(run.read_records()["lr"]) == [2.0] * 4
+    executed = (folder / "notebook.ipynb").read_text()
+    assert sys.executable in executed
+    error = capfd.readouterr().err
+    assert "Executing" in error
+    assert "1/1" in error  # the notebook's own bar
+    assert "WARNING" not in error
+    begin = time.perf_counter()
+    again = run_notebook(form, {"lr": 2.0, "steps": 4}, folder)
+    assert time.perf_counter() - begin < 1
+    assert again.before == "finished"
+    assert again.id == run.id
+    with pytest.raises(ValueError, match="steps is 4 there and 5 here"):
+        run_notebook(form, {"lr": 2.0, "steps": 5}, folder)
+    assert (folder / "notebook.ipynb").read_text() == executed
+
+
+def test_a_failing_cell_is_one_line_and_leaves_its_notebook(form, tmp_path):
+    complaint = "if steps == 3:\n    raise ValueError(f'steps {steps}: 4 is accepted\\nmore')"
+    write_notebook(form, cells=[*WORK[:2], complaint, *WORK[2:]])
+    folder = tmp_path / "run"
+    with pytest.raises(CellError) as caught:
+        run_notebook(form, {}, folder)
+    where = f"(see {folder}/notebook.ipynb)"
+    assert str(caught.value) == f"90_toy.ipynb, cell In [5]: ValueError: steps 3: 4 is accepted {where}"
+    assert caught.value.bad_input
+    assert read_run(folder).status == "failed"
+    assert "4 is accepted" in read_run(folder).manifest["error"]
+    assert "4 is accepted" in (folder / "notebook.ipynb").read_text()
+
+
+def test_a_run_that_was_begun_before_is_resumed(form, tmp_path):
+    folder = tmp_path / "run"
+    values = {name: parameter.default for name, parameter in read_parameters(form).items()}
+    begun = start_run(folder, "90_toy", values)
+    begun.interrupt()
+    run = run_notebook(form, {}, folder)
+    assert run.before == "resumed"
+    assert run.id == begun.id
+    assert run.status == "finished"
+
+
+def test_a_notebook_that_forgets_to_finish(form, tmp_path):
+    write_notebook(form, cells=WORK[:2])
+    with pytest.raises(ValueError, match="without finishing its run"):
+        run_notebook(form, {}, tmp_path / "run")
+    with pytest.raises(ValueError, match="no parameter `output`"):
+        run_notebook(write_notebook(tmp_path / "91_x.ipynb", "a = 1"), {}, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_an_unwritable_folder_is_told_before_anything_runs(form, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="run folder cannot be written"):
+        run_notebook(form, {}, tmp_path / "file" / "run")
+
+
+def test_an_interrupt_stops_the_kernel_and_marks_the_run(form, tmp_path):
+    write_notebook(form, cells=[*WORK[:2], "import time\nopen(output + '/up', 'w').close()\ntime.sleep(60)", WORK[3]])
+    code = "import sys; from game24lab.notebook import run_notebook; run_notebook(sys.argv[1], {}, sys.argv[2])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(form), str(tmp_path / "run")], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it
+    )  # fmt: skip
+    until = time.time() + 60
+    while not (tmp_path / "run" / "up").exists() and process.poll() is None and time.time() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGINT, 1, 130)
+    assert error.rstrip().endswith("KeyboardInterrupt")
+    run = read_run(tmp_path / "run")
+    assert run.status == "interrupted"
+    kernel = run.manifest["sessions"][-1]["pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
