@@ -88,7 +88,8 @@ class FakePolicy:
             rng = random.Random(seed)
             state = read_prompt(prompt)
             answers.append([self._say(state, rng, temperature, max_tokens, stop_line) for _ in range(count)])
-        self.calls.append({"prompts": list(prompts), "n": counts, "stop_line": stop_line, "answers": answers})
+        self.calls.append({"prompts": list(prompts), "n": counts, "temperature": temperature, "seeds": list(seeds),
+                           "stop_line": stop_line, "answers": answers})  # fmt: skip
         return answers
 
     def _say(self, state, rng, temperature, max_tokens, stop_line) -> FakeCompletion:

@@ -20,6 +20,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -90,7 +91,7 @@ def run(
     concurrent: int = 512,
     merge: bool = True,
     budget: Mapping[str, float] | None = None,
-    progress: bool = False,
+    progress: Any = False,
     trees: bool = True,
     totals: Totals | None = None,
 ) -> list[Outcome]:
@@ -106,6 +107,7 @@ def run(
         concurrent: how many searches run at once; it changes speed and nothing else.
         budget: limits in units of Cost, or "flops", for each search: no request that costs anything is started once a
             limit is reached, so the last one may overshoot. A limit of 0 lets nothing start.
+        progress: True shows a bar with the time left; a bar of one's own is advanced by one for each problem.
         trees: keep the trees.
         totals: filled with the sums over all searches.
 
@@ -149,7 +151,9 @@ def run(
                                          tree=outcome.tree if trees else None)  # fmt: skip
 
     waiting, running = iter(range(len(problems))), []
-    with tqdm(total=len(problems), disable=not progress, unit="problem", desc=algorithm.__name__) as bar:
+    own = isinstance(progress, bool)
+    bar = tqdm(total=len(problems), disable=not progress, unit="problem", desc=algorithm.__name__) if own else progress
+    with bar if own else nullcontext():
         while True:
             while len(running) < concurrent and (place := next(waiting, None)) is not None:
                 running.append(start(place))

@@ -40,8 +40,7 @@ from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 
 _HOTTEST = 2.0  # `heat` ends here: beyond it a model babbles
-_SEEN = 0.999  # probability mass of the lines seen at which a position has no more to give
-_FRUITLESS = 8  # draws in a row without a new child after which it has not either
+_FRUITLESS = 8  # draws in a row without a new child after which a position has no more to give
 
 
 @dataclass
@@ -232,10 +231,9 @@ class _Graph:
             score = edge.child.q + edge.prior * factor / (edge.followed + 1)
             if score > best and not edge.child.closed and edge.child not in passed:
                 best, chosen = score, edge
-        unseen = self._measure_unseen(place)
-        if self.widen and unseen > 1 - _SEEN and place.fruitless < _FRUITLESS:
+        if self.widen and place.fruitless < _FRUITLESS:
             worth = (place.value + place.brought) / place.draws  # draws after the first, and the position's own value
-            draw = worth + self.widen * unseen * factor / place.draws > best
+            draw = worth + self.widen * self._measure_unseen(place) * factor / place.draws > best
         return (None, True) if draw else (chosen, False)
 
     def _measure_unseen(self, place: _Place) -> float:

@@ -1,0 +1,328 @@
+"""Strategies on problems with seeds: one row per attempt, with outcome and full cost; then tables with intervals.
+
+It knows the strategies by name and what their rows look like. It does not know how they search, where the models came
+from, or how a table is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from game24lab.cost import Cost
+from game24lab.runs import write_atomically
+from game24lab.search.engine import MODES, Algorithm, bind, run
+from game24lab.search.mcts import mcts
+from game24lab.search.requests import Outcome, require, require_one_of, suggest
+from game24lab.search.sampling import best_of_n, greedy
+from game24lab.tasks.task import Task
+
+STRATEGIES: dict[str, Algorithm] = {"greedy": greedy, "best_of_n": best_of_n, "mcts": mcts}
+
+COLUMNS = {
+    "problem": "str", "strategy": "str", "algorithm": "str", "parameters": "str", "mode": "str", "seed": "int64",
+    "solved": "bool", "outcome": "str", "answer": "str", "candidates": "int64", "correct": "int64", "stopped": "str",
+    "prompt_tokens": "int64", "sampled_tokens": "int64", "policy_calls": "int64", "critic_tokens": "int64",
+    "critic_calls": "int64", "depth": "int64", "seconds": "float64", "saved_prompt_tokens": "int64",
+    "saved_sampled_tokens": "int64", "saved_critic_tokens": "int64", "policy_parameters": "int64",
+    "critic_parameters": "int64", "backend": "str", "rank": "Int64", "split": "str", "run_id": "str",
+}  # fmt: skip
+_IDENTITY = ["problem", "strategy", "seed"]
+_MISSES = ("wrong value", "illegal", "unfinished", "no answer")
+_MEANS = ("prompt_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds", "saved_prompt_tokens",
+          "saved_sampled_tokens", "saved_critic_tokens")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to search: an algorithm with its parameters, and how it ends."""
+
+    algorithm: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = "verified"
+    budget: Mapping[str, float] = field(default_factory=dict)  # limits in units of Cost, per problem
+    merge: bool = True  # share equal positions
+
+    def __post_init__(self) -> None:
+        require_one_of("mode", self.mode, MODES)
+        for name in ("parameters", "budget"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"{name} {getattr(self, name)!r}: a mapping from names to values is accepted")
+        bind(find_strategy(self.algorithm), self.parameters)
+
+    def describe(self) -> str:
+        """All that the arm does, defaults included, as JSON with sorted keys."""
+        parameters = bind(find_strategy(self.algorithm), self.parameters)
+        parameters |= {"budget": dict(self.budget)} if self.budget else {}
+        parameters |= {} if self.merge else {"merge": False}
+        return json.dumps(parameters, sort_keys=True)
+
+
+def find_strategy(name: str) -> Algorithm:
+    """The algorithm of a name; ValueError that suggests the nearest name."""
+    if name not in STRATEGIES:
+        raise ValueError(f"strategy {name!r}: one of {', '.join(STRATEGIES)} is accepted{suggest(name, STRATEGIES)}")
+    return STRATEGIES[name]
+
+
+def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm]) -> dict[str, Arm]:
+    """Arms from plain mappings, as YAML holds them; ValueError names the arm and the key that is wrong.
+
+    Example: `{"mcts-200": {"algorithm": "mcts", "parameters": {"simulations": 200}, "mode": "verified"}}`.
+    """
+    if not isinstance(arms, Mapping) or not arms:
+        raise ValueError(f"arms {arms!r}: a mapping from names to arms is accepted")
+    known = tuple(Arm.__dataclass_fields__)
+    read = {}
+    for name, arm in arms.items():
+        if isinstance(arm, Arm):
+            read[str(name)] = arm
+            continue
+        if not isinstance(arm, Mapping) or "algorithm" not in arm:
+            raise ValueError(f"arm {name!r}: a mapping with the key algorithm is accepted, not {arm!r}")
+        for key in arm:
+            if key not in known:
+                raise ValueError(f"arm {name!r} has the key {key!r}; it takes {', '.join(known)}{suggest(key, known)}")
+        try:
+            read[str(name)] = Arm(**arm)
+        except ValueError as error:
+            raise ValueError(f"arm {name!r}: {error}") from None
+    return read
+
+
+def evaluate(
+    task: Task,
+    problems: Sequence[Any],
+    arms: Mapping[str, Mapping[str, Any] | Arm],
+    policy: Any,
+    critic: Any = None,
+    *,
+    seeds: Iterable[int] = (0,),
+    path: str | Path | None = None,
+    chunk: int = 256,
+    concurrent: int = 512,
+    ranks: Mapping[Any, int] | None = None,
+    split: str = "",
+    run_id: str = "",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Run every arm on every problem with every seed: one row an attempt, columns as in `COLUMNS`.
+
+    With a `path` the rows of each finished chunk are added to that parquet file in one step, and attempts that it holds
+    already are not repeated: a killed evaluation, started again, ends with the rows of an undisturbed one. The table
+    holds the rows asked for, ordered by arm, seed and problem; the file may hold more.
+
+    Args:
+        problems: distinct problems of the task. `ranks` gives them a rank each, where there is one.
+        chunk: attempts that run together and are written together.
+        run_id: stands in every row; a file of another run is refused, for its rows are of other models.
+
+    ValueError for unknown arms or parameters, a problem listed twice, a records file that is broken or that belongs to
+    other models or parameters; OSError where the file cannot be written.
+    """
+    arms, seeds = read_arms(arms), list(dict.fromkeys(seeds))
+    require("chunk", chunk, int, 1)
+    for seed in seeds:
+        require("seed", seed, int, 0)
+    for problem in problems:
+        task.start(problem)  # a bad problem is found before anything is spent
+    names = [write_problem(problem) for problem in problems]
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"problems: {twice} is listed twice")
+    path = None if path is None else Path(path)
+    ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
+    models = {"policy_parameters": policy.parameters, "backend": policy.name, "run_id": run_id,
+              "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
+    rows = _open_records(path, arms, models)
+    done = {tuple(row[key] for key in _IDENTITY) for row in rows}
+    jobs = [(name, seed, place) for name in arms for seed in seeds for place in range(len(problems))]
+    left = [(name, seed, place) for name, seed, place in jobs if (names[place], name, seed) not in done]
+    with tqdm(total=len(jobs), initial=len(jobs) - len(left), disable=not progress, unit="attempt") as bar:
+        for name, arm in arms.items():
+            mine = [(seed, place) for arm_name, seed, place in left if arm_name == name]
+            bar.set_description(name)
+            for begin in range(0, len(mine), chunk):
+                part = mine[begin : begin + chunk]
+                outcomes = run(
+                    task, [problems[place] for _, place in part], find_strategy(arm.algorithm), policy, critic,
+                    parameters=arm.parameters, mode=arm.mode, seed=[seed for seed, _ in part], concurrent=concurrent,
+                    merge=arm.merge, budget=arm.budget, progress=bar, trees=False,
+                )  # fmt: skip
+                shared = {"strategy": name, "algorithm": arm.algorithm, "parameters": arm.describe(), **models,
+                          "split": split}  # fmt: skip
+                for (seed, place), outcome in zip(part, outcomes, strict=True):
+                    own = {"problem": names[place], "seed": seed, "rank": ranks.get(names[place])}
+                    rows.append(own | shared | _flatten(outcome))
+                if path is not None:
+                    write_atomically(path, lambda temporary: _make_table(rows).to_parquet(temporary, index=False))
+    found = {tuple(row[key] for key in _IDENTITY): row for row in rows}
+    return _make_table([found[names[place], name, seed] for name, seed, place in jobs])
+
+
+def write_problem(problem: Any) -> str:
+    """`4 5 6 10`."""
+    return problem if isinstance(problem, str) else " ".join(map(str, problem))
+
+
+def _flatten(outcome: Outcome) -> dict[str, Any]:
+    names = ("solved", "outcome", "answer", "candidates", "correct", "stopped", "mode")
+    costs = {name: getattr(outcome.cost, name) for name in Cost.__dataclass_fields__}
+    kinds = ("prompt_tokens", "sampled_tokens", "critic_tokens")
+    saved = {f"saved_{name}": getattr(outcome.saved, name) for name in kinds}
+    return {name: getattr(outcome, name) for name in names} | costs | saved
+
+
+def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})
+
+
+def load_records(path: str | Path) -> pd.DataFrame:
+    """The rows of a records file; ValueError where it is broken or holds something else, OSError where it is not."""
+    try:
+        table = pd.read_parquet(path)
+    except (ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"records file {path}: not readable as parquet ({reason})") from None
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise ValueError(f"records file {path}: lacks the column {missing[0]!r}")
+    return table
+
+
+def _open_records(path: Path | None, arms: Mapping[str, Arm], models: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows that are there already, if they were made by the same models and arms."""
+    if path is None:
+        return []
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: _make_table([]).to_parquet(temporary, index=False))  # fails early
+        return []
+    rows = load_records(path)[list(COLUMNS)].to_dict("records")
+    for row in rows:
+        arm_name = row["strategy"]
+        if arm_name not in arms:
+            continue
+        arm = arms[arm_name]
+        ours = {"algorithm": arm.algorithm, "parameters": arm.describe(), "mode": arm.mode, **models}
+        for name, value in ours.items():
+            if row[name] != value:
+                raise ValueError(f"records file {path} holds the arm {arm_name!r} with {name} {row[name]!r}, not "
+                                 f"{value!r}: choose another file or another name")  # fmt: skip
+    return rows
+
+
+# -------------------------------------------------------------------------------------------- tables from rows
+def summarise(rows: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """One row per arm and mode: accuracy with an interval, and what a problem cost.
+
+    Columns: `arm`, `mode`, `verifier_chose` (whether the exact verifier picked the answer), `algorithm`, `parameters`,
+    `problems`, `seeds`, `accuracy`, `low`, `high`, `interval` (how: "Wilson" for one seed or where all problems end
+    alike, else "bootstrap over problems"), `sampled_tokens` (mean), `sampled_tokens_median`, `sampled_tokens_p95`, the
+    means of the other costs, `flops` (mean), and the shares `wrong value`, `illegal`, `unfinished`, `no answer`.
+    """
+    table = []
+    for (arm, mode), part in rows.groupby(["strategy", "mode"], sort=False):
+        low, high, how = _bound(part.groupby("problem")["solved"].agg(["sum", "count"]), confidence)
+        tokens = part["sampled_tokens"]
+        flops = 2.0 * ((part["prompt_tokens"] + tokens) * part["policy_parameters"]
+                       + part["critic_tokens"] * part["critic_parameters"])  # fmt: skip
+        table.append({
+            "arm": arm, "mode": mode, "verifier_chose": mode == "verified", "algorithm": part["algorithm"].iloc[0],
+            "parameters": part["parameters"].iloc[0], "problems": part["problem"].nunique(),
+            "seeds": part["seed"].nunique(), "accuracy": part.groupby("problem")["solved"].mean().mean(), "low": low,
+            "high": high, "interval": how, "sampled_tokens": tokens.mean(), "sampled_tokens_median": tokens.median(),
+            "sampled_tokens_p95": tokens.quantile(0.95), **{name: part[name].mean() for name in _MEANS},
+            "flops": flops.mean(),
+            **{miss: (part["outcome"] == miss).mean() for miss in _MISSES},
+        })  # fmt: skip
+    return pd.DataFrame(table)
+
+
+def tabulate_pass_at_k(
+    rows: pd.DataFrame, ks: Sequence[int] | None = None, *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Unbiased pass@k of sampled answers: columns `arm`, `k`, `accuracy`, `low`, `high`, `problems`, `samples`.
+
+    It takes the unverified best-of-n arms, which draw all their n answers and count the correct ones; the answers of
+    several seeds add up. Intervals by bootstrap over problems. `ks` defaults to the powers of two.
+
+    ValueError where no arm serves, or k is larger than the answers of a problem.
+    """
+    fit = rows[(rows["algorithm"] == "best_of_n") & (rows["mode"] == "unverified")]
+    if fit.empty:
+        raise ValueError("pass@k needs rows of best_of_n in the mode unverified: others stop early, or do not sample")
+    table = []
+    for arm, part in fit.groupby("strategy", sort=False):
+        counts = part.groupby("problem")[["candidates", "correct"]].sum()
+        fewest = int(counts["candidates"].min())
+        for k in ks or [2**power for power in range(fewest.bit_length())]:
+            chances = np.array([pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
+            low, high = bootstrap(chances, confidence=confidence)
+            table.append({"arm": arm, "k": k, "accuracy": chances.mean(), "low": low, "high": high,
+                          "problems": len(counts), "samples": fewest})  # fmt: skip
+    return pd.DataFrame(table)
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """The chance that k of n samples, c of them correct, hold a correct one: 1 - C(n-c, k) / C(n, k), unbiased.
+
+    Chen et al. 2021 (arXiv 2107.03374). ValueError unless 0 <= c <= n and 1 <= k <= n.
+    """
+    if not 0 <= c <= n or not 1 <= k <= n:
+        raise ValueError(f"pass@k with n={n}, c={c}, k={k}: 0 <= c <= n and 1 <= k <= n are accepted")
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def wilson(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a proportion (1927); (0, 1) for n = 0. ValueError unless 0 <= successes <= n."""
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}: 0 <= successes <= n is accepted")
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = successes / n
+    middle = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def bootstrap(
+    values: np.ndarray, *, confidence: float = 0.95, repeats: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the mean of values, one for each problem, by drawing problems with replacement.
+
+    Where all values are alike the bootstrap would claim certainty; Wilson's interval for that many problems stands in.
+    ValueError without values.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.size == 0:
+        raise ValueError("an interval needs at least one value")
+    if np.ptp(values) == 0:
+        share = float(values[0])
+        if share in (0.0, 1.0):
+            return wilson(round(share * values.size), values.size, confidence=confidence)
+        return share, share
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, values.size, (repeats, values.size))].mean(axis=1)
+    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high)
+
+
+def _bound(counts: pd.DataFrame, confidence: float) -> tuple[float, float, str]:
+    """Interval of an accuracy from successes (`sum`) and attempts (`count`) of each problem."""
+    if (counts["count"] == 1).all():
+        return *wilson(int(counts["sum"].sum()), len(counts), confidence=confidence), "Wilson"
+    shares = (counts["sum"] / counts["count"]).to_numpy()
+    how = "bootstrap over problems" if np.ptp(shares) else "Wilson"
+    return *bootstrap(shares, confidence=confidence), how
