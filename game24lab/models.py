@@ -84,6 +84,16 @@ def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, 
         return Qwen3ForCausalLM(config)
 
 
+def find_pretrained(part: str) -> Path:
+    """The folder of the shipped tiny "policy" or "critic". ValueError for another name or an incomplete install."""
+    folder = Path(__file__).parent / "pretrained" / part
+    if part not in ("policy", "critic"):
+        raise ValueError(f"pretrained {part!r}: 'policy' or 'critic' is accepted")
+    if not (folder / "config.json").exists():
+        raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
+    return folder
+
+
 def count_parameters(model: torch.nn.Module) -> int:
     """Non-embedding parameters, the usual N of scaling laws; tied output weights count as embedding."""
     embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}

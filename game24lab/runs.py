@@ -82,6 +82,12 @@ class Run:
         """The table written as `name`; OSError if there is none, ValueError if it is broken."""
         return _read_table(self.path(f"{name}.parquet"))
 
+    def recall(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table written as `name`; where there is none, `make` it and write it: a resumed run repeats no work."""
+        if not self.path(f"{name}.parquet").exists():
+            self.write_records(make(), name)
+        return self.read_records(name)
+
     def finish(self, cost: Any = None, **facts: Any) -> None:
         """Mark the run finished. `cost` is a Cost or a mapping; `facts` go into the manifest as they are."""
         self._close("finished", cost=_plain(cost) if cost is not None else None, facts=_plain(facts))

@@ -10,7 +10,7 @@ import pytest
 from game24lab.tasks.arithmetic import make_state, reachable
 from game24lab.tasks.puzzles import list_solvable
 from game24lab.tasks.rankings import find_bucket
-from game24lab.tasks.splits import SPLITS, Split, make_split, sample_roots
+from game24lab.tasks.splits import SPLITS, Split, make_split, pick_held_out, sample_roots
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,15 @@ def test_all_there_are_can_be_drawn_and_no_more():
         sample_roots(random.Random(0), 6, size=2)
     with pytest.raises(ValueError, match=r"range 0\.\.13"):
         sample_roots(random.Random(0), 6, 0, 13)
+
+
+def test_picking_held_out_puzzles():
+    split = make_split("tsllm")
+    some = pick_held_out(split, 20)
+    assert len(some) == 20 == len(set(some))
+    assert set(some) < set(split.held_out)
+    assert some == pick_held_out(split, 20)
+    assert max(puzzle[0] for puzzle in some) > 1  # not simply the first ones
+    assert pick_held_out(split, 10_000) == split.held_out
+    with pytest.raises(ValueError, match="held_out 0"):
+        pick_held_out(split, 0)

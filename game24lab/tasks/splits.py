@@ -52,6 +52,17 @@ class Split:
         return tuple(sorted(numbers)) in self.forbidden
 
 
+def pick_held_out(split: Split, count: int) -> tuple[Puzzle, ...]:
+    """`count` held-out puzzles drawn evenly by the split's seed, sorted; all of them where there are not more.
+
+    ValueError for a count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"held_out {count}: at least one puzzle is needed")
+    rng = random.Random(f"pick {split.seed}")
+    return tuple(sorted(rng.sample(split.held_out, min(count, len(split.held_out)))))
+
+
 def make_split(name: str = "tot", *, seed: int = 0, share: float = 0.1) -> Split:
     """The solvable puzzles over 1..13, divided.
 
