@@ -6,16 +6,26 @@ label; its logit z means P(solved) = sigmoid(z). This module does not know of ta
 
 from __future__ import annotations
 
+import copy
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import ctranslate2
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import binomtest
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
+from game24lab.export import export_ctranslate2, is_exportable
 from game24lab.models import check_checkpoint, count_parameters
 
 
@@ -74,6 +84,76 @@ def _batches(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_tok
         for start in range(0, len(members), size):
             indices = members[start : start + size]
             yield indices, np.array([encoded[i] for i in indices], dtype=np.int64)
+
+
+class CTranslate2Critic:
+    """Scores texts with CTranslate2: the value head stands in for the output layer, as the logit of token 0."""
+
+    name = "ctranslate2"
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, compute_type: str = "auto",
+        batch_tokens: int = 32_768,
+    ) -> None:  # fmt: skip
+        supported = ctranslate2.get_supported_compute_types("cpu")
+        # int8 would be faster, but moves a logit by up to a half; float32 agrees to 1e-4
+        compute_type = "float32" if compute_type == "auto" else compute_type
+        if compute_type not in supported:
+            known = ', '.join(sorted(supported))
+            raise ValueError(f"compute_type {compute_type!r}: 'auto' or one of {known} is accepted")
+        self.tokenizer, self.batch_tokens = tokenizer, batch_tokens
+        self.parameters = count_parameters(model)
+        threads = torch.get_num_threads()
+        with tempfile.TemporaryDirectory(prefix="game24lab-") as folder:
+            export_ctranslate2(_as_language_model(model), folder + "/critic", tokenizer=tokenizer)
+            self.generator = ctranslate2.Generator(
+                folder + "/critic", compute_type=compute_type, intra_threads=threads
+            )
+        torch.set_num_threads(threads)  # building a generator changes it
+
+    def count(self, text: str) -> int:
+        """Tokens of the text."""
+        return len(self.tokenizer(text)["input_ids"])
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """Values, shape (texts,)."""
+        logits = np.empty(len(texts))
+        for indices, ids in _batches(self.tokenizer, texts, self.batch_tokens):
+            batch = ctranslate2.StorageView.from_array(ids.astype(np.int32))
+            lengths = ctranslate2.StorageView.from_array(np.full(len(ids), ids.shape[1], np.int32))
+            logits[indices] = np.asarray(self.generator.forward_batch(batch, lengths))[:, -1, 0]
+        return np.tanh(logits / 2).tolist()
+
+
+def _as_language_model(critic: PreTrainedModel) -> PreTrainedModel:
+    """The causal LM around the critic's trunk whose output layer is the value head for token 0, and zero for others."""
+    config = copy.deepcopy(critic.config)
+    config.tie_word_embeddings = False
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    setattr(model, model.base_model_prefix, critic.base_model)
+    head = torch.nn.Linear(critic.score.in_features, config.vocab_size, bias=False)
+    with torch.no_grad():
+        head.weight.zero_()[0] = critic.score.weight[0]
+    model.set_output_embeddings(head)
+    return model.eval()
+
+
+def load_critic(
+    folder: str | Path, *, backend: str = "auto", compute_type: str = "auto"
+) -> TransformersCritic | CTranslate2Critic:
+    """The critic of a checkpoint folder.
+
+    `auto` takes CTranslate2 on a CPU where it can load the architecture, else transformers, on the GPU where there is
+    one. Raises ValueError for an unknown backend, a policy's checkpoint and a broken folder.
+    """
+    if backend not in ("auto", "ctranslate2", "transformers"):
+        raise ValueError(f"backend {backend!r}: 'auto', 'ctranslate2' or 'transformers' is accepted")
+    model, tokenizer = load_critic_model(folder)
+    cuda = torch.cuda.is_available()
+    if backend == "ctranslate2" or (backend == "auto" and not cuda and is_exportable(model.config)):
+        return CTranslate2Critic(model, tokenizer, compute_type=compute_type)
+    return TransformersCritic(model.to("cuda") if cuda else model, tokenizer)
 
 
 def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
