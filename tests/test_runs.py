@@ -164,6 +164,14 @@ def test_a_failed_write_leaves_the_old_table(tmp_path):
     assert not list(tmp_path.glob(".records*"))
 
 
+def test_a_step_is_recalled_and_not_repeated(tmp_path):
+    made = []
+    run = start_run(tmp_path, "n", {})
+    for _ in range(2):
+        assert run.recall("positions", lambda: made.append(1) or TABLE).equals(TABLE)
+    assert len(made) == 1
+
+
 def test_what_another_run_made_is_an_input(tmp_path):
     with start_run(tmp_path / "sft", "03_sft", {"seed": 1}) as sft:
         (sft.folder / "policy").mkdir()

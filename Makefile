@@ -1,0 +1,56 @@
+# Each target sets up .venv itself: a Python from 3.11 on, make and the package index are all it takes.
+#
+#   make demo     train, search and report with the small model; a PDF and a search tree at the end
+#   make test     the tests         make lint    ruff         make lab    JupyterLab         make clean    remove .venv
+#
+# PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
+# gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := pyproject.toml constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+ARGS ?=
+
+.PHONY: demo test lab lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.base
+	@$(BIN)/game24lab demo $(ARGS)
+
+test: $(VENV)/.all
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(VENV)/.all
+	@$(BIN)/ruff check $(ARGS)
+
+lab: $(VENV)/.all
+	@$(BIN)/jupyter lab $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.python:
+	@python=$(PYTHON); fits='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	for one in $${python:-python3 python3.14 python3.13 python3.12 python3.11}; do \
+	  if command -v $$one >/dev/null && $$one -c "$$fits"; then found=$$one; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "game24lab: Python 3.11 or newer is needed; $${python:-python3} is $$($${python:-python3} -V 2>&1 || true)." \
+	       "Name another one: make PYTHON=/path/to/python3.11" >&2; exit 2; \
+	fi; \
+	$$found -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || \
+	  echo "game24lab: the pinned packages were made for Python 3.11 to 3.14; if installing fails, name one: make PYTHON=python3.11" >&2; \
+	echo "game24lab: $(VENV) is set up with $$($$found -V)" >&2; \
+	$$found -m venv $(VENV) || { echo "game24lab: $$found cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 2; }
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.python $(PINS)
+	@echo "game24lab: installing packages (a minute or two)" >&2
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.python $(PINS)
+	@echo "game24lab: installing packages (two or three minutes)" >&2
+	@$(PIP) -e ".[lab,dev]"
+	@touch $(VENV)/.base $@

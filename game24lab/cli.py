@@ -1,0 +1,353 @@
+"""The command line: reads arguments, calls the part that does the work, prints where the results are.
+
+Results go to standard output, progress and complaints to standard error. Bad input (ValueError, OSError) is one line
+and exit status 2; a traceback is shown with `--debug` or GAME24LAB_DEBUG=1. Heavy packages are imported by the command
+that needs them, so that `check` answers at once. This module knows how to ask; it does not know how anything is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from game24lab.runs import Run
+    from game24lab.search.requests import Outcome
+    from game24lab.tasks.game24 import Game24
+
+REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
+_COSTS = ("prompt_tokens", "sampled_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes in one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0, 1 for a refusal or a failure, 2 for bad input, 130 interrupted."""
+    options = _make_parser().parse_args(arguments)
+    debug = options.debug or os.environ.get("GAME24LAB_DEBUG", "") not in ("", "0")
+    with contextlib.suppress(ValueError):  # not in the main thread: whoever called decides
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        status = options.command(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        _say("game24lab: interrupted; the same command goes on from here")
+        return 130
+    except Exception as error:
+        from game24lab.notebook import CellError
+
+        if debug or not isinstance(error, ValueError | OSError | CellError):
+            raise
+        _say(f"game24lab: {_describe(error)}")
+        return 1 if isinstance(error, CellError) and not error.bad_input else 2
+
+
+def check(options: argparse.Namespace) -> int:
+    """Judge one expression: exit status 0 if it is right, 1 if not."""
+    from game24lab.tasks.arithmetic import check_expression
+    from game24lab.tasks.puzzles import parse_puzzle
+
+    verdict = check_expression(parse_puzzle(" ".join(options.numbers)), options.expression, options.target)
+    print(f"{'right' if verdict.accepted else 'wrong'}: {verdict.reason}")
+    return 0 if verdict.accepted else 1
+
+
+def solve(options: argparse.Namespace) -> int:
+    """Search puzzles with a model: all of them at once, one line each."""
+    from game24lab.tasks.game24 import Game24
+    from game24lab.tasks.puzzles import parse_puzzle, parse_puzzles, read_puzzles
+
+    if bool(options.numbers) == (options.file is not None):
+        raise ValueError("puzzle: four numbers such as 4 5 6 10, or --file FILE (- for standard input), is accepted")
+    if options.file is None:
+        puzzles = (parse_puzzle(" ".join(options.numbers)),)
+    else:
+        puzzles = parse_puzzles(sys.stdin, "standard input") if options.file == "-" else read_puzzles(options.file)
+    task = Game24(target=options.target)
+    if options.tree is not None:
+        _check_tree_file(options.tree, len(puzzles))
+    begin = time.perf_counter()
+    outcomes = _search(options, task, puzzles)
+    for puzzle, outcome in zip(puzzles, outcomes, strict=True):
+        print(_write_json(options, puzzle, outcome) if options.json else _write_line(task, puzzle, outcome))
+    solved = sum(outcome.solved for outcome in outcomes)
+    tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
+    _say(f"{options.strategy}, {options.mode}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled tokens a "
+         f"puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
+    if options.tree is not None:
+        from game24lab.treeview.page import write_html
+
+        (outcome,) = outcomes
+        print(f"tree: {write_html(outcome.tree.annotate(task, task.start(puzzles[0])), options.tree)}",
+              file=sys.stderr if options.json else sys.stdout)  # fmt: skip
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one notebook headless, or list them."""
+    from game24lab.notebook import find_notebook, find_notebooks, parse_override, read_parameters, run_notebook
+
+    if options.list:
+        for name, path in find_notebooks().items():
+            print(name)
+            for parameter in read_parameters(path).values():
+                print(f"  {parameter.name} = {parameter.default!r}".ljust(44) + f"  {parameter.help}".rstrip())
+        return 0
+    if options.name is None:
+        raise ValueError("notebook: a name is needed; `game24lab run --list` shows them")
+    path = find_notebook(options.name)
+    overrides = {}
+    for file in options.file:
+        overrides |= _read_file(path, file)
+    overrides |= {name: parse_override(path, name, text) for name, text in options.parameter}
+    begin = time.perf_counter()
+    done = run_notebook(path, overrides, options.output)
+    _print_run(done, time.perf_counter() - begin)
+    for name in done.manifest["artefacts"]:
+        print(f"  {done.folder / name}")
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    """All notebooks that have a file in params/<set>/, one after the other, and a report on what came out."""
+    from game24lab.notebook import find_notebooks, run_notebook
+
+    begin = time.perf_counter()
+    notebooks = find_notebooks()
+    parameters = next(iter(notebooks.values())).resolve().parent.parent / "params" if notebooks else Path("params")
+    files = sorted((parameters / options.set).glob("*.yaml"))
+    if not files:
+        sets = sorted(folder.name for folder in parameters.glob("*") if any(folder.glob("[0-9][0-9]_*.yaml")))
+        raise ValueError(f"parameter set {options.set!r}: none in {parameters}; "
+                         f"{', '.join(sets) + ' are accepted' if sets else 'run in a checkout'}")  # fmt: skip
+    missing = [file.stem for file in files if file.stem not in notebooks]
+    if missing:
+        raise ValueError(f"{parameters / options.set / missing[0]}.yaml: there is no notebook {missing[0]}")
+    overrides = [_read_file(notebooks[file.stem], file) for file in files]
+    folder = Path(options.output or f"runs/{options.set}")
+    stages = []
+    for number, (file, given) in enumerate(zip(files, overrides, strict=True), 1):
+        _say(f"[{number}/{len(files)}] {file.stem}")
+        clock = time.perf_counter()
+        stages.append(run_notebook(notebooks[file.stem], given, folder / file.stem))
+        _print_run(stages[-1], time.perf_counter() - clock, sys.stderr)
+    page = _write_tree_page(stages)
+    pdf = folder / REPORT
+    if any(stage.before != "finished" for stage in stages) or not pdf.exists():
+        from game24lab.report.runs import report_runs
+
+        report_runs([stage.folder for stage in stages], pdf)
+    measured = [stage for stage in stages if stage.path("records.parquet").exists()]
+    if measured:
+        _print_table(measured[-1].read_records())
+    print(f"report: {pdf}")
+    if page is not None:
+        print(f"tree:   {page}")
+    _say(f"{time.perf_counter() - begin:.0f} s")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """A PDF from run folders; no model is needed."""
+    from game24lab.report.runs import report_runs
+
+    print(report_runs(options.folders, options.output or Path(options.folders[0]) / REPORT))
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Ours beside the stock way."""
+    from game24lab import bench as benchmarks
+
+    return benchmarks.main(options.names)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """What works on this machine; always exit status 0."""
+    from game24lab.doctor import examine
+
+    for finding in examine():
+        print(finding, flush=True)
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------------- searching
+def _search(options: argparse.Namespace, task: Game24, puzzles: Sequence[tuple[int, ...]]) -> list[Outcome]:
+    from game24lab.critic import load_critic
+    from game24lab.evaluation import Arm, find_strategy
+    from game24lab.generation import load_policy
+    from game24lab.models import find_pretrained
+    from game24lab.search import engine
+
+    given = {"simulations": options.simulations, "width": options.width, "n": options.n}
+    given = {name: value for name, value in given.items() if value is not None}
+    arm = Arm(options.strategy, given, options.mode)  # complains before any model is loaded
+    policy = load_policy(options.checkpoint or find_pretrained("policy"), backend=options.backend, work="lines")
+    critic = load_critic(options.critic or find_pretrained("critic")) if options.strategy != "greedy" else None
+    return engine.run(task, puzzles, find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters,
+                      mode=arm.mode, seed=options.seed, progress=len(puzzles) > 1,
+                      trees=options.tree is not None)  # fmt: skip
+
+
+def _check_tree_file(path: Path, puzzles: int) -> None:
+    if puzzles != 1:
+        raise ValueError(f"--tree {path}: one puzzle is accepted, not {puzzles}")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--tree {path}: a name that ends in .html is accepted")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise FileNotFoundError(2, "no folder that can be written to", str(path.parent))
+
+
+def _write_json(options: argparse.Namespace, puzzle: tuple[int, ...], outcome: Outcome) -> str:
+    return json.dumps({
+        "puzzle": " ".join(map(str, puzzle)), "target": options.target, "solved": outcome.solved,
+        "answer": outcome.answer, "outcome": outcome.outcome, "strategy": options.strategy, "mode": outcome.mode,
+        "seed": options.seed, "candidates": outcome.candidates, "stopped": outcome.stopped,
+        **{name: getattr(outcome.cost, name) for name in _COSTS},
+    })  # fmt: skip
+
+
+def _write_line(task: Game24, puzzle: tuple[int, ...], outcome: Outcome) -> str:
+    name = " ".join(map(str, puzzle))
+    if outcome.solved:
+        return f"{name}: {outcome.answer} = {task.target}"
+    reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
+    return f"{name}: {reason}" + ("" if task.truth(task.start(puzzle)) else "; it has no solution")
+
+
+# ------------------------------------------------------------------------------------------------------------ runs
+def _read_file(notebook: Path, file: Path) -> dict[str, Any]:
+    """The parameters of a YAML file, checked against the notebook; complaints name the file."""
+    from game24lab.notebook import check_overrides, read_overrides
+
+    overrides = read_overrides(file)
+    try:
+        return check_overrides(notebook, overrides)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def _print_run(run: Run, seconds: float, stream: Any = None) -> None:
+    said = {"finished": "already there", "resumed": f"resumed and finished in {seconds:.0f} s"}
+    print(f"{run.name}: {said.get(run.before, f'finished in {seconds:.0f} s')}, {run.folder}", file=stream, flush=True)
+
+
+def _write_tree_page(stages: Sequence[Run]) -> Path | None:
+    """The tree of the last stage that has one, as a page; written where the stage has not done so itself."""
+    for stage in reversed(stages):
+        if stage.path(TREE_PAGE).exists():
+            return stage.path(TREE_PAGE)
+        if stage.path(TREE).exists():
+            from game24lab.treeview.page import write_html
+
+            return write_html(stage.path(TREE).read_text(encoding="utf-8"), stage.path(TREE_PAGE))
+    return None
+
+
+def _print_table(rows: pd.DataFrame) -> None:
+    """Accuracy with its interval and tokens of each arm, where the rows are attempts."""
+    from game24lab.evaluation import summarise
+
+    if "strategy" not in rows or "solved" not in rows:
+        return
+    lines = [("strategy", "mode", "puzzles", "solved", "95 % interval", "sampled tokens")]
+    for row in summarise(rows).to_dict("records"):
+        lines.append((row["arm"], row["mode"], str(row["problems"]), f"{row['accuracy']:.1%}",
+                      f"{row['low']:.1%} - {row['high']:.1%}", f"{row['sampled_tokens']:.0f}"))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [cell.ljust(width) if place < 2 else cell.rjust(width)
+                 for place, (cell, width) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
+        print("  ".join(cells))
+
+
+def _describe(error: Exception) -> str:
+    """One line, without the errno."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# ------------------------------------------------------------------------------------------------------- arguments
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="game24lab", description="How do small language models learn to reason and search?")
+    everywhere = _Parser(add_help=False)
+    everywhere.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def add(function: Any, help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(function.__name__, help=help, description=help, parents=[everywhere])
+        command.set_defaults(command=function)
+        return command
+
+    command = add(demo, "the whole path on the small model: data, training, critic, search, report")
+    command.add_argument("--set", default="demo", help="the parameter set, a folder in params/ (default: demo)")
+    command.add_argument("--output", metavar="DIR", help="where the runs go (default: runs/<set>)")
+
+    command = add(run, "run a notebook headless, with other parameters")
+    command.add_argument("name", nargs="?", metavar="NAME", help="such as 05_search, or the path of an .ipynb file")
+    command.add_argument("-f", "--file", action="append", default=[], type=Path, metavar="FILE",
+                         help="parameters as YAML; later files win")  # fmt: skip
+    command.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+                         help="one parameter; wins over files")  # fmt: skip
+    command.add_argument("--output", metavar="DIR", help="the run's folder (default: the parameter `output`)")
+    command.add_argument("--list", action="store_true", help="show the notebooks with their parameters")
+
+    command = add(solve, "solve puzzles with a model, one or a file of them")
+    command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
+    command.add_argument("--file", metavar="FILE", help="a puzzle a line, JSON lines or CSV; - for standard input")
+    command.add_argument("--strategy", default="mcts", help="greedy, best_of_n or mcts (default)")
+    command.add_argument("--mode", default="verified", help="verified (default): stop at the first answer that the "
+                         "exact verifier accepts; unverified: commit to one answer without it")  # fmt: skip
+    command.add_argument("--simulations", type=int, metavar="N", help="of mcts")
+    command.add_argument("--width", type=int, metavar="N", help="of mcts: lines proposed at a position")
+    command.add_argument("-n", type=int, metavar="N", help="of best_of_n: answers drawn")
+    command.add_argument("--checkpoint", metavar="DIR", help="the policy (default: the one that ships)")
+    command.add_argument("--critic", metavar="DIR", help="the critic (default: the one that ships)")
+    command.add_argument("--backend", default="auto", help="auto (default), ctranslate2 or transformers")
+    command.add_argument("--target", type=int, default=24, metavar="N")
+    command.add_argument("--seed", type=int, default=0, metavar="N")
+    command.add_argument("--tree", type=Path, metavar="FILE", help="write the search tree as an HTML page")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    command = add(check, "judge an answer exactly: exit status 0 if it is right, 1 if not")
+    command.add_argument("numbers", nargs="+", metavar="NUMBER")
+    command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"')
+    command.add_argument("--target", type=int, default=24, metavar="N")
+
+    command = add(report, "a PDF from run folders, without any model")
+    command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
+    command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT} in the first folder)")
+
+    command = add(bench, "ours beside the stock way, same work: ratios")
+    command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default: all)")
+
+    add(doctor, "what works on this machine")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
