@@ -287,6 +287,26 @@ def test_the_solver_agrees_with_playing_on_any_position(numbers, target):
             assert reachable(state, value)
 
 
+def _play_whole(state, target):
+    if not all(number.denominator == 1 and number >= 0 for number in state):
+        return False
+    return state[0] == target if len(state) == 1 else any(_play_whole(after, target) for _, after in legal_steps(state))
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=4), st.integers(-2, 30))
+@settings(deadline=None, max_examples=100)
+def test_the_solver_agrees_with_playing_in_whole_numbers(numbers, target):
+    assert wholly_reachable(make_state(numbers), target) == _play_whole(make_state(numbers), target)
+
+
+def test_nothing_whole_is_made_of_fractions_or_negative_numbers():
+    assert reachable(make_state((Fraction(1, 2), 48)))
+    assert not wholly_reachable(make_state((Fraction(1, 2), 48)))
+    assert not wholly_reachable(make_state((-1, 25)))
+    assert not wholly_reachable(make_state((1, 2)), Fraction(1, 2))
+    assert not wholly_reachable(make_state((1, 2)), -1)
+
+
 @pytest.mark.parametrize("zeros", [(0, 0, 0), (0, 0, 5, 7), (0, 5, 5), (1, 1, 1, 0)])
 def test_zeros_on_the_way(zeros):
     for target in (0, 1, 2, 5, 24, Fraction(1, 2)):
