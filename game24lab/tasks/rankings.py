@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import tempfile
-import urllib.request
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -116,6 +115,8 @@ def download_ranking(url: str = RANKING_URL, path: Path | None = None, timeout: 
     path = path or locate_download()
     if path.exists() and _fingerprint(path.read_bytes()) == RANKING_SHA256:
         return path
+    import urllib.request  # doubles the time to import this module, and is hardly ever needed
+
     with urllib.request.urlopen(url, timeout=timeout) as response:
         data = response.read(_MAX_BYTES)
     if _fingerprint(data) != RANKING_SHA256:
