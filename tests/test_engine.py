@@ -1,0 +1,303 @@
+"""The engine: batches, sharing, the meter, budgets, seeds; and models that answer wrongly."""
+
+import math
+from dataclasses import fields, replace
+
+import pytest
+from fake_models import FakeCritic, FakePolicy
+
+from game24lab.cost import Cost
+from game24lab.search.engine import Totals, derive, run
+from game24lab.search.mcts import mcts
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Value
+from game24lab.search.sampling import best_of_n, greedy
+from game24lab.tasks.game24 import Game24
+
+PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
+STRATEGIES = [
+    (greedy, {}),
+    (best_of_n, {"n": 12, "batch": 5}),
+    (best_of_n, {"n": 6, "batch": 0, "choose": "logprob"}),
+    (mcts, {"simulations": 25}),
+    (mcts, {"simulations": 12, "width": 6, "widen": 0}),
+]
+NOTHING = Outcome("", False, "no answer")
+
+
+def ask(*requests):
+    """An algorithm that makes some requests and keeps the replies."""
+    replies = []
+
+    def algorithm(task, root, *, verified):
+        states = {"root": root, "other": task.step(root, "6 + 4 = 10 (left: 5 10 10)")}
+        for request in requests:
+            reply = yield replace(request, states=tuple(states[name] for name in request.states))
+            replies.append(reply)
+        return NOTHING
+
+    return algorithm, replies
+
+
+def unmetered(cost):
+    return replace(cost, seconds=0.0)
+
+
+# ---------------------------------------------------------------------------------------------- the meter
+@pytest.mark.parametrize("merge", [True, False])
+@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
+def test_every_token_is_charged_as_a_recount_of_the_raw_output_finds_it(algorithm, parameters, mode, merge):
+    for puzzle in PUZZLES[:4]:  # one by one, so that everything recorded belongs to this search
+        policy, critic = FakePolicy(), FakeCritic()
+        totals = Totals()
+        (found,) = run(Game24(), [puzzle], algorithm, policy, critic, parameters=parameters, mode=mode, merge=merge,
+                       totals=totals)  # fmt: skip
+        raw = [pair for call in policy.calls for pair in zip(call["prompts"], call["answers"], strict=True)]
+        texts = [text for call in critic.calls for text in call]
+        recount = Cost(
+            prompt_tokens=sum(policy.count(prompt) for prompt, _ in raw),
+            sampled_tokens=sum(len(completion.ids) for _, answer in raw for completion in answer),
+            policy_calls=len(raw),
+            critic_tokens=sum(critic.count(text) for text in texts),
+            critic_calls=len(texts),
+            depth=len(policy.calls) + len(critic.calls),
+        )
+        assert unmetered(found.cost) == recount
+        assert found.tree.sampled == sum(found.tree.tokens) == recount.sampled_tokens
+        assert found.cost.seconds == pytest.approx(totals.forwarded.seconds)
+        assert totals.batches == recount.depth
+        assert unmetered(totals.forwarded) == replace(recount, depth=0)
+        if not merge:
+            assert found.saved == Cost()
+
+
+@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
+def test_neighbours_order_and_concurrency_change_neither_result_nor_cost(algorithm, parameters, mode):
+    policy = FakePolicy()
+
+    def search(problems, **settings):
+        found = run(Game24(), problems, algorithm, policy, FakeCritic(), parameters=parameters, mode=mode, seed=3,
+                    **settings)  # fmt: skip
+        return {problem: (one.answer, one.outcome, unmetered(one.cost), one.saved, one.tree.to_json())
+                for problem, one in zip(problems, found, strict=True)}  # fmt: skip
+
+    together = search(PUZZLES)
+    assert search(PUZZLES[::-1], concurrent=2) == together
+    assert search(PUZZLES, concurrent=1) == together
+    assert search(PUZZLES[2:3])[PUZZLES[2]] == together[PUZZLES[2]]
+
+
+def test_all_searches_share_the_critic_and_none_the_luck():
+    policy, critic, totals = FakePolicy(), FakeCritic(), Totals()
+    twice = [PUZZLES[0], PUZZLES[0], PUZZLES[0]]
+    first, second, third = run(Game24(), twice, mcts, policy, critic, seed=[1, 1, 2], totals=totals)
+    assert first.tree.to_json() == second.tree.to_json()  # equal seeds, equal trees, each paid for
+    assert first.tree.line != third.tree.line
+    assert unmetered(first.cost) == unmetered(second.cost)
+    charged = first.cost + second.cost + third.cost
+    assert totals.charged == charged
+    assert totals.forwarded.sampled_tokens == charged.sampled_tokens
+    assert totals.forwarded.critic_calls == len({text for call in critic.calls for text in call})
+    assert totals.shared.critic_calls == charged.critic_calls - totals.forwarded.critic_calls > 0
+    assert totals.shared.critic_tokens > 0
+
+
+def test_equal_requests_of_one_search_are_answered_once_and_counted_as_saved():
+    algorithm, replies = ask(
+        Propose(("root", "other", "root"), 2), Propose(("root",), 2), Propose(("root",), 2, 1), Propose(("root",), 3),
+        Value(("root", "root")), Value(("other", "root")), Complete(("root",), 2), Complete(("root",), 2),
+    )  # fmt: skip
+    policy, critic = FakePolicy(), FakeCritic()
+    (found,) = run(Game24(), [PUZZLES[0]], algorithm, policy, critic)
+    first, again, anew, wider, values, more, whole, repeated = replies
+    assert first[0] is first[2] is again[0]
+    assert first[0] != anew[0]
+    assert [len(reply) for reply in (*first, *again, *anew, *wider)] == [2, 2, 2, 2, 2, 3]
+    assert values[0] == values[1] == more[1]
+    assert whole == repeated
+    assert found.cost.policy_calls == 5  # root, other; attempt 1; width 3; complete
+    assert found.cost.critic_calls == 2
+    assert found.cost.depth == 6  # what was known already takes no model call
+    assert found.saved.policy_calls == 3
+    assert found.saved.critic_calls == 2
+    assert found.saved.prompt_tokens == 3 * policy.count("Input: 4 5 6 10\n")
+    assert found.saved.sampled_tokens == 2 * sum(one.tokens for one in first[0]) + sum(one.tokens for one in whole[0])
+    assert found.saved.depth == 0
+
+
+def test_without_merging_everything_is_asked_and_paid_for():
+    algorithm, replies = ask(Propose(("root", "root"), 2), Propose(("root",), 2), Value(("root", "root")))
+    policy, critic = FakePolicy(), FakeCritic()
+    (found,) = run(Game24(), [PUZZLES[0]], algorithm, policy, critic, merge=False)
+    assert found.cost.policy_calls == 3
+    assert found.cost.critic_calls == 2 == len(critic.calls[0])
+    assert found.saved == Cost()
+    assert replies[0][0] != replies[0][1]
+
+
+def test_one_model_call_a_round_serves_all_searches():
+    policy, critic = FakePolicy(), FakeCritic()
+    algorithm, _ = ask(Propose(("root",), 2), Value(("root",)), Complete(("root",), 1))
+    totals = Totals()
+    run(Game24(), PUZZLES, algorithm, policy, critic, totals=totals)
+    assert [len(call["prompts"]) for call in policy.calls] == [7, 7]
+    assert [len(call) for call in critic.calls] == [7]
+    assert totals.batches == 3
+    policy.calls.clear()
+    run(Game24(), PUZZLES, algorithm, policy, critic, concurrent=3)
+    assert max(len(call["prompts"]) for call in policy.calls) == 3
+
+
+def test_seconds_are_shared_out_completely():
+    totals = Totals()
+    found = run(Game24(), PUZZLES, mcts, FakePolicy(), FakeCritic(), totals=totals)
+    assert sum(one.cost.seconds for one in found) == pytest.approx(totals.forwarded.seconds)
+    assert totals.charged.seconds == pytest.approx(totals.forwarded.seconds)
+
+
+# ---------------------------------------------------------------------------------------------- budgets
+@pytest.mark.parametrize("unit", [*(field.name for field in fields(Cost) if field.name != "seconds"), "flops"])
+@pytest.mark.parametrize(("algorithm", "parameters"), [STRATEGIES[1], STRATEGIES[3]])
+def test_no_request_starts_once_a_budget_is_reached(algorithm, parameters, unit):
+    policy, critic = FakePolicy(skill=0.0), FakeCritic()
+
+    def spend(cost):
+        return cost.flops(policy.parameters, critic.parameters) if unit == "flops" else getattr(cost, unit)
+
+    def search(**settings):
+        return run(Game24(), PUZZLES, algorithm, policy, critic, parameters=parameters, mode="unverified", **settings)
+
+    free = search()
+    limit = max(spend(one.cost) for one in free) / 3
+    cut = 0
+    for one, whole in zip(search(budget={unit: limit}), free, strict=True):
+        if one.stopped == unit:
+            cut += 1
+            assert limit <= spend(one.cost) < spend(whole.cost)
+            assert one.outcome in ("solved", "wrong value", "unfinished", "illegal", "no answer")
+        else:
+            assert unmetered(one.cost) == unmetered(whole.cost)
+    assert cut
+
+
+def test_a_budget_overshoots_by_one_request_at_most():
+    (found,) = run(Game24(), [(3, 3, 8, 8)], best_of_n, FakePolicy(skill=0.0), budget={"policy_calls": 3},
+                   parameters={"batch": 1})  # fmt: skip
+    assert found.cost.policy_calls == 3
+    assert found.candidates == 3
+    assert found.stopped == "policy_calls"
+
+
+@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
+def test_a_budget_of_nothing_buys_nothing(algorithm, parameters, mode):
+    (found,) = run(Game24(), [PUZZLES[0]], algorithm, FakePolicy(), FakeCritic(), parameters=parameters, mode=mode,
+                   budget={"sampled_tokens": 0})  # fmt: skip
+    assert unmetered(found.cost) == Cost()
+    assert (found.answer, found.solved, found.outcome, found.stopped) == ("", False, "no answer", "sampled_tokens")
+
+
+def test_what_is_known_is_told_even_when_the_budget_is_spent():
+    told = []
+
+    def algorithm(task, root, *, verified):
+        told.append((yield Value((root,))))
+        told.append((yield Value((root,))))
+        try:
+            yield Propose((root,), 1)
+        except BudgetSpent as spent:
+            told.append(spent.unit)
+        return NOTHING
+
+    run(Game24(), [PUZZLES[0]], algorithm, FakePolicy(), FakeCritic(), budget={"critic_calls": 1})
+    assert told == [told[0], told[0], "critic_calls"]
+
+
+# ------------------------------------------------------------------------------------- seeds and bad input
+def test_seeds_of_samples_come_from_seed_problem_and_request_and_are_never_added_up():
+    seeds = {derive(seed, problem, request, place) for seed in range(5) for problem in PUZZLES for request in range(5)
+             for place in range(3)}  # fmt: skip
+    assert len(seeds) == 5 * len(PUZZLES) * 5 * 3
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert derive(1, (4, 6), 0) == derive(1, [4, 6], 0) == 861201991
+
+
+def test_another_seed_is_another_search():
+    one = run(Game24(), PUZZLES, mcts, FakePolicy(), FakeCritic(), seed=1)
+    other = run(Game24(), PUZZLES, mcts, FakePolicy(), FakeCritic(), seed=2)
+    assert [found.tree.line for found in one] != [found.tree.line for found in other]
+
+
+def test_an_algorithm_may_ask_for_a_random_generator_of_its_own():
+    drawn = []
+
+    def algorithm(task, root, *, verified, rng):
+        drawn.append(rng.random())
+        return NOTHING
+        yield
+
+    for concurrent in (1, 10):
+        run(Game24(), PUZZLES[:2], algorithm, FakePolicy(), concurrent=concurrent)
+    assert drawn[0] != drawn[1]
+    assert drawn[:2] == drawn[2:]
+
+
+class Miscounting(FakePolicy):
+    def generate(self, prompts, n, **settings):
+        return [answer[1:] for answer in super().generate(prompts, n, **settings)]
+
+
+class Wild(FakeCritic):
+    def score(self, texts):
+        return [math.nan for _ in texts]
+
+
+class Silent(FakeCritic):
+    def score(self, texts):
+        return []
+
+
+@pytest.mark.parametrize(
+    ("policy", "critic", "settings", "reason"),
+    [
+        (Miscounting(), FakeCritic(), {}, "2 completions of each of 1 prompts expected, got \\[1\\]"),
+        (FakePolicy(), Wild(), {}, "critic 'fake': 1 finite values"),
+        (FakePolicy(), Silent(), {}, "0 came"),
+        (FakePolicy(), None, {}, "no critic"),
+        (FakePolicy(), FakeCritic(), {"mode": "verify"}, "mode 'verify': one of verified, unverified"),
+        (FakePolicy(), FakeCritic(), {"budget": {"tokens": 5}}, "units are prompt_tokens"),
+        (FakePolicy(), FakeCritic(), {"budget": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
+        (FakePolicy(), FakeCritic(), {"budget": {"seconds": -1}}, "budget of seconds -1"),
+        (FakePolicy(), FakeCritic(), {"concurrent": 0}, "concurrent 0"),
+        (FakePolicy(), FakeCritic(), {"seed": [1, 2]}, "2 seeds for 1 problems"),
+        (FakePolicy(), FakeCritic(), {"parameters": {"widht": 3}}, "did you mean 'width'"),
+    ],
+)
+def test_what_makes_no_sense_is_named(policy, critic, settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        run(Game24(), [PUZZLES[0]], mcts, policy, critic, **settings)
+
+
+def test_a_bad_problem_is_found_before_any_model_call():
+    policy = FakePolicy()
+    with pytest.raises(ValueError, match="puzzle"):
+        run(Game24(), [*PUZZLES, (0, 1)], greedy, policy, concurrent=1)
+    assert policy.calls == []
+
+
+@pytest.mark.parametrize("request_", [Propose(("root",), 0), Complete(("root",), 0), Propose(("root",), 1.5)])
+def test_a_request_for_no_lines_is_named(request_):
+    algorithm, _ = ask(request_)
+    with pytest.raises(ValueError, match="at least 1 is accepted"):
+        run(Game24(), [PUZZLES[0]], algorithm, FakePolicy())
+
+
+def test_no_problems_no_outcomes():
+    assert run(Game24(), [], mcts, FakePolicy(), FakeCritic()) == []
+
+
+def test_trees_can_be_left_out():
+    (found,) = run(Game24(), [PUZZLES[0]], greedy, FakePolicy(), trees=False)
+    assert found.tree is None
+    assert found.mode == "verified"
