@@ -81,6 +81,9 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     pd.testing.assert_series_equal(curves[0]["loss"], curves[1]["loss"])
     assert curves[1]["step"].is_unique
     assert not (tmp_path / "killed" / STATE_FOLDER).exists()
+    written = (resumed / "model.safetensors").stat().st_mtime_ns
+    assert sft.train(config(), pairs, tmp_path / "killed") == resumed
+    assert (resumed / "model.safetensors").stat().st_mtime_ns == written
 
 
 def test_half_written_resume_points_are_passed_over(tmp_path):

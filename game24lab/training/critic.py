@@ -31,6 +31,7 @@ from game24lab.tasks.task import Illegal, Task
 from game24lab.training.loop import (
     HeldOut,
     common_arguments,
+    find_finished,
     find_resume_point,
     finish,
     pick_precision,
@@ -125,6 +126,9 @@ def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> 
     cross-entropy. Resumes after a kill like `sft.train`. Raises ValueError for unusable positions.
     """
     output = Path(output)
+    finished = find_finished(output, config)
+    if finished is not None:
+        return finished
     missing = {"text", "visits", "solved"} - set(positions.columns)
     if missing or positions.empty:
         raise ValueError(f"positions: {len(positions)} rows, missing columns {sorted(missing)}; see collect_positions")
@@ -161,7 +165,7 @@ def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> 
     for callback in callbacks:
         callback.trainer = trainer
     trainer.train(resume_from_checkpoint=find_resume_point(output))
-    return finish(trainer, tokenizer, output)
+    return finish(trainer, tokenizer, output, config)
 
 
 def _tokenize(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Dataset:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from transformers.masking_utils import sdpa_mask
 
 from game24lab.models import save_checkpoint
 
+_CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
 # What a resume point must hold to be used; the Trainer writes trainer_state.json last
 _STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "model.safetensors")
@@ -131,13 +133,27 @@ def common_arguments(
     }
 
 
-def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path) -> Path:
+def find_finished(output: Path, config: Any) -> Path | None:
+    """The checkpoint that training with an equal configuration has left in `output`, None where there is none."""
+    try:
+        same = json.loads((output / "checkpoint" / _CONFIG).read_text()) == _to_plain(config)
+    except (OSError, json.JSONDecodeError):
+        return None
+    return output / "checkpoint" if same else None
+
+
+def _to_plain(config: Any) -> Any:
+    return json.loads(json.dumps(asdict(config), default=str))
+
+
+def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
     """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint."""
     part = output / ".training.parquet.part"
     read_curve(trainer.state).to_parquet(part)
     os.replace(part, output / "training.parquet")
     temporary = output / ".checkpoint.part"
     save_checkpoint(trainer.accelerator.unwrap_model(trainer.model), tokenizer, temporary)
+    (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
     replace_folder(temporary, output / "checkpoint")
     shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
     return output / "checkpoint"

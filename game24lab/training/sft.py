@@ -19,7 +19,7 @@ from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
-from game24lab.training.loop import HeldOut, common_arguments, find_resume_point, finish, pick_precision
+from game24lab.training.loop import HeldOut, common_arguments, find_finished, find_resume_point, finish, pick_precision
 from game24lab.training.muon import MuonAdamW
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -35,7 +35,7 @@ class SFTConfig:
     batch_size: int = 256  # completions a step
     optimizer: str = "muon"  # "muon" (with AdamW for embeddings and norms) or "adamw"
     learning_rate: float = 3e-3  # AdamW's; 1e-5 to 5e-5 for pretrained checkpoints
-    matrix_learning_rate: float = 0.02  # Muon's
+    matrix_learning_rate: float = 0.03  # Muon's
     weight_decay: float = 0.1
     evaluate_every: int = 500  # steps between held-out evaluations and saved states, 0 = only at the end
     precision: str = "auto"  # "auto" (bf16 where the hardware computes in it), "bf16", "fp32"
@@ -109,10 +109,13 @@ def train(
     """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
-    data in the same order. `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps.
-    Raises ValueError for unusable data.
+    data in the same order; one that has finished returns at once.
+    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps. Raises ValueError for unusable data.
     """
     output = Path(output)
+    finished = find_finished(output, config)
+    if finished is not None:
+        return finished
     torch.manual_seed(config.seed)
     if config.checkpoint:
         model, tokenizer = load_checkpoint(config.checkpoint)
@@ -138,7 +141,7 @@ def train(
     for callback in callbacks:
         callback.trainer = trainer
     trainer.train(resume_from_checkpoint=find_resume_point(output))
-    return finish(trainer, tokenizer, output)
+    return finish(trainer, tokenizer, output, config)
 
 
 def _make_optimizer(config: SFTConfig, model: PreTrainedModel) -> torch.optim.Optimizer:
