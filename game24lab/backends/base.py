@@ -1,0 +1,280 @@
+"""What all backends of generation share: the contract, tokens of texts, checks, batches, completions.
+
+A backend gets jobs (distinct prompts as ids) and returns sampled rows; texts are handled here alone. This module does
+not know of any backend, of tasks, search or training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from game24lab.models import count_parameters
+
+_ENOUGH = 32  # rows: a batch of so many is not padded to take in prompts of another length
+_SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ
+_REMEMBERED = 100_000  # texts whose tokens are kept: searches ask for the same prompts again and again
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote behind a prompt."""
+
+    text: str  # without special tokens; where generation stopped at a line end, without it
+    ids: tuple[int, ...]  # sampled ids, the end or line-end token included
+    logprobs: tuple[float, ...]  # one per id: natural log of the model's own probability (temperature 1, not truncated)
+    finish: str  # "stop" (end token or line end) | "length"
+
+    @property
+    def tokens(self) -> int:
+        """Sampled tokens."""
+        return len(self.ids)
+
+    @property
+    def logprob(self) -> float:
+        """Log-probability of the whole completion."""
+        return sum(self.logprobs)
+
+
+class Policy(Protocol):
+    """What search, evaluation and training call."""
+
+    parameters: int  # non-embedding parameters, for FLOPs
+    name: str  # the backend
+
+    def count(self, text: str) -> int:
+        """Tokens of a prompt."""
+
+    def generate(
+        self, prompts: Sequence[str], n: Sequence[int] | int, *, max_tokens: int, temperature: float = 1.0,
+        top_p: float = 1.0, top_k: int = 0, stop_line: bool = False, seeds: Sequence[int] | None = None,
+    ) -> list[list[Completion]]:  # fmt: skip
+        """`n` (or `n[i]`) completions of prompt i.
+
+        temperature 0 is greedy; temperature, then top_k, then top_p shape what is sampled. With `stop_line` a
+        completion ends at its first line end. `max_tokens` counts the end token; a prompt near the end of the model's
+        window gets fewer. `seeds`, one a prompt: a policy's `seeding` says what they fix. Raises ValueError that names
+        the parameter or the prompt.
+        """
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens: temperature first, then top-k, then top-p, as transformers and vLLM do."""
+
+    max_tokens: int  # of one completion, its end token included
+    temperature: float = 1.0  # 0: the most probable token
+    top_p: float = 1.0  # smallest set of tokens that holds this much probability; 1: all
+    top_k: int = 0  # 0: all
+
+    def __post_init__(self) -> None:
+        if type(self.max_tokens) is not int or self.max_tokens < 1:
+            raise ValueError(f"max_tokens {self.max_tokens!r}: a whole number of at least 1 is accepted")
+        if not _is_number(self.temperature) or not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature {self.temperature!r}: a number of at least 0 is accepted, 0 for greedy")
+        if not _is_number(self.top_p) or not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p {self.top_p!r}: a number above 0 and up to 1 is accepted, 1 for all tokens")
+        if type(self.top_k) is not int or self.top_k < 0:
+            raise ValueError(f"top_k {self.top_k!r}: a whole number of at least 0 is accepted, 0 for all tokens")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A distinct prompt and the rows it needs: what a backend gets."""
+
+    ids: tuple[int, ...]
+    keys: tuple[tuple[int, int], ...]  # of every row: seed of its prompt, number among the samples of that seed
+    limit: int  # tokens that a row may have
+
+
+Row = tuple[Sequence[int], Sequence[float]]  # sampled ids, the stop token included, and their log-probabilities
+
+
+@dataclass(frozen=True)
+class Card:
+    """What generation must know of a model besides its weights."""
+
+    parameters: int  # non-embedding
+    vocabulary: int  # rows of the embedding matrix
+    window: int | None  # positions; None: unlimited
+    ends: tuple[int, ...]  # ids of end tokens
+    cache: int  # numbers that the key-value cache holds per token
+
+
+def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card:
+    """The card of a model (a model on the meta device will do)."""
+    config = model.config.get_text_config(decoder=True)
+    ends = [tokenizer.eos_token_id]
+    for source in (config, model.generation_config):
+        given = getattr(source, "eos_token_id", None)
+        ends += given if isinstance(given, (list, tuple)) else [given]
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return Card(
+        parameters=count_parameters(model),
+        vocabulary=model.get_input_embeddings().weight.shape[0],
+        window=getattr(config, "max_position_embeddings", None),
+        ends=tuple(sorted({end for end in ends if end is not None})),
+        cache=2 * config.num_hidden_layers * heads * width,
+    )
+
+
+class BasePolicy:
+    """A policy without its engine: subclasses fill in `_sample`, jobs to rows."""
+
+    name: str
+    seeding: str  # what `seeds` fix, in a sentence
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, card: Card, device: str, compute_type: str, reason: str
+    ) -> None:
+        self.tokenizer, self.card, self.parameters = tokenizer, card, card.parameters
+        self.device, self.compute_type = device, compute_type
+        self.reason = reason  # why this backend and type
+        self._encoded: dict[str, tuple[int, ...]] = {}
+        self._line_ends: frozenset[int] | None = None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Backend, device, type, why, and what seeds fix: for the record of a run."""
+        return {"backend": self.name, "device": self.device, "compute_type": self.compute_type, "reason": self.reason,
+                "seeding": self.seeding, "parameters": self.parameters}  # fmt: skip
+
+    def count(self, text: str) -> int:
+        """Tokens of a prompt."""
+        return len(self._encode([text])[0])
+
+    def generate(
+        self, prompts: Sequence[str], n: Sequence[int] | int, *, max_tokens: int, temperature: float = 1.0,
+        top_p: float = 1.0, top_k: int = 0, stop_line: bool = False, seeds: Sequence[int] | None = None,
+    ) -> list[list[Completion]]:  # fmt: skip
+        """As `Policy.generate`."""
+        sampling = Sampling(max_tokens, temperature, top_p, top_k)
+        if isinstance(prompts, str) or not all(isinstance(prompt, str) for prompt in prompts):
+            raise ValueError(f"prompts {str(prompts)[:60]!r}: a list of texts is accepted")
+        counts = _check_counts(n, len(prompts))
+        seeds = _check_seeds(seeds, len(prompts))
+        encoded = self._encode(prompts)
+        keys: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # equal prompts share a job
+        for index, (ids, count) in enumerate(zip(encoded, counts, strict=True)):
+            if count:
+                self._check_length(index, ids)
+                rows = keys.setdefault(ids, [])
+                # greedy copies are copies: one row will do
+                rows += [(seeds[index], j) for j in range(count)] if temperature else [(0, 0)][len(rows) :]
+        jobs = [Job(ids, tuple(rows), self._limit(ids, max_tokens)) for ids, rows in keys.items()]
+        stops = self.card_ends | self.line_ends if stop_line else self.card_ends
+        found = [self._complete(rows, stops, stop_line) for rows in self._sample(jobs, sampling, stops, stop_line)]
+        done = dict(zip(keys, found, strict=True))
+        results = []
+        for ids, count in zip(encoded, counts, strict=True):
+            given = done.get(ids, [])
+            results.append(given[:count] if temperature else given * count)
+            if temperature:
+                done[ids] = given[count:]
+        return results
+
+    def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
+        """The rows of every job, in the order of its keys; a row ends at the first of `stops` or at the job's limit."""
+        raise NotImplementedError
+
+    @property
+    def card_ends(self) -> frozenset[int]:
+        """End tokens."""
+        return frozenset(self.card.ends)
+
+    @property
+    def line_ends(self) -> frozenset[int]:
+        """All tokens whose text holds a line end."""
+        if self._line_ends is None:
+            texts = decode_texts(self.tokenizer, [[token] for token in range(len(self.tokenizer))], special=True)
+            self._line_ends = frozenset(token for token, text in enumerate(texts) if "\n" in text)
+        return self._line_ends
+
+    def _encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        if len(self._encoded) > _REMEMBERED:
+            self._encoded.clear()
+        missing = list({text: None for text in texts if text not in self._encoded})
+        if missing:
+            self._encoded |= zip(missing, map(tuple, self.tokenizer(missing)["input_ids"]), strict=True)
+        return [self._encoded[text] for text in texts]
+
+    def _check_length(self, index: int, ids: tuple[int, ...]) -> None:
+        if not ids:
+            raise ValueError(f"prompt {index}: empty; at least one token is needed to begin with")
+        window = self.card.window
+        if window is not None and len(ids) >= window:
+            raise ValueError(f"prompt {index}: {len(ids)} tokens; the model's window of {window} leaves none to sample")
+
+    def _limit(self, ids: tuple[int, ...], max_tokens: int) -> int:
+        return max_tokens if self.card.window is None else min(max_tokens, self.card.window - len(ids))
+
+    def _complete(self, rows: Sequence[Row], stops: frozenset[int], stop_line: bool) -> list[Completion]:
+        keyed = [(tuple(ids), tuple(logprobs)) for ids, logprobs in rows]
+        distinct = list({ids: None for ids, _ in keyed})
+        texts = dict(zip(distinct, decode_texts(self.tokenizer, distinct), strict=True))
+        if stop_line:
+            texts = {ids: text.split("\n", 1)[0] for ids, text in texts.items()}
+        return [Completion(texts[ids], ids, probs, "stop" if ids[-1] in stops else "length") for ids, probs in keyed]
+
+
+def decode_texts(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[Sequence[int]], *, special: bool = False
+) -> list[str]:
+    """The texts of rows of ids, with or without special tokens."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:  # the same in one call, without Python's share per text
+        return backend.decode_batch([list(row) for row in ids], skip_special_tokens=not special)
+    return tokenizer.batch_decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False)
+
+
+def _check_counts(n: Sequence[int] | int, prompts: int) -> list[int]:
+    counts = [n] * prompts if isinstance(n, int) else list(n)
+    if len(counts) != prompts or not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError(f"n {n!r}: a whole number of at least 0 is accepted, or one for each of the {prompts} prompts")
+    return counts
+
+
+def _check_seeds(seeds: Sequence[int] | None, prompts: int) -> list[int]:
+    if seeds is None:  # torch.manual_seed governs
+        return torch.randint(2**62, (prompts,)).tolist()
+    if len(seeds) != prompts or not all(isinstance(seed, int) for seed in seeds):
+        raise ValueError(f"seeds: {len(seeds)} given; one whole number for each of the {prompts} prompts is accepted")
+    return list(seeds)
+
+
+def make_batches(
+    jobs: Sequence[Job], most_rows: int, most_tokens: int, groups: Sequence[Hashable] | None = None
+) -> list[list[tuple[int, range]]]:
+    """Split jobs into batches of (job, which of its rows): prompts of one length together, few with near lengths.
+
+    A batch holds at most `most_rows` rows and `most_tokens` tokens (prompt and limit of every row), one row at least,
+    and only jobs of one group.
+    """
+    groups = groups or [0] * len(jobs)
+    batches: list[list[tuple[int, range]]] = []
+    first, rows, tokens = -1, 0, 0  # of the batch being filled: its first job, what it holds
+    for index in sorted(range(len(jobs)), key=lambda i: (groups[i], len(jobs[i].ids))):
+        job, start = jobs[index], 0
+        each = len(job.ids) + job.limit
+        while start < len(job.keys):
+            room = min(most_rows - rows, (most_tokens - tokens) // each)
+            ahead = len(job.ids) - len(jobs[first].ids)
+            near = not ahead or (rows < _ENOUGH and ahead <= _SPREAD)
+            if first < 0 or groups[first] != groups[index] or not near or room < 1:
+                batches.append([])
+                first, rows, tokens = index, 0, 0
+                room = max(1, min(most_rows, most_tokens // each))
+            part = range(start, min(len(job.keys), start + room))
+            batches[-1].append((index, part))
+            rows, tokens, start = rows + len(part), tokens + len(part) * each, part.stop
+    return batches

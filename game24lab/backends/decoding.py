@@ -1,0 +1,369 @@
+"""Token by token with torch: prompts' ids in, sampled ids and their log-probabilities out, from any causal LM.
+
+Prompts are forwarded once however many samples they have; keys and values go into a buffer that is allocated once and
+read as a view; rows that have ended leave the batch. Plain Llama-type decoders take their steps through a short path
+that computes the same as their modelling code at a fraction of its overhead (`PlainSteps`), all others through their
+own `forward` (`ModelSteps`). Randomness is counted, not drawn: the number that picks token t of sample j depends on the
+seed of its prompt, on j and on t alone, never on the batch. This module does not know of texts, tokenizers or tasks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+from game24lab.backends.base import Sampling
+
+_PLAIN = ("llama", "mistral", "qwen2", "qwen3")  # decoders whose layers compute what `PlainSteps` computes
+_COPY = 3  # copying a row's cache costs about as much as this many further steps of the row
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+# Counted randomness ---------------------------------------------------------------------------------------------------
+def _mix(x: np.ndarray) -> np.ndarray:
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): one bit in flips half of the bits out."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def make_keys(seeds: Sequence[int], samples: Sequence[int]) -> np.ndarray:
+    """One 64-bit key a row, from the seed of its prompt and its number among the prompt's samples."""
+    seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
+    return _mix(_mix(seeds + np.uint64(_GOLDEN)) + np.array(samples, dtype=np.uint64) * np.uint64(_GOLDEN))
+
+
+def draw_uniform(keys: np.ndarray, step: int) -> np.ndarray:
+    """A number in [0, 1) a row, 24 bits, for token `step`."""
+    bits = _mix(keys + np.uint64((step + 1) * _GOLDEN % 2**64))
+    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+
+
+def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sampled ids and the model's own log-probabilities of them, both of shape (rows,).
+
+    Sampling inverts the cumulative distribution at `uniform`; log-probabilities are at temperature 1, not truncated.
+    """
+    norm = torch.logsumexp(logits, -1, keepdim=True)
+    if sampling.temperature == 0:
+        ids = logits.argmax(-1, keepdim=True)
+    else:
+        if sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1:
+            weights = torch.exp(logits - norm)
+        else:
+            weights = _truncate(torch.softmax(logits / sampling.temperature, -1), sampling)
+        cumulative = weights.cumsum(-1)
+        point = torch.from_numpy(uniform).to(logits.device)[:, None] * cumulative[:, -1:]
+        # the first token whose cumulative weight exceeds the point: never one of weight 0
+        ids = torch.searchsorted(cumulative, point, right=True).clamp_(max=logits.shape[-1] - 1)
+    return ids[:, 0], (logits.gather(-1, ids) - norm)[:, 0]
+
+
+def _truncate(weights: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Probabilities with the tokens outside top-k and top-p set to 0, not normalised again."""
+    if 0 < sampling.top_k < weights.shape[-1]:
+        least = weights.topk(sampling.top_k, -1).values[:, -1:]
+        weights = torch.where(weights < least, 0.0, weights)
+    if sampling.top_p < 1:
+        ranked, order = weights.sort(-1, descending=True)
+        before = ranked.cumsum(-1) - ranked  # of the more probable tokens
+        ranked = torch.where(before >= sampling.top_p * ranked.sum(-1, keepdim=True), 0.0, ranked)
+        weights = torch.zeros_like(weights).scatter_(-1, order, ranked)
+    return weights
+
+
+# The loop -------------------------------------------------------------------------------------------------------------
+class Steps(Protocol):
+    """A batch in the middle of generation."""
+
+    def step(self, ids: torch.Tensor) -> torch.Tensor:
+        """Forward one token a row: logits, float32, shape (rows, vocabulary)."""
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drop all rows but these."""
+
+
+@torch.inference_mode()
+def decode(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence[int],
+    keys: np.ndarray,
+    limits: Sequence[int],
+    stops: torch.Tensor,
+    sampling: Sampling,
+) -> list[tuple[list[int], list[float]]]:
+    """Sampled ids and log-probabilities, one pair a row.
+
+    `rows[r]` is the prompt of row r (a prompt is forwarded once, however many rows it has), `keys[r]` its randomness
+    (`make_keys`), `limits[r]` the most tokens it may have; `stops`, bool of shape (vocabulary,), marks the tokens that
+    end a row. Prompts of one length are fastest; others are padded on the left. Raises ValueError where a prompt is
+    empty or the model's numbers are not finite.
+    """
+    if not all(prompts):
+        raise ValueError("prompt without tokens: at least one token is needed to begin with")
+    device, total, most = model.device, len(rows), max(limits)
+    training = model.training
+    model.eval()
+    try:
+        logits, cache, pad, rows = _prefill(model, prompts, torch.tensor(rows, device=device))
+        length = max(map(len, prompts))
+        make = PlainSteps if PlainSteps.fits(model) else ModelSteps
+        steps: Steps = make(model, cache, rows, pad, length, most)
+        ids_of = torch.zeros(total, most, dtype=torch.long, device=device)
+        logprobs_of = torch.zeros(total, most, device=device)
+        lengths = torch.zeros(total, dtype=torch.long, device=device)
+        # of the rows that the batch still holds: which they are, their limits, whether they have ended
+        alive, limit, stops = torch.arange(total, device=device), torch.tensor(limits, device=device), stops.to(device)
+        ended, wasted = torch.zeros(total, dtype=torch.bool, device=device), 0
+        for step in range(most):
+            ids, logprobs = choose(logits, draw_uniform(keys, step), sampling)
+            ids_of[alive, step], logprobs_of[alive, step] = ids, logprobs
+            ending = (stops[ids] | (limit <= step + 1)) & ~ended
+            lengths[alive] = torch.where(ending, step + 1, lengths[alive])
+            ended = ended | ending
+            if step + 1 == most:
+                break
+            if device.type == "cpu" or step % 8 == 7:  # on an accelerator every look at the rows is a wait
+                kept = (~ended).nonzero()[:, 0]
+                if not len(kept):
+                    break
+                wasted += len(alive) - len(kept)
+                if wasted >= _COPY * len(kept):  # carrying ended rows on has cost as much as dropping them will
+                    steps.keep(kept)
+                    alive, limit, ids, keys = alive[kept], limit[kept], ids[kept], keys[kept.cpu().numpy()]
+                    ended, wasted = ended[kept], 0
+            logits = steps.step(ids)
+        found = zip(ids_of.tolist(), logprobs_of.tolist(), lengths.tolist(), strict=True)
+        pairs = [(ids[:length], logprobs[:length]) for ids, logprobs, length in found]
+    finally:
+        model.train(training)
+    if not all(math.isfinite(sum(logprobs)) for _, logprobs in pairs):
+        raise ValueError("the model's log-probabilities are not finite: damaged weights, or too narrow a compute_type")
+    return pairs
+
+
+def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torch.Tensor):
+    """Logits of the first token (rows, vocabulary), cache of the prompts, padding or None, each row's place in it."""
+    cache = DynamicCache(config=model.config)
+    cache.layers = [_BufferLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    if not all(hasattr(layer, "batch_select_indices") for layer in cache.layers):  # state that cannot be repeated later
+        prompts, rows = [prompts[row] for row in rows.tolist()], torch.arange(len(rows), device=rows.device)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
+    longest = int(lengths.max())
+    ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
+    pad = None if bool((lengths == longest).all()) else longest - lengths
+    options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
+    if pad is not None:
+        options["attention_mask"] = (torch.arange(longest, device=model.device) >= pad[:, None]).long()
+        if _takes(model, "position_ids"):
+            options["position_ids"] = (torch.arange(longest, device=model.device) - pad[:, None]).clamp_(min=0)
+    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
+    return logits[rows], cache, None if pad is None else pad[rows], rows
+
+
+def _takes(model: PreTrainedModel, name: str) -> bool:
+    return name in inspect.signature(model.forward).parameters
+
+
+# Steps of any model ---------------------------------------------------------------------------------------------------
+class _BufferLayer(DynamicLayer):
+    """A cache layer that writes into a buffer allocated once; the stock layer copies all it holds at every token."""
+
+    buffers: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def reserve(self, capacity: int) -> None:
+        """Move what the layer holds into buffers for `capacity` tokens."""
+        held = (self.keys, self.values)
+        self.buffers = tuple(t.new_empty(*t.shape[:2], capacity, t.shape[3]) for t in held)
+        self._fill(held)
+
+    def _fill(self, held: tuple[torch.Tensor, torch.Tensor]) -> None:
+        count, _, length, _ = held[0].shape
+        for buffer, tensor in zip(self.buffers, held, strict=True):
+            buffer[:count, :, :length] = tensor
+        self.keys, self.values = (buffer[:count, :, :length] for buffer in self.buffers)
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        """As the stock layer: append, return all."""
+        if self.buffers is None:
+            return super().update(key_states, value_states, *args, **kwargs)
+        count, _, length, _ = self.keys.shape
+        end = length + key_states.shape[2]
+        for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
+            buffer[:count, :, length:end] = states
+        self.keys, self.values = (buffer[:count, :, :end] for buffer in self.buffers)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows, in place where the buffer has them all."""
+        held = (self.keys[indices], self.values[indices])
+        if self.buffers is None:
+            self.keys, self.values = held
+        else:
+            self._fill(held)
+
+
+class ModelSteps:
+    """Steps through the model's own `forward`."""
+
+    def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
+        self.model, self.cache, self.pad, self.length = model, cache, pad, length
+        self.options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
+        self.keep(rows, first=True)
+        for layer in cache.layers:
+            if isinstance(layer, _BufferLayer) and layer.is_initialized:
+                layer.reserve(length + most)
+
+    def step(self, ids: torch.Tensor) -> torch.Tensor:
+        options = dict(self.options)
+        if self.pad is not None:
+            places = torch.arange(self.length + 1, device=ids.device)
+            options["attention_mask"] = (places >= self.pad[:, None]).long()
+            if _takes(self.model, "position_ids"):
+                options["position_ids"] = (self.length - self.pad)[:, None]
+        self.length += 1
+        out = self.model(input_ids=ids[:, None], past_key_values=self.cache, use_cache=True, **options)
+        return out.logits[:, -1].float()
+
+    def keep(self, rows: torch.Tensor, first: bool = False) -> None:
+        for layer in self.cache.layers:
+            if hasattr(layer, "batch_select_indices") and layer.is_initialized:
+                layer.batch_select_indices(rows)
+        if self.pad is not None and not first:
+            self.pad = self.pad[rows]
+
+
+# Steps of plain decoders ----------------------------------------------------------------------------------------------
+class PlainSteps:
+    """Steps of a Llama-type decoder on the CPU, computed here from the model's own weights.
+
+    Per layer: norm, query/key/value projections (query and key norms where the model has them), rotary positions, the
+    attention of a group of query heads to its one key-value head as two small matrix products, gated feed-forward.
+    Keys are held with the position last, values too in float32: the layouts in which these products were fastest.
+    """
+
+    @staticmethod
+    def fits(model: PreTrainedModel) -> bool:
+        """Whether the model is one whose every layer computes just this."""
+        config = model.config
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        plain = (
+            config.model_type in _PLAIN
+            and type(model).__name__.endswith("ForCausalLM")
+            and kinds == {"full_attention"}
+            and (config.model_type != "mistral" or config.sliding_window is None)
+            and config.hidden_act == "silu"
+            and config.rope_parameters["rope_type"] in ("default", "linear", "llama3")
+            and config.rope_parameters.get("partial_rotary_factor", 1.0) == 1.0
+        )
+        # adapters and quantised weights replace the linear layers by modules of their own
+        return plain and model.device.type == "cpu" and all(
+            type(module) is torch.nn.Linear
+            for layer in model.model.layers
+            for name, module in layer.named_modules()
+            if name.endswith("_proj")
+        )
+
+    def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
+        config, self.model, self.pad, self.length = model.config, model, pad, length
+        attention = model.model.layers[0].self_attn
+        self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
+        self.width, self.epsilon, dtype = attention.head_dim, config.rms_norm_eps, model.dtype
+        capacity = -(-(length + most) // 32) * 32 + 16  # an odd multiple of a cache line: columns spread over the sets
+        shape = (len(rows), self.key_heads, self.width, capacity)
+        self.flip = dtype != torch.float32
+        self.keys = [torch.empty(shape, dtype=dtype) for _ in cache.layers]
+        self.values = [torch.empty(shape, dtype=dtype) for _ in cache.layers]
+        if self.flip:
+            self.values = [v.view(*shape[:2], capacity, self.width) for v in self.values]
+        for layer, keys, values in zip(cache.layers, self.keys, self.values, strict=True):
+            keys[..., :length] = layer.keys[rows].transpose(2, 3)
+            if self.flip:
+                values[:, :, :length] = layer.values[rows]
+            else:
+                values[..., :length] = layer.values[rows].transpose(2, 3)
+        cos, sin = model.model.rotary_emb(torch.empty(0, dtype=dtype), torch.arange(length + most)[None])
+        self.cos, self.sin = cos[0], torch.cat((-sin[0, :, : self.width // 2], sin[0, :, self.width // 2 :]), -1)
+        self.scales = [self._scale(layer.self_attn) for layer in model.model.layers]
+        self.bias = None
+        if pad is not None:
+            ahead = torch.arange(capacity) < pad[:, None]
+            self.bias = torch.zeros(ahead.shape, dtype=dtype).masked_fill_(ahead, -math.inf)[:, None, None]
+
+    def _scale(self, attention) -> torch.Tensor:
+        """Factors of query and key heads, (heads, width): their norms' weights; queries by 1/sqrt(width) too."""
+        ones = torch.ones(self.width, dtype=self.model.dtype)
+        query, key = (attention.q_norm.weight, attention.k_norm.weight) if self._normed(attention) else (ones, ones)
+        return torch.cat((query.expand(self.heads, -1) * attention.scaling, key.expand(self.key_heads, -1)))
+
+    @staticmethod
+    def _normed(attention) -> bool:
+        return hasattr(attention, "q_norm")
+
+    def step(self, ids: torch.Tensor) -> torch.Tensor:
+        trunk, count, t = self.model.model, len(ids), self.length
+        if self.pad is None:
+            cos, sin = self.cos[t], self.sin[t]
+        else:
+            cos, sin = self.cos[t - self.pad][:, None], self.sin[t - self.pad][:, None]
+        self.length = t + 1
+        x = trunk.embed_tokens(ids)
+        for layer, scale, keys, values in zip(trunk.layers, self.scales, self.keys, self.values, strict=True):
+            attention, mlp = layer.self_attn, layer.mlp
+            h = self._norm(x, layer.input_layernorm)
+            both = torch.cat((attention.q_proj(h), attention.k_proj(h)), -1).view(count, -1, self.width)
+            if self._normed(attention):
+                both = functional.rms_norm(both, (self.width,), None, self.epsilon)
+            both = both * scale
+            both = torch.addcmul(both * cos, both.roll(self.width // 2, -1), sin)
+            keys[:count, :, :, t] = both[:, self.heads :]
+            value = attention.v_proj(h).view(count, self.key_heads, self.width)
+            if self.flip:
+                values[:count, :, t] = value
+            else:
+                values[:count, :, :, t] = value
+            x = _add(x, self._attend(both[:, : self.heads], keys[:count], values[:count]), attention.o_proj)
+            h = self._norm(x, layer.post_attention_layernorm)
+            x = _add(x, functional.silu(mlp.gate_proj(h)).mul_(mlp.up_proj(h)), mlp.down_proj)
+        return self.model.lm_head(self._norm(x, trunk.norm)).float()
+
+    def _norm(self, x: torch.Tensor, norm) -> torch.Tensor:
+        return functional.rms_norm(x, norm.weight.shape, norm.weight, self.epsilon)
+
+    def _attend(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Attention of one position, (rows, heads * width), to all before it and itself."""
+        count, t = len(query), self.length
+        query = query.reshape(count * self.key_heads, -1, self.width)
+        scores = torch.bmm(query, keys.flatten(0, 1)[..., :t])
+        if self.bias is not None:
+            scores = (scores.view(count, self.key_heads, -1, t) + self.bias[..., :t]).view(scores.shape)
+        weights = torch.softmax(scores, -1)
+        if self.flip:
+            return torch.bmm(weights, values.flatten(0, 1)[:, :t]).view(count, -1)
+        out = torch.bmm(values.flatten(0, 1)[..., :t], weights.transpose(1, 2))
+        return out.transpose(1, 2).reshape(count, -1)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        count, t = len(rows), self.length
+        for keys, values in zip(self.keys, self.values, strict=True):
+            keys[:count, ..., :t] = keys[..., :t][rows]
+            if self.flip:
+                values[:count, :, :t] = values[:, :, :t][rows]
+            else:
+                values[:count, ..., :t] = values[..., :t][rows]
+        if self.pad is not None:
+            self.pad, self.bias = self.pad[rows], self.bias[rows]
+
+
+def _add(x: torch.Tensor, y: torch.Tensor, linear: torch.nn.Linear) -> torch.Tensor:
+    """x + linear(y)."""
+    return torch.addmm(x, y, linear.weight.t()) if linear.bias is None else x + linear(y)

@@ -1,0 +1,195 @@
+"""Export of causal LM checkpoints to CTranslate2, and the cache that keeps such exports.
+
+Any model that CTranslate2 has a loader for can be exported, from a folder or from memory, also while it is training:
+the export shares the parameters and changes nothing. This module does not know of prompts, sampling or backends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import copy
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import types
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import torch
+from ctranslate2.converters import transformers as converters
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from game24lab.backends.base import Card, describe
+from game24lab.models import check_checkpoint, load_checkpoint
+
+CARD = "game24lab.json"  # beside an export: what a policy must know of the model without loading it
+_VERSION = 1
+_KEPT = 24  # exports in the cache; the least recently used go first
+_HASHED = 256 * 2**20  # bytes of a weight file up to which its content is hashed; beyond, its size and time
+
+
+def is_exportable(config: Any) -> bool:
+    """Whether CTranslate2 has a loader for models of this configuration."""
+    return type(config).__name__ in converters._MODEL_LOADERS
+
+
+def export_ctranslate2(
+    model: PreTrainedModel | str | Path, output: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None
+) -> Path:
+    """Write a model, or the checkpoint of a folder or hub id, as a CTranslate2 model folder and return its path.
+
+    Weights keep their type; CTranslate2 converts them when it loads them (`compute_type`). The folder appears complete
+    or not at all; an older one of that name is replaced. `tokenizer` is needed with a model in memory. Special tokens
+    that the tokenizer lacks (a null one would crash CTranslate2) are named after its end token, ids without a token
+    `<extra_id_N>`. Raises ValueError for a broken checkpoint, an architecture without a loader, unmerged adapters.
+    """
+    if not isinstance(model, torch.nn.Module):
+        model, tokenizer = load_checkpoint(model, dtype="auto")
+    elif tokenizer is None:
+        raise ValueError("tokenizer None: the tokenizer of the model in memory is needed for its export")
+    spec = _build_spec(model, tokenizer)
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    try:
+        spec.save(str(draft))
+        card = {"version": _VERSION, **asdict(describe(model, tokenizer))}
+        (draft / CARD).write_text(json.dumps(card, indent=1))
+        draft.chmod(0o755)
+        _replace(draft, output)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return output
+
+
+def find_export(folder: str | Path) -> Path:
+    """The CTranslate2 export of a checkpoint folder, made now where the cache does not hold it.
+
+    The cache lies in `$GAME24LAB_CACHE`, else in the user's cache folder, never in the checkpoint, which may be
+    read-only; where nothing can be written there, the export lives in a temporary folder until the process ends.
+    """
+    folder = Path(folder)
+    check_checkpoint(folder)
+    name = _fingerprint(folder)
+    root = _cache()
+    if root is None:
+        root = Path(tempfile.mkdtemp(prefix="game24lab-"))
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
+    export = root / name
+    if not (export / CARD).exists():
+        export_ctranslate2(folder, export)
+        _prune(root, spare=export)
+    with contextlib.suppress(OSError):
+        os.utime(export)
+    return export
+
+
+def read_card(export: str | Path) -> Card:
+    """What `export_ctranslate2` noted of the model; ValueError for any other folder."""
+    try:
+        card = json.loads((Path(export) / CARD).read_text())
+        if card.pop("version") == _VERSION:
+            return Card(**{name: tuple(value) if name == "ends" else value for name, value in card.items()})
+        problem = "of another version"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        problem = "missing or damaged"
+    raise ValueError(f"export {export}: {CARD} is {problem}; export the checkpoint again")
+
+
+def _build_spec(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Any:
+    if hasattr(model, "peft_config") or getattr(model, "_hf_peft_config_loaded", False):
+        raise ValueError("model with adapters: merge them first (merge_and_unload), then export")
+    if not is_exportable(model.config):
+        raise ValueError(f"{type(model.config).__name__}: no such model in CTranslate2; backend 'transformers' has it")
+    loader = converters._MODEL_LOADERS[type(model.config).__name__]
+    shell = _share(model)
+    with torch.no_grad(), _no_collection():
+        spec = loader.get_model_spec(shell)
+        names = _name_tokens(tokenizer, shell.get_input_embeddings().weight.shape[0])
+        loader.set_config(spec.config, shell, tokenizer)
+        end = tokenizer.eos_token_id or 0
+        for token, given in (("bos", tokenizer.bos_token_id), ("eos", end), ("unk", tokenizer.unk_token_id)):
+            setattr(spec.config, f"{token}_token", names[end if given is None or given >= len(names) else given])
+        spec.register_vocabulary(names)
+        spec.validate()
+        spec.optimize(quantization=None)  # a quantization here would write into the shared parameters
+    return spec
+
+
+def _share(model: PreTrainedModel) -> PreTrainedModel:
+    """A copy of the modules around the same parameters: CTranslate2's loaders take the modules apart."""
+    memo = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, memo)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the loaders from collecting garbage after every layer: it takes nearly all the time of a small export."""
+    real = converters.gc
+    converters.gc = types.SimpleNamespace(collect=lambda: 0)
+    try:
+        yield
+    finally:
+        converters.gc = real
+
+
+def _name_tokens(tokenizer: PreTrainedTokenizerBase, size: int) -> list[str]:
+    """The token of every id below `size`, all different; ids without one get a name of their own."""
+    named: dict[str, None] = {}
+    known = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
+    for index in range(size):
+        name = known[index] if index < len(known) else None
+        named[f"<extra_id_{index}>" if name is None or name in named else name] = None
+    return list(named)
+
+
+def _replace(draft: Path, output: Path) -> None:
+    """Put a finished folder in its place. Where another process is as far, its equal folder may stay."""
+    if output.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(output, old / "old")
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        os.rename(draft, output)
+    except OSError:
+        if not (output / CARD).exists():
+            raise
+
+
+def _fingerprint(folder: Path) -> str:
+    """A name that changes whenever the checkpoint or CTranslate2's format does."""
+    digest = hashlib.sha256(f"{_VERSION} {ctranslate2.__version__}".encode())
+    for path in sorted((*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("*.model"))):
+        status = path.stat()
+        digest.update(f"{path.name} {status.st_size} ".encode())
+        if status.st_size <= _HASHED:
+            digest.update(path.read_bytes())
+        else:
+            digest.update(f"{path.resolve()} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _cache() -> Path | None:
+    """The folder of cached exports, made where it is missing; None where it cannot be written."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        root = Path(os.environ.get("GAME24LAB_CACHE") or Path(base) / "game24lab") / "ctranslate2"
+        root.mkdir(parents=True, exist_ok=True)
+        return root if os.access(root, os.W_OK) else None
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
+        return None
+
+
+def _prune(root: Path, spare: Path) -> None:
+    exports = [path for path in root.iterdir() if path != spare and not path.name.startswith(".")]
+    with contextlib.suppress(OSError):
+        exports.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in exports[_KEPT - 1 :]:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,145 @@
+"""Generation: prompts in, completions with exact token counts and log-probabilities out; the backend is a parameter.
+
+`load_policy` gives a policy on one of three backends that return the same thing: `ctranslate2`, `transformers` and
+`server` (an OpenAI-compatible server such as vLLM). `Completion.logprobs` are in every backend the model's own: at
+temperature 1, over the whole vocabulary, whatever the tokens were sampled at. This module chooses backends; it does not
+know how they work, nor of tasks, search or training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+)
+
+from game24lab.backends.base import BasePolicy, Card, Completion, Policy, Sampling, describe
+from game24lab.backends.exported import CTranslate2Policy
+from game24lab.backends.live import TransformersPolicy
+from game24lab.backends.served import ServerPolicy
+from game24lab.export import find_export, is_exportable
+from game24lab.models import check_checkpoint, load_checkpoint
+
+__all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",
+           "load_policy"]  # fmt: skip
+
+BACKENDS = ("auto", "ctranslate2", "transformers", "server")
+_WORKS = ("lines", "traces")
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_policy(
+    checkpoint: str | Path, *, backend: str = "auto", device: str = "auto", compute_type: str = "auto",
+    work: str = "lines", seed: int | None = None, url: str | None = None, max_batch_tokens: int | None = None,
+) -> BasePolicy:  # fmt: skip
+    """The policy of a checkpoint folder or hub id.
+
+    backend: "auto" takes the fastest for the work, and the policy's `reason` says which and why; it never turns to
+        another one after a failure.
+    device: "cpu", "cuda", or "auto", the GPU where there is one.
+    compute_type: a type of the backend, e.g. "float32", "bfloat16", "int8"; "auto": float32 on a CPU, else the best
+        half type.
+    work: "lines" (many short completions) or "traces" (long ones).
+    seed: of CTranslate2's random streams; the other backends take seeds with each call.
+    url: of the server, e.g. `http://localhost:8000/v1`; `checkpoint` is then the name that is served, and where the
+        tokenizer is read from.
+
+    Raises ValueError in one line for an option that does not exist here or a broken checkpoint, ConnectionError for a
+    server that does not answer.
+    """
+    for name, value, known in (
+        ("backend", backend, BACKENDS), ("device", device, ("auto", "cpu", "cuda")), ("work", work, _WORKS)
+    ):  # fmt: skip
+        if value not in known:
+            raise ValueError(f"{name} {value!r}: one of {', '.join(known)} is accepted")
+    if max_batch_tokens is not None and (type(max_batch_tokens) is not int or max_batch_tokens < 1):
+        raise ValueError(f"max_batch_tokens {max_batch_tokens!r}: a whole number of at least 1 is accepted")
+    if (url is None) == (backend == "server") or (url is not None and backend not in ("auto", "server")):
+        raise ValueError(f"url {url!r} with backend {backend!r}: backend 'server' needs a url, and only it takes one")
+    if url is not None:
+        return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda': no GPU that torch can use; cpu or auto is accepted here")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    reason = "asked for"
+    if backend == "auto":
+        backend, reason = _choose_backend(checkpoint, device, work)
+    if backend == "ctranslate2":
+        folder = _find_folder(checkpoint)
+        options = {"device": device, "compute_type": compute_type, "seed": seed, "max_batch_tokens": max_batch_tokens}
+        return CTranslate2Policy(find_export(folder), _load_tokenizer(folder), reason=reason, **options)
+    model, tokenizer = load_checkpoint(checkpoint, dtype=_choose_type(compute_type, device))
+    return TransformersPolicy(model.to(device), tokenizer, reason=reason, max_batch_tokens=max_batch_tokens)
+
+
+def _choose_backend(checkpoint: str | Path, device: str, work: str) -> tuple[str, str]:
+    """The faster backend for the work, and why."""
+    if device == "cuda":
+        return "transformers", "auto: on a GPU"
+    if work == "traces":
+        return "transformers", "auto: for long traces its preallocated key-value cache is fastest on a CPU"
+    config = _read_config(checkpoint)
+    if is_exportable(config):
+        return "ctranslate2", "auto: fastest for short lines on a CPU"
+    return "transformers", f"auto: CTranslate2 has no loader for {type(config).__name__}"
+
+
+def _choose_type(compute_type: str, device: str) -> torch.dtype:
+    if compute_type == "auto":
+        half = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
+        return half if device == "cuda" else torch.float32
+    if compute_type not in _TYPES:
+        known = ", ".join(("auto", *_TYPES))
+        raise ValueError(f"compute_type {compute_type!r}: one of {known} is accepted for transformers")
+    return _TYPES[compute_type]
+
+
+def _find_folder(checkpoint: str | Path) -> Path:
+    """The folder of a checkpoint; a hub id is downloaded (safetensors only) or found in the hub's cache."""
+    folder = Path(checkpoint)
+    if folder.exists() or str(checkpoint).startswith((".", "/", "~")) or str(checkpoint).count("/") > 1:
+        check_checkpoint(folder)
+        return folder
+    try:
+        wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
+        return Path(snapshot_download(str(checkpoint), allow_patterns=wanted))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"checkpoint {checkpoint}: no such folder, nor found on the hub: {_line(error)}") from error
+
+
+def _load_tokenizer(checkpoint: str | Path) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(str(checkpoint), trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"checkpoint {checkpoint}: its tokenizer cannot be loaded: {_line(error)}") from error
+
+
+def _read_config(checkpoint: str | Path) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(str(checkpoint), trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"checkpoint {checkpoint}: its config.json cannot be read: {_line(error)}") from error
+
+
+def _read_outline(checkpoint: str | Path) -> tuple[PreTrainedTokenizerBase, Card]:
+    """Tokenizer and card of a checkpoint whose weights are elsewhere."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(_read_config(checkpoint), trust_remote_code=False)
+    with contextlib.suppress(OSError):  # where there is none, the configuration's own end token is all
+        model.generation_config = GenerationConfig.from_pretrained(str(checkpoint))
+    tokenizer = _load_tokenizer(checkpoint)
+    return tokenizer, describe(model, tokenizer)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
