@@ -294,7 +294,8 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, 
     middle = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    low = (middle - spread) / scale if successes else 0.0  # exactly: rounding would leave a trace
+    return low, (middle + spread) / scale if successes < n else 1.0
 
 
 def bootstrap(
