@@ -110,7 +110,8 @@ def train(
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
     data in the same order; one that has finished returns at once.
-    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps. Raises ValueError for unusable data.
+    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps. Raises ValueError for
+    unusable data.
     """
     output = Path(output)
     finished = find_finished(output, config)
