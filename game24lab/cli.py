@@ -153,7 +153,7 @@ def demo(options: argparse.Namespace) -> int:
     page = _write_tree_page(stages)
     pdf = folder / REPORT
     if any(stage.before != "finished" for stage in stages) or not pdf.exists():
-        from game24lab.report.runs import report_runs
+        from game24lab.report.account import report_runs
 
         report_runs([stage.folder for stage in stages], pdf)
     measured = [stage for stage in stages if stage.path("records.parquet").exists()]
@@ -168,7 +168,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
-    from game24lab.report.runs import report_runs
+    from game24lab.report.account import report_runs
 
     print(report_runs(options.folders, options.output or Path(options.folders[0]) / REPORT))
     return 0

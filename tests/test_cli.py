@@ -1,0 +1,360 @@
+"""The command line as people meet it: statuses, streams, one line for a mistake, the whole path on toy notebooks."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import nbformat
+import pytest
+from fake_models import FakeCritic, FakePolicy
+
+from game24lab import cli
+from game24lab.runs import read_run, start_run
+
+TESTS = Path(__file__).parent
+
+
+def call(capsys, *words):
+    """Status, standard output, standard error."""
+    try:
+        status = cli.main([str(word) for word in words])
+    except SystemExit as end:
+        status = end.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def refuse(capsys, *words):
+    """The one line that bad input gets."""
+    status, out, err = call(capsys, *words)
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("game24lab")
+    return err
+
+
+@pytest.fixture
+def fakes(monkeypatch, tmp_path):
+    """Models that know the game, in the place of the real ones; what they were asked to load is kept."""
+    asked = {}
+
+    def load_policy(folder, **options):
+        asked["policy"] = (folder, options)
+        return FakePolicy(skill=6.0)
+
+    def load_critic(folder, **options):
+        asked["critic"] = (folder, options)
+        return FakeCritic()
+
+    for name, functions in {
+        "generation": {"load_policy": load_policy},
+        "critic": {"load_critic": load_critic},
+        "models": {"find_pretrained": lambda part: tmp_path / part},
+    }.items():
+        module = types.ModuleType(f"game24lab.{name}")
+        vars(module).update(functions)
+        monkeypatch.setitem(sys.modules, f"game24lab.{name}", module)
+    return asked
+
+
+# ----------------------------------------------------------------------------------------------------------- check
+@pytest.mark.parametrize(("words", "status", "said"), [
+    (["3", "3", "8", "8", "8/(3-8/3)"], 0, "right: makes 24"),
+    (["4", "5", "6", "10", "(10 - 4) × 4"], 1, "wrong: wrong numbers"),
+    (["1", "1", "1", "1", "1+1+1+1"], 1, "wrong: makes 4, not 24"),
+    (["1", "1", "1", "1", "1+1+1+1", "--target", "4"], 0, "right: makes 4"),
+    (["1", "1", "1", "1", "1/(1-1)+1"], 1, "division by zero"),
+    (["1", "1", "1", "1", "__import__('os')"], 1, "not an expression"),
+    (["1", "1", "1", "1", ""], 1, "empty expression"),
+])  # fmt: skip
+def test_check_judges_by_its_exit_status(capsys, words, status, said):
+    got, out, err = call(capsys, "check", *words)
+    assert got == status
+    assert said in out
+    assert err == ""
+
+
+def test_check_imports_nothing_heavy():
+    code = ("import sys; from game24lab.cli import main; main(['check', '3', '3', '8', '8', '8/(3-8/3)']);"
+            "print(sorted({'torch', 'numpy', 'pandas', 'yaml', 'transformers'} & set(sys.modules)))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=TESTS.parent)
+    assert done.stdout.splitlines()[1:] == ["[]"]
+
+
+# ----------------------------------------------------------------------------------------------------------- solve
+def test_solve_answers_one_puzzle_in_a_line(capsys, fakes, tmp_path):
+    status, out, err = call(capsys, "solve", 4, 5, 6, 10)
+    assert status == 0
+    assert out.startswith("4 5 6 10: ")
+    assert out.endswith(" = 24\n")
+    assert "1 of 1 solved" in err
+    assert fakes["policy"] == (tmp_path / "policy", {"backend": "auto", "work": "lines"})
+    expression = out.removeprefix("4 5 6 10: ").rsplit("=", 1)[0]
+    assert cli.main(["check", "4", "5", "6", "10", expression]) == 0
+
+
+def test_solve_says_when_there_is_no_solution(capsys, fakes):
+    status, out, _ = call(capsys, "solve", 1, 1, 1, 1, "--simulations", 5)
+    assert status == 0
+    assert out.startswith("1 1 1 1: not solved (")
+    assert out.endswith("; it has no solution\n")
+
+
+def test_solve_takes_the_options_of_the_strategies(capsys, fakes):
+    status, out, _ = call(capsys, "solve", "--strategy", "greedy", "--mode", "unverified", "--checkpoint", "mine",
+                          4, 5, 6, 10, "--json")  # fmt: skip
+    assert status == 0
+    assert json.loads(out)["mode"] == "unverified"
+    assert fakes["policy"][0] == "mine"
+    assert "critic" not in fakes
+    status, out, _ = call(capsys, "solve", "--strategy", "best_of_n", "-n", 3, "--critic", "judge", 1, 1, 1, 1,
+                          "--json", "--seed", 7, "--backend", "transformers")  # fmt: skip
+    assert json.loads(out)["candidates"] == 3
+    assert json.loads(out)["seed"] == 7
+    assert fakes["critic"][0] == "judge"
+    assert fakes["policy"][1]["backend"] == "transformers"
+
+
+def test_solve_takes_many_puzzles_and_prints_json_lines(capsys, fakes, tmp_path, monkeypatch):
+    (tmp_path / "puzzles.txt").write_text("4 5 6 10\n# a comment\n\n[3, 3, 8, 8]\n4 5 6 10\n")
+    status, out, err = call(capsys, "solve", "--file", tmp_path / "puzzles.txt", "--json")
+    assert status == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["puzzle"] for row in rows] == ["4 5 6 10", "3 3 8 8", "4 5 6 10"]
+    assert rows[0]["solved"]
+    assert rows[0]["answer"]
+    assert rows[0]["sampled_tokens"] > 0
+    assert rows[0] | {"seconds": 0} == rows[2] | {"seconds": 0}
+    assert "of 3 solved" in err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("4 5 6 10\n"))
+    status, out, _ = call(capsys, "solve", "--file", "-", "--json")
+    assert [json.loads(line)["puzzle"] for line in out.splitlines()] == ["4 5 6 10"]
+
+
+def test_solve_writes_the_tree(capsys, fakes, tmp_path):
+    status, out, _ = call(capsys, "solve", 4, 5, 6, 10, "--tree", tmp_path / "tree.html")
+    assert status == 0
+    assert out.splitlines()[1] == f"tree: {tmp_path}/tree.html"
+    page = (tmp_path / "tree.html").read_text()
+    assert "4 5 6 10" in page
+    assert '"truth":[true' in page.replace(" ", "")
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["solve"], "four numbers such as 4 5 6 10"),
+    (["solve", "4", "5", "6", "10", "--file", "x"], "four numbers such as"),
+    (["solve", "four", "5", "6", "10"], "'four' is no integer"),
+    (["solve", "4", "5"], "2 numbers, 3 to 6 are accepted"),
+    (["solve", "4", "5", "6", "0"], "'0' is no integer"),
+    (["solve", "--file", "none.txt"], "none.txt: No such file"),
+    (["solve", "4", "5", "6", "10", "--target", "1/0"], "invalid int value: '1/0'"),
+    (["solve", "4", "5", "6", "10", "--target", "99999999"], "target 99999999"),
+    (["solve", "4", "5", "6", "10", "--strategy", "mtcs"], "did you mean 'mcts'"),
+    (["solve", "4", "5", "6", "10", "--strategy", "greedy", "--width", "3"], "width"),
+    (["solve", "4", "5", "6", "10", "--mode", "sure"], "mode 'sure'"),
+    (["solve", "4", "5", "6", "10", "--simulations", "0"], "simulations 0"),
+    (["solve", "4", "5", "6", "10", "--tree", "tree.txt"], "ends in .html"),
+    (["solve", "4", "5", "6", "10", "--tree", "none/tree.html"], "none: no folder that can be written to"),
+    (["solve", "4", "5", "6", "10", "--simulation", "x"], "invalid int value"),
+    (["slove", "4"], "invalid choice: 'slove'"),
+    ([], "COMMAND"),
+    (["check", "4", "5", "6", "x", "1"], "'x' is no integer"),
+    (["run"], "a name is needed"),
+    (["run", "none.ipynb"], "there is no such file"),
+    (["run", "05_serch"], "notebook '05_serch'"),
+    (["demo", "--set", "none"], "parameter set 'none'"),
+    (["report", "nowhere"], "nowhere: no run here"),
+])  # fmt: skip
+def test_bad_input_is_one_line_and_status_two(capsys, fakes, tmp_path, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    assert complaint in refuse(capsys, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_line_of_a_file_is_named_and_nothing_printed(capsys, fakes, tmp_path, monkeypatch):
+    path = tmp_path / "puzzles.txt"
+    path.write_text("4 5 6 10\n3 3 8 eight\n")
+    assert "puzzles.txt, line 2: puzzle '3 3 8 eight': 'eight'" in refuse(capsys, "solve", "--file", path)
+    path.write_text("4 5 6 10\n3 3 8 8\n")
+    assert "one puzzle is accepted, not 2" in refuse(capsys, "solve", "--file", path, "--tree", "tree.html")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    assert "standard input: no puzzles" in refuse(capsys, "solve", "--file", "-")
+
+
+def test_a_traceback_is_shown_on_request(capsys, monkeypatch):
+    with pytest.raises(ValueError, match="'x' is no integer"):
+        cli.main(["check", "--debug", "x", "1", "2", "3", "4"])
+    monkeypatch.setenv("GAME24LAB_DEBUG", "1")
+    with pytest.raises(ValueError, match="'x' is no integer"):
+        cli.main(["check", "x", "1", "2", "3", "4"])
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m game24lab.cli --help | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=TESTS.parent)
+    assert done.stdout.startswith("usage: game24lab")
+    assert done.stderr == ""
+
+
+# -------------------------------------------------------------------------------------------------- notebooks, demo
+SETUP = """
+import sys
+sys.path.insert(0, {tests!r})
+from game24lab.notebook import enter
+from game24lab.runs import start_run
+run = start_run(output, "{name}", enter("{name}", globals()))
+"""
+TRAIN = 'run.path("checkpoint").mkdir(exist_ok=True)\nrun.finish()'
+SEARCH = """
+from fake_models import FakeCritic, FakePolicy
+from game24lab.evaluation import STRATEGIES, evaluate
+from game24lab.search.engine import run as search
+from game24lab.tasks.game24 import Game24
+task, policy, critic = Game24(), FakePolicy(skill=5.0), FakeCritic()
+arms = {"greedy": {"algorithm": "greedy", "mode": "unverified"},
+        "mcts 8": {"algorithm": "mcts", "parameters": {"simulations": 8}}}
+evaluate(task, [(4, 5, 6, 10), (3, 3, 8, 8)], arms, policy, critic, path=run.path("records.parquet"), run_id=run.id)
+(outcome,) = search(task, [(4, 5, 6, 10)], STRATEGIES["mcts"], policy, critic)
+run.path("tree.json").write_text(outcome.tree.annotate(task, task.start((4, 5, 6, 10))).to_json())
+if steps == 13:
+    raise ValueError("steps 13: another number is accepted")
+if steps == 14:
+    1 / 0
+run.finish()
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder with two notebooks and a set of parameters, entered."""
+    for name, form, work in [
+        ("03_sft", 'output = "runs/03_sft"  # folder of this run\nlr = 1.0e-3  # learning rate', TRAIN),
+        ("05_search", 'output = "runs/05_search"\npolicy = ""\nsteps = 2  # how many', SEARCH),
+    ]:
+        notebook = nbformat.v4.new_notebook()
+        notebook.cells = [nbformat.v4.new_code_cell(form, metadata={"tags": ["parameters"]}),
+                          nbformat.v4.new_code_cell(SETUP.format(tests=str(TESTS), name=name)),
+                          nbformat.v4.new_code_cell(work)]  # fmt: skip
+        for folder in ("notebooks", "params/toy"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
+    (tmp_path / "params/toy/03_sft.yaml").write_text("lr: 2.0e-3\n")
+    (tmp_path / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: 3\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_notebooks_are_listed_with_their_parameters(capsys, checkout):
+    status, out, _ = call(capsys, "run", "--list")
+    assert status == 0
+    assert out.splitlines()[:3] == ["03_sft", "  output = 'runs/03_sft'                      folder of this run",
+                                    "  lr = 0.001                                  learning rate"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["-p", "stpes", "3"], "05_search has no parameter 'stpes': did you mean steps?"),
+    (["-p", "steps", "three"], "parameter steps: 'three' is text; a whole number is accepted"),
+    (["-f", "a.yaml"], "a.yaml: 05_search has no parameter 'stpes': did you mean steps?"),
+    (["-f", "b.yaml"], "b.yaml: parameter steps: '1e-4' is text; a whole number is accepted (YAML reads 1e-4 as text"),
+    (["-f", "c.yaml"], "c.yaml, line 1: not YAML"),
+    (["-f", "none.yaml"], "none.yaml: No such file"),
+    (["--output", "a.yaml"], "run folder a.yaml: a file is there; a folder is accepted"),
+    (["--output", "a.yaml/below"], "a.yaml/below: run folder cannot be written"),
+    (["--output", "."], "run folder .: it holds a.yaml but no manifest.json"),
+    (["--output", "other"], "it holds a run of 03_sft, not 05_search"),
+])  # fmt: skip
+def test_parameters_are_checked_before_anything_runs(capsys, checkout, words, complaint):
+    (checkout / "a.yaml").write_text("stpes: 3\n")
+    (checkout / "b.yaml").write_text("steps: 1e-4\n")
+    (checkout / "c.yaml").write_text("a: b: c\n")
+    start_run(checkout / "other", "03_sft", {}).finish()
+    assert complaint in refuse(capsys, "run", "05_search", *words)
+    assert not (checkout / "runs").exists()
+
+
+def test_a_failing_cell_has_a_status_of_its_kind(capsys, checkout):
+    status, _, err = call(capsys, "run", "05_search", "-p", "steps", 13, "--output", "runs/a")
+    assert status == 2
+    said = "game24lab: 05_search.ipynb, cell In [4]: ValueError: steps 13: another number"
+    assert err.splitlines()[-1].startswith(said)
+    assert read_run("runs/a").status == "failed"
+    status, _, err = call(capsys, "run", "05_search", "-p", "steps", 14, "--output", "runs/b")
+    assert status == 1
+    assert "ZeroDivisionError: division by zero (see runs/b/notebook.ipynb)" in err
+
+
+def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
+    (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: thirteen\n")
+    assert "05_search.yaml: parameter steps: 'thirteen' is text" in refuse(capsys, "demo", "--set", "toy")
+    assert not (checkout / "runs").exists()  # all files are checked before the first notebook runs
+    (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: 3\n")
+    status, first, err = call(capsys, "demo", "--set", "toy")
+    assert status == 0, err
+    assert "[1/2] 03_sft\n" in err
+    assert "03_sft: finished in" in err
+    lines = first.splitlines()
+    assert lines[0].split() == ["strategy", "mode", "puzzles", "solved", "95", "%", "interval", "sampled", "tokens"]
+    assert lines[1].split()[:3] == ["greedy", "unverified", "2"]
+    assert lines[2].split()[:4] == ["mcts", "8", "verified", "2"]
+    assert lines[3:] == ["report: runs/toy/report.pdf", "tree:   runs/toy/05_search/tree.html"]
+    assert (checkout / "runs/toy/report.pdf").read_bytes()[:5] == b"%PDF-"
+    assert "4 5 6 10" in (checkout / "runs/toy/05_search/tree.html").read_text()
+    assert list(read_run("runs/toy/05_search").manifest["inputs"]) == ["policy"]
+
+    stamp = (checkout / "runs/toy/report.pdf").stat().st_mtime_ns
+    code = ("import sys; from game24lab.cli import main; status = main(['demo', '--set', 'toy']);"
+            "sys.exit(99 if {'torch', 'papermill', 'typst'} & set(sys.modules) else status)")  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
+    second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == first
+    assert second.stderr.count("already there") == 2
+    assert (checkout / "runs/toy/report.pdf").stat().st_mtime_ns == stamp
+
+    status, out, _ = call(capsys, "report", "runs/toy", "-o", "again.pdf")
+    assert status == 0
+    assert out == "again.pdf\n"
+    assert "ends in .pdf" in refuse(capsys, "report", "runs/toy", "-o", "again.txt")
+
+    (checkout / "params/toy/03_sft.yaml").write_text("lr: 3.0e-3\n")
+    assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
+
+
+def test_an_interrupted_run_says_so_and_goes_on(checkout):
+    notebook = nbformat.read("notebooks/05_search.ipynb", 4)
+    pause = "import time\nopen('up', 'w').close()\ntime.sleep(60 if run.before == 'new' else 0)"
+    notebook.cells.insert(2, nbformat.v4.new_code_cell(pause))
+    nbformat.write(notebook, "notebooks/05_search.ipynb")
+    command = [sys.executable, "-m", "game24lab.cli", "run", "05_search"]
+    environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
+    while not (checkout / "up").exists() and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "game24lab: interrupted; the same command goes on from here"
+    assert read_run("runs/05_search").status == "interrupted"
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("05_search: resumed and finished in")
+    assert "  runs/05_search/records.parquet" in done.stdout.splitlines()
+
+
+# ---------------------------------------------------------------------------------------------------------- doctor
+def test_the_doctor_looks_at_everything(capsys):
+    status, out, _ = call(capsys, "doctor")
+    assert status == 0
+    lines = {line.split()[1]: line for line in out.splitlines()}
+    assert {"python", "torch", "bf16", "ctranslate2", "report", "browser", "git", "notebooks", "model"} <= set(lines)
+    assert lines["python"].startswith("ok")
+    assert lines["torch"].startswith("ok")
+    assert lines["report"].startswith("ok")
+    assert all(line.startswith(("ok ", "missing ")) for line in lines.values())
