@@ -1,0 +1,63 @@
+"""The form: a search at once, another by the button, complaints instead of exceptions, a tree that grows."""
+
+import pytest
+from fake_models import FakeCritic, FakePolicy
+
+from game24lab.evaluation import STRATEGIES
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.puzzles import parse_puzzle
+from game24lab.treeview.explorer import explore
+
+
+@pytest.fixture
+def form():
+    strategies = {
+        "mcts": (STRATEGIES["mcts"], "simulations", {"width": 3}),
+        "best_of_n": (STRATEGIES["best_of_n"], "n", {"batch": 4}),
+    }
+    return explore(Game24(), FakePolicy(), FakeCritic(), strategies, parse=parse_puzzle,
+                   problems=["4 5 6 10", "1 2 3 4"], effort=8)  # fmt: skip
+
+
+def find(form, kind):
+    controls = [control for row in form.children for control in getattr(row, "children", ())]
+    return next(control for control in controls if type(control).__name__ == kind)
+
+
+def test_it_starts_with_a_finished_search(form):
+    assert form.view in form.children
+    assert form.view.tree["meta"]["problem"] == [4, 5, 6, 10]
+    assert form.view.tree["meta"]["strategy"] == "mcts"
+    assert form.view.tree["truth"][0] is True
+
+
+def test_search_follows_the_form(form):
+    find(form, "Combobox").value = "1 2 3 4"
+    find(form, "Dropdown").value = "best_of_n"
+    find(form, "ToggleButtons").value = "unverified"
+    slider = find(form, "IntSlider")
+    assert slider.description == "n"
+    slider.value = 5
+    find(form, "Button").click()
+    meta = form.view.tree["meta"]
+    assert (meta["problem"], meta["strategy"], meta["mode"]) == ([1, 2, 3, 4], "best_of_n", "unverified")
+    assert meta["parameters"]["n"] == 5
+    assert form.outcome.candidates == 5
+    assert str(form.outcome.cost.sampled_tokens) in find(form, "Label").value
+
+
+def test_the_tree_grows(form):
+    form.search()
+    play = find(form, "Play")
+    assert play.playing
+    assert play.max == form.view.nodes - 1
+    assert form.view.step == 0
+
+
+def test_a_bad_puzzle_is_said_and_changes_nothing(form):
+    before = form.view.tree
+    find(form, "Combobox").value = "4 5 <b>six</b> 10"
+    assert form.search() is None
+    assert "six" in find(form, "Label").value
+    assert form.view.tree == before
+    assert not find(form, "Button").disabled
