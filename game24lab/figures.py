@@ -59,13 +59,13 @@ def draw_learning(log: pd.DataFrame) -> go.Figure:
     _need(log, "step", "loss")
     runs = log.groupby("run", sort=False) if "run" in log else [("", log)]
     two = "accuracy" in log and log["accuracy"].notna().any()
-    figure = _figure("step", "training loss", second=("step", "held-out accuracy (greedy)") if two else None)
+    figure = _figure("step", "training loss", second=("step", "held-out accuracy") if two else None)
     for (run, rows), colour in zip(runs, cycle(PALETTE), strict=False):
         loss = rows.dropna(subset=["loss"]).sort_values("step")
         style = {"name": _plain(run), "legendgroup": _plain(run), "line": {"color": colour, "width": 1.6}}
         figure.add_scatter(x=loss["step"], y=loss["loss"], mode="lines", showlegend=bool(run), **style)
-        if two:
-            held_out = rows.dropna(subset=["accuracy"]).sort_values("step")
+        held_out = rows.dropna(subset=["accuracy"]).sort_values("step") if two else rows[:0]
+        if len(held_out):
             marks = {"marker": {"color": colour, "size": 6}, "error_y": _error(held_out, colour)}
             on = {"mode": "lines+markers", "showlegend": False, "xaxis": "x2", "yaxis": "y2"}
             figure.add_scatter(x=held_out["step"], y=held_out["accuracy"], **on, **marks, **style)
@@ -103,16 +103,17 @@ def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = No
 def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     """Accuracy against sampled tokens per problem (log axis), one series per arm and way to end.
 
-    Columns: `arm`, `mode` ("verified" or "unverified"), `sampled_tokens` (mean), `accuracy`, optional `low` and `high`.
-    Points of one arm and mode are joined by a line.
+    Columns: `arm`, `mode` ("verified" or "unverified"), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
+    and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
     """
     _need(table, "arm", "mode", "sampled_tokens", "accuracy")
     figure = _figure("sampled tokens per problem (mean)", "accuracy")
-    colours = dict(zip(dict.fromkeys(table["arm"]), cycle(PALETTE), strict=False))
+    family = "family" if "family" in table else "arm"
+    colours = dict(zip(dict.fromkeys(table[family]), cycle(PALETTE), strict=False))
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
         if mode not in MODES:
             raise ValueError(f"mode {mode!r} of arm {arm!r}: one of {', '.join(MODES)} is accepted")
-        rows, colour = rows.sort_values("sampled_tokens"), colours[arm]
+        rows, colour = rows.sort_values("sampled_tokens"), colours[rows[family].iloc[0]]
         line = {"color": colour, "width": 1.2, "dash": "solid" if mode == "verified" else "dot"}
         marker = {"color": colour, "size": 9, "symbol": MODES[mode]}
         figure.add_scatter(x=rows["sampled_tokens"], y=rows["accuracy"], mode="lines+markers",
@@ -122,8 +123,7 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
 
 
 def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
-    """Unbiased pass@k against k (log axis) with its interval as a band. Columns: `k`, `accuracy`; optional `low`,
-    `high` and `arm`."""
+    """pass@k against k (log axis), its interval as a band. Columns: `k`, `accuracy`; optional `low`, `high`, `arm`."""
     _need(table, "k", "accuracy")
     figure = _figure("samples per problem, k", "pass@k")
     arms = table.groupby("arm", sort=False) if "arm" in table else [("pass@k", table)]
@@ -152,7 +152,8 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     for part, colour in zip(parts, cycle(PALETTE), strict=False):
         arms = [_plain(arm) for arm in table["arm"]][::-1]
         figure.add_bar(x=table[part][::-1], y=arms, orientation="h", name=_plain(part), marker={"color": colour})
-    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"})
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=legend)
     return figure
 
 
@@ -195,7 +196,7 @@ def _error(rows: pd.DataFrame, colour: str) -> dict | None:
 _KNOWN = {  # what the second renderer draws; other properties are refused
     "scatter": "type x y mode name legendgroup showlegend line marker error_y fill fillcolor hoverinfo xaxis yaxis",
     "bar": "type x y name legendgroup showlegend marker orientation hoverinfo xaxis yaxis",
-    "layout": "template width height title barmode legend margin showlegend",
+    "layout": "template width height barmode legend margin showlegend",
     "axis": "title type range tickformat tickvals ticktext domain anchor rangemode",
 }
 _DASHES = {None: "-", "solid": "-", "dash": (0, (5, 3)), "dot": (0, (1.2, 1.8))}
@@ -253,8 +254,8 @@ def _render(figure: go.Figure, kind: str) -> bytes:
         canvas = Canvas(figsize=size, layout="constrained")
         canvas.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.06)
         entries: dict[str, Any] = {}
-        for place, pair in enumerate(pairs, 1):
-            axes = canvas.add_subplot(1, len(pairs), place)
+        for column, pair in enumerate(pairs, 1):
+            axes = canvas.add_subplot(1, len(pairs), column)
             here = [t for t in traces if (t.xaxis or "x", t.yaxis or "y") == pair]
             _draw_bars([t for t in here if t.type == "bar"], axes, layout.barmode or "group", entries)
             for trace in here:
@@ -262,11 +263,11 @@ def _render(figure: go.Figure, kind: str) -> bytes:
                     _draw_scatter(trace, axes, entries)
             _set_axis(axes, "x", layout[_axis_name(pair[0])])
             _set_axis(axes, "y", layout[_axis_name(pair[1])])
-        if layout.title.text:
-            canvas.suptitle(html.unescape(layout.title.text), fontsize=_STYLE["font.size"] * 1.1)
         if entries and layout.showlegend is not False and (len(entries) > 1 or layout.showlegend):
-            legend = canvas.legend(list(entries.values()), ["." for _ in entries], loc="outside right upper",
-                                   frameon=False, borderaxespad=0.2, handlelength=2.4)
+            flat = layout.legend.orientation == "h"
+            place = {"loc": "outside upper center", "ncols": len(entries)} if flat else {"loc": "outside right upper"}
+            legend = canvas.legend(list(entries.values()), ["." for _ in entries], **place, frameon=False,
+                                   borderaxespad=0.2, handlelength=1.2 if flat else 2.4)
             for text, name in zip(legend.get_texts(), entries, strict=True):
                 text.set_text(name)  # not as a label: matplotlib would drop names that begin with "_"
         out = BytesIO()
@@ -298,8 +299,7 @@ def _axis_name(reference: str) -> str:
     return f"{reference[0]}axis{reference[1:]}"
 
 
-def _enter(trace: Any, handle: Any, entries: dict[str, Any]) -> None:
-    """Into the legend, once per name."""
+def _enter(trace: Any, handle: Any, entries: dict[str, Any]) -> None:  # into the legend, once per name
     if trace.name and trace.showlegend is not False:
         entries.setdefault(html.unescape(trace.name), handle)
 

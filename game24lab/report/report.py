@@ -1,0 +1,217 @@
+"""Typed records to a PDF: paragraphs, tables and pictures go to Typst as data and come back as pages.
+
+It does not know what a run, a strategy or a game is. Untrusted text reaches Typst inside a JSON string and is never
+markup; the template has no `eval`. Fonts are those that Typst and matplotlib carry, so no machine's own fonts matter,
+and equal records give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from game24lab import figures
+from game24lab.runs import write_atomically
+
+MISSING = "-"  # a number that is not there; never 0
+LONGEST_TEXT = 20_000  # characters of one text; what is cut is said
+LONGEST_CELL = 300
+LONGEST_WORD = 36  # longer words may be broken anywhere, else they run off the page
+_TEMPLATE = Path(__file__).with_name("report.typ")
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text in a monospaced font, line ends kept."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class KeyValues:
+    pairs: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; a missing number (None or NaN) is written as "-". `source` names run and file."""
+
+    caption: str
+    source: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    align: tuple[str, ...] = ()  # "left" or "right" per column; () = numbers right, text left
+    widths: tuple[float, ...] = ()  # shares of the space that is left over; 0 = as wide as its content; () = all 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Vector art. `alt` says in words what is to be seen."""
+
+    caption: str
+    source: str
+    svg: str = field(repr=False)
+    alt: str
+    width: float = 1.0  # share of the width there is
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Blocks side by side."""
+
+    blocks: tuple[Any, ...]
+
+
+Block = Heading | Paragraph | Bullets | Code | KeyValues | Table | Picture | Columns
+
+
+@dataclass(frozen=True)
+class Report:
+    title: str
+    subtitle: str
+    blocks: tuple[Block, ...]
+    footer: str = ""
+    date: datetime | None = None  # the document's date; a fixed one keeps the bytes equal
+
+
+def build_report(report: Report, path: str | Path) -> Path:
+    """Write the PDF and return its path.
+
+    The file appears under its name only when it is whole. ValueError where a record is malformed (a table whose rows do
+    not fit its header, a picture that is no SVG), OSError where the folder cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".pdf":
+        raise ValueError(f"report file {str(path)!r}: a name that ends in .pdf is accepted")
+    data = compile_report(report)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda draft: draft.write_bytes(data))
+    except OSError as error:
+        raise type(error)(error.errno, f"report cannot be written: {error.strerror}", str(path)) from None
+    return path
+
+
+def compile_report(report: Report, kind: str = "pdf") -> bytes | list[bytes]:
+    """The pages as bytes: one "pdf", or "png" or "svg", where several pages are a list of bytes."""
+    try:
+        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format=kind,
+                                                       sys_inputs={"data": to_json(report)}, timestamp=0)
+    except typst.TypstError as error:
+        raise ValueError(f"the report {report.title!r} cannot be laid out: {error}") from error
+    for complaint in complaints:
+        warnings.warn(f"report: {complaint}", stacklevel=2)
+    return data
+
+
+def to_json(report: Report) -> str:
+    """The records as the template reads them: text cleaned, missing numbers as "-", every block with its kind."""
+    date = report.date
+    day = date and {"year": date.year, "month": date.month, "day": date.day,
+                    "hour": date.hour, "minute": date.minute, "second": date.second}
+    head = {"title": clean(report.title), "subtitle": clean(report.subtitle), "footer": clean(report.footer)}
+    blocks = [_record(block) for block in report.blocks]
+    return json.dumps(head | {"date": day or None, "blocks": blocks}, allow_nan=False)
+
+
+def clean(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Text fit for a page: what cannot be seen (control, direction and private characters, lone surrogates) is written
+    as its code point, overlong words may be broken, overlong text is cut and says by how much."""
+    if len(text) > longest:
+        text = f"{text[:longest]} … ({len(text) - longest:,} more characters)"
+    seen = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else f"\\u{{{ord(c):x}}}" for c in text)
+    return "\n".join(" ".join(map(_breakable, line.split(" "))) for line in seen.split("\n"))
+
+
+def show(value: Any) -> str:
+    """A cell as text: None and NaN are missing, floats get three digits, the rest is written as it is."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.3g}" if isinstance(value, float) else str(value)
+
+
+def _breakable(word: str) -> str:
+    if len(word) <= LONGEST_WORD:
+        return word
+    return "\u200b".join(word[i : i + 12] for i in range(0, len(word), 12))
+
+
+def _record(block: Any) -> dict[str, Any]:
+    if not isinstance(block, Block):
+        raise ValueError(f"report block {type(block).__name__}: one of {Block} is accepted")
+    kind = type(block).__name__.lower()
+    if isinstance(block, Columns):
+        return {"kind": kind, "blocks": [_record(inner) for inner in block.blocks]}
+    if isinstance(block, Table):
+        return {"kind": kind} | _table(block)
+    if isinstance(block, Picture):
+        if "<svg" not in block.svg[:2000]:
+            raise ValueError(f"picture {block.caption!r}: SVG text is accepted, not {block.svg[:40]!r}")
+        texts = {name: clean(getattr(block, name)) for name in ("caption", "source", "alt")}
+        return {"kind": kind, "svg": block.svg, "width": float(block.width)} | texts
+    return {"kind": kind} | _texts(asdict(block))
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _texts(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_texts(part) for part in value]
+    return clean(show(value))
+
+
+def _table(table: Table) -> dict[str, Any]:
+    width = len(table.header)
+    for row in table.rows:
+        if len(row) != width:
+            raise ValueError(f"table {table.caption!r}: a row of {len(row)} cells, where the header has {width}")
+    numeric = [_is_numeric([row[i] for row in table.rows]) for i in range(width)]
+    return {
+        "caption": clean(table.caption),
+        "source": clean(table.source),
+        "note": clean(table.note),
+        "header": [clean(name, LONGEST_CELL) for name in table.header],
+        "rows": [[clean(show(cell), LONGEST_CELL) for cell in row] for row in table.rows],
+        "align": list(table.align) or ["right" if number else "left" for number in numeric],
+        "widths": list(table.widths) or [0] * width,
+    }
+
+
+def _is_numeric(cells: Sequence[Any]) -> bool:
+    return any(isinstance(c, int | float) for c in cells) and not any(isinstance(c, str) for c in cells)
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    """Typst's own fonts and matplotlib's, not the machine's."""
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(figures.FONTS)])

@@ -1,0 +1,235 @@
+"""Reports show what the records say, tell where it is from, and take every text for text."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+
+import demo_runs
+import pandas as pd
+import pytest
+import typst
+
+from game24lab.evaluation import summarise
+from game24lab.report import account, evidence, report, report_runs
+from game24lab.report.report import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
+from game24lab.runs import start_run
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
+HOSTILE = [
+    "# $ * _ @ < > ~ ` \\ // /* ]", '#eval("1 + 1")', '"] #panic("out")', '#image("/etc/passwd")',
+    "$x^2$ @label <label>", "= no heading\n- no item", "العربية עברית", "😀 漢字", "\x00\x07\x1b[31m", "\u202ereversed",
+    "\ud800 alone", "x" * 3000, "https://example.com/" + "a" * 200, "",
+]  # fmt: skip
+
+
+def shown(told: Report) -> str:
+    """All text of the laid-out document, as Typst itself gives it back."""
+    found = []
+
+    def gather(node):
+        if isinstance(node, dict):
+            found.extend([node["text"]] if isinstance(node.get("text"), str) else [])
+            node = list(node.values())
+        for part in node if isinstance(node, list) else []:
+            gather(part)
+
+    for selector in ("heading", "figure", "par", "list", "raw"):
+        arguments = {"font_paths": report._fonts(), "sys_inputs": {"data": report.to_json(told)}}
+        gather(json.loads(typst.query(str(report._TEMPLATE), selector, **arguments)))
+    return "\n".join(found)
+
+
+def make_report(*blocks, **changes) -> Report:
+    return replace(Report("Title", "Subtitle", tuple(blocks), "foot", datetime(2026, 1, 2)), **changes)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    demo_runs.make_runs(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder, tmp_path_factory):
+    """The demo's report: path of the PDF, its numbers, the records it was laid out from."""
+    path = report_runs([folder], tmp_path_factory.mktemp("reports") / "demo.pdf")
+    numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    return path, numbers, account.tell(evidence.read_evidence([folder]), numbers)
+
+
+# --------------------------------------------------------------------------------------------- records to pages
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_text_everywhere(text):
+    told = make_report(
+        Heading(text), Paragraph(text), Bullets((text,)), Code(text), KeyValues(((text, text),)),
+        Table(text, text, (text,), ((text,), (1,)), note=text),
+        Columns((Picture(text, text, SVG, text), Picture(text, text, SVG, text, 0.5))), title=text, footer=text,
+    )  # fmt: skip
+    assert report.compile_report(told).startswith(b"%PDF")  # and no warning, which would be an error here
+    assert report.clean(text).strip() in shown(told)
+
+
+def test_what_cannot_be_seen_is_written_as_its_code_point():
+    assert report.clean("a\x07\u202eb\ud800") == "a\\u{7}\\u{202e}b\\u{d800}"
+    assert report.clean("two\nlines") == "two\nlines"
+    assert report.clean("x" * 100).replace("\u200b", "") == "x" * 100
+    assert report.clean("ab" * 100, longest=10) == "ababababab … (190 more characters)"
+
+
+def test_missing_numbers_are_dashes_and_never_zero():
+    rows = (("a", None, float("nan")), ("b", 0, 0.5))
+    table = json.loads(report.to_json(make_report(Table("c", "s", ("arm", "n", "share"), rows))))["blocks"][0]
+    assert table["rows"] == [["a", "-", "-"], ["b", "0", "0.5"]]
+    assert table["align"] == ["left", "right", "right"]
+
+
+def test_equal_records_give_equal_bytes(tmp_path):
+    told = make_report(Heading("a"), Picture("c", "s", SVG, "alt"))
+    first, second = (report.build_report(told, tmp_path / name / "a.pdf").read_bytes() for name in ("x", "y"))
+    assert first == second
+    assert first != report.compile_report(make_report(Heading("b"), Picture("c", "s", SVG, "alt")))
+    assert report.compile_report(replace(told, date=None)) == report.compile_report(replace(told, date=None))
+
+
+def test_malformed_records_are_refused_and_leave_nothing(tmp_path):
+    for block, message in (
+        (Table("c", "s", ("a", "b"), (("x",),)), "a row of 1 cells, where the header has 2"),
+        (Picture("c", "s", "no picture", "alt"), "SVG text is accepted"),
+        (Picture("c", "s", "<svg", "alt"), "cannot be laid out"),
+        ("text", "report block str"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            report.build_report(make_report(block), tmp_path / "a.pdf")
+    with pytest.raises(ValueError, match=r"ends in \.pdf"):
+        report.build_report(make_report(), tmp_path / "a.html")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="report cannot be written"):
+        report.build_report(make_report(), tmp_path / "file" / "a.pdf")
+
+
+# --------------------------------------------------------------------------------------------- runs to a report
+def test_the_demo_report_holds_its_numbers(told):
+    path, numbers, records = told
+    assert path.read_bytes().startswith(b"%PDF")
+    text, expected = shown(records), summarise(demo_runs.make_rows())
+    assert [arm["arm"] for arm in numbers["results"]] == list(expected["arm"])
+    for arm, row in zip(numbers["results"], expected.to_dict("records"), strict=True):
+        assert (arm["accuracy"], arm["low"], arm["flops"]) == (row["accuracy"], row["low"], row["flops"])
+        assert arm["flops"] == pytest.approx(arm["flops_prompt"] + arm["flops_sampled"] + arm["flops_critic"])
+        assert f"{100 * arm['accuracy']:.1f} %" in text
+        assert f"{arm['sampled_tokens']:,.0f}" in text
+    assert {arm["chosen_by"] for arm in numbers["results"]} == {"verifier", "policy + critic"}
+    assert [entry["k"] for entry in numbers["pass_at_k"]] == [1, 2, 4, 8, 16, 32, 64]
+    assert "ranks 901 to 1000" in report.to_json(records)
+    assert numbers["training"][0]["held_out"]["accuracy"] == pytest.approx(0.41)
+    assert "held-out greedy accuracy at the end 41.0 %" in text
+    assert numbers["calibration"][0]["positions"] == 2000
+    assert "Tree of Thoughts, b = 5" in text
+    assert "74.0 %" in text
+
+
+def test_every_table_and_picture_tells_its_origin(told):
+    _, numbers, records = told
+    flat = [inner for block in records.blocks for inner in getattr(block, "blocks", (block,))]
+    described = [block for block in flat if isinstance(block, Table | Picture)]
+    assert len(described) >= 9
+    assert all(block.source for block in described)
+    text = shown(records)
+    for run in numbers["runs"]:
+        assert run["id"] in text
+        assert run["manifest_sha256"] in text
+        assert (run["git"] or {"commit": "no commit known"})["commit"][:7] in text
+        assert run["id"] in records.footer
+
+
+def test_only_what_is_there_is_told(folder, tmp_path):
+    path = report_runs([folder / "03_sft"], tmp_path / "training.pdf")
+    numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert len(numbers["training"]) == 1
+    assert not any(numbers[key] for key in ("results", "pass_at_k", "calibration", "published"))
+    text = shown(account.tell(evidence.read_evidence([folder / "03_sft"]), numbers))
+    assert "Training. 03_sft" in text
+    assert "Results" not in text
+
+
+def test_arms_of_two_runs_are_told_apart(tmp_path):
+    rows = demo_runs.make_rows(4, arms={"greedy": demo_runs.ARMS["greedy"]})
+    for name in ("a", "b"):
+        with start_run(tmp_path / name, "05_search", {}) as run:
+            run.write_records(rows)
+    numbers = account.gather_numbers(evidence.read_evidence([tmp_path, tmp_path / "a"]))
+    assert len(numbers["results"]) == 2
+    assert len({arm["label"] for arm in numbers["results"]}) == 2
+    limits = " ".join(account._tell_limits(numbers))
+    assert "Only 4 problems" in limits
+
+
+def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):
+    numbers = account.gather_numbers(evidence.read_evidence([folder / "03_sft"]))
+    run = numbers["runs"][0]
+    run["status"], run["git"] = "interrupted", {"commit": "0" * 40, "dirty": True}
+    limits = " ".join(account._tell_limits(numbers))
+    assert f"Run 03_sft {run['id']} is interrupted" in limits
+    assert "uncommitted changes" in limits
+
+
+def test_arms_that_differ_in_one_parameter_make_a_curve(told):
+    arms = told[1]["results"]
+    curves = dict(zip((arm["arm"] for arm in arms), account._find_curves(arms), strict=True))
+    assert curves["mcts-50-critic"] == curves["mcts-200-critic"] == "mcts, simulations 50, 200"
+    assert curves["greedy"] == "greedy"
+
+
+def write(path, text):
+    path.write_bytes(text)
+
+
+def change(path, **columns):
+    table = pd.read_parquet(path)
+    table.assign(**columns).drop(columns=[c for c, v in columns.items() if v is None]).to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "message"),
+    [
+        ("05_search/records.parquet", lambda p: write(p, p.read_bytes()[:2000]), "records.parquet"),
+        ("05_search/records.parquet", lambda p: change(p, sampled_tokens=None), "'sampled_tokens'"),
+        ("05_search/records.parquet", lambda p: change(p, sampled_tokens="many"), "'sampled_tokens' holds"),
+        ("05_search/records.parquet", lambda p: change(p, mode="both"), "mode 'both'"),
+        ("05_search/records.parquet", lambda p: change(p, parameters="[1]"), "a JSON object is accepted"),
+        ("03_sft/training.parquet", lambda p: change(p, loss=None), "column 'loss' is missing"),
+        ("03_sft/training.parquet", lambda p: change(p, loss=float("nan")), "'loss' holds no number"),
+        ("03_sft/training.parquet", lambda p: change(p, accuracy=41.0), "outside of 0 to 1"),
+        ("04_critic/calibration.parquet", lambda p: change(p, value=2.0), "values from -1 to 1"),
+        ("04_critic/calibration.parquet", lambda p: change(p, truth="yes"), "numbers are accepted"),
+        ("05_search/tree.json", lambda p: write(p, b"{"), "tree.json"),
+        ("05_search/manifest.json", lambda p: write(p, b"[]"), "manifest.json"),
+    ],
+)
+def test_broken_files_are_named(tmp_path, file, spoil, message):
+    demo_runs.make_runs(tmp_path, demo_runs.make_rows(3))
+    spoil(tmp_path / file)
+    with pytest.raises(ValueError, match=message) as caught:
+        report_runs([tmp_path], tmp_path / "report.pdf")
+    assert file.split("/")[1] in str(caught.value)
+    assert not list(tmp_path.glob("report*"))
+
+
+def test_no_runs_and_nothing_to_tell(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no run here"):
+        report_runs([tmp_path], tmp_path / "a.pdf")
+    with pytest.raises(ValueError, match="at least one"):
+        report_runs([], tmp_path / "a.pdf")
+    with start_run(tmp_path / "01", "01_puzzles", {}) as run:
+        run.write_records(pd.DataFrame({"numbers": ["1 2 3 4"]}))
+    with pytest.raises(ValueError, match="nothing to report"):
+        report_runs([tmp_path], tmp_path / "a.pdf")
+
+
+def test_no_model_library_is_loaded():
+    code = "import sys, game24lab.report; assert not {'torch', 'transformers', 'ctranslate2'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
