@@ -1,0 +1,142 @@
+"""A search tree as one HTML file that opens offline, from anywhere, and runs nothing but the viewer.
+
+The page holds the tree as JSON and the source of `treeview.js`, imports that from a blob: URL and gives it a stub in
+place of the notebook's model. Its content policy admits the one inline script by hash, the module, and no connection at
+all. This module does not know how a tree is drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from game24lab.search.tree import Tree
+from game24lab.treeview.layout import tidy
+
+# What the colour of a node can show; the viewer has the same names.
+COLOURS = {"value": "critic's value", "mean": "mean value Q", "truth": "truth", "visits": "visits", "prior": "prior"}
+
+_SCRIPT = """
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const state = read("state"), handlers = new Map();
+const model = {
+  get: (name) => state[name],
+  set: (name, value) => { state[name] = value; for (const call of handlers.get("change:" + name) ?? []) call(); },
+  on: (name, call) => handlers.set(name, [...(handlers.get(name) ?? []), call]),
+  off: (name, call) => handlers.set(name, (handlers.get(name) ?? []).filter((other) => other !== call)),
+  save_changes: () => {},
+};
+const url = URL.createObjectURL(new Blob([read("module")], { type: "text/javascript" }));
+const viewer = await import(url);
+URL.revokeObjectURL(url);
+viewer.default.render({ model, el: document.getElementById("view") });
+"""
+
+_STYLE = """
+html, body, #view { height: 100%; margin: 0; }
+body { box-sizing: border-box; padding: 12px; background: #ffffff; }
+noscript { font: 15px/1.5 system-ui, sans-serif; }
+@media (prefers-color-scheme: dark) { body { background: #14171c; color: #e7eaef; } }
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}' blob:; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>
+<div id="view"></div>
+<script type="application/json" id="state">{state}</script>
+<script type="application/json" id="module">{module}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""  # noqa: E501 - the policy is one attribute
+
+
+def as_tree(tree: Tree | Mapping[str, Any] | str) -> Tree:
+    """A tree from a Tree, its JSON text or the object read from that text; ValueError that says what is wrong."""
+    if isinstance(tree, Tree):
+        return tree
+    if isinstance(tree, str):
+        return Tree.from_json(tree)
+    if isinstance(tree, Mapping):
+        return Tree.from_json(json.dumps(dict(tree)))
+    raise ValueError(f"tree: a Tree, its JSON text or object was expected, not {type(tree).__name__}")
+
+
+def as_json(tree: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
+    """The object that the viewer takes: a copy of the tree, its text fit for UTF-8 (half characters become `?`)."""
+    return json.loads(as_tree(tree).to_json().encode("utf-8", "replace"))
+
+
+def check_colour(colour: str) -> str:
+    """The colour scheme itself; ValueError for a name that the viewer does not know."""
+    if colour not in COLOURS:
+        raise ValueError(f"colour {colour!r}: one of {', '.join(COLOURS)} is accepted")
+    return colour
+
+
+def name_problem(meta: Mapping[str, Any]) -> str:
+    """The problem of a tree in one short line: in the Game of 24 its numbers."""
+    problem = meta.get("problem", "")
+    return tidy(" ".join(map(str, problem)) if isinstance(problem, list | tuple) else str(problem), 80)
+
+
+def read_module() -> str:
+    """The source of the viewer, the one that the widget uses too."""
+    return resources.files("game24lab.treeview").joinpath("treeview.js").read_text(encoding="utf-8")
+
+
+def make_html(tree: Tree | Mapping[str, Any] | str, *, colour: str = "value", selected: int = 0) -> str:
+    """The page as text. `colour` is one of COLOURS, `selected` the node that the inspector shows first."""
+    tree = as_tree(tree)
+    if not -1 <= selected < len(tree):
+        raise ValueError(f"selected {selected!r}: a node from 0 to {len(tree) - 1}, or -1 for none, is accepted")
+    state = {"tree": as_json(tree), "selected": selected, "step": len(tree) - 1,
+             "colour": check_colour(colour), "height": 0}  # fmt: skip
+    return _PAGE.format(
+        script=_SCRIPT, script_hash=_hash(_SCRIPT), style=_STYLE, style_hash=_hash(_STYLE),
+        title=html.escape(f"{name_problem(tree.meta)} - search tree"), state=_inline(state),
+        module=_inline(read_module()),
+    )  # fmt: skip
+
+
+def write_html(
+    tree: Tree | Mapping[str, Any] | str, path: str | Path, *, colour: str = "value", selected: int = 0
+) -> Path:
+    """Write the page and return its path. The file appears whole or not at all; OSError where it cannot be written."""
+    path, text = Path(path), make_html(tree, colour=colour, selected=selected)
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+    return path
+
+
+def _inline(data: Any) -> str:
+    """JSON that cannot end the script element it stands in, whatever text it holds."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _hash(text: str) -> str:
+    """A content policy's name for an inline text."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

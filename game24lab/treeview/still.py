@@ -1,0 +1,197 @@
+"""A search tree as one static SVG: for the PDF, the README, and places where no viewer runs.
+
+It looks like the viewer's first screen in its light theme; the colours are those of `treeview.js`. Text of models
+stands in escaped text elements only. This module does not know of the Game of 24, of browsers or of reports.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from game24lab.search.tree import Tree
+from game24lab.treeview.layout import WORDS, Layout, lay_out, name, name_move
+from game24lab.treeview.page import COLOURS, as_tree, check_colour, name_problem
+
+FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+ROWS = 32
+_ROW, _MARGIN, _SIZE, _GAP = 20.0, 22.0, 11.5, 116.0  # row, margin, font size, room for nodes and curves: SVG units
+
+_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#d3d8e0", "#5b6779", "#ffffff", "#c3c8d1"
+_ALIVE, _DEAD = "#1f6cb0", "#c7621a"
+_DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
+_RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")
+
+
+def draw_svg(
+    tree: Tree | Mapping[str, Any] | str,
+    *,
+    colour: str = "value",
+    rows: int = ROWS,
+    legend: bool = True,
+    font: str = FONT,
+) -> str:
+    """The tree as SVG text on white ground.
+
+    `colour` is one of page.COLOURS, `rows` about how many rows are unfolded; the committed line is always whole.
+    Raises ValueError for an unknown colour, fewer than one row, or what is no tree.
+    """
+    tree, colour = as_tree(tree), check_colour(colour)
+    if type(rows) is not int or rows < 1:
+        raise ValueError(f"rows {rows!r}: a number from 1 is accepted")
+    layout = lay_out(tree, rows, _measure, _GAP)
+    edges = sorted(layout.nodes[1:], key=lambda node: node in layout.line)  # the committed line on top
+    parts = [_draw_edge(tree, layout, node) for node in edges]
+    for node in layout.nodes:
+        parts += _draw_node(tree, layout, node, colour)
+    for node, row, count in layout.chips:
+        parts.append(_write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED))
+    width = max(_x(layout, node) + 64 + _measure(name(tree, node)) for node in layout.nodes) + _MARGIN
+    height = _y(layout.rows - 1) + _MARGIN
+    if legend:
+        words, wide = _draw_legend(tree, colour, height)
+        parts += words
+        width, height = max(width, wide), height + 24
+    title = html.escape(f"Search tree of {name_problem(tree.meta)}: {len(tree)} nodes")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" role="img" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{html.escape(font)}"><title>{title}</title>'
+        f'<rect width="100%" height="100%" fill="{_PAPER}"/>{"".join(parts)}</svg>'
+    )
+
+
+def _x(layout: Layout, node: int) -> float:
+    return _MARGIN + layout.x[layout.depth[node]]
+
+
+def _y(row: float) -> float:
+    return _MARGIN + row * _ROW
+
+
+def _radius(tree: Tree, node: int) -> float:
+    return 3.4 + 6.5 * math.sqrt(tree.visits[node] / max(1, tree.visits[0])) if tree.visits[node] else 2.8
+
+
+def _draw_edge(tree: Tree, layout: Layout, node: int) -> str:
+    parent = tree.parent[node]
+    x0 = _x(layout, parent) + _radius(tree, parent) + 12 + _measure(name(tree, parent))
+    x1, y0, y1 = _x(layout, node), _y(layout.row[parent]), _y(layout.row[node])
+    turn = max(x0 + 10, x1 - layout.moves[layout.depth[node]] - 20)
+    middle, width = (x0 + turn) / 2, 0.9 + 4.5 * math.sqrt(tree.followed[node] / max(1, tree.visits[0]))
+    return (
+        f'<path d="M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {turn:.1f} {y1:.1f}H{x1:.1f}" '
+        f'fill="none" stroke="{_PATH if node in layout.line else _EDGE}" stroke-width="{width:.2f}"/>'
+    )
+
+
+def _draw_node(tree: Tree, layout: Layout, node: int, colour: str) -> list[str]:
+    x, y, r, principal = _x(layout, node), _y(layout.row[node]), _radius(tree, node), node in layout.line
+    parts, label, move = [], name(tree, node), name_move(tree.line[node])
+    if move:
+        left, wide = x - r - 12 - _measure(move), _measure(move) + 6
+        parts.append(f'<rect x="{left:.1f}" y="{y - 7:.1f}" width="{wide:.1f}" height="14" fill="{_PAPER}"/>')
+        parts.append(_write(move, x - r - 9, y, _INK if principal else _MUTED, anchor="end"))
+    dead = colour == "truth" and tree.truth[node] is False
+    parts.append(_draw_shape(tree.status[node], x, y, r, _fill(tree, node, colour), dead))
+    faint = tree.visits[0] and not tree.visits[node] and tree.status[node] != "solved"
+    parts.append(_write(label, x + r + 6, y, _MUTED if faint else _INK, bold=principal))
+    after = x + r + 14 + _measure(label)
+    if node in layout.below:
+        parts.append(_write(f"+{layout.below[node]}", after, y, _MUTED, size=10))
+    elif tree.same[node] is not None:
+        parts.append(_write("≡", after, y, _MUTED))
+    return parts
+
+
+def _draw_shape(status: str, x: float, y: float, r: float, fill: str, dead: bool = False) -> str:
+    """Star, circle with a cross, cross, dashed circle, square, circle: the status is readable without colour."""
+    paint = f'fill="{fill}" stroke="#747b88" stroke-width="0.9"'
+    if dead:
+        paint = f'fill="{_PAPER}" stroke="{fill}" stroke-width="1.8"'
+    if status == "solved":
+        points = [((r * 1.25 + 2.5) * (0.46 if k % 2 else 1), k * math.pi / 5 - math.pi / 2) for k in range(10)]
+        path = " ".join(f"{x + reach * math.cos(a):.1f},{y + reach * math.sin(a):.1f}" for reach, a in points)
+        return f'<polygon points="{path}" fill="{fill}" stroke="{_INK}" stroke-width="0.9"/>'
+    if status == "illegal":
+        return _cross(x, y, 3.2, _MUTED)
+    if status == "unfinished":
+        return f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r:.1f}" height="{2 * r:.1f}" {paint}/>'
+    if status == "pruned":
+        paint = f'fill="{_PAPER}" stroke="{_INK}" stroke-width="0.9" stroke-dasharray="2.5 2.5"'
+    r = max(r, 4.2) if status == "wrong" else r
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" {paint}/>'
+    return circle + (_cross(x, y, r * 0.5, fill if dead else _contrast(fill)) if status == "wrong" else "")
+
+
+def _cross(x: float, y: float, r: float, colour: str) -> str:
+    strokes = f"M{x - r:.1f} {y - r:.1f}l{2 * r:.1f} {2 * r:.1f}m0 {-2 * r:.1f}l{-2 * r:.1f} {2 * r:.1f}"
+    return f'<path d="{strokes}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
+
+
+def _draw_legend(tree: Tree, colour: str, y: float) -> tuple[list[str], float]:
+    parts, x = [], _MARGIN
+    entries = [("alive", "open", _ALIVE, False), ("dead", "open", _DEAD, True)] if colour == "truth" else []
+    if colour != "truth":
+        low, high = {"visits": ("0", str(tree.visits[0])), "prior": ("0", "1")}.get(colour, ("−1", "+1"))
+        words = f"{COLOURS[colour]}  {low}"
+        parts.append(_write(words, x, y, _MUTED))
+        x += _measure(words) + 6
+        for k in range(24):
+            shade = _mix(_RISING if colour in ("visits", "prior") else _DIVERGING, k / 23)
+            parts.append(f'<rect x="{x + 3 * k:.1f}" y="{y - 4:.1f}" width="3.2" height="8" fill="{shade}"/>')
+        parts.append(_write(high, x + 78, y, _MUTED))
+        x += 100 + _measure(high)
+    entries += [(words, status, _UNKNOWN, False) for status, words in WORDS.items() if status in tree.status]
+    for words, status, fill, dead in entries:
+        parts += [_draw_shape(status, x + 5, y, 4.2, fill, dead), _write(words, x + 17, y, _MUTED)]
+        x += 36 + _measure(words)
+    parts.append(f'<path d="M{x:.1f} {y:.1f}h18" stroke="{_PATH}" stroke-width="3"/>')
+    for words in ("principal line", "size: visits"):
+        parts.append(_write(words, x + 24, y, _MUTED))
+        x += 18 + _measure(words)
+    return parts, x + 24 + _MARGIN
+
+
+def _fill(tree: Tree, node: int, colour: str) -> str:
+    if colour == "truth":
+        return _UNKNOWN if tree.truth[node] is None else _ALIVE if tree.truth[node] else _DEAD
+    if colour == "visits":
+        return _mix(_RISING, math.log1p(tree.visits[node]) / math.log1p(max(1, tree.visits[0])))
+    if colour == "prior":
+        return _UNKNOWN if tree.prior[node] is None else _mix(_RISING, math.sqrt(max(0.0, tree.prior[node])))
+    mean = tree.total[node] / tree.visits[node] if tree.visits[node] else None
+    value = mean if colour == "mean" else tree.value[node]
+    return _UNKNOWN if value is None else _mix(_DIVERGING, (value + 1) / 2)
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+
+
+def _mix(stops: Sequence[str], share: float) -> str:
+    at = min(1.0, max(0.0, share)) * (len(stops) - 1)
+    low = min(int(at), len(stops) - 2)
+    pairs = zip(_channels(stops[low]), _channels(stops[low + 1]), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * (at - low)):02x}" for a, b in pairs)
+
+
+def _contrast(fill: str) -> str:
+    red, green, blue = _channels(fill)
+    return _INK if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else _PAPER
+
+
+def _measure(text: str) -> float:
+    """About the width of a text: no font is at hand, so rather too much."""
+    return sum(0.3 if c in " .,:;|il" else 0.54 if c.islower() else 0.62 for c in text) * _SIZE
+
+
+def _write(
+    text: str, x: float, y: float, colour: str, *, anchor: str = "start", bold: bool = False, size: float = _SIZE
+) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    return (
+        f'<text x="{x:.1f}" y="{y + 0.35 * size:.1f}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"{weight}'
+        f' xml:space="preserve">{html.escape(text)}</text>'
+    )

@@ -1,0 +1,235 @@
+"""The widget where people use it: a real JupyterLab in headless Chromium runs a notebook, draws the tree, is clicked
+on, and the notebook's own kernel is asked what it saw."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from queue import Empty
+
+import nbformat
+import pytest
+from demo_trees import grow_tree
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 120  # seconds, for the slowest of machines; each wait ends as soon as it can
+API = "document.querySelector('.game24-treeview').__treeview"
+
+
+def wait_for(ask, what: str):
+    """The first true answer."""
+    end = time.monotonic() + PATIENCE
+    while not (answer := ask()):
+        assert time.monotonic() < end, f"waited {PATIENCE} seconds for {what}"
+        time.sleep(0.1)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab over an empty folder, with settings and runtime files of its own: URL, folder, runtime folder."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
+    home = tmp_path_factory.mktemp("lab")
+    folder, runtime = home / "notebooks", home / "runtime"
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    for path in (folder, runtime, settings):
+        path.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    package = str(Path(__file__).parents[1])
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IPYTHONDIR": str(home / "ipython"),
+        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
+               "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=",
+               "--LabApp.expose_app_in_browser=True"]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    with open(home / "log", "wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            wait_for(lambda: server.poll() is not None or read(f"{url}/api/status"), "JupyterLab")
+            assert server.poll() is None, (home / "log").read_text()
+            yield url, folder, runtime
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def read(url: str):
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return json.load(reply)
+    except (urllib.error.URLError, OSError):
+        return None
+
+
+class Kernel:
+    """The kernel of the notebook that is open, asked from here beside the notebook."""
+
+    def __init__(self, runtime: Path, name: str) -> None:
+        from jupyter_client import BlockingKernelClient
+
+        self.client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{name}.json"))
+        self.client.load_connection_file()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    def ask(self, expression: str) -> str:
+        """The repr of an expression in the notebook's own namespace."""
+        message = self.client.execute("", silent=True, user_expressions={"answer": expression})
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                reply = self.client.get_shell_msg(timeout=5)
+            except Empty:
+                continue
+            if reply["parent_header"]["msg_id"] == message:
+                answer = reply["content"]["user_expressions"]["answer"]
+                assert answer["status"] == "ok", answer
+                return answer["data"]["text/plain"]
+        raise AssertionError("the kernel does not answer")
+
+    def run(self, code: str) -> None:
+        self.client.execute(code, silent=True, reply=True, timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def notebook(lab):
+    """A notebook with the widget, opened and run: the page, the kernel, the tree."""
+    from playwright.sync_api import sync_playwright
+
+    url, folder, runtime = lab
+    tree = grow_tree()
+    (folder / "tree.json").write_text(tree.to_json())
+    cells = ["from pathlib import Path\nfrom game24lab.treeview.widget import TreeView",
+             "view = TreeView(Path('tree.json').read_text(), height=520)\nview", "done = True"]  # fmt: skip
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "tree.ipynb")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(1000 * PATIENCE)
+        page.goto(f"{url}/lab/tree/tree.ipynb")
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        # the page's own indicator says idle before there is a kernel
+        ready = wait_for(lambda: [kernel for kernel in read(f"{url}/api/kernels") or ()
+                                  if kernel["execution_state"] == "idle" and kernel["connections"]], "a kernel")[0]
+        page.wait_for_function("window.jupyterapp !== undefined")
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        page.wait_for_selector(".game24-treeview canvas.tree")
+        page.locator(".game24-treeview").scroll_into_view_if_needed()
+        kernel = Kernel(runtime, ready["id"])
+        yield page, kernel, tree
+        kernel.client.stop_channels()
+        browser.close()
+
+
+def state(page) -> dict:
+    return page.evaluate(f"{API}.state()")
+
+
+def settle(page, kernel, name: str, value) -> None:
+    """Wait until browser and kernel both have this value of a trait."""
+    wait_for(lambda: state(page)[name] == value, f"{name} {value} in the browser")
+    wait_for(lambda: kernel.ask(f"view.{name}") == repr(value), f"{name} {value} in the kernel")
+
+
+def test_widget_is_drawn(notebook):
+    page, kernel, tree = notebook
+    wait_for(lambda: state(page)["shown"], "the tree")
+    assert state(page)["nodes"] == len(tree)
+    assert page.locator(".game24-treeview").bounding_box()["height"] == 520
+    colours = page.evaluate(
+        """() => { const c = document.querySelector('.game24-treeview').shadowRoot.querySelector('canvas.tree');
+        return new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size }""")
+    assert colours > 50
+    assert kernel.ask("(view.selected, view.step)") == f"(0, {len(tree) - 1})"
+
+
+def test_slider_moves_the_replay_and_python_sees_it(notebook):
+    page, kernel, tree = notebook
+    slider = page.locator(".game24-treeview input[type=range]")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")  # JupyterLab would take it as a move between cells
+    settle(page, kernel, "step", len(tree) - 2)
+    slider.fill("30")
+    settle(page, kernel, "step", 30)
+    assert max(state(page)["shown"]) <= 30
+    page.keyboard.press("End")
+    settle(page, kernel, "step", len(tree) - 1)
+
+
+def test_click_selects_a_node_and_python_sees_it(notebook):
+    page, kernel, tree = notebook
+    node = next(n for n in state(page)["shown"] if tree.status[n] == "solved")
+    place = page.evaluate(f"{API}.positionOf({node})")
+    page.mouse.click(place["x"], place["y"])
+    settle(page, kernel, "selected", node)
+    assert tree.line[node] in page.locator(".game24-treeview .side").inner_text()
+    cells = page.locator(".jp-Notebook .jp-CodeCell").count()
+    for key in ("ArrowLeft", "a", "b", "d", "d", "x"):  # in a notebook's command mode these make and delete cells
+        page.keyboard.press(key)
+    settle(page, kernel, "selected", tree.parent[node])
+    assert page.locator(".jp-Notebook .jp-CodeCell").count() == cells
+
+
+def test_python_moves_the_view(notebook):
+    page, kernel, tree = notebook
+    hidden = next(n for n in range(len(tree)) if n not in state(page)["shown"])
+    kernel.run(f"view.selected = {hidden}; view.colour = 'truth'")
+    wait_for(lambda: state(page)["selected"] == hidden, "the selection from Python")
+    wait_for(lambda: hidden in state(page)["shown"], "the node to be unfolded")
+    settle(page, kernel, "colour", "truth")
+    kernel.run("view.step = 12")
+    settle(page, kernel, "step", 12)
+    kernel.run(f"view.step = {len(tree) - 1}")
+    settle(page, kernel, "step", len(tree) - 1)
+
+
+def test_a_growing_tree_keeps_zoom_and_selection(notebook):
+    page, kernel, tree = notebook
+    kernel.run("view.selected = 1")
+    settle(page, kernel, "selected", 1)
+    page.get_by_label("Zoom in (+)").click()
+    before = state(page), page.evaluate(f"{API}.positionOf(1)")
+    kernel.run("""
+import json
+grown = json.loads(json.dumps(view.tree))
+new = {"parent": 0, "line": "1 + 1 = 2", "label": "new", "prior": None, "logprob": None, "value": 0.5, "visits": 1,
+       "total": 0.5, "followed": 1, "tokens": 3, "status": "open", "expression": "", "same": None, "reason": "",
+       "truth": None}
+for name, value in new.items():
+    grown[name].append(value)
+view.tree = grown
+""")
+    wait_for(lambda: state(page)["nodes"] == len(tree) + 1, "the grown tree")
+    settle(page, kernel, "step", len(tree))
+    after = state(page), page.evaluate(f"{API}.positionOf(1)")
+    assert after[0]["zoom"] == before[0]["zoom"]
+    assert after[0]["selected"] == 1
+    assert after[1] == pytest.approx(before[1])
+
+
+def test_theme_follows_the_notebook(notebook):
+    page, _, _ = notebook
+    assert state(page)["theme"] == "light"
+    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    wait_for(lambda: state(page)["theme"] == "dark", "the dark theme")

@@ -1,0 +1,437 @@
+"""The tree viewer: the still picture, the widget's Python side, and the standalone page in a real browser."""
+
+import json
+import os
+import random
+import re
+import shutil
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from demo_trees import grow_tree
+
+from game24lab.search.tree import Tree
+from game24lab.treeview import still
+from game24lab.treeview.page import COLOURS, make_html, read_module, write_html
+from game24lab.treeview.still import draw_svg
+from game24lab.treeview.widget import TreeView
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    return grow_tree()
+
+
+def make_zoo() -> Tree:
+    """Every status, and text that wants to be markup, endless, backwards, or no text at all."""
+    meta = dict.fromkeys(("problem", "strategy", "answer"), HOSTILE)
+    tree = Tree(meta={**meta, "mode": "\u202everified", "solved": True})
+    tree.add(-1, "", "4 5 6 10")
+    tree.add(0, HOSTILE, HOSTILE, expression=HOSTILE, reason=HOSTILE, prior=0.5)
+    tree.add(0, "W" * 30_000, "X" * 5_000, status="wrong", reason="Y" * 4_000, value=-1.0)
+    tree.add(0, "\u202e\u2067مرحبا 10 - 6 = 4" * 30, "שלום \u202e abc", status="pruned", value=0.2)
+    tree.add(0, "\x00\x07\ud800 = z\u0300\u0301\u0302", "\x1b[31m", status="illegal", reason="${alert(1)}")
+    tree.add(0, "a\n\n\r\nb", "c\nd\u2028e", status="unfinished")
+    for number in range(40):
+        tree.add(1, f"line {number} = {number}", str(number), status="solved" if number == 30 else "open")
+    return tree
+
+
+def make_big(nodes: int = 10_000) -> Tree:
+    rng, tree = random.Random(1), Tree(meta={"problem": [1, 5, 7, 10, 11]})
+    tree.add(-1, "", "1 5 7 10 11")
+    while len(tree) < nodes:
+        parent = rng.randrange(max(1, len(tree) // 15))
+        for _ in range(min(20, nodes - len(tree))):
+            a, b = rng.randrange(1, 99), rng.randrange(1, 99)
+            node = tree.add(parent, f"{a} + {b} = {a + b}", f"{a} {b} {a + b}", prior=0.05, value=rng.uniform(-1, 1))
+            tree.visits[node] = tree.followed[node] = max(1, int(rng.paretovariate(1.2)))
+            tree.log("backup", node)
+    tree.visits[0] = tree.followed[0] = sum(tree.visits)
+    return tree
+
+
+# ---- still picture
+
+
+def test_svg_is_wellformed_and_shows_labels_moves_and_folds(tree):
+    root = ElementTree.fromstring(draw_svg(tree))
+    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"4 5 6 10", "24", "solved", "critic's value  −1"} <= set(words)
+    assert any(re.fullmatch(r"\+\d+ more", word) for word in words)
+    assert any("×" in word for word in words)
+    assert root.find("{http://www.w3.org/2000/svg}title").text == f"Search tree of 4 5 6 10: {len(tree)} nodes"
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_svg_in_every_colour(tree, colour):
+    assert draw_svg(tree, colour=colour) == draw_svg(tree.to_json(), colour=colour)
+
+
+def test_svg_shows_all_nodes_when_there_is_room_and_few_when_not():
+    tree = Tree()
+    tree.add(-1, "", "root")
+    for number in range(5):
+        tree.add(0, f"move {number}", f"child {number}")
+    assert draw_svg(tree).count("child ") == 5
+    deep = make_big(2000)
+    few, many = draw_svg(deep, rows=10).count("<text"), draw_svg(deep, rows=100).count("<text")
+    assert many > 2 * few
+
+
+def test_svg_keeps_hostile_text_inside_text_elements():
+    svg = draw_svg(make_zoo(), rows=100)
+    root = ElementTree.fromstring(svg)  # also: no character that XML forbids
+    tags = {element.tag.split("}")[1] for element in root.iter()}
+    assert tags == {"svg", "title", "rect", "path", "polygon", "circle", "text"}
+    assert max(len(element.text or "") for element in root.iter()) < 130
+    assert "\u202e" not in svg
+
+
+def test_colours_of_the_still_picture_are_those_of_the_viewer():
+    module = read_module()
+    palette = (*still._DIVERGING, *still._RISING, still._ALIVE, still._DEAD, still._INK, still._PATH, still._EDGE)
+    assert [shade for shade in palette if f'"{shade}"' not in module] == []
+    names = re.search(r"const COLOURS = (\{.*?\});", module).group(1)
+    assert re.findall(r'(\w+): "', names) == list(COLOURS)
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda tree: draw_svg(tree, colour="red"), "colour 'red': one of value, mean, truth, visits, prior"),
+        (lambda tree: draw_svg(tree, rows=0), "rows 0"),
+        (lambda tree: draw_svg({"version": 7}), "version 7"),
+        (lambda tree: make_html(42), "tree: a Tree, its JSON text or object was expected, not int"),
+        (lambda tree: make_html(tree, selected=10_000), "selected 10000"),
+        (lambda tree: TreeView(tree, selected=10_000), "selected 10000"),
+        (lambda tree: TreeView(tree, step=-1), "step -1"),
+        (lambda tree: TreeView(tree, height=3), "height 3"),
+        (lambda tree: TreeView("{}"), "a JSON object with a version"),
+    ],
+)
+def test_bad_input_is_named(tree, call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call(tree)
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(tree, tmp_path):
+    with pytest.raises(OSError, match="missing"):
+        write_html(tree, tmp_path / "missing" / "tree.html")
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_html(tree, tmp_path / "folder.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]
+
+
+# ---- widget, Python side
+
+
+def test_widget_traits(tree):
+    view = TreeView(tree, colour="truth")
+    assert (view.selected, view.step, view.nodes, view.tree["label"][0]) == (0, len(tree) - 1, len(tree), "4 5 6 10")
+    view.selected, view.step = 5, 7
+    with pytest.raises(ValueError, match="selected 9999"):
+        view.selected = 9999
+    assert (view.selected, view.step) == (5, 7)
+    assert repr(view) == f"TreeView of 4 5 6 10 ({len(tree)} nodes, mcts unverified)"
+    bundle, _ = view._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg")
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_widget_follows_a_tree_that_grows():
+    tree = Tree()
+    tree.add(-1, "", "root")
+    view = TreeView(tree)
+    for number in range(4):
+        tree.add(0, f"line {number}", str(number))
+    assert view.nodes == 1  # a copy
+    view.tree = tree
+    assert (view.nodes, view.step, view.selected) == (5, 4, 0)
+    view.step, view.selected = 2, 4
+    tree.add(0, "line 4", "4")
+    view.tree = tree
+    assert (view.nodes, view.step, view.selected) == (6, 2, 4)
+    view.tree = grow_tree(nodes=20)
+    small = Tree()
+    small.add(-1, "", "root")
+    view.tree = small
+    assert (view.nodes, view.step, view.selected) == (1, 0, 0)
+
+
+# ---- the page in a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+class Page:
+    """The page of a tree, with what it said and asked for."""
+
+    def __init__(self, browser, path: Path, tree: Tree, **options) -> None:
+        self.complaints, self.requests = [], []
+        self.page = browser.new_page(viewport={"width": 1200, "height": 760}, **options)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(write_html(tree, path).as_uri())
+        self.page.wait_for_selector(".game24-treeview canvas.tree")
+        self.wait(lambda state: state["shown"])
+
+    def ask(self, call: str):
+        return self.page.evaluate(f"document.querySelector('.game24-treeview').__treeview.{call}")
+
+    @property
+    def state(self) -> dict:
+        return self.ask("state()")
+
+    def click(self, node: int, clicks: int = 1) -> None:
+        place = self.ask(f"positionOf({node})")
+        self.page.mouse.click(place["x"], place["y"], click_count=clicks)
+
+    def say(self) -> str:
+        return self.page.locator(".side").inner_text()
+
+    def frame(self) -> None:
+        self.page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+    def wait(self, holds) -> dict:
+        """Wait until something holds of the state (from here: the page's policy forbids what Playwright would send)."""
+        end = time.monotonic() + 20
+        while not holds(state := self.state):
+            assert time.monotonic() < end, state
+            self.frame()
+        return state
+
+    def press_pill(self, action: str) -> None:
+        self.frame()
+        box = self.page.locator("canvas.tree").bounding_box()
+        x0, y0, x1, y1 = next(pill for pill in self.state["pills"] if pill[5] == action)[:4]
+        self.page.mouse.click(box["x"] + (x0 + x1) / 2, box["y"] + (y0 + y1) / 2)
+        self.frame()
+
+
+@pytest.fixture(scope="module")
+def shared(browser, tree, tmp_path_factory):
+    page = Page(browser, tmp_path_factory.mktemp("page") / "tree.html", tree)
+    yield page
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith(("file:", "blob:"))] == []
+    page.page.close()
+
+
+@pytest.fixture
+def page(shared):
+    """The shared page as it was when it opened."""
+    shared.page.locator("input[type=search]").fill("")
+    shared.page.locator("select").select_option("value")
+    shared.ask("stop()")
+    shared.ask("goTo(1e9)")
+    shared.page.get_by_label("Fold back").click()
+    shared.ask("select(0)")
+    shared.ask("fit()")
+    shared.frame()
+    return shared
+
+
+def test_page_draws_and_inspects(page, tree):
+    state = page.state
+    assert state["nodes"] == len(tree)
+    assert state["step"] == len(tree) - 1
+    assert state["theme"] == "light"
+    node = next(n for n in state["shown"] if tree.status[n] == "solved")
+    page.click(node)
+    assert page.state["selected"] == node
+    words = page.say()
+    assert words.startswith("24\n")
+    assert tree.line[node] in words
+    assert "solved" in words
+    assert "alive" in words
+    assert tree.expression[node] in words.replace("−", "-").replace("×", "*")
+    pixels = page.page.evaluate(
+        """() => { const c = document.querySelector('.game24-treeview').shadowRoot.querySelector('canvas.tree');
+        return new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size }""")
+    assert pixels > 50
+
+
+def test_slider_replays_the_search_by_the_event_log(page, tree):
+    page.page.locator("input[type=range]").focus()
+    page.page.keyboard.press("Home")
+    assert (page.state["step"], page.state["shown"]) == (0, [0])
+    for _ in range(20):
+        page.page.keyboard.press("ArrowRight")
+    state = page.state
+    assert state["step"] == 20
+    assert max(state["shown"]) <= 20
+    visits = [0] * len(tree)
+    for kind, node, count, *_ in tree.events:
+        if kind == "expand" and node > 20:
+            break
+        visits[node] = count
+    assert state["visits"] == visits
+    assert 0 < visits[0] < tree.visits[0]
+    page.page.keyboard.press("End")
+    assert page.state["visits"] == tree.visits
+    assert f"{tree.sampled:,} tokens" in page.page.locator(".said").inner_text()
+
+
+def test_keyboard_moves_folds_plays_and_zooms(page, tree):
+    page.page.locator("canvas.tree").focus()
+    page.page.keyboard.press("ArrowRight")
+    first = page.state["selected"]
+    assert tree.parent[first] == 0
+    page.page.keyboard.press("ArrowDown")
+    second = page.state["selected"]
+    assert second != first
+    assert tree.parent[second] == 0
+    page.page.keyboard.press("ArrowUp")
+    page.page.keyboard.press("ArrowLeft")
+    assert page.state["selected"] == 0
+    zoom = page.state["zoom"]
+    page.page.keyboard.press("+")
+    assert page.state["zoom"] == pytest.approx(1.4 * zoom)
+    page.page.keyboard.press("0")
+    assert page.state["zoom"] == zoom
+    page.page.keyboard.press("Enter")
+    assert page.state["shown"] == [0]
+    page.page.keyboard.press("Enter")
+    page.page.keyboard.press(" ")
+    page.wait(lambda state: state["step"] > 3)
+    page.page.keyboard.press(" ")
+    assert not page.state["playing"]
+    assert page.state["step"] < len(tree) - 1
+
+
+def test_fold_unfold_and_more(page, tree):
+    parent = next(n for n in page.state["shown"] if n and any(tree.parent[i] == n for i in page.state["shown"]))
+    before = page.ask(f"positionOf({parent})")
+    page.click(parent, clicks=2)
+    assert not any(tree.parent[i] == parent for i in page.state["shown"])
+    assert page.ask(f"positionOf({parent})") == pytest.approx(before)  # what was clicked stays under the pointer
+    shown = len(page.state["shown"])
+    page.press_pill("open")
+    grown = len(page.state["shown"])
+    assert grown > shown
+    page.press_pill("more")
+    assert len(page.state["shown"]) > grown
+    page.page.get_by_label("Unfold all").click()
+    assert sorted(page.state["shown"]) == list(range(len(tree)))
+
+
+def test_wheel_and_drag(page):
+    page.ask("goTo(1e9)")
+    box = page.page.locator("canvas.tree").bounding_box()
+    x, y = box["x"] + 500, box["y"] + 300
+    page.page.mouse.move(x, y)
+    zoom = page.state["zoom"]
+    page.page.mouse.wheel(0, -200)
+    page.wait(lambda state: state["zoom"] > zoom)
+    before = page.state
+    page.page.mouse.down()
+    page.page.mouse.move(x - 60, y - 30, steps=3)
+    page.page.mouse.up()
+    after = page.state
+    assert (after["tx"], after["ty"]) == pytest.approx((before["tx"] - 60, before["ty"] - 30))
+    assert after["selected"] == before["selected"]  # a drag is no click
+
+
+def test_search_reveals_folded_nodes(page, tree):
+    hidden = next(n for n in range(len(tree)) if n not in page.state["shown"] and tree.status[n] == "open")
+    box = page.page.locator("input[type=search]")
+    box.fill(tree.line[hidden])
+    assert hidden in page.state["matches"]
+    for _ in page.state["matches"]:
+        box.press("Enter")
+        if page.state["selected"] == hidden:
+            break
+    assert page.state["selected"] == hidden
+    assert hidden in page.state["shown"]
+    assert tree.line[hidden] in page.say()
+
+
+def test_colour_and_equal_positions(page, tree):
+    page.page.locator("select").select_option("truth")
+    assert page.state["colour"] == "truth"
+    assert "dead: out of reach" in page.page.locator(".legend").inner_text()
+    repeated = next(n for n in range(len(tree)) if tree.same[n] is not None)
+    page.ask(f"select({repeated})")
+    page.page.locator(".side button", has_text=f"node {tree.same[repeated]}:").click()
+    assert page.state["selected"] == tree.same[repeated]
+
+
+def test_hostile_text_stays_text(browser, tmp_path):
+    page = Page(browser, tmp_path / "tree.html", make_zoo(), color_scheme="dark")
+    assert page.state["theme"] == "dark"
+    width = page.page.locator(".side").bounding_box()["width"]
+    for node in range(6):
+        page.ask(f"select({node})")
+        side = page.page.locator(".side")
+        assert side.bounding_box()["width"] == width
+        assert side.evaluate("e => e.scrollWidth <= e.clientWidth")
+    page.ask("select(1)")
+    assert HOSTILE in page.say()
+    page.page.locator("input[type=search]").fill("<script>")
+    page.frame()
+    assert page.page.title().startswith("</script>")  # the problem, as text; a script would have set another
+    assert page.page.locator(".game24-treeview img, .game24-treeview script").count() == 0
+    assert page.complaints == []  # a refused inline script would be one
+    page.page.close()
+
+
+def test_ten_thousand_nodes(browser, tmp_path):
+    page = Page(browser, tmp_path / "tree.html", make_big())
+    session = page.page.context.new_cdp_session(page.page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})  # processor time: others use this machine too
+
+    def spend() -> float:
+        metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+        return metrics["TaskDuration"]
+
+    before = spend()
+    page.ask("unfold()")
+    page.frame()
+    unfolded = spend()
+    box = page.page.locator("canvas.tree").bounding_box()
+    page.page.mouse.move(box["x"] + 400, box["y"] + 200)
+    page.page.mouse.down()
+    for k in range(20):
+        page.page.mouse.move(box["x"] + 400 + 6 * k, box["y"] + 200 + 8 * k)
+        page.frame()
+    page.page.mouse.up()
+    assert len(page.state["shown"]) == 10_000
+    assert unfolded - before < 2
+    assert (spend() - unfolded) / 20 < 0.1
+    assert page.complaints == []
+    page.page.close()
+
+
+def test_page_holds_nothing_that_could_run_or_load(tree):
+    text = make_html(make_zoo())
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert text.count("<script") == 3
+    assert text.count("</script>") == 3
+    assert re.findall(r"(?:src|href)=", text.replace("src=x", "")) == []
+    state = re.search(r'id="state">(.*?)</script>', text, re.DOTALL).group(1)
+    assert json.loads(state)["tree"]["line"][1] == HOSTILE
