@@ -192,6 +192,9 @@ def doctor(options: argparse.Namespace) -> int:
 
 # ------------------------------------------------------------------------------------------------------- searching
 def _search(options: argparse.Namespace, task: Game24, puzzles: Sequence[tuple[int, ...]]) -> list[Outcome]:
+    if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded: no bars are wanted
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from game24lab.critic import load_critic
     from game24lab.evaluation import Arm, find_strategy
     from game24lab.generation import load_policy
@@ -201,7 +204,9 @@ def _search(options: argparse.Namespace, task: Game24, puzzles: Sequence[tuple[i
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     arm = Arm(options.strategy, given, options.mode)  # complains before any model is loaded
-    policy = load_policy(options.checkpoint or find_pretrained("policy"), backend=options.backend, work="lines")
+    backend = "server" if options.url and options.backend == "auto" else options.backend
+    policy = load_policy(options.checkpoint or find_pretrained("policy"), backend=backend, work="lines",
+                         seed=options.seed, url=options.url)  # fmt: skip
     critic = load_critic(options.critic or find_pretrained("critic")) if options.strategy != "greedy" else None
     return engine.run(task, puzzles, find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters,
                       mode=arm.mode, seed=options.seed, progress=len(puzzles) > 1,
@@ -327,7 +332,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("-n", type=int, metavar="N", help="of best_of_n: answers drawn")
     command.add_argument("--checkpoint", metavar="DIR", help="the policy (default: the one that ships)")
     command.add_argument("--critic", metavar="DIR", help="the critic (default: the one that ships)")
-    command.add_argument("--backend", default="auto", help="auto (default), ctranslate2 or transformers")
+    command.add_argument("--backend", default="auto", help="auto (default), ctranslate2, transformers or server")
+    command.add_argument("--url", help="of an OpenAI-compatible server, such as http://localhost:8000/v1")
     command.add_argument("--target", type=int, default=24, metavar="N")
     command.add_argument("--seed", type=int, default=0, metavar="N")
     command.add_argument("--tree", type=Path, metavar="FILE", help="write the search tree as an HTML page")

@@ -94,7 +94,7 @@ def test_solve_answers_one_puzzle_in_a_line(capsys, fakes, tmp_path):
     assert out.startswith("4 5 6 10: ")
     assert out.endswith(" = 24\n")
     assert "1 of 1 solved" in err
-    assert fakes["policy"] == (tmp_path / "policy", {"backend": "auto", "work": "lines"})
+    assert fakes["policy"] == (tmp_path / "policy", {"backend": "auto", "work": "lines", "seed": 0, "url": None})
     expression = out.removeprefix("4 5 6 10: ").rsplit("=", 1)[0]
     assert cli.main(["check", "4", "5", "6", "10", expression]) == 0
 
@@ -144,6 +144,17 @@ def test_solve_writes_the_tree(capsys, fakes, tmp_path):
     page = (tmp_path / "tree.html").read_text()
     assert "4 5 6 10" in page
     assert '"truth":[true' in page.replace(" ", "")
+
+
+def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
+    babbler = FakePolicy(only="4 + 5 = 9 and " * 100)  # cut off by the limit of a line
+    monkeypatch.setattr(sys.modules["game24lab.generation"], "load_policy", lambda *_, **__: babbler)
+    for strategy in ("mcts", "best_of_n", "greedy"):
+        words = ["--strategy", strategy, "--tree", tmp_path / f"{strategy}.html"]
+        status, out, _ = call(capsys, "solve", 4, 5, 6, 10, *words)
+        assert status == 0
+        assert "not solved (unfinished)" in out
+        assert (tmp_path / f"{strategy}.html").exists()
 
 
 @pytest.mark.parametrize(("words", "complaint"), [

@@ -16,6 +16,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from game24lab.tasks.task import Illegal
+
 VERSION = 1
 
 STATUSES = ("open", "solved", "wrong", "illegal", "pruned", "unfinished")
@@ -122,12 +124,16 @@ class Tree:
         return self.total[node] / self.visits[node] if self.visits[node] else self.value[node]
 
     def annotate(self, task: Any, root: Any) -> Tree:
-        """Fill `truth` by the task's own word (`task.truth`) on the positions, walked again from the root state."""
+        """Fill `truth` by the task's own word (`task.truth`) on the positions, walked again from the root state.
+
+        Lines that lead to no position (illegal, cut off, never said) stay None.
+        """
         states = [root]
         for node in range(1, len(self)):
             legal = self.status[node] != "illegal"
-            states.append(task.step(states[self.parent[node]], self.line[node]) if legal else None)
-        self.truth = [None if self.status[n] == "illegal" else task.truth(state) for n, state in enumerate(states)]
+            after = task.step(states[self.parent[node]], self.line[node]) if legal else None
+            states.append(None if isinstance(after, Illegal) else after)
+        self.truth = [None if state is None else task.truth(state) for state in states]
         return self
 
     def to_json(self) -> str:
