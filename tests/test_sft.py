@@ -6,7 +6,7 @@ import torch
 
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
 from game24lab.training import sft
-from game24lab.training.loop import STATE_FOLDER, find_resume_point, replace_folder
+from game24lab.training.loop import STATE_FOLDER, arrange, find_resume_point, replace_folder
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
 
@@ -123,3 +123,16 @@ def test_bad_data(tmp_path):
     with pytest.raises(ValueError, match="training sample 1"):
         sft.train(config(), [("a", "b"), ("", "c")], tmp_path)
 
+
+
+def test_batches_are_of_one_length_and_mixed():
+    lengths = [10] * 64 + [30] * 64
+    order = arrange(lengths, 8, 40, seed=0)
+    batches = [[lengths[i] for i in order[b : b + 8]] for b in range(0, len(order), 8)]
+    assert len(batches) == 40
+    assert all(order.count(i) in (2, 3) for i in range(128))  # 320 places: every pass sees every sample once
+    even = [batch[0] for batch in batches if len(set(batch)) == 1]
+    assert len(even) >= 32
+    assert 4 <= sum(length == 10 for length in even[:16]) <= 12  # long and short ones alternate
+    assert arrange(lengths, 8, 40, seed=0) == order != arrange(lengths, 8, 40, seed=1)
+    assert len(arrange([5] * 3, 8, 2, seed=0)) == 16  # fewer samples than a batch

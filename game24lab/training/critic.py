@@ -30,11 +30,12 @@ from game24lab.models import check_checkpoint
 from game24lab.tasks.task import Illegal, Task
 from game24lab.training.loop import (
     HeldOut,
+    arrange,
     common_arguments,
     find_finished,
-    find_resume_point,
     finish,
     pick_precision,
+    start,
 )
 from game24lab.training.muon import MuonAdamW
 
@@ -149,11 +150,12 @@ def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> 
     if bf16 and not torch.cuda.is_available():
         model.set_attn_implementation("sdpa_float32")
     steps = math.ceil(len(training) / config.batch_size * config.epochs)
+    data = _tokenize(training, tokenizer)
     callbacks = [HeldOut(lambda trained: _validate(trained, tokenizer, validation), max(1, steps // 8))] if cut else []
     trainer = Trainer(
         model=model,
         args=_arguments(config, output, steps, bf16),
-        train_dataset=_tokenize(training, tokenizer),
+        train_dataset=data.select(arrange(data["length"], config.batch_size, steps, config.seed)),
         processing_class=tokenizer,
         callbacks=callbacks,
         optimizers=(
@@ -162,9 +164,7 @@ def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> 
             None,
         ),
     )  # fmt: skip
-    for callback in callbacks:
-        callback.trainer = trainer
-    trainer.train(resume_from_checkpoint=find_resume_point(output))
+    start(trainer, output)
     return finish(trainer, tokenizer, output, config)
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from transformers import (
     AttentionInterface,
     AttentionMaskInterface,
     PreTrainedTokenizerBase,
+    PrinterCallback,
+    ProgressCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -54,6 +57,35 @@ def pick_precision(precision: str) -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def arrange(lengths: Sequence[int], batch_size: int, steps: int, seed: int, *, group: int = 8) -> list[int]:
+    """The order in which samples are seen: `steps` batches of about equal lengths, the batches themselves shuffled.
+
+    Every pass goes through all samples once, in a new order. Samples are sorted by length only within `group` batches,
+    and batches of all lengths alternate: transformers' `group_by_length` sorts fifty batches and leaves them sorted, so
+    that a model sees long texts for a while, then short ones (here: 23 % greedy accuracy instead of 40 %).
+    """
+    rng, stream, order = random.Random(f"order {seed}"), [], []
+    while len(stream) < steps * batch_size:
+        stream += rng.sample(range(len(lengths)), len(lengths))
+    for begin in range(0, steps * batch_size, group * batch_size):
+        part = stream[begin : min(begin + group * batch_size, steps * batch_size)]
+        part.sort(key=lengths.__getitem__)
+        batches = [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+        rng.shuffle(batches)
+        order += [index for batch in batches for index in batch]
+    return order
+
+
+class Progress(ProgressCallback):
+    """One bar with the loss behind it, instead of a line a log entry."""
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if state.is_world_process_zero and self.training_bar is not None:
+            shown = {name: f"{logs[name]:.3f}" for name in ("loss", "accuracy", "error") if name in (logs or {})}
+            self._shown = getattr(self, "_shown", {}) | shown
+            self.training_bar.set_postfix(self._shown)
 
 
 def find_resume_point(output: Path) -> Path | None:
@@ -125,12 +157,23 @@ def common_arguments(
         "logging_steps": max(1, steps // 200),
         "save_steps": save_every,
         "save_total_limit": 2,
-        "train_sampling_strategy": "group_by_length",
+        "train_sampling_strategy": "sequential",  # see arrange
         "remove_unused_columns": False,
         "report_to": "none",
         "seed": seed,
         "data_seed": seed,
     }
+
+
+def start(trainer: Trainer, output: Path) -> None:
+    """Train to the end, from the newest resume point where there is one, with one quiet progress bar."""
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+    trainer.add_callback(Progress())
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, HeldOut):
+            callback.trainer = trainer
+    trainer.train(resume_from_checkpoint=find_resume_point(output))
 
 
 def find_finished(output: Path, config: Any) -> Path | None:

@@ -19,7 +19,7 @@ from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
-from game24lab.training.loop import HeldOut, common_arguments, find_finished, find_resume_point, finish, pick_precision
+from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, pick_precision, start
 from game24lab.training.muon import MuonAdamW
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -127,21 +127,20 @@ def train(
     if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():
         model.set_attn_implementation("sdpa_float32")
     model.config.use_cache = False
+    data = tokenize(samples, tokenizer)
     callbacks = []
     if evaluate is not None:
         callbacks.append(HeldOut(lambda trained: evaluate(trained, tokenizer), config.evaluate_every))
     trainer = SFTTrainer(
         model=model,
         args=_trainer_arguments(config, output, bf16),
-        train_dataset=tokenize(samples, tokenizer),
+        train_dataset=data.select(arrange(data["length"], config.batch_size, config.steps, config.seed)),
         processing_class=tokenizer,
         data_collator=RightPad(tokenizer.pad_token_id),
         callbacks=callbacks,
         optimizers=(_make_optimizer(config, model), None),
     )
-    for callback in callbacks:
-        callback.trainer = trainer
-    trainer.train(resume_from_checkpoint=find_resume_point(output))
+    start(trainer, output)
     return finish(trainer, tokenizer, output, config)
 
 
