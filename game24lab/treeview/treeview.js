@@ -539,9 +539,9 @@ class Frame {
       if (folded && this.row > 11) this.paintPill(`+${folded}`, after + 2, y, node, "open");
       else if (tree.same[node] != null) this.write("≡", after, y, theme.muted);
       if (!this.withMoves || !node) continue;
-      ctx.textAlign = "right";
-      this.write(tree.moveOf(node), x - r - 12, y, principal ? theme.ink : theme.muted, 0.92, 7);
-      ctx.textAlign = "left";
+      const move = tree.moveOf(node), broad = (this.view.measure(move) * this.size) / 12, left = x - r - 12 - 0.9 * broad;
+      ctx.fillStyle = theme.bg; ctx.fillRect(left - 5, y - this.size / 2, 0.9 * broad + 10, this.size); // a gap in the edge
+      this.write(move, left, y, principal ? theme.ink : theme.muted, 0.92);
     }
   }
 
@@ -650,11 +650,15 @@ function describe(view) {
   const known = Object.entries(facts).filter(([, value]) => value != null);
   parts.push(h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 
-  const jump = (i, ...cells) => h("button", { class: "move", click: () => view.select(i), title: tidy(tree.line[i], 200), ...QUIET },
-    ...cells);
+  const jump = (i, ...cells) =>
+    h("button", { class: "move", click: () => view.select(i), title: tidy(tree.line[i], 200), ...QUIET }, ...cells);
   const kids = tree.children[tree.first(node)].filter((child) => child <= step);
   const most = kids.reduce((a, child) => Math.max(a, now.n[child]), 1);
-  const share = (part) => { const fill = h("div"); fill.style.width = `${100 * part}%`; return h("div", { class: "share" }, fill); };
+  const share = (part) => {
+    const fill = h("div");
+    fill.style.width = `${100 * part}%`;
+    return h("div", { class: "share" }, fill);
+  };
   if (kids.length) add(`Lines from here (${kids.length})`, ...kids.slice(0, 40).map((i) =>
     jump(i, h("span", {}, tree.moveOf(i) || tree.labelOf(i)), share(now.n[i] / most), h("span", {}, count(now.n[i])))));
   const equal = [];
