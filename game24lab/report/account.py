@@ -118,7 +118,7 @@ def _tell_setting(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> t
 
 
 def _tell_results(arms: list[dict[str, Any]], passes: list[dict[str, Any]]) -> list[Block]:
-    header = ("arm", "mode", "answer chosen by", "problems", "seeds", "accuracy", "95 %", "tokens", "median", "critic",
+    header = ("arm", "mode", "chosen by", "problems", "seeds", "accuracy", "95 %", "tokens", "median", "critic",
               "FLOPs")  # fmt: skip
     rows = tuple(
         (arm["label"], arm["mode"], arm["chosen_by"], arm["problems"], arm["seeds"], _percent(arm["accuracy"]),
@@ -128,10 +128,10 @@ def _tell_results(arms: list[dict[str, Any]], passes: list[dict[str, Any]]) -> l
     )  # fmt: skip
     intervals = ", ".join(dict.fromkeys(arm["interval"] for arm in arms))
     note = (f"95 %: interval ({intervals}). Tokens: sampled from the policy per attempt, mean and median; critic: "
-            "tokens it read, mean; FLOPs: of both, mean.")  # fmt: skip
+            "tokens it read, mean; FLOPs: of both, mean.")
     source = _sources(arms)
-    table = Table("Accuracy and cost by arm.", source, header, rows, ("left", "left", "left", *["right"] * 8),
-                  (0, 0, 1, *[0] * 8), note)  # fmt: skip
+    align = ("left", "left", "left", *["right"] * 8)
+    table = Table("Accuracy and cost by arm.", source, header, rows, align, note=note)
     drawn = pd.DataFrame(arms)
     drawn["arm"] = _find_curves(arms)
     curves = drawn.groupby(["run", "algorithm", "mode"])["arm"].transform("nunique")
@@ -277,7 +277,7 @@ def _tell_origin(numbers: dict[str, Any]) -> list[Block]:
     return [
         Heading("Origin"),
         Table("The runs behind this report. Manifest: SHA-256 of the run's manifest.json.", "the manifests", header,
-              tuple(rows), ("left",) * len(header), (1, *[0] * (len(header) - 1))),
+              tuple(rows), ("left",) * len(header)),
         Table("Parameters of runs and arms.", "the manifests and records.parquet", ("run or arm", "parameters"),
               tuple(settings), ("left", "left"), (0, 1)),
         *([Paragraph("Packages: " + ", ".join(f"{k} {v}" for k, v in packages.items()) + ".")] if packages else []),

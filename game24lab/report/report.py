@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 import warnings
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     align: tuple[str, ...] = ()  # "left" or "right" per column; () = numbers right, text left
-    widths: tuple[float, ...] = ()  # shares of the space that is left over; 0 = as wide as its content; () = all 0
+    widths: tuple[float, ...] = ()  # shares of the space left over; 0 = as wide as its content; () = the first takes it
     note: str = ""
 
 
@@ -166,6 +167,11 @@ def _breakable(word: str) -> str:
     return "\u200b".join(word[i : i + 12] for i in range(0, len(word), 12))
 
 
+def _soften(label: str) -> str:
+    """Long names in the first column may break behind their joints, so that they do not run into the second."""
+    return re.sub(r"(?<=[_/.])(?=\w)", "\u200b", label) if len(label) > 20 else label
+
+
 def _record(block: Any) -> dict[str, Any]:
     if not isinstance(block, Block):
         raise ValueError(f"report block {type(block).__name__}: one of {Block} is accepted")
@@ -196,14 +202,20 @@ def _table(table: Table) -> dict[str, Any]:
         if len(row) != width:
             raise ValueError(f"table {table.caption!r}: a row of {len(row)} cells, where the header has {width}")
     numeric = [_is_numeric([row[i] for row in table.rows]) for i in range(width)]
+    header = [clean(name, LONGEST_CELL) for name in table.header]
+    rows = [[clean(show(cell), LONGEST_CELL) for cell in row] for row in table.rows]
+    for row in rows:
+        row[0] = _soften(row[0])
+    # About 3.9 pt a letter and 8 pt between columns on 470 pt: where that is too much, all columns have to give way.
+    natural = sum(3.9 * max(len(row[i]) for row in (header, *rows)) + 8 for i in range(width))
     return {
         "caption": clean(table.caption),
         "source": clean(table.source),
         "note": clean(table.note),
-        "header": [clean(name, LONGEST_CELL) for name in table.header],
-        "rows": [[clean(show(cell), LONGEST_CELL) for cell in row] for row in table.rows],
+        "header": header,
+        "rows": rows,
         "align": list(table.align) or ["right" if number else "left" for number in numeric],
-        "widths": list(table.widths) or [0] * width,
+        "widths": list(table.widths) or [int(natural < 470 and i == 0) for i in range(width)],
     }
 
 
