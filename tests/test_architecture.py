@@ -62,6 +62,7 @@ FLOORS = {
     # 5: rows, figures, trees to look at
     "evaluation": 5.0,
     "figures": 5.1,
+    "vector": 5.2,
     "routing": 5.1,
     "treeview.layout": 5.1,
     "treeview.page": 5.2,
@@ -89,8 +90,8 @@ HOMES = {
     "transformers": {"models", "backends", "export", "generation", "critic", "training", "bench", "doctor"},
     "ctranslate2": {"backends.exported", "export", "critic", "bench", "doctor"},
     "openai": {"backends.served"},
-    "plotly": {"figures"},
-    "matplotlib": {"figures"},
+    "plotly": {"figures", "vector"},
+    "matplotlib": {"vector"},
     "anywidget": {"treeview"},
     "ipywidgets": {"treeview"},
     "typst": {"report"},

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from game24lab import figures
+from game24lab import figures, vector
 
 STEPS = np.arange(0, 100, 10)
 LOG = pd.DataFrame({"step": STEPS, "loss": 2 - STEPS / 100, "accuracy": np.where(STEPS % 50 == 0, 0.25, np.nan)})
@@ -22,6 +22,7 @@ ARMS = pd.DataFrame(
 )  # fmt: skip
 PASS = pd.DataFrame({"k": [1, 2, 4], "accuracy": [0.3, 0.5, 0.7], "low": [0.2, 0.4, 0.6], "high": [0.4, 0.6, 0.8]})
 COST = pd.DataFrame({"arm": ["greedy", "mcts"], "policy": [1e6, 4e8], "critic": [0.0, 9e8]})
+DIFFICULTY = pd.DataFrame({"alive": [0.1, 0.2, 0.2], "side": ["training", "training", "held out"]})
 ALL = {
     "learning": figures.draw_learning(LOG),
     "loss alone": figures.draw_learning(LOG[["step", "loss"]]),
@@ -30,6 +31,7 @@ ALL = {
     "accuracy": figures.draw_accuracy(ARMS),
     "pass@k": figures.draw_pass_at_k(PASS),
     "cost": figures.draw_cost(COST, "FLOPs"),
+    "difficulty": figures.draw_difficulty(DIFFICULTY),
 }
 
 
@@ -41,8 +43,8 @@ def texts(svg: str) -> list[str]:
 @pytest.mark.parametrize("name", ALL)
 def test_every_figure_is_drawn_without_a_browser_and_twice_the_same(name):
     figure = ALL[name]
-    svg = figures.to_svg(figure)
-    assert svg == figures.to_svg(figure)
+    svg = vector.to_svg(figure)
+    assert svg == vector.to_svg(figure)
     shown = texts(svg)
     titles = [axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes()) if axis.title.text]
     assert set(titles) <= set(shown)
@@ -50,7 +52,7 @@ def test_every_figure_is_drawn_without_a_browser_and_twice_the_same(name):
 
 def test_points_are_drawn_where_the_numbers_are():
     """The path of the loss curve, scaled back, is the table's column."""
-    svg = figures.to_svg(ALL["loss alone"])
+    svg = vector.to_svg(ALL["loss alone"])
     paths = [node.get("d") for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("}path")]
     curves = [np.array(re.findall(r"[ML] (\S+) (\S+)", d), dtype=float) for d in paths if d.count("L") == len(LOG) - 1]
     (curve,) = [curve for curve in curves if len(curve) == len(LOG)]
@@ -72,7 +74,7 @@ def test_names_are_text_and_never_markup():
     name = "_<b>$x^2$</b> & \x07"
     figure = figures.draw_accuracy(ARMS.assign(arm=name))
     assert figure.data[0].name == "_&lt;b&gt;$x^2$&lt;/b&gt; &amp; \ufffd, verified"
-    assert "_<b>$x^2$</b> & \ufffd, verified" in texts(figures.to_svg(figure))
+    assert "_<b>$x^2$</b> & \ufffd, verified" in texts(vector.to_svg(figure))
 
 
 def test_missing_accuracy_is_left_out_and_not_drawn_as_zero():
@@ -82,7 +84,7 @@ def test_missing_accuracy_is_left_out_and_not_drawn_as_zero():
 
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png", "html"])
 def test_save_writes_what_the_ending_says(tmp_path, ending):
-    path = figures.save(ALL["pass@k"], tmp_path / f"figure.{ending}")
+    path = vector.save(ALL["pass@k"], tmp_path / f"figure.{ending}")
     start = path.read_bytes()[:2000]
     assert {"svg": b"<svg", "pdf": b"%PDF", "png": b"\x89PNG", "html": b"<html"}[ending] in start
 
@@ -101,7 +103,7 @@ def test_save_writes_what_the_ending_says(tmp_path, ending):
 )
 def test_what_cannot_be_drawn_is_said(figure, message):
     with pytest.raises(ValueError, match=message):
-        figures.to_svg(figure)
+        vector.to_svg(figure)
 
 
 def test_bad_tables_and_names_are_refused(tmp_path):
@@ -112,5 +114,5 @@ def test_bad_tables_and_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match="mode 'both'"):
         figures.draw_accuracy(ARMS.assign(mode="both"))
     with pytest.raises(ValueError, match=r"\.html, \.svg, \.pdf or \.png"):
-        figures.save(ALL["cost"], tmp_path / "figure.gif")
+        vector.save(ALL["cost"], tmp_path / "figure.gif")
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,8 @@ import pytest
 import typst
 
 from game24lab.evaluation import summarise
-from game24lab.report import account, evidence, report, report_runs
+from game24lab.report import account, evidence, report
+from game24lab.report.account import report_runs
 from game24lab.report.report import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
 from game24lab.runs import start_run
 

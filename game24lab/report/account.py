@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import figures
+from game24lab import figures, vector
 from game24lab.report import evidence as ev
 from game24lab.report.published import find_published
 from game24lab.report.report import (
@@ -302,7 +302,7 @@ def _find_curves(arms: list[dict[str, Any]]) -> list[str]:
 
 def _picture(figure: Any, caption: str, source: str, height: int, width: int = WIDE) -> Picture:
     figure.update_layout(width=width, height=height)
-    return Picture(caption, source, figures.to_svg(figure), caption)
+    return Picture(caption, source, vector.to_svg(figure), caption)
 
 
 def _sources(entries: list[dict[str, Any]]) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 import typst
 
-from game24lab import figures
+from game24lab import vector
 from game24lab.runs import write_atomically
 
 MISSING = "-"  # a number that is not there; never 0
@@ -33,16 +33,22 @@ _TEMPLATE = Path(__file__).with_name("report.typ")
 
 @dataclass(frozen=True)
 class Heading:
+    """The title of what follows."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class Paragraph:
+    """Running text."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class Bullets:
+    """A list, one item a line."""
+
     items: tuple[str, ...]
 
 
@@ -55,6 +61,8 @@ class Code:
 
 @dataclass(frozen=True)
 class KeyValues:
+    """Names with their values, two columns."""
+
     pairs: tuple[tuple[str, Any], ...]
 
 
@@ -94,6 +102,8 @@ Block = Heading | Paragraph | Bullets | Code | KeyValues | Table | Picture | Col
 
 @dataclass(frozen=True)
 class Report:
+    """A document: its head and its blocks in order."""
+
     title: str
     subtitle: str
     blocks: tuple[Block, ...]
@@ -226,4 +236,4 @@ def _is_numeric(cells: Sequence[Any]) -> bool:
 @cache
 def _fonts() -> typst.Fonts:
     """Typst's own fonts and matplotlib's, not the machine's."""
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(figures.FONTS)])
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(vector.FONTS)])
