@@ -1,4 +1,4 @@
-"""The critic: a language model's trunk with a value head that scores texts, and how far its scores can be trusted.
+"""The critic: a language model's trunk with a value head that scores texts.
 
 Scores are values in [-1, 1], read as 2 P(solved) - 1. A critic checkpoint is a sequence-classification folder of one
 label; its logit z means P(solved) = sigmoid(z). This module does not know of tasks, search or how a critic is trained.
@@ -14,9 +14,7 @@ from typing import Protocol
 
 import ctranslate2
 import numpy as np
-import pandas as pd
 import torch
-from scipy.stats import binomtest
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -172,47 +170,3 @@ def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTo
     if loading["missing_keys"]:
         raise ValueError(f"critic {folder}: no value head in it; a checkpoint of `04_critic` is needed, not a policy")
     return model, tokenizer
-
-
-def calibrate(values: Sequence[float], truths: Sequence[bool], *, bins: int = 10) -> pd.DataFrame:
-    """Reliability table, one row a bin of P = (value + 1) / 2 that is not empty.
-
-    Columns: `n` positions, `predicted` (mean P), `observed` (share that is really alive) with its 95 % Wilson interval
-    `low`, `high`.
-    """
-    table = pd.DataFrame({"p": (np.asarray(values, float) + 1) / 2, "alive": np.asarray(truths, bool)})
-    table["bin"] = np.minimum((table["p"] * bins).astype(int), bins - 1)
-    rows = []
-    for _, part in table.groupby("bin"):
-        interval = binomtest(int(part["alive"].sum()), len(part)).proportion_ci(method="wilson")
-        rows.append({"n": len(part), "predicted": part["p"].mean(), "observed": part["alive"].mean(),
-                     "low": interval.low, "high": interval.high})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def spread(values: Sequence[float], truths: Sequence[bool], *, bins: int = 20) -> pd.DataFrame:
-    """How values fall on alive and dead positions: columns `value` (middle of a bin), `truth`, `share` of its truth."""
-    edges = np.linspace(-1, 1, bins + 1)
-    values, truths, tables = np.asarray(values, float), np.asarray(truths, bool), []
-    for truth in (True, False):
-        counts, _ = np.histogram(values[truths == truth], edges)
-        shares = counts / max(1, counts.sum())
-        tables.append(pd.DataFrame({"value": (edges[1:] + edges[:-1]) / 2, "truth": truth, "share": shares}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def measure(values: Sequence[float], truths: Sequence[bool]) -> dict[str, float]:
-    """Brier score, AUC (ties count half) and the shares judged wrongly at P = 1/2; NaN where a class is missing."""
-    p, alive = (np.asarray(values, float) + 1) / 2, np.asarray(truths, bool)
-    ranks = pd.Series(p).rank().to_numpy()
-    positives, negatives = int(alive.sum()), int((~alive).sum())
-    auc = np.nan
-    if positives and negatives:  # Mann-Whitney
-        auc = (ranks[alive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-    return {
-        "n": len(p),
-        "brier": float(np.mean((p - alive) ** 2)),
-        "auc": float(auc),
-        "false_dead": float(np.mean(p[alive] < 0.5)) if positives else np.nan,
-        "false_alive": float(np.mean(p[~alive] >= 0.5)) if negatives else np.nan,
-    }

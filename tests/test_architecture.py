@@ -61,6 +61,7 @@ FLOORS = {
     "training.expert": 4.3,
     # 5: rows, figures, trees to look at
     "evaluation": 5.0,
+    "calibration": 5.1,
     "figures": 5.1,
     "vector": 5.2,
     "routing": 5.1,

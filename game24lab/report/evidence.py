@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
+from game24lab.calibration import calibrate, measure, spread
 from game24lab.evaluation import COLUMNS, load_records, summarise, tabulate_pass_at_k, wilson
 from game24lab.runs import MANIFEST, Run, find_runs, read_run
 from game24lab.search.tree import Tree
@@ -211,27 +211,14 @@ def summarise_calibration(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
         if one.calibration is None:
             continue
         table = one.calibration
-        chance, alive = (table["value"].to_numpy(float) + 1) / 2, table["truth"].to_numpy(bool)
         against = "solved" if "solved" in table and table["solved"].notna().any() else "truth"
-        target = table[against].to_numpy(float)
-        place = np.minimum((chance * BINS).astype(int), BINS - 1)
-        reliability, shares = [], []
-        for index in range(BINS):
-            inside = (place == index) & ~np.isnan(target)
-            if n := int(inside.sum()):
-                observed = float(target[inside].mean())
-                low, high = wilson(round(observed * n), n)  # a position is one observation, however many rollouts
-                reliability.append({"predicted": float(chance[inside].mean()), "observed": observed, "low": low,
-                                    "high": high, "positions": n})  # fmt: skip
-        for truth in (True, False):
-            of_them = place[alive == truth]
-            counts = np.bincount(of_them, minlength=BINS) / max(1, len(of_them))
-            shares += [{"value": (2 * index + 1) / BINS - 1, "truth": truth, "share": float(share)}
-                       for index, share in enumerate(counts)]  # fmt: skip
+        reliability = calibrate(table["value"], table[against], bins=BINS).rename(columns={"n": "positions"})
         found.append({
-            "run": one.run.id, "source": one.source(CALIBRATION), "positions": len(table), "alive": int(alive.sum()),
-            "against": against, "brier": float(np.nanmean((chance - target) ** 2)), "auc": _auc(chance, alive),
-            "reliability": reliability, "values": shares,
+            "run": one.run.id, "source": one.source(CALIBRATION), "positions": len(table),
+            "alive": int(table["truth"].sum()), "against": against,
+            "brier": float((((table["value"] + 1) / 2 - table[against]) ** 2).mean()),
+            "auc": measure(table["value"], table["truth"])["auc"], "reliability": reliability.to_dict("records"),
+            "values": spread(table["value"], table["truth"], bins=BINS).to_dict("records"),
         })  # fmt: skip
     return found
 
@@ -241,14 +228,6 @@ def describe_runs(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
     keys = ("name", "id", "status", "seed", "start", "end", "device", "git", "packages", "parameters", "cost", "facts")
     return [{key: one.run.manifest.get(key) for key in keys}
             | {"manifest_sha256": one.manifest_hash, "folder": one.run.folder.name} for one in evidence]  # fmt: skip
-
-
-def _auc(scores: np.ndarray, truths: np.ndarray) -> float | None:
-    """The chance that an alive position is valued above a dead one (Mann-Whitney); None without both."""
-    alive, dead = int(truths.sum()), int((~truths).sum())
-    if not alive or not dead:
-        return None
-    return float((rankdata(scores)[truths].sum() - alive * (alive + 1) / 2) / (alive * dead))
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from game24lab.critic import TransformersCritic, measure
+from game24lab.critic import TransformersCritic
 from game24lab.generation import Policy
 from game24lab.models import check_checkpoint
 from game24lab.tasks.task import Illegal, Task
@@ -175,13 +175,10 @@ def _tokenize(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Da
 
 
 def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: pd.DataFrame) -> dict[str, float]:
-    """How the value head does on positions kept out of training, against outcomes and, where known, the truth."""
+    """Mean squared error of P(solved) on positions kept out of training."""
     values = TransformersCritic(model, tokenizer).score(positions["text"].tolist())
     p = (pd.Series(values, index=positions.index) + 1) / 2
-    metrics = {"error": float(((p - positions["solved"] / positions["visits"]) ** 2).mean())}
-    if "truth" in positions and positions["truth"].notna().all():
-        metrics["auc"] = measure(values, positions["truth"])["auc"]
-    return metrics
+    return {"error": float(((p - positions["solved"] / positions["visits"]) ** 2).mean())}
 
 
 def _arguments(config: CriticConfig, output: Path, steps: int, bf16: bool) -> TrainingArguments:
