@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        _say("game24lab: interrupted; the same command goes on from here")
+        _say("game24lab: interrupted" + "; the same command goes on from here" * (options.command in (run, demo)))
         return 130
     except Exception as error:
         from game24lab.notebook import CellError
@@ -107,7 +107,10 @@ def run(options: argparse.Namespace) -> int:
     from game24lab.notebook import find_notebook, find_notebooks, parse_override, read_parameters, run_notebook
 
     if options.list:
-        for name, path in find_notebooks().items():
+        notebooks = find_notebooks()
+        if not notebooks:
+            raise ValueError("notebooks: none here; run in a checkout of the repository")
+        for name, path in notebooks.items():
             print(name)
             for parameter in read_parameters(path).values():
                 print(f"  {parameter.name} = {parameter.default!r}".ljust(44) + f"  {parameter.help}".rstrip())
@@ -353,7 +356,3 @@ def _make_parser() -> argparse.ArgumentParser:
 
     add(doctor, "what works on this machine")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

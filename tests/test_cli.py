@@ -207,7 +207,7 @@ def test_a_traceback_is_shown_on_request(capsys, monkeypatch):
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    command = f"{sys.executable} -m game24lab.cli --help | head -1"
+    command = f"{sys.executable} -m game24lab --help | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=TESTS.parent)
     assert done.stdout.startswith("usage: game24lab")
     assert done.stderr == ""
@@ -342,7 +342,7 @@ def test_an_interrupted_run_says_so_and_goes_on(checkout):
     pause = "import time\nopen('up', 'w').close()\ntime.sleep(60 if run.before == 'new' else 0)"
     notebook.cells.insert(2, nbformat.v4.new_code_cell(pause))
     nbformat.write(notebook, "notebooks/05_search.ipynb")
-    command = [sys.executable, "-m", "game24lab.cli", "run", "05_search"]
+    command = [sys.executable, "-m", "game24lab", "run", "05_search"]
     environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip

@@ -111,7 +111,7 @@ def playground(tmp_path_factory):
 
 @each_notebook
 def test_it_runs_with_its_smallest_parameters(path, playground):
-    command = [sys.executable, "-m", "game24lab.cli", "run", path.stem, "-f", f"params/smoke/{path.stem}.yaml",
+    command = [sys.executable, "-m", "game24lab", "run", path.stem, "-f", f"params/smoke/{path.stem}.yaml",
                "--output", f"runs/smoke/{path.stem}"]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT)}  # this checkout, whatever is installed
     done = subprocess.run(command, capture_output=True, text=True, cwd=playground, env=environment, timeout=300)
