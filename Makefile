@@ -52,5 +52,5 @@ $(VENV)/.base: $(VENV)/.python $(PINS)
 
 $(VENV)/.all: $(VENV)/.python $(PINS)
 	@echo "game24lab: installing packages (two or three minutes)" >&2
-	@$(PIP) -e ".[lab,dev]"
+	@$(PIP) -e ".[lab,server,dev]"
 	@touch $(VENV)/.base $@
