@@ -408,13 +408,22 @@ def test_a_position_whose_ends_are_all_wrong_absorbs_nothing_more():
     assert (found.outcome, found.answer) == ("wrong value", "")
 
 
-def test_asking_in_vain_makes_the_next_draw_hotter_and_ends():
+def test_asking_in_vain_makes_the_next_draw_warmer_and_ends():
     policy = Sayings(_=[("a", 0.5)], a=[("a", 0.5)])
     found = search(policy, Table(_=0.0, a=-0.99), Letters("bb"), widen=1.0, heat=0.25, simulations=100)
     assert found.stopped == "exhausted"
     assert not found.solved
-    assert found.cost.policy_calls == len(policy.temperatures) == 18  # nine at the root, nine at a
-    assert sorted(set(policy.temperatures)) == [1.0, 1.25, 1.5, 1.75, 2.0]
+    assert found.cost.policy_calls == len(policy.temperatures) == 34  # 17 at the root, 17 at a
+    assert sorted(set(policy.temperatures)) == [1.0, 1.25, 1.5]
+
+
+def test_a_draw_of_illegal_lines_cools_the_next():
+    said = [("a", 0.5), ("a", 0.5), ("a", 0.5), ("a", 0.5), ("?", 0.1), ("!", 0.1), ("b", 0.1)]
+    policy = Sayings(_=said, a=[("a", 0.5)], b=[("b", 0.5)])
+    found = search(policy, Table(_=0.0, a=-1.0, b=0.9), widen=10, heat=0.25)
+    assert policy.temperatures == [1.0, 1.0, 1.25, 1.0, 1.0]
+    assert found.solved
+    assert found.tree.status[2:4] == ["illegal", "illegal"]
 
 
 @pytest.mark.parametrize("mode", ["verified", "unverified"])

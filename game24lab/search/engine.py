@@ -53,7 +53,7 @@ class Totals:
         return Cost(**{name: getattr(self.charged, name) - getattr(self.forwarded, name) for name in names})
 
 
-@dataclass
+@dataclass(eq=False)
 class _Search:
     """One running search, what it knows already, and its account."""
 
@@ -167,7 +167,7 @@ def run(
             running = [search for search in running if search.outcome is None]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Order:
     """One prompt that a search has to pay for."""
 
@@ -177,7 +177,7 @@ class _Order:
     seed: int
 
 
-@dataclass
+@dataclass(eq=False)
 class _Desk:
     """Where requests are gathered, forwarded and charged."""
 

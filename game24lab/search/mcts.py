@@ -15,8 +15,9 @@ are not polished: Q_w + `widen` M c sqrt(N) / (n_w + 1). M is the probability ma
 exact log-probabilities tell; n_w counts the draws after the first, and Q_w is the mean of what they brought (the best
 new child, -1 for nothing) and of the position's own value, which says what a fresh line is worth, as the critic's value
 is the policy's expected success. Progressive widening (Coulom 2007, Couetoux et al. 2011) has a fixed schedule of N
-instead; it draws where nothing is left to find. Each draw in a row that finds no new child raises the temperature of
-the next by `heat`: what a sure policy never says is not found by asking it again.
+instead; it draws where nothing is left to find. What a sure policy never says is not found by asking it again: a draw
+of nothing but known lines raises the temperature of the next one there by `heat`, and one whose new lines are all
+illegal lowers it again.
 
 **Backup.** A first visit backs up the value of the position itself (`leaf="critic"`: the critic's; "rollout": the exact
 verdict, 1 or -1, on one sampled completion), a later draw the best value among the new children, -1 without any.
@@ -39,11 +40,11 @@ from game24lab.search.sampling import Candidate, check_sampling, express, is_sol
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 
-_HOTTEST = 2.0  # `heat` ends here: beyond it a model babbles
-_FRUITLESS = 8  # draws in a row without a new child after which a position has no more to give
+_WARMEST = 0.5  # `heat` adds no more than this to the temperature: beyond it a model babbles
+_FRUITLESS = 16  # draws in a row without a new child after which a position has no more to give
 
 
-@dataclass
+@dataclass(eq=False)
 class _Edge:
     """A line from one position to another (all lines that lead there), and its node in the tree."""
 
@@ -53,7 +54,7 @@ class _Edge:
     followed: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Place:
     """A position and what is known of it."""
 
@@ -67,6 +68,7 @@ class _Place:
     lines: dict[str, list] = field(default_factory=dict)  # line -> [node, times sampled, probability]
     draws: int = 0
     fruitless: int = 0  # draws in a row that brought no new child
+    warmth: float = 0.0  # added to the temperature of the next draw
     brought: float = 0.0  # sum of what the draws after the first brought
     closed: bool = False  # nothing more can be learnt here
 
@@ -102,6 +104,7 @@ def mcts(
         simulations: at most so many draws of lines.
         width: lines a draw; duplicates and illegal ones count, and are paid for.
         widen: weight of drawing again, 0: every position is drawn from once.
+        heat: step of the temperature where draws repeat themselves, up to 0.5 above `temperature`.
         prior: a line's weight among its siblings, exp of its log-probability ("logprob") or how often it was sampled
             ("frequency"; the unseen mass is then estimated after Good and Turing, as (singletons + 1) / (lines + 1)).
         leaf: "critic", or "rollout" for a search without one; verified only, since a rollout is valued by the judge.
@@ -141,9 +144,9 @@ def mcts(
                 stopped = stopped or "exhausted"
                 break
             place = path[-1][1]
-            hot = max(temperature, min(_HOTTEST, temperature + heat * place.fruitless))
-            (lines,) = yield Propose((place.state,), width, place.draws, hot, top_p, top_k, max_tokens)
-            new = graph.expand(place, lines)
+            warm = temperature + place.warmth
+            (lines,) = yield Propose((place.state,), width, place.draws, warm, top_p, top_k, max_tokens)
+            new = graph.expand(place, lines, heat)
             yield from graph.evaluate([edge.child for edge in new], rollout)
             graph.back_up(path, new)
         stopped = stopped or graph.find_stop(enough) or "done"
@@ -154,7 +157,7 @@ def mcts(
     return graph.conclude(commit, stopped)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Graph:
     """All positions met so far, and the tree that shows them."""
 
@@ -243,9 +246,9 @@ class _Graph:
         counts = [count for _, count, _ in place.lines.values()]
         return (counts.count(1) + 1) / (sum(counts) + 1)
 
-    def expand(self, place: _Place, lines: list) -> list[_Edge]:
+    def expand(self, place: _Place, lines: list, heat: float) -> list[_Edge]:
         """Read sampled lines: charge all, keep the illegal as leaves, and return the edges to children new here."""
-        parent, new = place.nodes[0], []
+        parent, new, known_lines = place.nodes[0], [], len(place.lines)
         for completion in lines:
             line = completion.text
             known = place.lines.get(line)
@@ -270,6 +273,10 @@ class _Graph:
             place.lines[line] = [node, 1, math.exp(min(0.0, completion.logprob))]
         place.draws += 1
         place.fruitless = 0 if new else place.fruitless + 1
+        if len(place.lines) == known_lines:
+            place.warmth = min(_WARMEST, place.warmth + heat)
+        elif not new:
+            place.warmth = max(0.0, place.warmth - heat)
         self._weigh(place)
         return new
 
