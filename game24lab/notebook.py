@@ -213,8 +213,8 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     environment = {_SESSION: str(path.resolve()), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or pydevd warns at start
-    # without the log level it warns that it talks over the loopback
-    command = get_kernel_dict(extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={_TEXT_BARS}"])
+    # without the log level it tells of the loopback at its start and of an interrupt at its end
+    command = get_kernel_dict(extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={_TEXT_BARS}"])
 
     class ThisPython(AsyncKernelManager):
         """Kernels of this interpreter, whatever kernel specs named python3 lie about on the machine."""
