@@ -25,7 +25,7 @@ import torch
 from ctranslate2.converters import transformers as converters
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.base import Card, describe
+from game24lab.backends.policy import Card, describe
 from game24lab.models import check_checkpoint, load_checkpoint
 
 CARD = "game24lab.json"  # beside an export: what a policy must know of the model without loading it

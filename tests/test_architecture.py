@@ -35,7 +35,7 @@ FLOORS = {
     "rewards": 2.0,
     "models": 2.0,
     # 3: prompts in, completions and values out
-    "backends.base": 3.0,
+    "backends.policy": 3.0,
     "backends.decoding": 3.1,
     "export": 3.1,
     "backends.exported": 3.2,

@@ -17,10 +17,10 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PretrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from game24lab.backends.base import Sampling
+from game24lab.backends.policy import Sampling
 
 _PLAIN = ("llama", "mistral", "qwen2", "qwen3")  # decoders whose layers compute what `PlainSteps` computes
 _COPY = 3  # copying a row's cache costs about as much as this many further steps of the row
@@ -52,19 +52,21 @@ def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tup
 
     Sampling inverts the cumulative distribution at `uniform`; log-probabilities are at temperature 1, not truncated.
     """
-    norm = torch.logsumexp(logits, -1, keepdim=True)
+    logprobs = torch.log_softmax(logits, -1)
     if sampling.temperature == 0:
         ids = logits.argmax(-1, keepdim=True)
     else:
         if sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1:
-            weights = torch.exp(logits - norm)
+            weights = torch.exp(logprobs)
         else:
             weights = _truncate(torch.softmax(logits / sampling.temperature, -1), sampling)
         cumulative = weights.cumsum(-1)
-        point = torch.from_numpy(uniform).to(logits.device)[:, None] * cumulative[:, -1:]
-        # the first token whose cumulative weight exceeds the point: never one of weight 0
+        total = cumulative[:, -1:]
+        point = torch.from_numpy(uniform).to(logits.device)[:, None] * total
+        point = torch.minimum(point, torch.nextafter(total, total.new_zeros(())))  # rounding must not reach the total
+        # the first token whose cumulative weight exceeds the point: never one of weight 0; the clamp is for NaN
         ids = torch.searchsorted(cumulative, point, right=True).clamp_(max=logits.shape[-1] - 1)
-    return ids[:, 0], (logits.gather(-1, ids) - norm)[:, 0]
+    return ids[:, 0], logprobs.gather(-1, ids)[:, 0]
 
 
 def _truncate(weights: torch.Tensor, sampling: Sampling) -> torch.Tensor:
@@ -105,47 +107,42 @@ def decode(
 
     `rows[r]` is the prompt of row r (a prompt is forwarded once, however many rows it has), `keys[r]` its randomness
     (`make_keys`), `limits[r]` the most tokens it may have; `stops`, bool of shape (vocabulary,), marks the tokens that
-    end a row. Prompts of one length are fastest; others are padded on the left. Raises ValueError where a prompt is
-    empty or the model's numbers are not finite.
+    end a row. Prompts of one length are fastest; others are padded on the left. The model must be in evaluation mode.
+    Raises ValueError where a prompt is empty or the model's numbers are not finite.
     """
     if not all(prompts):
         raise ValueError("prompt without tokens: at least one token is needed to begin with")
     device, total, most = model.device, len(rows), max(limits)
-    training = model.training
-    model.eval()
-    try:
-        logits, cache, pad, rows = _prefill(model, prompts, torch.tensor(rows, device=device))
-        length = max(map(len, prompts))
-        make = PlainSteps if PlainSteps.fits(model) else ModelSteps
-        steps: Steps = make(model, cache, rows, pad, length, most)
-        ids_of = torch.zeros(total, most, dtype=torch.long, device=device)
-        logprobs_of = torch.zeros(total, most, device=device)
-        lengths = torch.zeros(total, dtype=torch.long, device=device)
-        # of the rows that the batch still holds: which they are, their limits, whether they have ended
-        alive, limit, stops = torch.arange(total, device=device), torch.tensor(limits, device=device), stops.to(device)
-        ended, wasted = torch.zeros(total, dtype=torch.bool, device=device), 0
-        for step in range(most):
-            ids, logprobs = choose(logits, draw_uniform(keys, step), sampling)
-            ids_of[alive, step], logprobs_of[alive, step] = ids, logprobs
-            ending = (stops[ids] | (limit <= step + 1)) & ~ended
-            lengths[alive] = torch.where(ending, step + 1, lengths[alive])
-            ended = ended | ending
-            if step + 1 == most:
+    logits, cache, pad, rows = _prefill(model, prompts, torch.tensor(rows, device=device))
+    length = max(map(len, prompts))
+    make = PlainSteps if PlainSteps.fits(model) else ModelSteps
+    steps: Steps = make(model, cache, rows, pad, length, most)
+    ids_of = torch.zeros(total, most, dtype=torch.long, device=device)
+    logprobs_of = torch.zeros(total, most, device=device)
+    lengths = torch.zeros(total, dtype=torch.long, device=device)
+    # of the rows that the batch still holds: which they are, their limits, whether they have ended
+    alive, limit, stops = torch.arange(total, device=device), torch.tensor(limits, device=device), stops.to(device)
+    ended, wasted = torch.zeros(total, dtype=torch.bool, device=device), 0
+    for step in range(most):
+        ids, logprobs = choose(logits, draw_uniform(keys, step), sampling)
+        ids_of[alive, step], logprobs_of[alive, step] = ids, logprobs
+        ending = (stops[ids] | (limit <= step + 1)) & ~ended
+        lengths[alive] = torch.where(ending, step + 1, lengths[alive])
+        ended = ended | ending
+        if step + 1 == most:
+            break
+        if device.type == "cpu" or step % 8 == 7:  # on an accelerator every look at the rows is a wait
+            kept = (~ended).nonzero()[:, 0]
+            if not len(kept):
                 break
-            if device.type == "cpu" or step % 8 == 7:  # on an accelerator every look at the rows is a wait
-                kept = (~ended).nonzero()[:, 0]
-                if not len(kept):
-                    break
-                wasted += len(alive) - len(kept)
-                if wasted >= _COPY * len(kept):  # carrying ended rows on has cost as much as dropping them will
-                    steps.keep(kept)
-                    alive, limit, ids, keys = alive[kept], limit[kept], ids[kept], keys[kept.cpu().numpy()]
-                    ended, wasted = ended[kept], 0
-            logits = steps.step(ids)
-        found = zip(ids_of.tolist(), logprobs_of.tolist(), lengths.tolist(), strict=True)
-        pairs = [(ids[:length], logprobs[:length]) for ids, logprobs, length in found]
-    finally:
-        model.train(training)
+            wasted += len(alive) - len(kept)
+            if wasted >= _COPY * len(kept):  # carrying ended rows on has cost as much as dropping them will
+                steps.keep(kept)
+                alive, limit, ids, keys = alive[kept], limit[kept], ids[kept], keys[kept.cpu().numpy()]
+                ended, wasted = ended[kept], 0
+        logits = steps.step(ids)
+    found = zip(ids_of.tolist(), logprobs_of.tolist(), lengths.tolist(), strict=True)
+    pairs = [(ids[:length], logprobs[:length]) for ids, logprobs, length in found]
     if not all(math.isfinite(sum(logprobs)) for _, logprobs in pairs):
         raise ValueError("the model's log-probabilities are not finite: damaged weights, or too narrow a compute_type")
     return pairs
@@ -218,7 +215,7 @@ class ModelSteps:
     def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
         self.model, self.cache, self.pad, self.length = model, cache, pad, length
         self.options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
-        self.keep(rows, first=True)
+        self._select(rows)
         for layer in cache.layers:
             if isinstance(layer, _BufferLayer) and layer.is_initialized:
                 layer.reserve(length + most)
@@ -234,136 +231,132 @@ class ModelSteps:
         out = self.model(input_ids=ids[:, None], past_key_values=self.cache, use_cache=True, **options)
         return out.logits[:, -1].float()
 
-    def keep(self, rows: torch.Tensor, first: bool = False) -> None:
+    def keep(self, rows: torch.Tensor) -> None:
+        self._select(rows)
+        if self.pad is not None:
+            self.pad = self.pad[rows]
+
+    def _select(self, rows: torch.Tensor) -> None:
         for layer in self.cache.layers:
             if hasattr(layer, "batch_select_indices") and layer.is_initialized:
                 layer.batch_select_indices(rows)
-        if self.pad is not None and not first:
-            self.pad = self.pad[rows]
 
 
 # Steps of plain decoders ----------------------------------------------------------------------------------------------
+def is_plain(config: PretrainedConfig) -> bool:
+    """Whether models of this configuration compute in every layer just what `PlainSteps` does."""
+    if config.model_type not in _PLAIN:
+        return False
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    rope = config.rope_parameters
+    return (
+        kinds == {"full_attention"}
+        and (config.model_type != "mistral" or config.sliding_window is None)
+        and config.hidden_act == "silu"
+        and rope["rope_type"] in ("default", "linear", "llama3")
+        and rope.get("partial_rotary_factor", 1.0) == 1.0
+    )
+
+
 class PlainSteps:
     """Steps of a Llama-type decoder on the CPU, computed here from the model's own weights.
 
     Per layer: norm, query/key/value projections (query and key norms where the model has them), rotary positions, the
     attention of a group of query heads to its one key-value head as two small matrix products, gated feed-forward.
-    Keys are held with the position last, values too in float32: the layouts in which these products were fastest.
+    Keys are held with the position last: the layout in which these products were fastest.
     """
 
     @staticmethod
     def fits(model: PreTrainedModel) -> bool:
-        """Whether the model is one whose every layer computes just this."""
-        config = model.config
-        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-        plain = (
-            config.model_type in _PLAIN
-            and type(model).__name__.endswith("ForCausalLM")
-            and kinds == {"full_attention"}
-            and (config.model_type != "mistral" or config.sliding_window is None)
-            and config.hidden_act == "silu"
-            and config.rope_parameters["rope_type"] in ("default", "linear", "llama3")
-            and config.rope_parameters.get("partial_rotary_factor", 1.0) == 1.0
-        )
-        # adapters and quantised weights replace the linear layers by modules of their own
-        return plain and model.device.type == "cpu" and all(
-            type(module) is torch.nn.Linear
-            for layer in model.model.layers
-            for name, module in layer.named_modules()
-            if name.endswith("_proj")
-        )
+        """Whether the model is on the CPU, of a plain configuration, and made of plain linear layers."""
+        # adapters and quantised weights put modules of their own in the place of linear layers
+        return model.device.type == "cpu" and is_plain(model.config) and hasattr(model, "lm_head") and all(
+            type(module) is torch.nn.Linear for name, module in model.named_modules() if name.endswith("_proj")
+        )  # fmt: skip
 
     def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
         config, self.model, self.pad, self.length = model.config, model, pad, length
-        attention = model.model.layers[0].self_attn
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
-        self.width, self.epsilon, dtype = attention.head_dim, config.rms_norm_eps, model.dtype
-        capacity = -(-(length + most) // 32) * 32 + 16  # an odd multiple of a cache line: columns spread over the sets
-        shape = (len(rows), self.key_heads, self.width, capacity)
-        self.flip = dtype != torch.float32
-        self.keys = [torch.empty(shape, dtype=dtype) for _ in cache.layers]
-        self.values = [torch.empty(shape, dtype=dtype) for _ in cache.layers]
-        if self.flip:
-            self.values = [v.view(*shape[:2], capacity, self.width) for v in self.values]
+        self.width, self.epsilon, dtype = model.model.layers[0].self_attn.head_dim, config.rms_norm_eps, model.dtype
+        # The kernels of half types are made anew for every shape: let theirs grow in strides, and hide the unused end.
+        self.stride = 1 if dtype == torch.float32 else 32
+        capacity = -(-(length + most) // 32) * 32
+        capacity += 16 if capacity % 64 == 0 else 0  # rows of keys spread over the processor's cache sets
+        self.keys = [torch.zeros(len(rows) * self.key_heads, self.width, capacity, dtype=dtype) for _ in cache.layers]
+        self.values = [torch.zeros(len(rows) * self.key_heads, capacity, self.width, dtype=dtype) for _ in cache.layers]
         for layer, keys, values in zip(cache.layers, self.keys, self.values, strict=True):
-            keys[..., :length] = layer.keys[rows].transpose(2, 3)
-            if self.flip:
-                values[:, :, :length] = layer.values[rows]
-            else:
-                values[..., :length] = layer.values[rows].transpose(2, 3)
+            keys[:, :, :length] = layer.keys[rows].flatten(0, 1).transpose(1, 2)
+            values[:, :length] = layer.values[rows].flatten(0, 1)
         cos, sin = model.model.rotary_emb(torch.empty(0, dtype=dtype), torch.arange(length + most)[None])
         self.cos, self.sin = cos[0], torch.cat((-sin[0, :, : self.width // 2], sin[0, :, self.width // 2 :]), -1)
-        self.scales = [self._scale(layer.self_attn) for layer in model.model.layers]
-        self.bias = None
-        if pad is not None:
-            ahead = torch.arange(capacity) < pad[:, None]
-            self.bias = torch.zeros(ahead.shape, dtype=dtype).masked_fill_(ahead, -math.inf)[:, None, None]
+        self.weights = [self._gather(layer) for layer in model.model.layers]
+        self.bias = None  # added to scores, (rows or 1, 1, 1, capacity): 0 where a row may look, -inf where not
+        if pad is not None or self.stride > 1:
+            places = torch.arange(capacity)
+            hidden = (places >= length) | (places < (torch.zeros(1) if pad is None else pad)[:, None])
+            self.bias = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -math.inf)[:, None, None]
 
-    def _scale(self, attention) -> torch.Tensor:
-        """Factors of query and key heads, (heads, width): their norms' weights; queries by 1/sqrt(width) too."""
-        ones = torch.ones(self.width, dtype=self.model.dtype)
-        query, key = (attention.q_norm.weight, attention.k_norm.weight) if self._normed(attention) else (ones, ones)
-        return torch.cat((query.expand(self.heads, -1) * attention.scaling, key.expand(self.key_heads, -1)))
-
-    @staticmethod
-    def _normed(attention) -> bool:
-        return hasattr(attention, "q_norm")
+    def _gather(self, layer) -> tuple:
+        """A layer's weights, as views ready for use; heads are scaled by their norms, queries by 1/sqrt(width) too."""
+        attention, mlp = layer.self_attn, layer.mlp
+        query = key = torch.ones(self.width, dtype=self.model.dtype)
+        if normed := hasattr(attention, "q_norm"):
+            query, key = attention.q_norm.weight, attention.k_norm.weight
+        scale = torch.cat((query.expand(self.heads, -1) * attention.scaling, key.expand(self.key_heads, -1)))
+        linears = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.gate_proj, mlp.up_proj,
+                   mlp.down_proj)  # fmt: skip
+        norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+        return normed, scale, *norms, *((linear.weight.t(), linear.bias) for linear in linears)
 
     def step(self, ids: torch.Tensor) -> torch.Tensor:
-        trunk, count, t = self.model.model, len(ids), self.length
-        if self.pad is None:
-            cos, sin = self.cos[t], self.sin[t]
-        else:
+        trunk, count, heads, t, width = self.model.model, len(ids), self.heads, self.length, self.width
+        all_heads, half = count * self.key_heads, width // 2
+        cos, sin = self.cos[t], self.sin[t]
+        if self.pad is not None:
             cos, sin = self.cos[t - self.pad][:, None], self.sin[t - self.pad][:, None]
+        if self.bias is not None:
+            self.bias[..., t] = 0
         self.length = t + 1
         x = trunk.embed_tokens(ids)
-        for layer, scale, keys, values in zip(trunk.layers, self.scales, self.keys, self.values, strict=True):
-            attention, mlp = layer.self_attn, layer.mlp
-            h = self._norm(x, layer.input_layernorm)
-            both = torch.cat((attention.q_proj(h), attention.k_proj(h)), -1).view(count, -1, self.width)
-            if self._normed(attention):
-                both = functional.rms_norm(both, (self.width,), None, self.epsilon)
+        for weights, keys, values in zip(self.weights, self.keys, self.values, strict=True):
+            normed, scale, before, between, query, key, value, out, gate, up, down = weights
+            h = self._norm(x, before)
+            both = torch.cat((_project(h, *query), _project(h, *key)), 1).view(count, -1, width)
+            if normed:
+                both = functional.rms_norm(both, (width,), None, self.epsilon)
             both = both * scale
-            both = torch.addcmul(both * cos, both.roll(self.width // 2, -1), sin)
-            keys[:count, :, :, t] = both[:, self.heads :]
-            value = attention.v_proj(h).view(count, self.key_heads, self.width)
-            if self.flip:
-                values[:count, :, t] = value
-            else:
-                values[:count, :, :, t] = value
-            x = _add(x, self._attend(both[:, : self.heads], keys[:count], values[:count]), attention.o_proj)
-            h = self._norm(x, layer.post_attention_layernorm)
-            x = _add(x, functional.silu(mlp.gate_proj(h)).mul_(mlp.up_proj(h)), mlp.down_proj)
-        return self.model.lm_head(self._norm(x, trunk.norm)).float()
+            both = torch.addcmul(both * cos, both.roll(half, -1), sin)
+            keys, values = keys[:all_heads], values[:all_heads]
+            keys[:, :, t] = both[:, heads:].reshape(-1, width)
+            values[:, t] = _project(h, *value).view(-1, width)
+            x = _add(x, self._attend(both[:, :heads].reshape(all_heads, -1, width), keys, values).view(count, -1), *out)
+            h = self._norm(x, between)
+            x = _add(x, functional.silu(_project(h, *gate)).mul_(_project(h, *up)), *down)
+        return self.model.lm_head(self._norm(x, trunk.norm.weight)).float()
 
-    def _norm(self, x: torch.Tensor, norm) -> torch.Tensor:
-        return functional.rms_norm(x, norm.weight.shape, norm.weight, self.epsilon)
+    def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return functional.rms_norm(x, weight.shape, weight, self.epsilon)
 
     def _attend(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """Attention of one position, (rows, heads * width), to all before it and itself."""
-        count, t = len(query), self.length
-        query = query.reshape(count * self.key_heads, -1, self.width)
-        scores = torch.bmm(query, keys.flatten(0, 1)[..., :t])
+        """Attention of one position to itself and all before it: (rows * key heads, heads of a group, width)."""
+        t = -(-self.length // self.stride) * self.stride
+        scores = torch.bmm(query, keys[..., :t])
         if self.bias is not None:
-            scores = (scores.view(count, self.key_heads, -1, t) + self.bias[..., :t]).view(scores.shape)
-        weights = torch.softmax(scores, -1)
-        if self.flip:
-            return torch.bmm(weights, values.flatten(0, 1)[:, :t]).view(count, -1)
-        out = torch.bmm(values.flatten(0, 1)[..., :t], weights.transpose(1, 2))
-        return out.transpose(1, 2).reshape(count, -1)
+            scores = (scores.view(-1, self.key_heads, query.shape[1], t) + self.bias[..., :t]).view(scores.shape)
+        return torch.bmm(torch.softmax(scores, -1), values[:, :t])
 
     def keep(self, rows: torch.Tensor) -> None:
-        count, t = len(rows), self.length
-        for keys, values in zip(self.keys, self.values, strict=True):
-            keys[:count, ..., :t] = keys[..., :t][rows]
-            if self.flip:
-                values[:count, :, :t] = values[:, :, :t][rows]
-            else:
-                values[:count, ..., :t] = values[..., :t][rows]
         if self.pad is not None:
             self.pad, self.bias = self.pad[rows], self.bias[rows]
+        t, places = self.length, (rows[:, None] * self.key_heads + torch.arange(self.key_heads)).flatten()
+        for keys, values in zip(self.keys, self.values, strict=True):
+            keys[: len(places), :, :t] = keys[:, :, :t][places]
+            values[: len(places), :t] = values[:, :t][places]
 
 
-def _add(x: torch.Tensor, y: torch.Tensor, linear: torch.nn.Linear) -> torch.Tensor:
-    """x + linear(y)."""
-    return torch.addmm(x, y, linear.weight.t()) if linear.bias is None else x + linear(y)
+def _project(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
+
+
+def _add(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return torch.addmm(x, y, weight) if bias is None else x + torch.addmm(bias, y, weight)

@@ -18,7 +18,7 @@ import ctranslate2
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.base import BasePolicy, Job, Row, Sampling, make_batches
+from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, make_batches
 from game24lab.export import export_ctranslate2, read_card
 
 _SMALL = 50_000_000  # parameters up to which several workers of one thread beat one worker of several
@@ -28,7 +28,7 @@ _CACHE_BYTES = 2**30  # of keys and values in one call
 Call = tuple[list[int], int]  # jobs, and how many samples of each
 
 
-class CTranslate2Policy(BasePolicy):
+class CTranslate2Policy(TextPolicy):
     """An exported model. Each worker is a generator of its own: workers of one would draw the same random numbers."""
 
     name = "ctranslate2"

@@ -5,16 +5,20 @@ It does not know of texts or checkpoints.
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.base import BasePolicy, Job, Row, Sampling, describe, make_batches
 from game24lab.backends.decoding import decode, make_keys
+from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, describe, make_batches
 
 _CACHE_BYTES = 2**30  # of keys and values in one batch on a CPU
+_SHARE = 24  # rows from which on another thread with a batch of its own pays, rather than more threads for one batch
 
 
-class TransformersPolicy(BasePolicy):
+class TransformersPolicy(TextPolicy):
     """A model in memory. It reads the live weights: what trains is what samples."""
 
     name = "transformers"
@@ -36,17 +40,41 @@ class TransformersPolicy(BasePolicy):
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
         marks = torch.zeros(self.card.vocabulary, dtype=torch.bool)
         marks[[stop for stop in stops if stop < self.card.vocabulary]] = True
+        threads = torch.get_num_threads()
+        total = sum(len(job.keys) for job in jobs)
+        workers = max(1, min(threads, total // _SHARE)) if self.device == "cpu" else 1
+        room = max(1, (self.max_batch_tokens or self._room()) // workers)
+        batches = make_batches(jobs, max(1, -(-total // workers)), room)
+
+        def work(batch: list[tuple[int, range]]) -> list[tuple[int, Row]]:
+            if workers > 1:
+                torch.set_num_threads(1)
+            return self._decode(jobs, batch, marks, sampling)
+
+        training = self.model.training
+        self.model.eval()
+        try:
+            with ThreadPoolExecutor(workers) as pool:
+                found = list(pool.map(work, batches)) if workers > 1 else list(map(work, batches))
+        finally:
+            if training:
+                self.model.train()
+            if workers > 1:
+                torch.set_num_threads(threads)
         results: list[list[Row]] = [[] for _ in jobs]
-        for batch in make_batches(jobs, 2**20, self.max_batch_tokens or self._room()):
-            rows = [(place, *jobs[index].keys[row]) for place, (index, part) in enumerate(batch) for row in part]
-            places, seeds, numbers = zip(*rows, strict=True)
-            found = decode(
-                self.model, [jobs[index].ids for index, _ in batch], places, make_keys(seeds, numbers),
-                [jobs[batch[place][0]].limit for place in places], marks, sampling,
-            )  # fmt: skip
-            for place, row in zip(places, found, strict=True):
-                results[batch[place][0]].append(row)
+        for index, row in itertools.chain(*found):
+            results[index].append(row)
         return results
+
+    def _decode(
+        self, jobs: list[Job], batch: list[tuple[int, range]], marks: torch.Tensor, sampling: Sampling
+    ) -> list[tuple[int, Row]]:
+        rows = [(place, *jobs[index].keys[row]) for place, (index, part) in enumerate(batch) for row in part]
+        places, seeds, numbers = zip(*rows, strict=True)
+        limits = [jobs[batch[place][0]].limit for place in places]
+        prompts = [jobs[index].ids for index, _ in batch]
+        found = decode(self.model, prompts, places, make_keys(seeds, numbers), limits, marks, sampling)
+        return [(batch[place][0], row) for place, row in zip(places, found, strict=True)]
 
     def _room(self) -> int:
         """Tokens whose keys and values fit a batch."""

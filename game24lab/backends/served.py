@@ -14,12 +14,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from game24lab.backends.base import BasePolicy, Card, Job, Row, Sampling
+from game24lab.backends.policy import Card, Job, Row, Sampling, TextPolicy
 
 _TOKEN = "token_id:"  # how vLLM writes a token under `return_tokens_as_token_ids`
 
 
-class ServerPolicy(BasePolicy):
+class ServerPolicy(TextPolicy):
     """A served model. Its log-probabilities are the model's own where the server reports raw ones (vLLM's default)."""
 
     name = "server"

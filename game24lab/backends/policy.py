@@ -128,7 +128,7 @@ def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card
     )
 
 
-class BasePolicy:
+class TextPolicy:
     """A policy without its engine: subclasses fill in `_sample`, jobs to rows."""
 
     name: str
