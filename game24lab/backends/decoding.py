@@ -42,9 +42,9 @@ def make_keys(seeds: Sequence[int], samples: Sequence[int]) -> np.ndarray:
 
 
 def draw_uniform(keys: np.ndarray, step: int) -> np.ndarray:
-    """A number in [0, 1) a row, 24 bits, for token `step`."""
+    """A number in (0, 1) a row for token `step`: the middle of one of 2**23 equal parts, never an end."""
     bits = _mix(keys + np.uint64((step + 1) * _GOLDEN % 2**64))
-    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+    return ((bits >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-23)
 
 
 def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,56 @@
+"""Random checkpoints of a few thousand parameters, of several architectures, for tests of generation and export."""
+
+import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from game24lab.models import make_tokenizer, save_checkpoint
+
+WINDOW = 96
+SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "max_position_embeddings": WINDOW,
+         "bos_token_id": None, "initializer_range": 0.25}  # fmt: skip
+
+
+def _grouped(heads, key_heads, **more):
+    return {**SHAPE, "num_attention_heads": heads, "num_key_value_heads": key_heads, "head_dim": 32 // heads, **more}
+
+
+KINDS = {
+    "qwen3": lambda ids: Qwen3ForCausalLM(Qwen3Config(**ids, **_grouped(4, 1, tie_word_embeddings=True))),
+    "llama": lambda ids: LlamaForCausalLM(LlamaConfig(**ids, **_grouped(4, 2, tie_word_embeddings=False))),
+    "qwen2": lambda ids: Qwen2ForCausalLM(Qwen2Config(**ids, **_grouped(2, 2))),  # with biases
+    "mistral": lambda ids: MistralForCausalLM(MistralConfig(**ids, **_grouped(4, 2, sliding_window=8))),
+    "gemma2": lambda ids: Gemma2ForCausalLM(Gemma2Config(**ids, **_grouped(4, 2, sliding_window=8))),
+    "gpt2": lambda ids: GPT2LMHeadModel(
+        GPT2Config(**ids, n_embd=32, n_layer=2, n_head=2, n_positions=WINDOW, initializer_range=0.25, bos_token_id=None)
+    ),
+}
+
+
+def make(kind, seed=0):
+    """A random model and its tokenizer. Weights are large, so that distributions are far from uniform."""
+    tokenizer = make_tokenizer()
+    ids = {"vocab_size": -(-len(tokenizer) // 8) * 8, "eos_token_id": tokenizer.eos_token_id,
+           "pad_token_id": tokenizer.pad_token_id}  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return KINDS[kind](ids).eval(), tokenizer
+
+
+def save(kind, folder, seed=0):
+    """The folder, with such a checkpoint in it."""
+    model, tokenizer = make(kind, seed)
+    save_checkpoint(model, tokenizer, folder)
+    return folder
