@@ -99,10 +99,10 @@ class CriticConfig:
     """How to train a critic; the defaults suit the `tiny` preset."""
 
     policy: str = ""  # checkpoint folder whose trunk the critic starts from
-    epochs: float = 4.0
+    epochs: float = 20.0
     batch_size: int = 256  # positions a step
     learning_rate: float = 2e-3  # AdamW's, for embeddings, norms and the value head
-    matrix_learning_rate: float = 5e-3  # Muon's
+    matrix_learning_rate: float = 6e-3  # Muon's
     weight_decay: float = 0.1
     held_out: float = 0.05  # share of positions kept for validation
     precision: str = "auto"  # "auto", "bf16", "fp32"
