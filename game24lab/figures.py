@@ -147,7 +147,7 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     """What an attempt costs, as stacked bars: one bar per row (`arm`), one piece per further column, in `unit`."""
     _need(table, "arm")
     parts = [column for column in table if column != "arm"]
-    figure = _figure(f"{unit} per problem (mean)", "", height=120 + 26 * len(table))
+    figure = _figure(f"mean {unit} a problem", "", height=120 + 26 * len(table))
     for part, colour in zip(parts, cycle(PALETTE), strict=False):
         arms = [_plain(arm) for arm in table["arm"]][::-1]
         figure.add_bar(x=table[part][::-1], y=arms, orientation="h", name=_plain(part), marker={"color": colour})

@@ -3,6 +3,7 @@ on, and the notebook's own kernel is asked what it saw."""
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -110,36 +111,48 @@ class Kernel:
 
 
 @pytest.fixture(scope="module")
-def notebook(lab):
-    """A notebook with the widget, opened and run: the page, the kernel, the tree."""
+def browser():
     from playwright.sync_api import sync_playwright
 
-    url, folder, runtime = lab
-    tree = grow_tree()
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+def open_notebook(browser, lab, name: str):
+    """A notebook opened, all its cells set running, its widget drawn: the page and the kernel."""
+    url, _, runtime = lab
+    busy = {kernel["id"] for kernel in read(f"{url}/api/kernels")}
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(1000 * PATIENCE)
+    page.goto(f"{url}/lab/tree/{name}?reset")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    # the page's own indicator says idle before there is a kernel
+    ready = wait_for(lambda: [kernel for kernel in read(f"{url}/api/kernels") or () if kernel["id"] not in busy
+                              and kernel["execution_state"] == "idle" and kernel["connections"]], "a kernel")[0]
+    page.wait_for_function("window.jupyterapp !== undefined")
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_selector(".game24-treeview canvas.tree")
+    page.locator(".game24-treeview").scroll_into_view_if_needed()
+    return page, Kernel(runtime, ready["id"])
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, browser):
+    """A notebook with the widget, opened and run: the page, the kernel, the tree."""
+    folder, tree = lab[1], grow_tree()
     (folder / "tree.json").write_text(tree.to_json())
     cells = ["from pathlib import Path\nfrom game24lab.treeview.widget import TreeView",
              "view = TreeView(Path('tree.json').read_text(), height=520)\nview", "done = True"]  # fmt: skip
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "tree.ipynb")
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(1000 * PATIENCE)
-        page.goto(f"{url}/lab/tree/tree.ipynb")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        # the page's own indicator says idle before there is a kernel
-        ready = wait_for(lambda: [kernel for kernel in read(f"{url}/api/kernels") or ()
-                                  if kernel["execution_state"] == "idle" and kernel["connections"]], "a kernel")[0]
-        page.wait_for_function("window.jupyterapp !== undefined")
-        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.wait_for_selector(".game24-treeview canvas.tree")
-        page.locator(".game24-treeview").scroll_into_view_if_needed()
-        kernel = Kernel(runtime, ready["id"])
-        yield page, kernel, tree
-        kernel.client.stop_channels()
-        browser.close()
+    page, kernel = open_notebook(browser, lab, "tree.ipynb")
+    yield page, kernel, tree
+    kernel.client.stop_channels()
+    page.close()
 
 
 def state(page) -> dict:
@@ -233,3 +246,29 @@ def test_theme_follows_the_notebook(notebook):
     assert state(page)["theme"] == "light"
     page.evaluate("jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
     wait_for(lambda: state(page)["theme"] == "dark", "the dark theme")
+
+
+def test_the_search_notebook_by_hand(lab, browser):
+    """`05_search` as it ships: all cells run, the form searches, the tree is drawn, clicked on, and Python sees it."""
+    source = Path(__file__).parents[1] / "notebooks" / "05_search.ipynb"
+    notebook = nbformat.read(source, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    small = {"output": "'runs/by_hand'", "held_out": "3", "n": "4", "simulations": "4"}
+    for name, value in small.items():
+        cell.source = re.sub(rf"(?m)^{name} = .*?(?=  #)", f"{name} = {value}", cell.source)
+    nbformat.write(notebook, lab[1] / source.name)
+    page, kernel = open_notebook(browser, lab, source.name)
+    wait_for(lambda: state(page)["nodes"] > 1, "the tree")
+    node = next(n for n in state(page)["shown"] if n > 0)
+    place = page.evaluate(f"{API}.positionOf({node})")
+    page.mouse.click(place["x"], place["y"])
+    wait_for(lambda: kernel.ask("explorer.view.selected") == str(node), "the kernel to know of the click")
+    page.get_by_role("textbox", name="puzzle").fill("3 3 8 8")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Search", exact=True).click()
+    wait_for(lambda: kernel.ask("explorer.view.tree['meta']['problem']") == "[3, 3, 8, 8]", "the search")
+    last = int(kernel.ask("explorer.view.nodes")) - 1
+    wait_for(lambda: state(page)["step"] == last, "the tree to have grown")
+    wait_for(lambda: kernel.ask("run.status") == "'finished'", "the last cell")
+    kernel.client.stop_channels()
+    page.close()

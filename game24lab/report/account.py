@@ -177,7 +177,11 @@ def _tell_pictures(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> 
     """Learning curves, calibration, trees."""
     blocks: list[Block] = []
     if numbers["training"]:
-        blocks.append(_tell_training(evidence, numbers["training"]))
+        trained = [one for one in evidence if one.training is not None]
+        for name in dict.fromkeys(one.run.name for one in trained):  # losses of different kinds do not compare
+            mine = {one.run.id: one for one in trained if one.run.name == name}
+            ends = [end for end in numbers["training"] if end["run"] in mine]
+            blocks.append(_tell_training(list(mine.values()), ends))
     for entry in numbers["calibration"]:
         values = pd.DataFrame(entry["values"])
         figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), values)
@@ -193,7 +197,7 @@ def _tell_pictures(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> 
 
 
 def _tell_training(evidence: Sequence[ev.Evidence], ends: list[dict[str, Any]]) -> Picture:
-    """All training logs in one figure."""
+    """The training logs of one kind of run in one figure."""
     logs = {one.run.id: one.training.assign(run=f"{one.run.name}") for one in evidence if one.training is not None}
     if len({log["run"].iloc[0] for log in logs.values()}) < len(logs):
         logs = {run: log.assign(run=log["run"] + f" [{run[:4]}]") for run, log in logs.items()}
