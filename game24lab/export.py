@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 import torch
 from ctranslate2.converters import transformers as converters
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,19 +36,29 @@ _HASHED = 256 * 2**20  # bytes of a weight file up to which its content is hashe
 
 
 def is_exportable(config: Any) -> bool:
-    """Whether CTranslate2 has a loader for models of this configuration."""
-    return type(config).__name__ in converters._MODEL_LOADERS
+    """Whether CTranslate2 has a loader for models of this configuration, and computes what they compute.
+
+    It has loaders for models with attention windows and capped logits, but runs these without caps, and with windows
+    only as long as a prompt is shorter.
+    """
+    text = config.get_text_config(decoder=True)
+    windowed = ["sliding_attention"] if getattr(text, "sliding_window", None) else []
+    kinds = set(getattr(text, "layer_types", None) or windowed)
+    capped = [getattr(text, name, None) for name in ("attn_logit_softcapping", "final_logit_softcapping")]
+    return type(config).__name__ in converters._MODEL_LOADERS and kinds <= {"full_attention"} and not any(capped)
 
 
 def export_ctranslate2(
-    model: PreTrainedModel | str | Path, output: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None
-) -> Path:
+    model: PreTrainedModel | str | Path, output: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None,
+    check: bool = True,
+) -> Path:  # fmt: skip
     """Write a model, or the checkpoint of a folder or hub id, as a CTranslate2 model folder and return its path.
 
     Weights keep their type; CTranslate2 converts them when it loads them (`compute_type`). The folder appears complete
     or not at all; an older one of that name is replaced. `tokenizer` is needed with a model in memory. Special tokens
     that the tokenizer lacks (a null one would crash CTranslate2) are named after its end token, ids without a token
-    `<extra_id_N>`. Raises ValueError for a broken checkpoint, an architecture without a loader, unmerged adapters.
+    `<extra_id_N>`. With `check` the export is run once beside the model. Raises ValueError for a broken checkpoint, an
+    architecture that CTranslate2 does not run, unmerged adapters, and an export that computes something else.
     """
     if not isinstance(model, torch.nn.Module):
         model, tokenizer = load_checkpoint(model, dtype="auto")
@@ -61,6 +72,8 @@ def export_ctranslate2(
         spec.save(str(draft))
         card = {"version": _VERSION, **asdict(describe(model, tokenizer))}
         (draft / CARD).write_text(json.dumps(card, indent=1))
+        if check:
+            _compare(model, draft)
         draft.chmod(0o755)
         _replace(draft, output)
     finally:
@@ -122,6 +135,31 @@ def _build_spec(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> A
     return spec
 
 
+def load_generator(export: Path, **options: Any) -> ctranslate2.Generator:
+    """A generator of an export. Building one changes torch's number of threads; here that is put back."""
+    threads = torch.get_num_threads()
+    try:
+        return ctranslate2.Generator(str(export), **options)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
+def _compare(model: PreTrainedModel, export: Path) -> None:
+    """ValueError unless the export gives the model's own log-probabilities on a few tokens."""
+    ids = [number * 7919 % model.get_input_embeddings().weight.shape[0] for number in range(1, 9)]
+    training = model.training
+    live = torch.log_softmax(model.eval()(torch.tensor([ids], device=model.device)).logits[0].float(), -1).cpu()
+    model.train(training)
+    generator = load_generator(export, compute_type="float32", intra_threads=1)
+    other = torch.from_numpy(np.array(generator.forward_batch([ids], return_log_probs=True)))[0]
+    gap = (live - other)[live > -12].abs().max().item()
+    if not gap < (0.01 if model.dtype == torch.float32 else 0.5):
+        name = type(model.config).__name__
+        raise ValueError(f"{name}: CTranslate2 computes something else (log-probabilities differ by {gap:.3g}); "
+                         "backend 'transformers' is right")  # fmt: skip
+
+
 def _share(model: PreTrainedModel) -> PreTrainedModel:
     """A copy of the modules around the same parameters: CTranslate2's loaders take the modules apart."""
     memo = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
@@ -145,7 +183,9 @@ def _name_tokens(tokenizer: PreTrainedTokenizerBase, size: int) -> list[str]:
     known = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
     for index in range(size):
         name = known[index] if index < len(known) else None
-        named[f"<extra_id_{index}>" if name is None or name in named else name] = None
+        while name is None or name in named:
+            name = f"<extra_id_{index}>" if name is None else f"<{name}>"
+        named[name] = None
     return list(named)
 
 

@@ -64,7 +64,7 @@ def load_policy(
             raise ValueError(f"{name} {value!r}: one of {', '.join(known)} is accepted")
     if max_batch_tokens is not None and (type(max_batch_tokens) is not int or max_batch_tokens < 1):
         raise ValueError(f"max_batch_tokens {max_batch_tokens!r}: a whole number of at least 1 is accepted")
-    if (url is None) == (backend == "server") or (url is not None and backend not in ("auto", "server")):
+    if (backend == "server" and url is None) or (url is not None and backend not in ("auto", "server")):
         raise ValueError(f"url {url!r} with backend {backend!r}: backend 'server' needs a url, and only it takes one")
     if url is not None:
         return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
@@ -100,7 +100,7 @@ def _choose_backend(checkpoint: str | Path, device: str, work: str) -> tuple[str
         return "transformers", "auto: long traces on a CPU, where its preallocated key-value cache is fastest"
     if is_exportable(config):
         return "ctranslate2", "auto: short lines on a CPU"
-    return "transformers", f"auto: CTranslate2 has no loader for {type(config).__name__}"
+    return "transformers", f"auto: CTranslate2 does not run {type(config).__name__} models"
 
 
 def _choose_type(compute_type: str, device: str) -> torch.dtype:

@@ -19,7 +19,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, make_batches
-from game24lab.export import export_ctranslate2, read_card
+from game24lab.export import export_ctranslate2, load_generator, read_card
 
 _SMALL = 50_000_000  # parameters up to which several workers of one thread beat one worker of several
 _ROWS = 512  # of one call: more gain nothing and leave the processor's cache
@@ -52,20 +52,16 @@ class CTranslate2Policy(TextPolicy):
         self._load()
 
     def _load(self) -> None:
-        threads = torch.get_num_threads()
         start = next([name] for name in self._names if name is not None)
         self._generators = []
-        try:
-            for worker in range(self.workers):
-                # the seed is global, and a generator's thread takes it when it first samples
-                ctranslate2.set_random_seed((self.seed + 7919 * (worker + self.workers * self._updates)) % 2**31)
-                generator = ctranslate2.Generator(
-                    str(self.export), device=self.device, compute_type=self.compute_type, intra_threads=self.threads
-                )
-                generator.generate_batch([start], max_length=1, sampling_topk=0)
-                self._generators.append(generator)
-        finally:
-            torch.set_num_threads(threads)  # building a generator changes it
+        for worker in range(self.workers):
+            # the seed is global, and a generator's thread takes it when it first samples
+            ctranslate2.set_random_seed((self.seed + 7919 * (worker + self.workers * self._updates)) % 2**31)
+            generator = load_generator(
+                self.export, device=self.device, compute_type=self.compute_type, intra_threads=self.threads
+            )
+            generator.generate_batch([start], max_length=1, sampling_topk=0)
+            self._generators.append(generator)
 
     def update(self, model: PreTrainedModel) -> None:
         """Take over the weights of a model in memory: export it to a folder of this policy's own and load that."""
@@ -74,7 +70,7 @@ class CTranslate2Policy(TextPolicy):
             weakref.finalize(self, shutil.rmtree, own, ignore_errors=True)
             self.export = Path(own) / "export"
         self._updates += 1
-        export_ctranslate2(model, self.export, tokenizer=self.tokenizer)
+        export_ctranslate2(model, self.export, tokenizer=self.tokenizer, check=False)
         self._load()
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:

@@ -159,6 +159,8 @@ class TextPolicy:
     ) -> list[list[Completion]]:  # fmt: skip
         """As `Policy.generate`."""
         sampling = Sampling(max_tokens, temperature, top_p, top_k)
+        if top_k == 1:  # greedy too, and CTranslate2 insists on it
+            sampling = Sampling(max_tokens, temperature=0)
         if isinstance(prompts, str) or not all(isinstance(prompt, str) for prompt in prompts):
             raise ValueError(f"prompts {str(prompts)[:60]!r}: a list of texts is accepted")
         counts = _check_counts(n, len(prompts))
@@ -170,7 +172,8 @@ class TextPolicy:
                 self._check_length(index, ids)
                 rows = keys.setdefault(ids, [])
                 # greedy copies are copies: one row will do
-                rows += [(seeds[index], j) for j in range(count)] if temperature else [(0, 0)][len(rows) :]
+                drawn = [(seeds[index], j) for j in range(count)]
+                rows += drawn if sampling.temperature else [(0, 0)][len(rows) :]
         jobs = [Job(ids, tuple(rows), self._limit(ids, max_tokens)) for ids, rows in keys.items()]
         stops = self.card_ends | self.line_ends if stop_line else self.card_ends
         found = [self._complete(rows, stops, stop_line) for rows in self._sample(jobs, sampling, stops, stop_line)]
@@ -178,8 +181,8 @@ class TextPolicy:
         results = []
         for ids, count in zip(encoded, counts, strict=True):
             given = done.get(ids, [])
-            results.append(given[:count] if temperature else given * count)
-            if temperature:
+            results.append(given[:count] if sampling.temperature else given * count)
+            if sampling.temperature:
                 done[ids] = given[count:]
         return results
 
