@@ -7,7 +7,7 @@ import torch
 
 from game24lab.backends import decoding
 from game24lab.backends.decoding import PlainSteps, choose, decode, draw_uniform, make_keys
-from game24lab.backends.policy import Sampling
+from game24lab.backends.policy import Sampling, describe
 
 PROMPTS = [[5, 6, 7], [9, 9, 9, 30, 31, 32, 40, 41], [50], [5, 6, 8]]
 PLAIN = ("qwen3", "llama", "qwen2")
@@ -71,7 +71,7 @@ def test_both_kinds_of_steps_agree(kind, monkeypatch):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [*PLAIN, "mistral", "gpt2"])
+@pytest.mark.parametrize("kind", tiny_models.KINDS)
 def test_a_sample_depends_on_its_seed_alone(kind):
     """Alone, in company, after others have left the batch: the same, but for a rounding now and then."""
     model, _ = tiny_models.make(kind)
@@ -177,6 +177,13 @@ def test_counted_randomness_is_even_and_uncorrelated():
     seeds = draw_uniform(make_keys(range(n), [0] * n), 0)
     assert abs(np.corrcoef(seeds[:-1], seeds[1:])[0, 1]) < 0.06
     assert not np.array_equal(make_keys([-1], [0]), make_keys([1], [0]))
+
+
+def test_models_without_a_cache_are_refused():
+    with pytest.raises(ValueError, match="MambaForCausalLM: a decoder with a key-value cache"):
+        run(tiny_models.make_recurrent())
+    with pytest.raises(ValueError, match="MambaForCausalLM: a decoder with a key-value cache"):
+        describe(tiny_models.make_recurrent(), None)
 
 
 def test_broken_weights_are_an_error():

@@ -6,8 +6,12 @@ from transformers import (
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    Lfm2Config,
+    Lfm2ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
     Qwen2Config,
@@ -37,6 +41,13 @@ KINDS = {
         GPT2Config(**ids, n_embd=32, n_layer=2, n_head=2, n_positions=WINDOW, initializer_range=0.25, bos_token_id=None)
     ),
 }
+# half of its layers keep a state instead of keys and values, and no engine but transformers has them
+KINDS["lfm2"] = lambda ids: Lfm2ForCausalLM(Lfm2Config(**ids, **_grouped(4, 2, layer_types=["conv", "full_attention"])))
+
+
+def make_recurrent():
+    """A model without keys and values, which our decoding does not take."""
+    return MambaForCausalLM(MambaConfig(vocab_size=100, hidden_size=16, num_hidden_layers=1)).eval()
 
 
 def make(kind, seed=0):

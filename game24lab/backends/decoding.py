@@ -113,7 +113,8 @@ def decode(
     if not all(prompts):
         raise ValueError("prompt without tokens: at least one token is needed to begin with")
     device, total, most = model.device, len(rows), max(limits)
-    logits, cache, pad, rows = _prefill(model, prompts, torch.tensor(rows, device=device))
+    rows = torch.tensor(rows, device=device)
+    logits, cache, pad = _prefill(model, prompts, rows)
     length = max(map(len, prompts))
     make = PlainSteps if PlainSteps.fits(model) else ModelSteps
     steps: Steps = make(model, cache, rows, pad, length, most)
@@ -149,11 +150,11 @@ def decode(
 
 
 def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torch.Tensor):
-    """Logits of the first token (rows, vocabulary), cache of the prompts, padding or None, each row's place in it."""
+    """Logits of the first token (rows, vocabulary), the cache of the prompts, padding of the rows or None."""
+    if not _takes(model, "past_key_values"):
+        raise ValueError(f"{type(model).__name__}: a decoder with a key-value cache is needed")
     cache = DynamicCache(config=model.config)
     cache.layers = [_BufferLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    if not all(hasattr(layer, "batch_select_indices") for layer in cache.layers):  # state that cannot be repeated later
-        prompts, rows = [prompts[row] for row in rows.tolist()], torch.arange(len(rows), device=rows.device)
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     longest = int(lengths.max())
     ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
@@ -164,7 +165,7 @@ def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: tor
         if _takes(model, "position_ids"):
             options["position_ids"] = (torch.arange(longest, device=model.device) - pad[:, None]).clamp_(min=0)
     logits = model(input_ids=ids, past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
-    return logits[rows], cache, None if pad is None else pad[rows], rows
+    return logits[rows], cache, None if pad is None else pad[rows]
 
 
 def _takes(model: PreTrainedModel, name: str) -> bool:
@@ -200,9 +201,9 @@ class _BufferLayer(DynamicLayer):
         self.keys, self.values = (buffer[:count, :, :end] for buffer in self.buffers)
         return self.keys, self.values
 
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these rows, in place where the buffer has them all."""
-        held = (self.keys[indices], self.values[indices])
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Keep these rows, in the buffer where there is one."""
+        held = (self.keys[beam_idx], self.values[beam_idx])
         if self.buffers is None:
             self.keys, self.values = held
         else:
@@ -238,8 +239,8 @@ class ModelSteps:
 
     def _select(self, rows: torch.Tensor) -> None:
         for layer in self.cache.layers:
-            if hasattr(layer, "batch_select_indices") and layer.is_initialized:
-                layer.batch_select_indices(rows)
+            if getattr(layer, "is_initialized", True):  # layers that use another's keys and values hold none
+                layer.reorder_cache(rows)
 
 
 # Steps of plain decoders ----------------------------------------------------------------------------------------------

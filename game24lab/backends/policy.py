@@ -111,8 +111,10 @@ class Card:
 
 
 def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card:
-    """The card of a model (a model on the meta device will do)."""
+    """The card of a model (a model on the meta device will do). ValueError for one without attention."""
     config = model.config.get_text_config(decoder=True)
+    if not getattr(config, "num_attention_heads", None):
+        raise ValueError(f"{type(model).__name__}: a decoder with a key-value cache is needed")
     ends = [tokenizer.eos_token_id]
     for source in (config, model.generation_config):
         given = getattr(source, "eos_token_id", None)
