@@ -1,0 +1,199 @@
+"""Benchmarks: ours beside the stock way, the same work in the same run, as ratios.
+
+All sides take turns and the median of their times counts; what they return is compared, so that a ratio never stands
+for less work. Nothing here is used by anything but the command line and tests.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from game24lab.critic import load_critic
+from game24lab.generation import load_policy
+from game24lab.models import find_pretrained, make_model, make_tokenizer, save_checkpoint
+from game24lab.search import engine
+from game24lab.search.mcts import mcts
+from game24lab.tasks import arithmetic
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.puzzles import list_puzzles, list_solvable
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison."""
+
+    name: str
+    work: str  # what both sides did
+    stock: float  # seconds of the stock way
+    ours: float  # seconds
+    how: str = ""  # what ours was
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast ours is."""
+        return self.stock / self.ours
+
+
+def _race(sides: Sequence[Callable[[], Any]], repeats: int) -> tuple[list[float], list[Any]]:
+    """Median seconds of all sides, run in turns, and what they returned last."""
+    times: list[list[float]] = [[] for _ in sides]
+    results: list[Any] = [None for _ in sides]
+    for _ in range(repeats):
+        for place, run in enumerate(sides):
+            start = time.perf_counter()
+            results[place] = run()
+            times[place].append(time.perf_counter() - start)
+    return list(map(statistics.median, times)), results
+
+
+# The solver -----------------------------------------------------------------------------------------------------------
+def bench_solver(every: int = 5, repeats: int = 1) -> list[Row]:
+    """Is 24 reachable, for every so-manieth of the 1,820 puzzles: the cold solver beside trying all expressions."""
+    puzzles = list_puzzles()[::every]
+
+    def solve() -> list[bool]:
+        for value in vars(arithmetic).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+        return [arithmetic.reachable(arithmetic.make_state(puzzle)) for puzzle in puzzles]
+
+    (stock, ours), found = _race([lambda: [_try_all(puzzle) for puzzle in puzzles], solve], repeats)
+    if found[0] != found[1]:
+        raise RuntimeError("solver and brute force disagree")
+    return [Row("solver", f"{len(puzzles)} puzzles, is 24 reachable", stock, ours, "exact solver, caches empty")]
+
+
+def _try_all(puzzle: Sequence[int]) -> bool:
+    """All orders, operators and bracketings of four numbers, in exact arithmetic, up to the first that makes 24."""
+    for numbers in set(itertools.permutations(map(Fraction, puzzle))):
+        for operators in itertools.product(arithmetic.OPERATORS, repeat=3):
+            if 24 in _bracketings(numbers, operators):
+                return True
+    return False
+
+
+def _bracketings(numbers: Sequence[Fraction], operators: Sequence[str]) -> Iterator[Fraction]:
+    a, b, c, d = numbers
+    f, g, h = operators
+
+    def make(left: Fraction | None, operator: str, right: Fraction | None) -> Fraction | None:
+        return None if left is None or right is None else arithmetic.apply(left, operator, right)
+
+    yield make(make(make(a, f, b), g, c), h, d)
+    yield make(make(a, f, make(b, g, c)), h, d)
+    yield make(make(a, f, b), g, make(c, h, d))
+    yield make(a, f, make(make(b, g, c), h, d))
+    yield make(a, f, make(b, g, make(c, h, d)))
+
+
+# Generation -----------------------------------------------------------------------------------------------------------
+SHAPES = ((1600, 40), (96, 1000))  # prompts, tokens each: short lines and long traces
+BACKENDS = (("auto", "auto"), ("ctranslate2", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
+
+
+def bench_generation(
+    shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 3, *, backends: Sequence[tuple[str, str]] = BACKENDS[:1],
+    size: str = "tiny",
+) -> list[Row]:  # fmt: skip
+    """Sampling of a fresh model of a preset size beside `generate` of transformers as it comes (float32, own cache).
+
+    Both sample the same number of tokens: end tokens end nothing here. Texts in, texts out on both sides; ours brings
+    log-probabilities too. `backends` are pairs of backend and compute type.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
+        folder = Path(root) / "model"
+        save_checkpoint(make_model(size, make_tokenizer()), make_tokenizer(), folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        model.generation_config.eos_token_id = None
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        for count, tokens in shapes:
+            prompts = [Game24().prompt(puzzle) for puzzle in itertools.islice(itertools.cycle(list_puzzles()), count)]
+
+            def stock(prompts: list[str] = prompts, tokens: int = tokens) -> int:
+                inputs = tokenizer(prompts, return_tensors="pt", padding=True)
+                out = model.generate(**inputs, do_sample=True, top_k=0, max_new_tokens=tokens)
+                texts = tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+                return len(texts) * (out.shape[1] - inputs["input_ids"].shape[1])
+
+            def ours(policy: Any, prompts: list[str] = prompts, tokens: int = tokens) -> int:
+                return sum(group[0].tokens for group in policy.generate(prompts, 1, max_tokens=tokens))
+
+            policies = []
+            for backend, compute_type in backends:
+                work = "lines" if tokens < 200 else "traces"
+                policy = load_policy(folder, backend=backend, compute_type=compute_type, work=work, device="cpu")
+                policy.card = replace(policy.card, ends=())
+                policy.generate(prompts[:8], 1, max_tokens=4)
+                policies.append(policy)
+            (first, *others), sampled = _race([stock, *(partial(ours, policy) for policy in policies)], repeats)
+            if len(set(sampled)) > 1:
+                raise RuntimeError(f"generation: not the same numbers of tokens, {sampled}")
+            work = f"{count:,} x {tokens:,} tokens, {policies[0].parameters / 1e6:.2f}M parameters"
+            rows += [
+                Row("generation", work, first, seconds, f"{policy.name} {policy.compute_type}")
+                for policy, seconds in zip(policies, others, strict=True)
+            ]
+    return rows
+
+
+def bench_backends(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 1) -> list[Row]:
+    """`bench_generation` for every local backend and type."""
+    return bench_generation(shapes, repeats, backends=BACKENDS)
+
+
+# Search ---------------------------------------------------------------------------------------------------------------
+def bench_search(
+    puzzles: int = 64, simulations: int = 16, repeats: int = 1, *, policy: Any = None, critic: Any = None
+) -> list[Row]:
+    """The same MCTS (the whole budget, unverified) on all puzzles at once beside one puzzle at a time.
+
+    Policy and critic are those that ship, unless given. Searches do not depend on their neighbours, so both sides
+    sample the same but for a rounding now and then; more than 5 % of difference in sampled tokens is an error.
+    """
+    policy = policy or load_policy(find_pretrained("policy"))
+    critic = critic or load_critic(find_pretrained("critic"))
+    solvable = list_solvable()
+    problems = solvable[:: max(1, len(solvable) // puzzles)][:puzzles]
+
+    def search(concurrent: int) -> int:
+        outcomes = engine.run(Game24(), problems, mcts, policy, critic, parameters={"simulations": simulations},
+                              mode="unverified", concurrent=concurrent, trees=False)  # fmt: skip
+        return sum(outcome.cost.sampled_tokens for outcome in outcomes)
+
+    (stock, ours), (theirs, found) = _race([lambda: search(1), lambda: search(len(problems))], repeats)
+    if abs(theirs - found) > 0.05 * theirs:
+        raise RuntimeError(f"search: {found} tokens at once beside {theirs} one at a time")
+    return [Row("search", f"{len(problems)} puzzles, {simulations} simulations each, {found:,} tokens", stock, ours,
+                f"all at once, {policy.name}")]  # fmt: skip
+
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "solver": bench_solver, "generation": bench_generation, "search": bench_search, "backends": bench_backends,
+}  # fmt: skip
+_DEFAULT = ("solver", "generation", "search")
+
+
+def main(names: Sequence[str] = ()) -> int:
+    """Run benchmarks by name (default: solver, generation, search) and print a table. ValueError for unknown names."""
+    for name in names:
+        if name not in BENCHMARKS:
+            raise ValueError(f"benchmark {name!r}: one of {', '.join(BENCHMARKS)} is accepted")
+    print(f"{'benchmark':<11} {'work':<52} {'stock s':>8} {'ours s':>8} {'ratio':>7}  ours is", flush=True)
+    for name in names or _DEFAULT:
+        for row in BENCHMARKS[name]():
+            times = f"{row.stock:8.2f} {row.ours:8.2f} {row.ratio:6.1f}x"
+            print(f"{row.name:<11} {row.work:<52} {times}  {row.how}", flush=True)
+    return 0

@@ -1,0 +1,48 @@
+"""Benchmarks at toy sizes: both sides do the same work, and the table says so."""
+
+import pytest
+from fake_models import FakeCritic, FakePolicy
+
+from game24lab import bench
+from game24lab.tasks.arithmetic import make_state, reachable
+from game24lab.tasks.puzzles import list_puzzles
+
+
+def test_brute_force_is_right():
+    for puzzle in [*list_puzzles()[::150], (3, 3, 8, 8), (5, 5, 5, 1), (1, 1, 1, 1)]:
+        assert bench._try_all(puzzle) == reachable(make_state(puzzle))
+
+
+def test_solver_beats_brute_force():
+    (row,) = bench.bench_solver(every=200)
+    assert row.work.startswith("10 puzzles")
+    assert row.ratio == row.stock / row.ours > 1
+
+
+def test_a_wrong_solver_is_caught(monkeypatch):
+    monkeypatch.setattr(bench.arithmetic, "reachable", lambda state: True)
+    with pytest.raises(RuntimeError, match="disagree"):
+        bench.bench_solver(every=200)
+
+
+def test_generation_does_the_same_work():
+    rows = bench.bench_generation([(6, 5), (2, 210)], 1, backends=bench.BACKENDS)
+    assert [row.how for row in rows[:4]] == [
+        "transformers float32", "ctranslate2 float32", "transformers float32", "transformers bfloat16",
+    ]  # fmt: skip
+    assert {row.work.split(",")[0] for row in rows} == {"6 x 5 tokens", "2 x 210 tokens"}
+    assert all(row.stock > 0 and row.ours > 0 for row in rows)
+
+
+def test_search_does_the_same_work():
+    (row,) = bench.bench_search(4, 3, policy=FakePolicy(), critic=FakeCritic())
+    assert row.work.startswith("4 puzzles, 3 simulations each")
+    assert row.ratio > 0
+
+
+def test_the_table(monkeypatch, capsys):
+    monkeypatch.setitem(bench.BENCHMARKS, "search", lambda: [bench.Row("search", "some work", 6.0, 1.5, "this way")])
+    assert bench.main(["search"]) == 0
+    assert "some work" in capsys.readouterr().out.splitlines()[1]
+    with pytest.raises(ValueError, match="benchmark 'serach': one of solver, generation, search, backends"):
+        bench.main(["serach"])
