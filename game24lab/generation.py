@@ -22,9 +22,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from game24lab.backends.decoding import is_plain
 from game24lab.backends.exported import CTranslate2Policy
 from game24lab.backends.live import TransformersPolicy
+from game24lab.backends.plain import is_plain
 from game24lab.backends.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.backends.served import ServerPolicy
 from game24lab.export import find_export, is_exportable

@@ -36,6 +36,7 @@ FLOORS = {
     "models": 2.0,
     # 3: prompts in, completions and values out
     "backends.policy": 3.0,
+    "backends.plain": 3.0,
     "backends.decoding": 3.1,
     "export": 3.1,
     "backends.exported": 3.2,

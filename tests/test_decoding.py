@@ -5,8 +5,9 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.backends import decoding
-from game24lab.backends.decoding import PlainSteps, choose, decode, draw_uniform, make_keys
+from game24lab.backends import decoding, plain
+from game24lab.backends.decoding import choose, decode, draw_uniform, make_keys
+from game24lab.backends.plain import PlainSteps
 from game24lab.backends.policy import Sampling, describe
 
 PROMPTS = [[5, 6, 7], [9, 9, 9, 30, 31, 32, 40, 41], [50], [5, 6, 8]]
@@ -58,10 +59,12 @@ def test_plain_decoders_are_known(kind):
         assert not PlainSteps.fits(model)
 
 
+@pytest.mark.parametrize("numpy", [False, True])
 @pytest.mark.parametrize("kind", PLAIN)
-def test_both_kinds_of_steps_agree(kind, monkeypatch):
+def test_both_kinds_of_steps_agree(kind, numpy, monkeypatch):
     model, _ = tiny_models.make(kind)
     options = {"rows": [0, 0, 1, 2, 3, 3], "stops": range(0, 700, 20)}
+    monkeypatch.setattr(plain, "_prefers_numpy", lambda: numpy)
     short = run(model, **options)
     monkeypatch.setattr(PlainSteps, "fits", lambda model: False)
     long = run(model, **options)
