@@ -156,7 +156,7 @@ def bench_backends(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 1)
 
 # Search ---------------------------------------------------------------------------------------------------------------
 def bench_search(
-    puzzles: int = 64, simulations: int = 16, repeats: int = 1, *, policy: Any = None, critic: Any = None
+    puzzles: int = 100, simulations: int = 16, repeats: int = 1, *, policy: Any = None, critic: Any = None
 ) -> list[Row]:
     """The same MCTS (the whole budget, unverified) on all puzzles at once beside one puzzle at a time.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Protocol
 
 import torch
@@ -85,6 +86,10 @@ class Sampling:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -243,18 +248,18 @@ def decode_texts(
 
 
 def _check_counts(n: Sequence[int] | int, prompts: int) -> list[int]:
-    counts = [n] * prompts if isinstance(n, int) else list(n)
-    if len(counts) != prompts or not all(type(count) is int and count >= 0 for count in counts):
+    counts = [n] * prompts if isinstance(n, Integral) else list(n)
+    if len(counts) != prompts or not all(_is_whole(count) and count >= 0 for count in counts):
         raise ValueError(f"n {n!r}: a whole number of at least 0 is accepted, or one for each of the {prompts} prompts")
-    return counts
+    return list(map(int, counts))
 
 
 def _check_seeds(seeds: Sequence[int] | None, prompts: int) -> list[int]:
     if seeds is None:  # torch.manual_seed governs
         return torch.randint(2**62, (prompts,)).tolist()
-    if len(seeds) != prompts or not all(isinstance(seed, int) for seed in seeds):
+    if len(seeds) != prompts or not all(map(_is_whole, seeds)):
         raise ValueError(f"seeds: {len(seeds)} given; one whole number for each of the {prompts} prompts is accepted")
-    return list(seeds)
+    return list(map(int, seeds))
 
 
 def make_batches(
