@@ -90,6 +90,7 @@ def explore(
     box = widgets.VBox(controls)
     box.view, box.outcome, box.search = TreeView(first.tree), first, search
     box.children = (*controls, box.view)
+    grow.max = grow.value = box.view.nodes - 1  # the link takes the view to where the player stands
     widgets.jslink((grow, "value"), (box.view, "step"))
     button.on_click(search)
     return box
