@@ -66,7 +66,7 @@ def arrange(lengths: Sequence[int], batch_size: int, steps: int, seed: int, *, g
 
     Every pass goes through all samples once, in a new order. Samples are sorted by length only within `group` batches,
     and batches of all lengths alternate: transformers' `group_by_length` sorts fifty batches and leaves them sorted, so
-    that a model sees long texts for a while, then short ones (here: 23 % greedy accuracy instead of 40 %).
+    that a model sees long texts for a while, then short ones (LOG.md: 23 % greedy accuracy instead of 40 %).
     """
     rng, stream, order = random.Random(f"order {seed}"), [], []
     while len(stream) < steps * batch_size:
