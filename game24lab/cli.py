@@ -38,9 +38,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 for a refusal or a failure, 2 for bad input, 130 interrupted."""
-    # torch's waiting threads spin, and processes that share a machine then make each other many times slower; asleep at
-    # once (OMP_WAIT_POLICY=PASSIVE) an SFT step takes 0.31 s instead of 0.23 s. A short spin takes 0.24 s and stays fair.
-    # Read when torch is first imported, here and in the kernels that are started from here.
+    # torch's waiting threads spin, and processes that share a machine then make each other many times slower. Asleep at
+    # once (OMP_WAIT_POLICY=PASSIVE) they are slow to wake, and training is a quarter slower alone: a short spin is both
+    # fast and fair. Read when torch is first imported, here and in the kernels that are started from here.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     options = _make_parser().parse_args(arguments)

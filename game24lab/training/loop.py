@@ -168,7 +168,7 @@ def common_arguments(
 
 
 def keep_memory() -> None:
-    """Let glibc keep the memory of freed tensors: given back and fetched anew at every step, it costs 8 % of a step."""
+    """Let glibc keep the memory of freed tensors: given back and fetched anew at every step, it costs time."""
     with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to tell it
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         for option, value in ((-3, 2**30), (-1, 2**31 - 1)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
