@@ -20,6 +20,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 INK, GRID = "#333333", "#E3E3E3"
 MODES = {"verified": "circle", "unverified": "diamond-open"}  # symbol and name tell them apart, never colour alone
 
+_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 _AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4}
 TEMPLATE = go.layout.Template(
     layout={
@@ -126,7 +127,7 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
     ticks = sorted(set(table["k"]))
     ticks = [k for k in ticks if math.log2(k).is_integer()] or ticks
     axis = {"type": "log", "tickvals": ticks, "ticktext": [str(k) for k in ticks]}
-    figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
+    figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]}, legend=_ABOVE)
     return figure
 
 
@@ -151,8 +152,7 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     for part, colour in zip(parts, cycle(PALETTE), strict=False):
         arms = [_plain(arm) for arm in table["arm"]][::-1]
         figure.add_bar(x=table[part][::-1], y=arms, orientation="h", name=_plain(part), marker={"color": colour})
-    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
-    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=legend)
+    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=_ABOVE)
     return figure
 
 

@@ -263,9 +263,9 @@ def test_the_search_notebook_by_hand(lab, browser):
     place = page.evaluate(f"{API}.positionOf({node})")
     page.mouse.click(place["x"], place["y"])
     wait_for(lambda: kernel.ask("explorer.view.selected") == str(node), "the kernel to know of the click")
-    page.locator(".widget-combobox input").fill("3 3 8 8")
+    page.locator("input[list]").fill("3 3 8 8")
     page.keyboard.press("Tab")
-    page.locator("button.jupyter-button", has_text="Search").click()
+    page.locator("button[title=Search]").click()
     wait_for(lambda: kernel.ask("explorer.view.tree['meta']['problem']") == "[3, 3, 8, 8]", "the search")
     last = int(kernel.ask("explorer.view.nodes")) - 1
     wait_for(lambda: state(page)["step"] == last, "the tree to have grown")

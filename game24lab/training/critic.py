@@ -155,7 +155,7 @@ def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> 
     trainer = Trainer(
         model=model,
         args=_arguments(config, output, steps, bf16),
-        train_dataset=data.select(arrange(data["length"], config.batch_size, steps, config.seed)),
+        train_dataset=data.select(arrange(data["length"], config.batch_size, steps, config.seed, group=1)),
         processing_class=tokenizer,
         callbacks=callbacks,
         optimizers=(
