@@ -1,9 +1,10 @@
 """The text to learn from: prompts and solutions of many puzzles, drawn by the exact solver.
 
 Roots beyond the published game (larger numbers, positions met inside solutions) teach the same moves without touching
-a held-out puzzle. A position's next move is drawn evenly from those that keep the target reachable within the
-non-negative integers; only where there are none, fractions and negative numbers are used. This module does not know of
-models, tokenizers or training.
+a held-out puzzle. A position's next move is drawn evenly from those that keep the target reachable within the non-
+negative integers; only where there are none, fractions and negative numbers are used. Plain integers have a solver of
+their own here: hundreds of thousands of samples over tens of thousands of roots would take much longer with exact
+fractions. This module does not know of models, tokenizers or training.
 """
 
 from __future__ import annotations

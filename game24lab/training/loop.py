@@ -34,6 +34,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from game24lab.models import save_checkpoint
+from game24lab.runs import write_atomically
 
 _CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
@@ -46,8 +47,8 @@ def _attend_in_float32(module, query, key, value, attention_mask, **kwargs):
         return sdpa_attention_forward(module, query.float(), key.float(), value.float(), attention_mask, **kwargs)
 
 
-# On CPUs the backward pass of bf16 attention is five times slower than that of float32 on these short sequences,
-# while bf16 matrix products are twice as fast: attention stays in float32 under autocast.
+# On CPUs the backward pass of bf16 attention is far slower than that of float32 on these short sequences, while bf16
+# matrix products are faster: attention stays in float32 under autocast.
 AttentionInterface.register("sdpa_float32", _attend_in_float32)
 AttentionMaskInterface.register("sdpa_float32", sdpa_mask)
 
@@ -202,9 +203,7 @@ def _to_plain(config: Any) -> Any:
 
 def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
     """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint."""
-    part = output / ".training.parquet.part"
-    read_curve(trainer.state).to_parquet(part)
-    os.replace(part, output / "training.parquet")
+    write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
     temporary = output / ".checkpoint.part"
     save_checkpoint(trainer.accelerator.unwrap_model(trainer.model), tokenizer, temporary)
     (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
