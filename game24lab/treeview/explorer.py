@@ -47,8 +47,14 @@ def explore(
     grow = widgets.Play(value=0, min=0, interval=100, show_repeat=False)
     said = widgets.Label()
 
-    def search(_: Any = None) -> Outcome | None:
+    def run_form(chosen: Any) -> Outcome:
         algorithm, name, parameters = strategies[strategy.value]
+        (outcome,) = run(task, [chosen], algorithm, policy, critic, mode=mode.value, seed=seed,
+                         parameters={**parameters, name: slider.value})  # fmt: skip
+        outcome.tree.annotate(task, task.start(chosen))
+        return outcome
+
+    def search(_: Any = None) -> Outcome | None:
         try:
             chosen = parse(problem.value)
         except ValueError as error:
@@ -56,19 +62,16 @@ def explore(
             return None
         button.disabled = True
         try:
-            (outcome,) = run(task, [chosen], algorithm, policy, critic, mode=mode.value, seed=seed,
-                             parameters={**parameters, name: slider.value})  # fmt: skip
+            box.outcome = outcome = run_form(chosen)
         finally:
             button.disabled = False
-        box.outcome = outcome
         cost = outcome.cost
         said.value = (f"{outcome.outcome}: {outcome.answer or 'no answer'} ({mode.value}; {cost.sampled_tokens} tokens "
                       f"sampled, {cost.critic_calls} positions valued)")  # fmt: skip
-        _show(outcome, chosen)
+        _show(outcome)
         return outcome
 
-    def _show(outcome: Outcome, chosen: Any) -> None:
-        outcome.tree.annotate(task, task.start(chosen))
+    def _show(outcome: Outcome) -> None:
         last = len(outcome.tree.parent) - 1
         grow.playing = False
         box.view.selected, box.view.step = 0, 0
@@ -82,10 +85,7 @@ def explore(
 
     _name_effort()
     strategy.observe(_name_effort, "value")
-    algorithm, name, parameters = strategies[strategy.value]
-    (first,) = run(task, [parse(problem.value)], algorithm, policy, critic, seed=seed, mode=mode.value,
-                   parameters={**parameters, name: slider.value})  # fmt: skip
-    first.tree.annotate(task, task.start(parse(problem.value)))
+    first = run_form(parse(problem.value))
     controls = [widgets.HBox([problem, strategy, slider]), widgets.HBox([mode, button, grow, said])]
     box = widgets.VBox(controls)
     box.view, box.outcome, box.search = TreeView(first.tree), first, search
