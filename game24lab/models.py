@@ -27,6 +27,14 @@ PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 LARGEST_NUMBER = 199  # numbers up to here are one token, with and without a leading space
 WORDS = ("Input:", "Target:", "The answer is", " (left:", ")\n", "\n", " +", " -", " *", " /", " =", "(", ")", "/", "-")
 _PIECES = r"Input:| ?Target:|The answer is| \(left:|\)\n| [-+*/=](?![0-9])| ?-?[0-9]+|."
+# What chains of thought are written with besides, in any of their styles (tasks/chains.py): "traces" knows these too.
+CHAIN_WORDS = (
+    "roll back", "reach", "! expression:", " (", ") +", ") -", ") *", ") /", ") =", ", left:", ",", "))", "((", " ((",
+    "<think>", "</think>", "<answer>", "</answer>",
+)  # fmt: skip
+_CHAIN_PIECES = (
+    r"roll back|reach|! expression:|</?think>|</?answer>|, left:|\) [-+*/](?= )|\) =|\)\n|\)\)| \((?!left)\(?|\(\(|" + _PIECES
+)
 # The one dial: layers, width, query heads, feed-forward width. One key-value head throughout: at these sizes the time
 # of a long generation is the time to read the key-value cache.
 PRESETS = {
@@ -36,22 +44,26 @@ PRESETS = {
 }
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer(words: str = "lines") -> PreTrainedTokenizerFast:
     """A reversible tokenizer: numbers and the words of the traces are one token, any other text goes byte by byte.
 
+    words: "lines" knows solution lines, "traces" all styles of long chains too; ValueError for another name.
     Byte-pair encoding without merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into
     bytes, so `decode(encode(text)) == text` for any text.
     """
+    if words not in ("lines", "traces"):
+        raise ValueError(f"words {words!r}: 'lines' or 'traces' is accepted")
+    known, pieces = (WORDS, _PIECES) if words == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
     negatives = [f"-{n}" for n in range(1, 100)]
-    words = [*WORDS, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)]
+    known = [*known, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)]
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    mapped = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in words]
+    mapped = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in known]
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys([PAD, EOS, UNK, *alphabet, *mapped]))}
     tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token=None, ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"), byte_level]
+        [pre_tokenizers.Split(Regex(pieces), behavior="isolated"), byte_level]
     )
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(

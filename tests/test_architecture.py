@@ -25,6 +25,7 @@ FLOORS = {
     "runs": 1.1,
     "search.tree": 1.1,
     "tasks.puzzles": 1.1,
+    "tasks.exploration": 1.1,
     "tasks.traces": 1.2,
     "tasks.rankings": 1.2,
     "tasks.gsm8k": 1.2,

@@ -30,6 +30,7 @@ class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
     size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
+    words: str = "lines"  # vocabulary of a model from scratch: "lines", or "traces" for long chains too
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step
@@ -49,6 +50,8 @@ class SFTConfig:
         for name in ("learning_rate", "matrix_learning_rate"):
             if not isinstance(getattr(self, name), int | float) or not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} {getattr(self, name)!r}: a positive number is accepted (in YAML 1.0e-4)")
+        if self.words not in ("lines", "traces"):
+            raise ValueError(f"words {self.words!r}: 'lines' or 'traces' is accepted")
         if self.optimizer not in ("muon", "adamw"):
             raise ValueError(f"optimizer {self.optimizer!r}: 'muon' or 'adamw' is accepted")
         if self.precision not in ("auto", "bf16", "fp32"):
@@ -121,7 +124,7 @@ def train(
     if config.checkpoint:
         model, tokenizer = load_checkpoint(config.checkpoint)
     else:
-        tokenizer = make_tokenizer()
+        tokenizer = make_tokenizer(config.words)
         model = make_model(config.size, tokenizer, seed=config.seed)
     bf16 = pick_precision(config.precision) == "bf16"
     if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():
