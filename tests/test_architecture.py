@@ -55,6 +55,7 @@ FLOORS = {
     "search.mcts": 4.2,
     "search.particles": 4.2,
     "training.muon": 4.0,
+    "training.advantages": 4.0,
     "training.loop": 4.1,
     "training.sft": 4.2,
     "training.critic": 4.2,
@@ -64,6 +65,7 @@ FLOORS = {
     # 5: rows, figures, trees to look at
     "evaluation": 5.0,
     "calibration": 5.1,
+    "grading": 5.1,
     "figures": 5.1,
     "vector": 5.2,
     "routing": 5.1,
