@@ -1,0 +1,300 @@
+"""Chains of thought graded: one answer of a policy is one row, judged exactly; then tables by token budget.
+
+One generation at the largest budget serves all smaller ones: an answer of t tokens is unfinished at a budget below t.
+It knows prompts of the Game of 24 and the judge of chains. It does not know how a policy samples, how it was trained,
+nor how a table is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from game24lab import evaluation
+from game24lab.evaluation import bootstrap, wilson, write_problem
+from game24lab.runs import write_atomically
+from game24lab.search.requests import require
+from game24lab.tasks.chains import judge_chain
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.rankings import Ranking, find_bucket, load_ranking
+
+COLUMNS = {
+    "numbers": "str", "rank": "Int64", "bucket": "str", "stage": "str", "model": "str", "sample": "int64",
+    "text": "str", "tokens": "int64", "lines": "int64", "characters": "int64", "seconds": "float64", "finish": "str",
+    "outcome": "str", "solved": "bool", "finished": "bool", "answer": "str", "style": "str", "share_right": "float64",
+    "first_wrong": "Int64", "wrong_kind": "str", "wrong_reason": "str", "first_unsound": "Int64", "rollbacks": "int64",
+    "budget": "int64", "temperature": "float64", "top_p": "float64", "target": "int64", "seed": "int64",
+    "parameters": "int64", "backend": "str",
+}  # fmt: skip
+OUTCOMES = ("solved", "wrong value", "wrong numbers", "wrong expression", "unfinished")
+WRONG = OUTCOMES[1:4]  # an answer was given, and it is not right
+BUDGETS = (256, 512, 1024, 2048, 4096)
+LINE_BINS = (8, 16, 32, 64, 128)  # last line count of each bin; the last bin is open
+_SETTINGS = ("model", "budget", "temperature", "top_p", "target", "seed", "parameters")
+
+
+def grade(
+    policy: Any,
+    puzzles: Sequence[Sequence[int]],
+    *,
+    budget: int = 4096,
+    samples: int = 1,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    target: int = 24,
+    seed: int = 0,
+    stage: str = "end",
+    model: str = "",
+    ranks: Ranking | None = None,
+    path: str | Path | None = None,
+    progress: bool = True,
+    batch: int = 256,
+) -> pd.DataFrame:
+    """Let a policy answer puzzles, `samples` times each, and judge every answer: one row each, columns as in `COLUMNS`.
+
+    An answer counts where the policy ended it by itself within the `budget` (tokens, the end token included) and the
+    expression of its last line is exactly right; nobody chooses among samples. `first_wrong` and `first_unsound` are
+    lines counted from 0, missing where there is none; `seconds` is the answer's share of its batch, by tokens.
+
+    With a `path` the rows are added to that parquet file after every batch, and puzzles that it holds with all their
+    samples at this `stage` are not repeated; rows of other stages stay. The table returned holds what was asked for, in
+    the order of the puzzles.
+
+    Args:
+        temperature: 0 is greedy, of one sample only.
+        stage: when in a training this was: "start", "end", or any other name.
+        model: what the policy is called.
+        ranks: the published ranking; by default the downloaded one, and without it buckets but no ranks.
+        batch: answers that are made together and written together.
+
+    ValueError for a puzzle that is none or listed twice, settings that make no sense, or a file that holds other
+    settings for this stage; OSError where the file cannot be written.
+    """
+    require("budget", budget, int, 1)
+    require("samples", samples, int, 1)
+    require("batch", batch, int, 1)
+    if samples > 1 and not temperature:
+        raise ValueError(f"samples {samples} with temperature 0: they would be copies; 1, or a temperature above 0, "
+                         "is accepted")  # fmt: skip
+    task = Game24(target)
+    names = [write_problem(task.start(puzzle).numbers) for puzzle in puzzles]
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"puzzles: {twice} is listed twice")
+    path = None if path is None else Path(path)
+    ranks = load_ranking() if ranks is None else ranks
+    settings = {"stage": stage, "model": model, "budget": budget, "temperature": float(temperature),
+                "top_p": float(top_p), "target": target, "seed": seed, "parameters": policy.parameters,
+                "backend": policy.name}  # fmt: skip
+    rows = _open_grades(path, settings)
+    held = Counter(row["numbers"] for row in rows if row["stage"] == stage)
+    left = [name for name in names if held[name] < samples]
+    rows = [row for row in rows if row["stage"] != stage or row["numbers"] not in set(left)]  # half-done ones go
+    each, total = max(1, batch // samples), len(names) * samples
+    with tqdm(total=total, initial=total - len(left) * samples, disable=not progress, unit="answer") as bar:
+        for begin in range(0, len(left), each):
+            part = left[begin : begin + each]
+            rows += [settings | row for row in _answer(policy, task, part, samples, settings, ranks)]
+            if path is not None:
+                _write(path, rows)
+            bar.update(len(part) * samples)
+    found = {(row["numbers"], row["sample"]): row for row in rows if row["stage"] == stage}
+    return _make_table([found[name, index] for name in names for index in range(samples)])
+
+
+def read_grades(path: str | Path) -> pd.DataFrame:
+    """The rows that `grade` wrote. OSError where there is no file, ValueError that names what is broken in it."""
+    try:
+        table = pd.read_parquet(path)
+    except (ValueError, TypeError) as error:  # what pyarrow raises for broken files is a ValueError
+        raise ValueError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from None
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise ValueError(f"{path}: no grades of chains: the column {missing[0]!r} is missing")
+    try:
+        table = table.astype(COLUMNS)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: a column holds what it should not ({str(error).splitlines()[0]})") from None
+    strange = sorted(set(table["outcome"]) - set(OUTCOMES))
+    if strange:
+        raise ValueError(f"{path}: outcome {strange[0]!r}; one of {', '.join(OUTCOMES)} is accepted")
+    return table
+
+
+# -------------------------------------------------------------------------------------------- tables from rows
+def cut(rows: pd.DataFrame, budget: int) -> pd.DataFrame:
+    """The rows as a smaller token budget would have left them.
+
+    What is longer is unfinished; its lines and characters shrink in proportion to its tokens. ValueError for a budget
+    above that of the rows: nobody knows how they would have gone on.
+    """
+    require("budget", budget, int, 1)
+    if len(rows) and budget > rows["budget"].min():
+        raise ValueError(f"budget {budget}: these answers were made with {rows['budget'].min()} tokens; at most that "
+                         "is accepted")  # fmt: skip
+    over = rows["tokens"] > budget
+    share = (budget / rows["tokens"]).where(over, 1.0)
+    return rows.assign(
+        outcome=rows["outcome"].mask(over, "unfinished"), solved=rows["solved"] & ~over,
+        finished=rows["finished"] & ~over, tokens=rows["tokens"].clip(upper=budget), budget=budget,
+        lines=rows["lines"] * share, characters=rows["characters"] * share,
+    )  # fmt: skip
+
+
+def summarise_budgets(
+    rows: pd.DataFrame, budgets: Sequence[int] = BUDGETS, by: Sequence[str] = (), *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """How answers end at each token budget, one row a group of `by` (columns of the rows) and budget.
+
+    Columns: those of `by`, `budget`, `puzzles`, `n` (answers), then `accuracy`, `wrong`, `unfinished` (shares that add
+    up to 1), each with `low` and `high` (`wrong_low`, ...), and the means `tokens`, `lines`, `characters`, `seconds` an
+    answer. Intervals: Wilson's where each puzzle has one answer, else by bootstrap over puzzles. Budgets above that of
+    the rows are left out.
+    """
+    table = []
+    groups = rows.groupby(list(by), sort=False, observed=True) if by else [((), rows)]
+    for key, part in groups:
+        for budget in sorted({b for b in budgets if b <= part["budget"].min()}):
+            now = cut(part, budget)
+            entry = dict(zip(by, key, strict=True)) | {"budget": budget}
+            entry |= {"puzzles": now["numbers"].nunique(), "n": len(now)}
+            ends = {"accuracy": now["solved"], "wrong": now["outcome"].isin(WRONG),
+                    "unfinished": now["outcome"] == "unfinished"}  # fmt: skip
+            for name, hits in ends.items():
+                share, low, high = _bound(hits, now["numbers"], confidence)
+                prefix = "" if name == "accuracy" else f"{name}_"
+                entry |= {name: share, f"{prefix}low": low, f"{prefix}high": high}
+            means = now[["tokens", "lines", "characters"]].mean().to_dict()
+            seconds = (part["seconds"] * now["tokens"] / part["tokens"].clip(lower=1)).mean()
+            table.append(entry | means | {"seconds": seconds})
+    return pd.DataFrame(table)
+
+
+def pass_at_k(
+    rows: pd.DataFrame, ks: Sequence[int] | None = None, budget: int | None = None, *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Unbiased pass@k at a token budget: columns `k`, `accuracy`, `low`, `high`, `problems`, `samples`.
+
+    `ks` defaults to the powers of two. Intervals by bootstrap over puzzles. ValueError for a k above the samples.
+    """
+    now = rows if budget is None else cut(rows, budget)
+    counts = now.groupby("numbers", sort=False)["solved"].agg(["count", "sum"])
+    if counts.empty:
+        raise ValueError("pass@k: no answers to count")
+    fewest, table = int(counts["count"].min()), []
+    for k in ks or [2**power for power in range(fewest.bit_length())]:
+        chances = np.array([evaluation.pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
+        low, high = bootstrap(chances, confidence=confidence)
+        table.append({"k": k, "accuracy": chances.mean(), "low": low, "high": high, "problems": len(counts),
+                      "samples": fewest})  # fmt: skip
+    return pd.DataFrame(table)
+
+
+def pair(first: pd.DataFrame, second: pd.DataFrame, budget: int, *, confidence: float = 0.95) -> dict[str, Any]:
+    """How much more often the second answers right, puzzle by puzzle: `difference`, `low`, `high`, `puzzles`, `gained`,
+    `lost` (puzzles answered right more often, and less often).
+
+    By bootstrap over the puzzles that both answered; ValueError where there are none.
+    """
+    before, after = (cut(rows, budget).groupby("numbers")["solved"].mean() for rows in (first, second))
+    changes = (after - before).dropna()
+    if changes.empty:
+        raise ValueError("a paired difference: no puzzle was answered by both")
+    n, values = len(changes), changes.to_numpy()
+    low, high = bootstrap(values, confidence=confidence)
+    if not np.ptp(values):  # all alike: a bootstrap would claim certainty
+        reach = 1 - wilson(n, n, confidence=confidence)[0]
+        low, high = max(-1.0, values[0] - reach), min(1.0, values[0] + reach)
+    return {"difference": float(values.mean()), "low": float(low), "high": float(high), "puzzles": n,
+            "gained": int((values > 0).sum()), "lost": int((values < 0).sum())}  # fmt: skip
+
+
+def bin_lines(lines: Iterable[float]) -> pd.Categorical:
+    """Numbers of lines in bins, in order: "1-8", "9-16", ... as `LINE_BINS` says."""
+    edges = [0, *LINE_BINS]
+    names = [f"{low + 1}-{high}" for low, high in zip(edges, LINE_BINS, strict=False)] + [f"over {LINE_BINS[-1]}"]
+    return pd.Categorical.from_codes(np.searchsorted(LINE_BINS, np.ceil(np.asarray(list(lines), dtype=float))),
+                                     names, ordered=True)  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------- one answer, one file
+def _answer(
+    policy: Any, task: Game24, names: Sequence[str], samples: int, settings: Mapping[str, Any], ranks: Ranking
+) -> list[dict[str, Any]]:
+    """One call of the policy: the answers to some puzzles, judged."""
+    puzzles = [tuple(map(int, name.split())) for name in names]
+    clock = time.perf_counter()
+    found = policy.generate(
+        [task.prompt(numbers) for numbers in puzzles], samples, max_tokens=settings["budget"],
+        temperature=settings["temperature"], top_p=settings["top_p"],
+        seeds=[_hash(settings["seed"], name) for name in names],
+    )  # fmt: skip
+    pace = (time.perf_counter() - clock) / max(1, sum(answer.tokens for answers in found for answer in answers))
+    known, rows = task.target == 24, []
+    for name, numbers, answers in zip(names, puzzles, found, strict=True):
+        rank = ranks.rank(numbers) if known and ranks.name == "published" else None
+        place = {"numbers": name, "rank": rank, "bucket": (find_bucket(numbers, ranks) or "") if known else ""}
+        for index, answer in enumerate(answers):
+            own = {"sample": index, "seconds": pace * answer.tokens}
+            rows.append(place | own | _judge(numbers, answer, task.target))
+    return rows
+
+
+def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
+    judged = judge_chain(numbers, answer.text, target)
+    ended = answer.finish == "stop"  # cut off at the budget it is unfinished, whatever stands there
+    wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
+    return {
+        "text": answer.text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(answer.text),
+        "finish": answer.finish, "outcome": judged.outcome if ended else "unfinished",
+        "solved": judged.solved and ended, "finished": judged.finished and ended, "answer": judged.answer,
+        "style": judged.style, "share_right": judged.share_right, "first_wrong": judged.first_wrong,
+        "wrong_kind": wrong.kind if wrong else "", "wrong_reason": wrong.reason if wrong else "",
+        "first_unsound": judged.first_unsound, "rollbacks": judged.rollbacks,
+    }  # fmt: skip
+
+
+def _open_grades(path: Path | None, shared: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that a file holds already, checked against the settings of its stage."""
+    if path is None:
+        return []
+    if not path.exists():
+        _write(path, [])  # fails early
+        return []
+    rows = read_grades(path)
+    mine = rows[rows["stage"] == shared["stage"]]
+    for name in _SETTINGS:
+        others = mine.loc[mine[name] != shared[name], name]
+        if len(others):
+            raise ValueError(f"{path}: it holds the stage {shared['stage']!r} with {name} {others.iloc[0]!r}, not "
+                             f"{shared[name]!r}: choose another file or another stage")  # fmt: skip
+    return rows[list(COLUMNS)].to_dict("records")
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    write_atomically(path, lambda temporary: _make_table(rows).to_parquet(temporary, index=False))
+
+
+def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})
+
+
+def _bound(hits: pd.Series, puzzles: pd.Series, confidence: float) -> tuple[float, float, float]:
+    """A share with its interval, each puzzle counting the same."""
+    by_puzzle = hits.groupby(puzzles).agg(["sum", "count"])
+    shares = (by_puzzle["sum"] / by_puzzle["count"]).to_numpy()
+    if (by_puzzle["count"] == 1).all():
+        return float(shares.mean()), *wilson(int(hits.sum()), len(shares), confidence=confidence)
+    return float(shares.mean()), *bootstrap(shares, confidence=confidence)
+
+
+def _hash(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"grade {seed}: {name}".encode()).digest()[:7], "big")
