@@ -114,6 +114,8 @@ def read_grades(path: str | Path) -> pd.DataFrame:
     """The rows that `grade` wrote. OSError where there is no file, ValueError that names what is broken in it."""
     try:
         table = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(2, "no grades here", str(path)) from None
     except (ValueError, TypeError) as error:  # what pyarrow raises for broken files is a ValueError
         raise ValueError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from None
     missing = [column for column in COLUMNS if column not in table]
@@ -249,11 +251,12 @@ def _answer(
 
 
 def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
-    judged = judge_chain(numbers, answer.text, target)
+    text = answer.text.encode("utf-8", "replace").decode()  # a server may send halves of characters; no file takes them
+    judged = judge_chain(numbers, text, target)
     ended = answer.finish == "stop"  # cut off at the budget it is unfinished, whatever stands there
     wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
     return {
-        "text": answer.text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(answer.text),
+        "text": text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(text),
         "finish": answer.finish, "outcome": judged.outcome if ended else "unfinished",
         "solved": judged.solved and ended, "finished": judged.finished and ended, "answer": judged.answer,
         "style": judged.style, "share_right": judged.share_right, "first_wrong": judged.first_wrong,
@@ -272,9 +275,9 @@ def _open_grades(path: Path | None, shared: dict[str, Any]) -> list[dict[str, An
     rows = read_grades(path)
     mine = rows[rows["stage"] == shared["stage"]]
     for name in _SETTINGS:
-        others = mine.loc[mine[name] != shared[name], name]
-        if len(others):
-            raise ValueError(f"{path}: it holds the stage {shared['stage']!r} with {name} {others.iloc[0]!r}, not "
+        others = mine.loc[mine[name] != shared[name], name].tolist()
+        if others:
+            raise ValueError(f"{path}: it holds the stage {shared['stage']!r} with {name} {others[0]!r}, not "
                              f"{shared[name]!r}: choose another file or another stage")  # fmt: skip
     return rows[list(COLUMNS)].to_dict("records")
 

@@ -7,7 +7,6 @@ from scripted_policy import ScriptedPolicy
 from game24lab.evaluation import wilson
 from game24lab.grading import (
     COLUMNS,
-    OUTCOMES,
     bin_lines,
     cut,
     grade,
@@ -17,7 +16,10 @@ from game24lab.grading import (
     summarise_budgets,
 )
 
-RIGHT = "4 + 8 = 12 (left: 1 2 12)\n12 * 2 = 24 (left: 1 24)\n24 * 1 = 24 (left: 24)\nreach 24! expression: (4 + 8) * 2 * 1"
+RIGHT = """4 + 8 = 12 (left: 1 2 12)
+12 * 2 = 24 (left: 1 24)
+24 * 1 = 24 (left: 24)
+reach 24! expression: (4 + 8) * 2 * 1"""
 WRONG_VALUE = RIGHT.replace("(4 + 8) * 2 * 1", "(4 + 8) * (2 + 1)")
 WRONG_NUMBERS = RIGHT.replace("(4 + 8) * 2 * 1", "(4 + 8) * 2")
 NO_ANSWER = "4 + 8 = 12 (left: 1 2 12)\n12 * 2 = 25 (left: 1 25)"
@@ -201,9 +203,6 @@ def test_broken_files_are_named(tmp_path):
     rows.assign(tokens="many").to_parquet(path)
     with pytest.raises(ValueError, match="what it should not"):
         read_grades(path)
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="no grades here"):
         read_grades(tmp_path / "none.parquet")
 
-
-def test_outcomes_are_those_of_the_judge():
-    assert {row["outcome"] for row in [grade_quietly(say([RIGHT])).iloc[0]]} <= set(OUTCOMES)
