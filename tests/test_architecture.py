@@ -29,6 +29,7 @@ FLOORS = {
     "tasks.traces": 1.2,
     "tasks.rankings": 1.2,
     "tasks.gsm8k": 1.2,
+    "tasks.chains": 1.3,
     "tasks.game24": 1.3,
     "tasks.splits": 1.3,
     "tasks.corpus": 1.4,
