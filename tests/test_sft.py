@@ -55,6 +55,32 @@ def test_padding_changes_nothing():
             assert torch.allclose(together[i, : len(alone)], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize(("every", "good"), [(2, 2), (3, None)])
+def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, every, good):
+    """The loss of step 4 is NaN: a resume point of step 2 is from before it, one of step 3 led to it."""
+    passes, original = [], torch.nn.Embedding.forward
+
+    def forward(self, ids):
+        passes.append(ids)
+        return original(self, ids) * (float("nan") if len(passes) == 4 else 1)
+
+    monkeypatch.setattr(torch.nn.Embedding, "forward", forward)
+    kept = r"is kept, .*checkpoint-2;" if good else "no checkpoint from before"
+    with pytest.raises(FloatingPointError, match=f"NaN or infinite at step 4.*{kept}") as stop:
+        sft.train(config(evaluate_every=every), make_pairs(), tmp_path)
+    assert "\n" not in str(stop.value)
+    assert not (tmp_path / "checkpoint").exists()
+    point = find_resume_point(tmp_path)
+    assert (point and point.name) == (f"checkpoint-{good}" if good else None)
+    if good:  # what is kept is a checkpoint like any other
+        assert all(torch.isfinite(value).all() for value in load_checkpoint(point)[0].parameters())
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"NaN or infinite at step 2.*is kept, .*checkpoint-1;"):
+        sft.train(config(learning_rate=1e300, evaluate_every=1, optimizer="adamw"), make_pairs(), tmp_path)
+
+
 class KillError(Exception):
     pass
 

@@ -1,6 +1,7 @@
-"""What every trainer shares: precision, held-out evaluation while training, resume points, atomic results.
+"""What every trainer shares: precision, processes, held-out evaluation, resume points, NaN stops, atomic results.
 
-It does not know what is trained or on what.
+Several processes (`torchrun`, `accelerate launch`) share each batch; the first of them alone evaluates and writes. This
+module does not know what is trained or on what, nor who started the processes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import math
 import os
 import random
 import shutil
@@ -18,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from accelerate.utils import broadcast_object_list
 from transformers import (
     AttentionInterface,
     AttentionMaskInterface,
@@ -38,8 +41,9 @@ from game24lab.runs import write_atomically
 
 _CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
-# What a resume point must hold to be used; the Trainer writes trainer_state.json last
-_STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "model.safetensors")
+# What a resume point must hold to be used, besides weights; the Trainer writes trainer_state.json last
+_STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+_TIMEOUT = 24 * 3600  # seconds that processes wait for the first one, which evaluates for all
 
 
 def _attend_in_float32(module, query, key, value, attention_mask, **kwargs):
@@ -91,14 +95,20 @@ class Progress(ProgressCallback):
             self.training_bar.set_postfix(self._shown)
 
 
-def find_resume_point(output: Path) -> Path | None:
-    """The newest whole resume point under `output`; one that a kill cut short is passed over."""
-    points = sorted((output / STATE_FOLDER).glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    return next((point for point in reversed(points) if _is_whole(point)), None)
+def count_processes() -> int:
+    """Processes that train together, each with its share of a batch: 1 unless a launcher has started several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+
+
+def find_resume_point(output: Path, before: float = math.inf) -> Path | None:
+    """The newest whole resume point under `output` of a step below `before`; what a kill cut short is passed over."""
+    points = {int(point.name.split("-")[1]): point for point in (output / STATE_FOLDER).glob("checkpoint-*")}
+    return next((points[step] for step in sorted(points, reverse=True) if step < before and _is_whole(points[step])),
+                None)  # fmt: skip
 
 
 def _is_whole(point: Path) -> bool:
-    if not all((point / name).exists() for name in _STATE_FILES):
+    if not all((point / name).exists() for name in _STATE_FILES) or not any(point.glob("*.safetensors")):
         return False
     try:
         return "global_step" in json.loads((point / "trainer_state.json").read_text())
@@ -116,8 +126,44 @@ def replace_folder(temporary: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+class StopAtNaN(TrainerCallback):
+    """Stops before the weights are spoilt, with a FloatingPointError that names the last good resume point.
+
+    Gradients that are not finite are never applied, weights that are not finite never saved. A resume point whose very
+    next step fails so is not good: it is dropped, and the one before it is named.
+    """
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        if not args.fp16:  # there the loss scaler meets such steps now and then, and skips them itself
+            self._check([p.grad for p in model.parameters() if p.grad is not None], args, state, state.global_step + 1)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        if control.should_save:
+            self._check([p.detach() for p in model.parameters() if p.requires_grad], args, state, state.global_step)
+            # a resume point does not hold the losses since the last log entry: without this one a resumed curve differs
+            control.should_log = True
+
+    def _check(self, tensors: list[torch.Tensor], args: TrainingArguments, state: TrainerState, step: int) -> None:
+        if torch.isfinite(torch.nn.utils.get_total_norm(tensors)):
+            return
+        folder = Path(args.output_dir)
+        good = find_resume_point(folder.parent, before=state.global_step)
+        if state.is_world_process_zero:
+            shutil.rmtree(folder / f"checkpoint-{state.global_step}", ignore_errors=True)
+        kept = f"the last good checkpoint is kept, {good}" if good else "there is no checkpoint from before it"
+        raise FloatingPointError(f"loss or gradient is NaN or infinite at step {step}: training stopped, {kept}; "
+                                 "a lower learning rate is the first thing to try")  # fmt: skip
+
+
 class HeldOut(TrainerCallback):
-    """Calls `evaluate(model)` every so many steps and at the end, and logs what it returns with the step."""
+    """Calls `evaluate(model)` every so many steps and at the end, and logs what it returns with the step.
+
+    Of several processes the first evaluates, and all log its numbers.
+    """
 
     def __init__(self, evaluate: Callable[[Any], Mapping[str, float]], every: int) -> None:
         self.evaluate, self.every, self.trainer = evaluate, every, None
@@ -129,8 +175,10 @@ class HeldOut(TrainerCallback):
         if last or (self.every and state.global_step % self.every == 0):
             was_training = model.training
             model.eval()
+            numbers = [dict(self.evaluate(model))] if state.is_world_process_zero else [None]
+            broadcast_object_list(numbers)
             due = control.should_log  # logging out of turn must not swallow the loss that is due at this step
-            self.trainer.log(dict(self.evaluate(model)))
+            self.trainer.log(numbers[0])
             control.should_log = due
             model.train(was_training)
 
@@ -147,11 +195,20 @@ def read_curve(state: TrainerState) -> pd.DataFrame:
 def common_arguments(
     output: Path, steps: int, batch_size: int, seed: int, bf16: bool, *, save_every: int
 ) -> dict[str, Any]:
-    """The `TrainingArguments` that all trainers share; the caller's own and the user's `trainer_args` go on top."""
+    """The `TrainingArguments` that all trainers share; the caller's own and the user's `trainer_args` go on top.
+
+    ValueError where the processes cannot share a batch of that size.
+    """
+    processes = count_processes()
+    if batch_size % processes:
+        raise ValueError(f"batch_size {batch_size}: a multiple of {processes} is accepted, to be shared by as many "
+                         "processes")  # fmt: skip
     return {
         "output_dir": str(output / STATE_FOLDER),
         "max_steps": steps,
-        "per_device_train_batch_size": batch_size,
+        "per_device_train_batch_size": batch_size // processes,
+        "ddp_find_unused_parameters": False,
+        "ddp_timeout": _TIMEOUT,
         "lr_scheduler_type": "linear",
         "warmup_steps": max(1, steps // 50),
         "bf16": bf16,
@@ -182,6 +239,8 @@ def start(trainer: Trainer, output: Path) -> None:
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(Progress())
+    # behind the callback that decides when to save, before those that evaluate
+    trainer.callback_handler.callbacks.insert(1, StopAtNaN())
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, HeldOut):
             callback.trainer = trainer
@@ -202,11 +261,17 @@ def _to_plain(config: Any) -> Any:
 
 
 def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
-    """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint."""
-    write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
-    temporary = output / ".checkpoint.part"
-    save_checkpoint(trainer.accelerator.unwrap_model(trainer.model), tokenizer, temporary)
-    (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
-    replace_folder(temporary, output / "checkpoint")
-    shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
+    """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint.
+
+    Adapters are merged into their model. Of several processes the first writes, the others wait for it.
+    """
+    if trainer.is_world_process_zero():
+        write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        temporary = output / ".checkpoint.part"
+        save_checkpoint(model.merge_and_unload() if hasattr(model, "merge_and_unload") else model, tokenizer, temporary)
+        (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
+        replace_folder(temporary, output / "checkpoint")
+        shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
     return output / "checkpoint"
