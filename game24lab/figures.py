@@ -20,7 +20,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 INK, GRID = "#333333", "#E3E3E3"
 MODES = {"verified": "circle", "unverified": "diamond-open"}  # symbol and name tell them apart, never colour alone
 
-_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
+ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 _AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4}
 TEMPLATE = go.layout.Template(
     layout={
@@ -43,17 +43,17 @@ def draw_learning(log: pd.DataFrame) -> go.Figure:
     Columns: `step`, `loss`; optional `accuracy` with `low` and `high`, and `run` to draw several runs. A row may hold
     only one of loss and accuracy (NaN: not measured at this step).
     """
-    _need(log, "step", "loss")
+    need(log, "step", "loss")
     runs = log.groupby("run", sort=False) if "run" in log else [("", log)]
     two = "accuracy" in log and log["accuracy"].notna().any()
-    figure = _figure("step", "training loss", second=("step", "held-out accuracy") if two else None)
+    figure = make_figure("step", "training loss", second=("step", "held-out accuracy") if two else None)
     for (run, rows), colour in zip(runs, cycle(PALETTE), strict=False):
         loss = rows.dropna(subset=["loss"]).sort_values("step")
-        style = {"name": _plain(run), "legendgroup": _plain(run), "line": {"color": colour, "width": 1.6}}
+        style = {"name": plain(run), "legendgroup": plain(run), "line": {"color": colour, "width": 1.6}}
         figure.add_scatter(x=loss["step"], y=loss["loss"], mode="lines", showlegend=bool(run), **style)
         held_out = rows.dropna(subset=["accuracy"]).sort_values("step") if two else rows[:0]
         if len(held_out):
-            marks = {"marker": {"color": colour, "size": 6}, "error_y": _error(held_out, colour)}
+            marks = {"marker": {"color": colour, "size": 6}, "error_y": make_error(held_out, colour)}
             on = {"mode": "lines+markers", "showlegend": False, "xaxis": "x2", "yaxis": "y2"}
             figure.add_scatter(x=held_out["step"], y=held_out["accuracy"], **on, **marks, **style)
     if two:
@@ -68,18 +68,18 @@ def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = No
     and `high`. `values`: `value` (middle of a bin, -1 to 1), `truth` (bool: alive), `share` (of all positions of that
     truth).
     """
-    _need(reliability, "predicted", "observed")
+    need(reliability, "predicted", "observed")
     two = values is not None and len(values) > 0
-    figure = _figure("predicted chance", "observed share", second=("critic's value", "share") if two else None)
+    figure = make_figure("predicted chance", "observed share", second=("critic's value", "share") if two else None)
     ideal = {"color": "#999999", "width": 1.2, "dash": "dash"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line=ideal)
     rows, colour = reliability.sort_values("predicted"), PALETTE[0]
     marks = {"marker": {"color": colour, "size": 7}, "line": {"color": colour, "width": 1.6}}
     figure.add_scatter(x=rows["predicted"], y=rows["observed"], mode="lines+markers", name="critic",
-                       error_y=_error(rows, colour), **marks)
+                       error_y=make_error(rows, colour), **marks)
     figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1]})
     if two:
-        _need(values, "value", "truth", "share")
+        need(values, "value", "truth", "share")
         for truth, name, fill in ((True, "alive", PALETTE[2]), (False, "dead", PALETTE[1])):
             part = values[values["truth"] == truth].sort_values("value")
             figure.add_bar(x=part["value"], y=part["share"], name=name, marker={"color": fill}, xaxis="x2", yaxis="y2")
@@ -93,8 +93,8 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     Columns: `arm`, `mode` ("verified" or "unverified"), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
     and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
     """
-    _need(table, "arm", "mode", "sampled_tokens", "accuracy")
-    figure = _figure("sampled tokens per problem (mean)", "accuracy")
+    need(table, "arm", "mode", "sampled_tokens", "accuracy")
+    figure = make_figure("sampled tokens per problem (mean)", "accuracy")
     family = "family" if "family" in table else "arm"
     colours = dict(zip(dict.fromkeys(table[family]), cycle(PALETTE), strict=False))
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
@@ -104,19 +104,19 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
         line = {"color": colour, "width": 1.2, "dash": "solid" if mode == "verified" else "dot"}
         marker = {"color": colour, "size": 9, "symbol": MODES[mode]}
         figure.add_scatter(x=rows["sampled_tokens"], y=rows["accuracy"], mode="lines+markers",
-                           name=_plain(f"{arm}, {mode}"), line=line, marker=marker, error_y=_error(rows, colour))
+                           name=plain(f"{arm}, {mode}"), line=line, marker=marker, error_y=make_error(rows, colour))
     figure.update_layout(xaxis={"type": "log", "tickformat": "~s"}, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
     return figure
 
 
 def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
     """pass@k against k (log axis), its interval as a band. Columns: `k`, `accuracy`; optional `low`, `high`, `arm`."""
-    _need(table, "k", "accuracy")
-    figure = _figure("samples per problem, k", "pass@k")
+    need(table, "k", "accuracy")
+    figure = make_figure("samples per problem, k", "pass@k")
     arms = table.groupby("arm", sort=False) if "arm" in table else [("pass@k", table)]
     for (arm, rows), colour in zip(arms, cycle(PALETTE), strict=False):
         rows = rows.sort_values("k")
-        group = {"name": _plain(arm), "legendgroup": _plain(arm)}
+        group = {"name": plain(arm), "legendgroup": plain(arm)}
         if {"low", "high"} <= set(rows):
             band = rows.dropna(subset=["low", "high"])
             around = {"x": [*band["k"], *band["k"][::-1]], "y": [*band["high"], *band["low"][::-1]]}
@@ -127,36 +127,37 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
     ticks = sorted(set(table["k"]))
     ticks = [k for k in ticks if math.log2(k).is_integer()] or ticks
     axis = {"type": "log", "tickvals": ticks, "ticktext": [str(k) for k in ticks]}
-    figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]}, legend=_ABOVE)
+    figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]}, legend=ABOVE)
     return figure
 
 
 def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:
     """How many puzzles have which share of first moves alive, stacked by side. Columns: `alive` (0 to 1), `side`."""
-    _need(table, "alive", "side")
-    figure = _figure("share of first moves after which the target is still within reach", "puzzles")
+    need(table, "alive", "side")
+    figure = make_figure("share of first moves after which the target is still within reach", "puzzles")
     edges = np.linspace(0, 1, bins + 1)
     for (side, rows), colour in zip(table.groupby("side", sort=False), cycle(PALETTE), strict=False):
         counts, _ = np.histogram(rows["alive"], edges)
         middles = (edges[1:] + edges[:-1]) / 2
-        figure.add_bar(x=middles, y=counts, name=_plain(side), marker={"color": colour})
+        figure.add_bar(x=middles, y=counts, name=plain(side), marker={"color": colour})
     figure.update_layout(barmode="stack", xaxis={"tickformat": ".0%", "range": [0, 1]})
     return figure
 
 
 def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     """What an attempt costs, as stacked bars: one bar per row (`arm`), one piece per further column, in `unit`."""
-    _need(table, "arm")
+    need(table, "arm")
     parts = [column for column in table if column != "arm"]
-    figure = _figure(f"mean {unit} a problem", "", height=120 + 26 * len(table))
+    figure = make_figure(f"mean {unit} a problem", "", height=120 + 26 * len(table))
     for part, colour in zip(parts, cycle(PALETTE), strict=False):
-        arms = [_plain(arm) for arm in table["arm"]][::-1]
-        figure.add_bar(x=table[part][::-1], y=arms, orientation="h", name=_plain(part), marker={"color": colour})
-    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=_ABOVE)
+        arms = [plain(arm) for arm in table["arm"]][::-1]
+        figure.add_bar(x=table[part][::-1], y=arms, orientation="h", name=plain(part), marker={"color": colour})
+    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=ABOVE)
     return figure
 
 
-def _figure(x: str, y: str, second: tuple[str, str] | None = None, height: int = 300) -> go.Figure:
+def make_figure(x: str, y: str, second: tuple[str, str] | None = None, height: int = 300) -> go.Figure:
+    """An empty figure with its axes named; `second` names those of a second panel at the right."""
     layout: dict[str, Any] = {"template": TEMPLATE, "width": 640, "height": height}
     layout |= {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}}}
     if second:
@@ -166,14 +167,15 @@ def _figure(x: str, y: str, second: tuple[str, str] | None = None, height: int =
     return go.Figure(layout=layout)
 
 
-def _need(table: pd.DataFrame, *columns: str) -> None:
+def need(table: pd.DataFrame, *columns: str) -> None:
+    """ValueError unless a table has rows and these columns."""
     missing = [column for column in columns if column not in table]
     if missing or table.empty:
         what = f"lacks the column {missing[0]!r}" if missing else "has no rows"
         raise ValueError(f"the table to draw {what}; it has the columns {', '.join(map(str, table))}")
 
 
-def _plain(text: object) -> str:
+def plain(text: object) -> str:
     """Text that Plotly shows as it is: its small markup language is escaped, control characters are replaced."""
     return html.escape("".join(c if c.isprintable() else "\ufffd" for c in str(text)), quote=False)
 
@@ -183,7 +185,8 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.18)"
 
 
-def _error(rows: pd.DataFrame, colour: str) -> dict | None:
+def make_error(rows: pd.DataFrame, colour: str) -> dict | None:
+    """Error bars from `low` and `high` around `accuracy` or `observed`; None without them."""
     if not {"low", "high"} <= set(rows):
         return None
     middle = rows["accuracy"] if "accuracy" in rows else rows["observed"]

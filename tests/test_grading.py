@@ -22,7 +22,7 @@ RIGHT = """4 + 8 = 12 (left: 1 2 12)
 reach 24! expression: (4 + 8) * 2 * 1"""
 WRONG_VALUE = RIGHT.replace("(4 + 8) * 2 * 1", "(4 + 8) * (2 + 1)")
 WRONG_NUMBERS = RIGHT.replace("(4 + 8) * 2 * 1", "(4 + 8) * 2")
-NO_ANSWER = "4 + 8 = 12 (left: 1 2 12)\n12 * 2 = 25 (left: 1 25)"
+NO_ANSWER = "4 + 8 = 12 (left: 1 2 12)\n12 * 2 = 25 (left: 1 25)\n"
 OTHERS = ((1, 1, 4, 6), (1, 2, 3, 4), (3, 3, 8, 8))
 PUZZLES = ((1, 2, 4, 8), *OTHERS)
 
