@@ -54,6 +54,14 @@ def measure(numbers: Puzzle, text: str, target: int = 24) -> Measures:
     )  # fmt: skip
 
 
+def find_measures(numbers: Any, completion: Any, target: int = 24) -> Measures:
+    """`measure` of a puzzle and a completion as `score` takes them; ValueError where there are no numbers."""
+    puzzle = _read_numbers(numbers)
+    if puzzle is None:
+        raise ValueError("numbers None: a puzzle is needed, such as [4, 5, 6, 10]")
+    return measure(puzzle, _read_text(completion), target)
+
+
 # ------------------------------------------------------------------------------------------------- what is paid
 def pay_output(numbers: Puzzle, text: str, target: int = 24) -> float:
     """1 where the final answer is an expression of exactly these numbers that makes the target, else 0."""

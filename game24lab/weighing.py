@@ -1,0 +1,174 @@
+"""What the weights of a reward do to real completions: sliders, and a table that is ranked anew at every touch.
+
+The completions are judged once, no model is asked. Where no front end takes the widget, its output is the same table,
+as it stood. It does not know how a completion is judged or paid, nor where it came from.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from tqdm.auto import tqdm
+
+from game24lab.rewards import DEFAULT_WEIGHTS, REWARDS, Reward, check_weights, find_measures, score
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
+_MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
+_STYLE = """<style>
+.game24lab-weighing table {border-collapse: collapse; font: 13px/1.45 system-ui, sans-serif}
+.game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top}
+.game24lab-weighing th:last-child, .game24lab-weighing td:last-child {text-align: left}
+.game24lab-weighing tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
+.game24lab-weighing .up {background: rgba(0, 158, 115, .16)}
+.game24lab-weighing .down {background: rgba(213, 94, 0, .16)}
+.game24lab-weighing pre {margin: 4px 0; max-height: 22em; overflow: auto}
+.game24lab-weighing .bar {display: block; width: 110px; height: 5px; background: rgba(128, 128, 128, .25)}
+.game24lab-weighing .bar i {display: block; float: left; height: 5px}
+</style>"""
+
+
+def judge_rows(
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]],
+    names: Iterable[str] = tuple(DEFAULT_WEIGHTS),
+    target: int = 24,
+    rewards: Mapping[str, Reward] = REWARDS,
+) -> pd.DataFrame:
+    """A table of completions with one column for each reward named, and `outcome` and `lines`.
+
+    `rows` have `numbers` (a text such as "4 5 6 10", or numbers) and `text`, as `grading.grade` leaves them; other
+    columns are left out. ValueError for no rows, one of the two missing, or what `rewards.score` refuses.
+    """
+    records = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else [dict(row) for row in rows]
+    if not records:
+        raise ValueError("completions to weigh: there are none; at least one row with numbers and text is needed")
+    weights, found = dict.fromkeys(names, 1.0), []
+    for place, record in enumerate(tqdm(records, disable=len(records) < 300, unit="completion")):
+        for column in ("numbers", "text"):
+            if column not in record:
+                raise ValueError(f"completion {place} to weigh lacks {column!r}; it has {', '.join(map(str, record))}")
+        numbers, text = record["numbers"], record["text"]
+        if not isinstance(text, str):
+            raise ValueError(f"completion {place} to weigh: a text is accepted, not {type(text).__name__}")
+        (row,) = score([numbers], [text], weights, target, rewards)
+        measures = find_measures(numbers, text, target)
+        # half characters would break tables and the way to the browser
+        shown = {"numbers": numbers if isinstance(numbers, str) else " ".join(map(str, numbers)),
+                 "text": text.encode("utf-8", "replace").decode()}  # fmt: skip
+        found.append({**shown, "outcome": measures.outcome, "lines": measures.lines, **row})
+    return pd.DataFrame(found).drop(columns="total").astype(dict.fromkeys(weights, float))
+
+
+def rank_rows(table: pd.DataFrame, weights: Mapping[str, float], *, normalise: bool = False) -> pd.DataFrame:
+    """The rows of `judge_rows` with `total` and `rank`, the best first; equals share a rank and keep their order.
+
+    With `normalise` the weights are divided by their sum, which changes totals and no rank. ValueError for bad weights.
+    """
+    weights = check_weights(weights, dict.fromkeys(table))
+    whole = math.fsum(weights.values()) if normalise else 1.0
+    # a reward that is not applicable adds nothing; rounding keeps equals equal whatever the order of the sum
+    total = sum(table[name].fillna(0) * weight / whole for name, weight in weights.items()).round(12)
+    rank = total.rank(method="min", ascending=False).astype(int)
+    return table.assign(total=total, rank=rank).sort_values("rank", kind="stable")
+
+
+class Weighing(widgets.VBox):
+    """`Weighing(rows)`: one slider a reward above the ranked completions.
+
+    `rows` as in `judge_rows`; `weights` say where the sliders begin, and the ranks there are what `moved` is counted
+    from (2: two ranks up). `shown` rows are drawn, the best of the moment; `ranking` holds them all, as `rank_rows`
+    left them. `sliders` by name and `normalise` can be set from Python too. ValueError for bad rows or weights.
+    """
+
+    def __init__(
+        self,
+        rows: pd.DataFrame | Iterable[Mapping[str, Any]],
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        *,
+        target: int = 24,
+        rewards: Mapping[str, Reward] = REWARDS,
+        shown: int = 20,
+    ) -> None:
+        weights = check_weights(weights, rewards)
+        if type(shown) is not int or shown < 1:
+            raise ValueError(f"shown {shown!r}: a whole number of at least 1 is accepted")
+        self._table, self._shown = judge_rows(rows, weights, target, rewards), shown
+        self._start = rank_rows(self._table, weights)["rank"]
+        top = max(1.0, *weights.values())
+        self.sliders = {
+            name: widgets.FloatSlider(value=weight, min=0, max=top, step=0.01, description=name, readout_format=".2f")
+            for name, weight in weights.items()
+        }
+        self.normalise = widgets.Checkbox(value=False, description="weights add up to 1", indent=False)
+        self._said, self._view = widgets.Label(), widgets.HTML()
+        for control in (*self.sliders.values(), self.normalise):
+            control.observe(self._rank, "value")
+        super().__init__([widgets.HBox(tuple(self.sliders.values()), layout={"flex_flow": "row wrap"}),
+                          widgets.HBox([self.normalise, self._said]), self._view])  # fmt: skip
+        self._rank()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Where the sliders stand."""
+        return {name: slider.value for name, slider in self.sliders.items()}
+
+    def _rank(self, _: Any = None) -> None:
+        weights, normalise = self.weights, self.normalise.value
+        whole = math.fsum(weights.values())
+        if not whole:
+            self._said.value = "all weights are 0: nothing to rank by; the table is left as it was"
+            return
+        ranked = rank_rows(self._table, weights, normalise=normalise)
+        self.ranking = ranked.assign(moved=self._start - ranked["rank"])
+        moved = int((self.ranking["moved"] != 0).sum())
+        shares = ", ".join(f"{name} {weight / whole if normalise else weight:.2f} ({weight / whole:.0%})"
+                           for name, weight in weights.items())  # fmt: skip
+        self._said.value = f"{shares}: {moved} of {len(ranked)} completions moved"
+        self._view.value = _draw(self.ranking, {name: weight / whole for name, weight in weights.items()}, self._shown)
+
+    def __repr__(self) -> str:
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
+        return f"Weighing of {len(self._table)} completions ({weights})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        said = f"<p>{_escape(self._said.value)}</p>"
+        return {**bundle, "text/html": self._view.value.replace("<table>", f"{said}<table>", 1)}
+
+
+def _draw(ranking: pd.DataFrame, shares: Mapping[str, float], shown: int) -> str:
+    """The table as HTML: whatever a model wrote is escaped and cut."""
+    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(shares)}
+    heads = "".join(f'<th style="border-bottom: 3px solid {colours[name]}">{_escape(name)}</th>' for name in shares)
+    body = "".join(_draw_row(row, shares, colours) for row in ranking.head(shown).to_dict("records"))
+    more = f"<p>and {len(ranking) - shown} more below</p>" if len(ranking) > shown else ""
+    heads = f"<th>rank</th><th>moved</th><th>total</th>{heads}"
+    heads += "".join(f"<th>{name}</th>" for name in ("outcome", "lines", "puzzle", "completion"))
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="game24lab-weighing">{_STYLE}{table}{more}</div>'
+
+
+def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapping[str, str]) -> str:
+    way = "up" if row["moved"] > 0 else "down" if row["moved"] < 0 else ""
+    moved = f"{'▲' if way == 'up' else '▼'} {abs(row['moved'])}" if way else "="
+    paid = {name: 0.0 if math.isnan(row[name]) else min(1.0, max(0.0, row[name])) for name in shares}
+    bar = "".join(f'<i style="width: {100 * share * paid[name]:.2f}%; background: {colours[name]}"></i>'
+                  for name, share in shares.items())  # fmt: skip
+    cells = "".join(f"<td>{'–' if math.isnan(row[name]) else f'{row[name]:.3g}'}</td>" for name in shares)
+    text = row["text"].strip("\n")
+    cut = text[:_MOST_CHARACTERS]
+    rest = f"\n… and {len(text) - len(cut):,} more characters" if len(cut) < len(text) else ""
+    last = text[-200:].rpartition("\n")[2][-60:] or "(empty)"
+    return (f'<tr class="{way}"><td>{row["rank"]}</td><td>{moved}</td><td>{row["total"]:.3f}<span class="bar">{bar}'
+            f"</span></td>{cells}<td>{_escape(row['outcome'])}</td><td>{row['lines']}</td>"
+            f"<td>{_escape(row['numbers'])}</td><td><details><summary>{_escape(last)}</summary>"
+            f"<pre>{_escape(cut + rest)}</pre></details></td></tr>")  # fmt: skip
+
+
+def _escape(text: str) -> str:
+    """Text that is shown as it is: no markup, nothing invisible that turns or breaks it."""
+    return html.escape("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(text)))
