@@ -83,6 +83,7 @@ FLOORS = {
     "notebook": 6.0,
     "report.evidence": 6.1,
     "report.report": 6.2,
+    "report.words": 6.25,
     "report.account": 6.3,
     "bench": 6.4,
     "doctor": 6.4,

@@ -5,37 +5,39 @@ It knows what rows, training logs and trees say, and nothing of the task behind 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from game24lab import figures, vector
+from game24lab import figures
 from game24lab.report import evidence as ev
 from game24lab.report.published import find_published
-from game24lab.report.report import (
-    MISSING,
-    Block,
-    Bullets,
-    Columns,
-    Heading,
-    KeyValues,
-    Paragraph,
-    Picture,
-    Report,
-    Table,
-    build_report,
+from game24lab.report.report import MISSING, Block, Bullets, Columns, Heading, KeyValues, Picture, Report, Table
+from game24lab.report.words import (
+    SMALL,
+    WIDE,
+    compose_report,
+    draw_picture,
+    join_sources,
+    keep_together,
+    limit_runs,
+    tell_origin,
+    write_commit,
+    write_count,
+    write_percent,
+    write_range,
+    write_report,
+    write_settings,
+    write_short,
+    write_value,
 )
-from game24lab.runs import write_atomically
 from game24lab.treeview.still import draw_svg
 
 TREE_ROWS = 20
 LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON
 FEW = 50  # problems, below which the limits say so
-WIDE, SMALL = 640, 310  # pixels of a figure over the page, and over half of it
 
 
 def report_runs(folders: Sequence[str | Path], output: str | Path, *, title: str = "What the runs found") -> Path:
@@ -44,13 +46,9 @@ def report_runs(folders: Sequence[str | Path], output: str | Path, *, title: str
     Only what the folders hold is told: runs may have trained, calibrated or evaluated. ValueError for broken files or
     runs that measured nothing that can be told, FileNotFoundError where there is no run.
     """
-    output = Path(output)
     evidence = ev.read_evidence(folders)
     numbers = gather_numbers(evidence, title)
-    build_report(tell(evidence, numbers), output)
-    text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(output.with_suffix(".json"), lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    return output
+    return write_report(tell(evidence, numbers), numbers, output)
 
 
 def gather_numbers(evidence: Sequence[ev.Evidence], title: str = "") -> dict[str, Any]:
@@ -85,13 +83,7 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
         blocks.append(_tell_failures(numbers["results"]))
     blocks += [Heading("Limits"), Bullets(tuple(_tell_limits(numbers)))]
     blocks += _tell_origin(numbers)
-    ends = sorted(filter(None, (run["end"] or run["start"] for run in runs)))
-    date = datetime.fromisoformat(ends[-1]) if ends else None
-    names = ", ".join(run["name"] for run in runs)
-    subtitle = " · ".join(filter(None, (names, date and f"{date:%Y-%m-%d}")))
-    footer = " · ".join(f"{run['name']} {run['id']}" for run in runs[:4])
-    more = f" and {len(runs) - 4} more" if len(runs) > 4 else ""
-    return Report(numbers["title"], subtitle, tuple(blocks), f"runs {footer}{more}", date)
+    return compose_report(numbers["title"], runs, blocks)
 
 
 # ------------------------------------------------------------------------------------------- sections
@@ -108,11 +100,11 @@ def _tell_setting(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> t
         models = []
         for who in ("policy", "critic"):
             sizes = sorted(set(rows[f"{who}_parameters"]) - {0})
-            models += [f"{who} of {' or '.join(_short(size) for size in sizes)} parameters"] if sizes else []
+            models += [f"{who} of {' or '.join(write_short(size) for size in sizes)} parameters"] if sizes else []
         backends = ", ".join(sorted(set(rows["backend"])))
         pairs.append(("Models", f"{', '.join(models)} (embeddings not counted), run by {backends}"))
     runs = numbers["runs"]
-    pairs.append(("Commit", "; ".join(dict.fromkeys(_commit(run, 12) for run in runs))))
+    pairs.append(("Commit", "; ".join(dict.fromkeys(write_commit(run, 12) for run in runs))))
     pairs.append(("Machine", "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))))
     return tuple(dict.fromkeys(pairs))
 
@@ -121,15 +113,15 @@ def _tell_results(arms: list[dict[str, Any]], passes: list[dict[str, Any]]) -> l
     header = ("arm", "mode", "chosen by", "problems", "seeds", "accuracy", "95 %", "tokens", "median", "critic",
               "FLOPs")  # fmt: skip
     rows = tuple(
-        (arm["label"], arm["mode"], arm["chosen_by"], arm["problems"], arm["seeds"], _percent(arm["accuracy"]),
-         _range(arm), _count(arm["sampled_tokens"]),
-         _count(arm["sampled_tokens_median"]), _count(arm["critic_tokens"]), _short(arm["flops"]))
+        (arm["label"], arm["mode"], arm["chosen_by"], arm["problems"], arm["seeds"], write_percent(arm["accuracy"]),
+         write_range(arm), write_count(arm["sampled_tokens"]),
+         write_count(arm["sampled_tokens_median"]), write_count(arm["critic_tokens"]), write_short(arm["flops"]))
         for arm in arms
     )  # fmt: skip
     intervals = ", ".join(dict.fromkeys(arm["interval"] for arm in arms))
     note = (f"95 %: interval ({intervals}). Tokens: sampled from the policy per attempt, mean and median; critic: "
             "tokens it read, mean; FLOPs: of both, mean.")
-    source = _sources(arms)
+    source = join_sources(arms)
     align = ("left", "left", "left", *["right"] * 8)
     table = Table("Accuracy and cost by arm.", source, header, rows, align, note=note)
     drawn = pd.DataFrame(arms)
@@ -142,14 +134,14 @@ def _tell_results(arms: list[dict[str, Any]], passes: list[dict[str, Any]]) -> l
     small = [_tell_pass(passes)] if passes else []
     small.append(_tell_cost(arms, SMALL if small else WIDE))
     below = Columns(tuple(small)) if len(small) > 1 else small[0]
-    return [Heading("Results"), table, _picture(figure, caption, source, 220), below]
+    return [Heading("Results"), table, draw_picture(figure, caption, source, 220), below]
 
 
 def _tell_pass(passes: list[dict[str, Any]]) -> Picture:
     table = pd.DataFrame(passes)
     caption = (f"Unbiased pass@k on {table['problems'].max()} problems, {table['samples'].max()} samples each; band: "
                "95 % by bootstrap over problems.")  # fmt: skip
-    return _picture(figures.draw_pass_at_k(table), caption, _sources(passes), 190, SMALL)
+    return draw_picture(figures.draw_pass_at_k(table), caption, join_sources(passes), 190, SMALL)
 
 
 def _tell_cost(arms: list[dict[str, Any]], width: int) -> Picture:
@@ -158,12 +150,14 @@ def _tell_cost(arms: list[dict[str, Any]], width: int) -> Picture:
     table["arm"] = table["arm"].where(~table["arm"].duplicated(), [f"{a['label']} ({a['mode']})" for a in arms])
     height = max(190, 80 + 15 * len(arms))
     caption = "Where the compute of an attempt goes, by arm."
-    return _picture(figures.draw_cost(table, "FLOPs"), caption, _sources(arms), height, width)
+    return draw_picture(figures.draw_cost(table, "FLOPs"), caption, join_sources(arms), height, width)
 
 
 def _tell_published(points: list[dict[str, Any]]) -> Table:
-    rows = tuple((p["source"], p["model"], p["setting"], _percent(p["accuracy"]), p["tokens"] or MISSING, p["checked"])
-                 for p in points)  # fmt: skip
+    rows = tuple(
+        (p["source"], p["model"], p["setting"], write_percent(p["accuracy"]), p["tokens"] or MISSING, p["checked"])
+        for p in points
+    )
     return Table(
         "Published on the same problems; not measured here.", "the papers named",
         ("source", "model", "setting", "accuracy", "tokens", "how we know"), rows,
@@ -190,7 +184,7 @@ def _tell_pictures(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> 
         caption = (f"The critic on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: {against} "
                    f"by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on alive "
                    f"and on dead positions (AUC {auc}).")  # fmt: skip
-        blocks.append(_picture(figure, caption, entry["source"], 190))
+        blocks.append(draw_picture(figure, caption, entry["source"], 190))
     for one in (one for one in evidence if one.tree is not None):
         blocks.append(_tell_tree(one))
     return [Heading("How it came about"), *blocks] if blocks else []
@@ -206,11 +200,11 @@ def _tell_training(evidence: Sequence[ev.Evidence], ends: list[dict[str, Any]]) 
         name = logs[end["run"]]["run"].iloc[0]
         told.append(f"{name}: loss from {end['first_loss']:.2f} to {end['last_loss']:.3f} in {end['steps']:,} steps")
         if held_out := end.get("held_out"):
-            bound = f" (95 %: {_range(held_out)})" if "low" in held_out else ""
-            told[-1] += f", held-out greedy accuracy at the end {_percent(held_out['accuracy'])}{bound}"
+            bound = f" (95 %: {write_range(held_out)})" if "low" in held_out else ""
+            told[-1] += f", held-out greedy accuracy at the end {write_percent(held_out['accuracy'])}{bound}"
     together = pd.concat(logs.values(), ignore_index=True)
     figure = figures.draw_learning(together if len(logs) > 1 else together.drop(columns="run"))
-    return _picture(figure, f"Training. {'; '.join(told)}.", _sources(ends), 190)
+    return draw_picture(figure, f"Training. {'; '.join(told)}.", join_sources(ends), 190)
 
 
 def _tell_tree(one: ev.Evidence) -> Picture:
@@ -230,12 +224,12 @@ def _tell_failures(arms: list[dict[str, Any]]) -> Table:
     rows = []
     for arm in arms:
         unsolved = arm["never_solved"]
-        listed = "; ".join(_unbroken(problem) for problem in unsolved[:LISTED]) or MISSING
+        listed = "; ".join(keep_together(problem) for problem in unsolved[:LISTED]) or MISSING
         listed += f"; and {len(unsolved) - LISTED} more" if len(unsolved) > LISTED else ""
-        shares = (_percent(arm[miss]) for miss in misses)
+        shares = (write_percent(arm[miss]) for miss in misses)
         rows.append((f"{arm['label']} ({arm['mode']})", *shares, len(unsolved), listed))
     return Table(
-        "Failures: how attempts ended, and the problems that no attempt of the arm solved.", _sources(arms),
+        "Failures: how attempts ended, and the problems that no attempt of the arm solved.", join_sources(arms),
         ("arm", *misses, "unsolved", "problems"), tuple(rows), ("left", *["right"] * len(misses), "right", "left"),
         (0, *[0] * len(misses), 0, 1),
         "All unsolved problems stand in the JSON beside this file.",
@@ -259,33 +253,13 @@ def _tell_limits(numbers: dict[str, Any]) -> list[str]:
         limits += ["One search seed per arm."] if all(arm["seeds"] == 1 for arm in arms) else []
     if numbers["calibration"]:
         limits.append("Calibration holds for the positions sampled for it, not for those that a search visits.")
-    runs = numbers["runs"]
-    limits += [f"Run {run['name']} {run['id']} is {run['status']}: its records are not complete."
-               for run in runs if run["status"] != "finished"]  # fmt: skip
-    if dirty := [f"{run['name']} {run['id']}" for run in runs if (run["git"] or {}).get("dirty")]:
-        limits.append(f"Made with uncommitted changes, so that the commit does not fix the code: {', '.join(dirty)}.")
-    return limits
+    return limits + limit_runs(numbers["runs"])
 
 
 def _tell_origin(numbers: dict[str, Any]) -> list[Block]:
-    rows, settings = [], []
-    for run in numbers["runs"]:
-        started = (run["start"] or MISSING)[:16].replace("T", " ")
-        rows.append((run["name"], run["id"], run["status"], _text(run["seed"]), started, _duration(run),
-                     _commit(run, 7), run["manifest_sha256"]))  # fmt: skip
-        settings.append((run["name"], _settings(run["parameters"])))
-    for arm in numbers["results"]:
-        settings.append((f"{arm['label']} ({arm['mode']})", f"{arm['algorithm']}: {_settings(arm['parameters'])}"))
-    packages = next((run["packages"] for run in reversed(numbers["runs"]) if run["packages"]), {})
-    header = ("run", "id", "status", "seed", "started (UTC)", "took", "commit", "manifest")
-    return [
-        Heading("Origin"),
-        Table("The runs behind this report. Manifest: SHA-256 of the run's manifest.json.", "the manifests", header,
-              tuple(rows), ("left",) * len(header)),
-        Table("Parameters of runs and arms.", "the manifests and records.parquet", ("run or arm", "parameters"),
-              tuple(settings), ("left", "left"), (0, 1)),
-        *([Paragraph("Packages: " + ", ".join(f"{k} {v}" for k, v in packages.items()) + ".")] if packages else []),
-    ]  # fmt: skip
+    arms = [(f"{arm['label']} ({arm['mode']})", f"{arm['algorithm']}: {write_settings(arm['parameters'])}")
+            for arm in numbers["results"]]  # fmt: skip
+    return tell_origin(numbers["runs"], arms)
 
 
 # ------------------------------------------------------------------------------------------- words
@@ -297,69 +271,8 @@ def _find_curves(arms: list[dict[str, Any]]) -> list[str]:
                == (arm["run"], arm["algorithm"], arm["mode"])]  # fmt: skip
         varied = [key for key in arm["parameters"] if any(p.get(key) != arm["parameters"][key] for p in kin)]
         if len(kin) > 1 and len(varied) == 1:
-            values = ", ".join(_text(p.get(varied[0])) for p in kin)
+            values = ", ".join(write_value(p.get(varied[0])) for p in kin)
             names.append(f"{arm['algorithm']}, {varied[0]} {values}")
         else:
             names.append(arm["label"])
     return names
-
-
-def _picture(figure: Any, caption: str, source: str, height: int, width: int = WIDE) -> Picture:
-    figure.update_layout(width=width, height=height)
-    return Picture(caption, source, vector.to_svg(figure), caption)
-
-
-def _sources(entries: list[dict[str, Any]]) -> str:
-    return "; ".join(dict.fromkeys(entry["source"] for entry in entries))
-
-
-def _commit(run: dict[str, Any], digits: int) -> str:
-    git = run["git"] or {}
-    if not git.get("commit"):
-        return "no commit known"
-    return f"{git['commit'][:digits]}{' + changes' if git.get('dirty') else ''}"
-
-
-def _duration(run: dict[str, Any]) -> str:
-    if not run["start"] or not run["end"]:
-        return MISSING
-    seconds = (datetime.fromisoformat(run["end"]) - datetime.fromisoformat(run["start"])).total_seconds()
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
-
-
-def _percent(share: float | None) -> str:
-    return MISSING if share is None else f"{100 * share:.1f} %"
-
-
-def _range(ends: dict[str, Any]) -> str:
-    """An interval in percent."""
-    if ends["low"] is None or ends["high"] is None:
-        return MISSING
-    return f"{100 * ends['low']:.1f}\u2009–\u2009{100 * ends['high']:.1f}"
-
-
-def _count(number: float | None) -> str:
-    return MISSING if number is None else f"{number:,.0f}"
-
-
-def _short(number: float | None) -> str:
-    """1.24 G for 1,240,000,000."""
-    if number is None:
-        return MISSING
-    for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.3g}"
-
-
-def _settings(parameters: dict[str, Any]) -> str:
-    return ", ".join(_unbroken(f"{key} = {_text(value)}") for key, value in parameters.items()) or MISSING
-
-
-def _unbroken(text: str) -> str:
-    """Short texts keep their words on one line."""
-    return text.replace(" ", "\u00a0") if len(text) < 30 else text
-
-
-def _text(value: Any) -> str:
-    return MISSING if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
