@@ -8,10 +8,12 @@ written down, nor of prompts, tokenizers or models.
 
 from __future__ import annotations
 
+import heapq
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import count
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, legal_steps, make_state, reachable
@@ -76,3 +78,102 @@ def search_in_order(
         return False
 
     return tuple(visits) if descend(root, 1) else None
+
+
+def search_at_random(
+    numbers: Sequence[int | Fraction], rng: random.Random, target: Fraction | int = 24, max_lines: int = 12
+) -> Search | None:
+    """The published search: depth first over shuffled moves to the first solution, cut down; None if unsolvable.
+
+    Such a search abandons thousands of positions. Of them, random leaves are deleted one by one until the moves left
+    and the line of the answer are at most `max_lines` (6 to 17 as published; rollbacks are not counted, and the
+    solution always stays). What is abandoned is dead, as the whole search had shown; what is left does not show it.
+
+    The whole search is never made. Deleting random leaves one by one is, in continuous time, giving each leaf an
+    exponentially distributed time to live: a position falls that long after the last one below it. So these times are
+    drawn, and only the positions that last longest are worked out. Two liberties: a move that equal numbers allow twice
+    counts once, and times are drawn as if all numbers were different.
+    """
+    state = make_state(numbers)
+    if not reachable(state, target):
+        return None
+    root = parent = _Node(Visit(0, None, state), [])
+    leaves: list[tuple] = []  # a heap: the position that lasts longest first
+    order, path = count(), []
+    while len(parent.visit.left) > 1:
+        for node in _list_children(parent, rng):
+            if reachable(node.visit.left, target):
+                break
+            lasts, below = _draw_times(len(node.visit.left), rng)
+            heapq.heappush(leaves, (-lasts, next(order), below, parent, node))
+        path.append((parent, node))
+        parent = node
+    room = max_lines - 1 - len(path)
+    while room > 0 and leaves:
+        _, _, below, parent, node = heapq.heappop(leaves)
+        parent.kept.append(node)
+        room -= 1
+        for (lasts, times), child in zip(sorted(below, reverse=True), _list_children(node, rng), strict=False):
+            heapq.heappush(leaves, (-lasts, next(order), times, node, child))
+    for parent, node in path:
+        rng.shuffle(parent.kept)  # they were kept in the order of their times
+        parent.kept.append(node)
+    return tuple(_list_visits(root))[1:]
+
+
+class _Node(NamedTuple):
+    visit: Visit
+    kept: list[_Node]
+
+
+def _list_children(node: _Node, rng: random.Random) -> list[_Node]:
+    moves = list(legal_steps(node.visit.left))
+    rng.shuffle(moves)
+    return [_Node(Visit(node.visit.depth + 1, _turn(step, rng), after), []) for step, after in moves]
+
+
+def _turn(step: Step, rng: random.Random) -> Step:
+    """A sum or product with its operands in either order."""
+    turned = step.operator in "+*" and rng.random() < 0.5
+    return Step(step.right, step.operator, step.left, step.result) if turned else step
+
+
+def _draw_times(numbers: int, rng: random.Random) -> tuple[float, list]:
+    """When a dead position of that many numbers falls, and the same for all positions below it."""
+    below = [_draw_times(numbers - 1, rng) for _ in range(3 * numbers * (numbers - 1))]
+    return (max(below)[0] if below else 0.0) + rng.expovariate(1.0), below
+
+
+def _list_visits(node: _Node) -> Iterable[Visit]:
+    yield node.visit
+    for child in node.kept:
+        yield from _list_visits(child)
+
+
+class Abandoned(NamedTuple):
+    """How many positions a search entered and left again, and how well founded that was."""
+
+    positions: int
+    dead: int  # of them: the target was out of reach
+    exhausted: int  # of the dead: all moves that a search in order tries were tried, or only two numbers were left
+
+
+def count_abandoned(
+    numbers: Sequence[int | Fraction], visits: Iterable[tuple[int, State]], target: Fraction | int = 24
+) -> Abandoned:
+    """Account for the positions that a search abandoned; `visits` are depth and position, in the order of visits.
+
+    The positions on the way to the last one are not abandoned. Whatever made the visits: a search, or a model's text.
+    """
+    trail: list[tuple[State, set[State]]] = [(make_state(numbers), set())]
+    counts = [0, 0, 0]
+    for depth, left in visits:
+        while len(trail) > depth:
+            state, tried = trail.pop()
+            dead = not reachable(state, target)
+            needed = {after for _, after in list_moves(state, target) if len(after) > 1} if len(state) > 2 else set()
+            for place, counted in enumerate((True, dead, dead and needed <= tried)):
+                counts[place] += counted
+        trail[-1][1].add(left)
+        trail.append((left, set()))
+    return Abandoned(*counts)
