@@ -20,7 +20,8 @@ from game24lab.rewards import DEFAULT_WEIGHTS, REWARDS, Reward, check_weights, f
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
 _STYLE = """<style>
-.game24lab-weighing table {border-collapse: collapse; font: 13px/1.45 system-ui, sans-serif}
+.game24lab-weighing {font: 13px/1.45 system-ui, sans-serif}
+.game24lab-weighing table {border-collapse: collapse}
 .game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top}
 .game24lab-weighing th:last-child, .game24lab-weighing td:last-child {text-align: left}
 .game24lab-weighing tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
@@ -68,7 +69,7 @@ def rank_rows(table: pd.DataFrame, weights: Mapping[str, float], *, normalise: b
 
     With `normalise` the weights are divided by their sum, which changes totals and no rank. ValueError for bad weights.
     """
-    weights = check_weights(weights, dict.fromkeys(table))
+    weights = check_weights(weights, dict.fromkeys(table.select_dtypes("number")))
     whole = math.fsum(weights.values()) if normalise else 1.0
     # a reward that is not applicable adds nothing; rounding keeps equals equal whatever the order of the sum
     total = sum(table[name].fillna(0) * weight / whole for name, weight in weights.items()).round(12)
@@ -158,15 +159,20 @@ def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapp
     paid = {name: 0.0 if math.isnan(row[name]) else min(1.0, max(0.0, row[name])) for name in shares}
     bar = "".join(f'<i style="width: {100 * share * paid[name]:.2f}%; background: {colours[name]}"></i>'
                   for name, share in shares.items())  # fmt: skip
-    cells = "".join(f"<td>{'–' if math.isnan(row[name]) else f'{row[name]:.3g}'}</td>" for name in shares)
+    cells = "".join(f"<td>{_write(row[name])}</td>" for name in shares)
     text = row["text"].strip("\n")
     cut = text[:_MOST_CHARACTERS]
     rest = f"\n… and {len(text) - len(cut):,} more characters" if len(cut) < len(text) else ""
     last = text[-200:].rpartition("\n")[2][-60:] or "(empty)"
     return (f'<tr class="{way}"><td>{row["rank"]}</td><td>{moved}</td><td>{row["total"]:.3f}<span class="bar">{bar}'
-            f"</span></td>{cells}<td>{_escape(row['outcome'])}</td><td>{row['lines']}</td>"
+            f"</span></td>{cells}<td>{_escape(row['outcome'])}</td><td>{_write(row['lines'])}</td>"
             f"<td>{_escape(row['numbers'])}</td><td><details><summary>{_escape(last)}</summary>"
             f"<pre>{_escape(cut + rest)}</pre></details></td></tr>")  # fmt: skip
+
+
+def _write(value: float) -> str:
+    """Three decimals at most; a dash for what is not applicable."""
+    return "–" if math.isnan(value) else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _escape(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import random
 from fractions import Fraction
 from functools import partial
 
@@ -19,6 +20,8 @@ from game24lab.rewards import (
     pay_original_process,
     score,
 )
+from game24lab.tasks.chains import STYLES, write_chain
+from game24lab.tasks.exploration import search_in_order
 
 NUMBERS = (1, 11, 11, 13)
 RIGHT = """11 - 1 = 10 (left: 10 11 13)
@@ -44,6 +47,16 @@ def test_a_right_chain_is_paid_in_full():
     assert (found["lines"], found["rollbacks"]) == (8, 1)
     assert found["length"] == pytest.approx(length)
     assert found["total"] == pytest.approx(0.55 + 0.30 + 0.15 * length)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("numbers", [(1, 11, 11, 13), (3, 3, 8, 8), (1, 2, 3, 4)])
+def test_what_the_exact_search_writes_is_paid_in_full_in_every_style(numbers, style):
+    text = write_chain(numbers, search_in_order(numbers, random.Random(0)), style)
+    (row,) = score([numbers], [text], dict.fromkeys(REWARDS, 1))
+    assert row["output"] == row["process"] == row["prefix"] == row["finished"] == row["sound"] == 1
+    assert row["output_original"] == 1
+    assert (row["process_original"] == 1) is (style == "v3")  # it reads no other
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,8 @@ def test_equals_share_a_rank():
     table = pd.DataFrame({"a": [0.1, 0.2, 0.1 + 0.2 - 0.2], "b": [0.2, 0.1, 0.2]})
     assert rank_rows(table, {"a": 1, "b": 1})["rank"].tolist() == [1, 1, 1]
     assert rank_rows(table, {"a": 1})["rank"].tolist() == [1, 2, 2]
+    with pytest.raises(ValueError, match="reward 'text'"):
+        rank_rows(table.assign(text="x"), {"text": 1})
     assert rank_rows(table, {"a": 1}).index.tolist() == [1, 0, 2]
 
 
@@ -118,6 +120,7 @@ def test_rows_come_as_a_table_with_other_columns_and_rewards():
     assert judged["sound"].isna().tolist() == [True, False, False, False]
     view = Weighing([{"numbers": [13, 11, 1, 11], "text": ""}], {"output": 1, "sound": 0, "lines": 2})
     assert view.sliders["lines"].max == 2
+    assert "<td>0</td>" in view._view.value
     assert "–" in view._view.value
     assert view.ranking["total"].tolist() == [0]
 
