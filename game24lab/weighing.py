@@ -20,9 +20,9 @@ from game24lab.rewards import DEFAULT_WEIGHTS, REWARDS, Reward, check_weights, f
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
 _STYLE = """<style>
-.game24lab-weighing {font: 13px/1.45 system-ui, sans-serif}
+.game24lab-weighing {font: 13px/1.45 system-ui, sans-serif; overflow-x: auto}
 .game24lab-weighing table {border-collapse: collapse}
-.game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top}
+.game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top; white-space: nowrap}
 .game24lab-weighing th:last-child, .game24lab-weighing td:last-child {text-align: left}
 .game24lab-weighing tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 .game24lab-weighing .up {background: rgba(0, 158, 115, .16)}
@@ -104,7 +104,8 @@ class Weighing(widgets.VBox):
             name: widgets.FloatSlider(value=weight, min=0, max=top, step=0.01, description=name, readout_format=".2f")
             for name, weight in weights.items()
         }
-        self.normalise = widgets.Checkbox(value=False, description="weights add up to 1", indent=False)
+        self.normalise = widgets.Checkbox(value=False, description="weights add up to 1", indent=False,
+                                         layout={"width": "auto"})  # fmt: skip
         self._said, self._view = widgets.Label(), widgets.HTML()
         for control in (*self.sliders.values(), self.normalise):
             control.observe(self._rank, "value")
