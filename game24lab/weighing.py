@@ -22,7 +22,8 @@ _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at
 _STYLE = """<style>
 .game24lab-weighing {font: 13px/1.45 system-ui, sans-serif; overflow-x: auto}
 .game24lab-weighing table {border-collapse: collapse}
-.game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top; white-space: nowrap}
+.game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top}
+.game24lab-weighing tr {white-space: nowrap}
 .game24lab-weighing th:last-child, .game24lab-weighing td:last-child {text-align: left}
 .game24lab-weighing tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 .game24lab-weighing .up {background: rgba(0, 158, 115, .16)}
@@ -105,7 +106,7 @@ class Weighing(widgets.VBox):
             for name, weight in weights.items()
         }
         self.normalise = widgets.Checkbox(value=False, description="weights add up to 1", indent=False,
-                                         layout={"width": "auto"})  # fmt: skip
+                                         layout={"width": "auto", "margin": "2px 24px 2px 2px"})  # fmt: skip
         self._said, self._view = widgets.Label(), widgets.HTML()
         for control in (*self.sliders.values(), self.normalise):
             control.observe(self._rank, "value")
