@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import (
@@ -243,12 +244,12 @@ class _Chain:
     def _place(self, text: str) -> tuple[str, str]:
         """The kind of a line and what is wrong with it, "" where nothing is; changes the trail where it is right."""
         match = _read(text, self.style)
-        prefix = next((p for p in (_reach(self.target), ANSWER_PREFIX) if text.startswith(p)), "")
+        prefix = next((p for p in (_reach(self.target), ANSWER_PREFIX) if text.startswith(p.rstrip())), "").rstrip()
         kind = "answer" if prefix else "other" if match is None else "rollback" if match["back"] else "move"
         if self.finished:
             return kind, "after the answer"
         if prefix:
-            self.finished, self.answer = True, text[len(prefix) :]
+            self.finished, self.answer = True, text[len(prefix) :].strip()
             self.check = check_expression(self.numbers, self.answer, self.target)
             return kind, "" if self.check.accepted else self.check.reason
         if match is None:
@@ -283,7 +284,7 @@ class _Chain:
     def _roll_back(self, values: list[str]) -> str:
         if self.style in ("solution", "v1"):
             return f"{self.style} has no lines that roll back"
-        state = make_state(map(Fraction, values))
+        state = tuple(sorted(map(_read_number, values)))
         places = [place for place, above in enumerate(self.trail) if above.state == state]
         if not places:
             return "not a position above"
@@ -312,7 +313,7 @@ class _Chain:
                 return f"{item[:40]!r} among the numbers left: not of the form of {self.style}"
             values.append(value)
             if self.style == "v3":
-                made = _check_card(expression, value) if equals else [Fraction(value)]
+                made = _check_card(expression, value) if equals else [_read_number(value)]
                 if isinstance(made, str):
                     return made
                 leaves += made
@@ -338,13 +339,17 @@ class _Chain:
         )
 
 
-def _check_card(expression: str, value: str) -> list[int] | str:
+_read_number = lru_cache(maxsize=4_096)(Fraction)
+
+
+@lru_cache(maxsize=4_096)  # a card stands on many lines
+def _check_card(expression: str, value: str) -> tuple[int, ...] | str:
     """The numbers that a card's expression is made of, or what is wrong with it."""
     try:
         made, operands = parse_expression(expression)
     except ExpressionError as error:
         return f"a card left is not an expression: {error}"
-    return operands if made == Fraction(value) else f"{expression[:40]} is {made}, not {value}"
+    return tuple(operands) if made == _read_number(value) else f"{expression[:40]} is {made}, not {value}"
 
 
 def _name_outcome(check: Check) -> str:
