@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
+from math import log
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, legal_steps, make_state, reachable
@@ -104,7 +105,7 @@ def search_at_random(
         for node in _list_children(parent, rng):
             if reachable(node.visit.left, target):
                 break
-            lasts, below = _draw_times(len(node.visit.left), rng)
+            lasts, below = _draw_times(len(node.visit.left), rng.random)
             heapq.heappush(leaves, (-lasts, next(order), below, parent, node))
         path.append((parent, node))
         parent = node
@@ -138,10 +139,12 @@ def _turn(step: Step, rng: random.Random) -> Step:
     return Step(step.right, step.operator, step.left, step.result) if turned else step
 
 
-def _draw_times(numbers: int, rng: random.Random) -> tuple[float, list]:
-    """When a dead position of that many numbers falls, and the same for all positions below it."""
-    below = [_draw_times(numbers - 1, rng) for _ in range(3 * numbers * (numbers - 1))]
-    return (max(below)[0] if below else 0.0) + rng.expovariate(1.0), below
+def _draw_times(numbers: int, draw: Callable[[], float]) -> tuple[float, list]:
+    """When a dead position of that many numbers falls, and the same for all positions below it. `draw`: 0 to 1."""
+    if numbers == 1:
+        return -log(1 - draw()), []
+    below = [_draw_times(numbers - 1, draw) for _ in range(3 * numbers * (numbers - 1))]
+    return max(below)[0] - log(1 - draw()), below
 
 
 def _list_visits(node: _Node) -> Iterable[Visit]:
