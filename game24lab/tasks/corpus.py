@@ -63,19 +63,8 @@ def make_solutions(
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
-    banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
-    leaked = banned.intersection(puzzles)
-    if leaked:
-        raise ValueError(f"puzzles: {' '.join(map(str, min(leaked)))} is held out and must not be trained on")
-    core = [puzzle for puzzle in puzzles if reachable(make_state(puzzle), target)]
-    if not core:
-        raise ValueError(f"puzzles: none of the {len(puzzles)} can make {target}")
-    size, largest = len(puzzles[0]), max(map(max, puzzles))
-    wider = [
-        root
-        for root in combinations_with_replacement(range(1, highest + 1), size)
-        if root[-1] > largest and root not in banned and _solvable(root, target)
-    ]
+    core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target)
+    size = len(puzzles[0])
     if not wider:
         core_share = 1.0
     task = Game24(target)
@@ -96,6 +85,31 @@ def make_solutions(
         return Sample(prompt, "".join(lines), ends=not cut)
 
     return [draw() for _ in progress(range(count))]
+
+
+def list_roots(
+    puzzles: Sequence[Whole], *, held_out: Collection[Whole], highest: int = 30, target: int = 24
+) -> tuple[list[Whole], list[Whole]]:
+    """What training texts begin with: the training puzzles that can be solved, and others that widen them.
+
+    The others are multisets of as many numbers from 1 to `highest`, with one above the puzzles' own largest, that make
+    the target without leaving the non-negative integers; none of them is held out. Raises ValueError for a held-out
+    puzzle among the training puzzles, and where none of those can be solved.
+    """
+    banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
+    leaked = banned.intersection(puzzles)
+    if leaked:
+        raise ValueError(f"puzzles: {' '.join(map(str, min(leaked)))} is held out and must not be trained on")
+    core = [puzzle for puzzle in puzzles if reachable(make_state(puzzle), target)]
+    if not core:
+        raise ValueError(f"puzzles: none of the {len(puzzles)} can make {target}")
+    size, largest = len(puzzles[0]), max(map(max, puzzles))
+    wider = [
+        root
+        for root in combinations_with_replacement(range(1, highest + 1), size)
+        if root[-1] > largest and root not in banned and _solvable(root, target)
+    ]
+    return core, wider
 
 
 def _trials(position: Whole) -> list[Move]:
