@@ -113,7 +113,7 @@ def draw_curves(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[s
                 style |= {"error_y": make_error(rows, colour)}
             figure.add_scatter(x=rows["step"], y=rows[column], **style)
         figure.update_layout({
-            f"xaxis{x[1:]}": {"title": {"text": "step"}, "domain": [start, start + width], "anchor": y},
+            f"xaxis{x[1:]}": {"title": {"text": "step"}, "domain": [start, min(1.0, start + width)], "anchor": y},
             f"yaxis{y[1:]}": {"title": {"text": plain(title)}, "anchor": x, "rangemode": "tozero",
                               **({"tickformat": ".0%"} if column in shares else {})},
         })  # fmt: skip

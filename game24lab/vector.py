@@ -194,7 +194,9 @@ def _draw_bars(bars: Sequence[Any], axes: Axes, barmode: str, entries: dict[str,
         shift = (index - (len(bars) - 1) / 2) * share if barmode == "group" else 0.0
         at = [places[key] + shift for key in keys]
         colour = _colour(trace.marker.color)
-        start = [base[key] for key in keys] if barmode == "stack" else 0.0
+        # bars of no height stand on the ground: on top of others they would tie the axis to that height
+        grounds = [base[key] if size else 0.0 for key, size in zip(keys, sizes, strict=True)]
+        start = grounds if barmode == "stack" else 0.0
         (axes.barh if lying else axes.bar)(at, list(sizes), share, start, color=colour)
         for key, size in zip(keys, sizes, strict=True):
             base[key] += 0 if size is None or math.isnan(size) else size

@@ -72,7 +72,7 @@ def _read(run: Run) -> Evidence:
     training = _read_table(run, TRAINING)
     if training is not None:
         _check(training, run.folder / TRAINING, ("step", "loss"), optional=("low", "high"), shares=("accuracy",))
-        training = _add_interval(training)
+        training = add_interval(training)
     calibration = _read_table(run, CALIBRATION)
     if calibration is not None:
         _check(calibration, run.folder / CALIBRATION, ("value", "truth"), shares=("solved",))
@@ -138,7 +138,7 @@ def _check(
             raise ValueError(f"{path}: the column {share!r} goes outside of 0 to 1")
 
 
-def _add_interval(log: pd.DataFrame) -> pd.DataFrame:
+def add_interval(log: pd.DataFrame) -> pd.DataFrame:
     """Wilson's interval of the held-out accuracy, where the log says on how many problems it was measured."""
     if "low" in log or not {"accuracy", "problems"} <= set(log):
         return log
@@ -223,8 +223,8 @@ def summarise_calibration(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
     return found
 
 
-def describe_runs(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """Where everything came from: what the manifests say."""
+def describe_runs(evidence: Iterable[Any]) -> list[dict[str, Any]]:
+    """Where everything came from: what the manifests say. Of whatever has a `run` and its `manifest_hash`."""
     keys = ("name", "id", "status", "seed", "start", "end", "device", "git", "packages", "parameters", "cost", "facts")
     return [{key: one.run.manifest.get(key) for key in keys}
             | {"manifest_sha256": one.manifest_hash, "folder": one.run.folder.name} for one in evidence]  # fmt: skip

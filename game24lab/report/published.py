@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 TOT = "Tree of Thoughts, arXiv 2305.10601"
 TSLLM = "TS-LLM, arXiv 2309.17179"
+LLM4GAME24 = "LiaoMengqi/LLM4Game24"
+GAME24RL = "ElysiaFollower/game24-rl"
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,56 @@ PUBLISHED = (
 def find_published(splits: set[str]) -> list[Published]:
     """The points that were measured on the puzzles of these splits."""
     return [point for point in PUBLISHED if point.split in splits]
+
+
+@dataclass(frozen=True)
+class PublishedChain:
+    """One reported point of a model that writes long chains: one greedy answer a puzzle, nobody chooses."""
+
+    source: str
+    model: str
+    training: str  # what it was trained on, and how
+    stage: str  # "SFT", or "GRPO" and the step
+    budget: int  # tokens of *their* tokenizer
+    puzzles: str  # how many, and which
+    solved: float  # 0 to 1
+    wrong: float | None
+    unfinished: float | None
+    checked: str  # as above
+
+
+_QWEN = "Qwen2.5-0.5B"
+_RANDOM = "100, random"  # not ranks 901-1000: some of ours may be among their training puzzles and the reverse
+_RECOUNT = "recomputed from released answers"
+
+
+def _sft(training: str, solved: float, wrong: float, unfinished: float) -> PublishedChain:
+    return PublishedChain(LLM4GAME24, _QWEN, training, "SFT", 4096, _RANDOM, solved, wrong, unfinished, _RECOUNT)
+
+
+def _grpo(step: int, solved: float) -> PublishedChain:
+    training, stage = "v3 traces", f"GRPO, step {step}"
+    return PublishedChain(LLM4GAME24, _QWEN, training, stage, 1024, _RANDOM, solved, None, None, _RECOUNT)
+
+
+def _larger(training: str, stage: str, budget: int, puzzles: str, solved: float) -> PublishedChain:
+    return PublishedChain(GAME24RL, "1.5B", training, stage, budget, puzzles, solved, None, None, "stated by others")
+
+
+PUBLISHED_SFT = (
+    _sft("v3 short, 14,799 traces", 0.57, 0.05, 0.38),
+    _sft("v3 medium, 16,535 traces", 0.72, 0.05, 0.23),
+    _sft("v3 long, 14,019 traces", 0.50, 0.00, 0.50),
+    _sft("v1 mixed, of 45,353 traces", 0.63, 0.12, 0.25),  # 0.66 as reported; the exact verifier rejects three of them
+    _sft("v2 mixed, of 45,353 traces", 0.84, 0.02, 0.14),
+    _sft("v3 mixed, of 45,353 traces", 0.74, 0.01, 0.25),
+    _larger("v2, 35k traces", "SFT", 1024, "136, validation", 0.809),
+    _larger("v2, 35k traces", "SFT", 4096, "136, validation", 0.904),
+)
+PUBLISHED_RL = (  # of LLM4Game24: 12 prompts x 8 answers a step, one run
+    *(_grpo(step, solved) for step, solved in ((0, 0.52), (10, 0.73), (20, 0.69), (30, 0.75), (40, 0.74), (50, 0.61))),
+    _larger("v2 traces", "GRPO", 1024, "136, validation", 0.853),
+    _larger("v2 traces", "GRPO", 4096, "136, validation", 0.927),
+    _larger("v2 traces", "GRPO", 1024, "137, test", 0.847),
+    _larger("v2 traces", "GRPO", 4096, "137, test", 0.942),
+)

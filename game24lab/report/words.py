@@ -15,6 +15,7 @@ from game24lab import vector
 from game24lab.report.report import MISSING, Block, Heading, Paragraph, Picture, Report, Table, build_report
 from game24lab.runs import write_atomically
 
+_LISTED = 3  # sources named one by one
 WIDE, SMALL = 640, 310  # pixels of a figure over the page, and over half of it
 
 
@@ -43,9 +44,10 @@ def tell_origin(runs: Sequence[Mapping[str, Any]], more: Sequence[tuple[str, str
     rows, settings = [], []
     for run in runs:
         started = (run["start"] or MISSING)[:16].replace("T", " ")
-        rows.append((run["name"], run["id"], run["status"], write_value(run["seed"]), started, write_duration(run),
+        name = f"{run['name']}: {run['label']}" if run.get("label") else run["name"]
+        rows.append((name, run["id"], run["status"], write_value(run["seed"]), started, write_duration(run),
                      write_commit(run, 7), run["manifest_sha256"]))  # fmt: skip
-        settings.append((run["name"], write_settings(run["parameters"])))
+        settings.append((name, write_settings(run["parameters"])))
     packages = next((run["packages"] for run in reversed(runs) if run["packages"]), {})
     header = ("run", "id", "status", "seed", "started (UTC)", "took", "commit", "manifest")
     return [
@@ -74,8 +76,9 @@ def draw_picture(figure: Any, caption: str, source: str, height: int, width: int
 
 
 def join_sources(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The sources of some entries, each once."""
-    return "; ".join(dict.fromkeys(entry["source"] for entry in entries))
+    """The sources of some entries, each once; many are only counted, for they stand below."""
+    sources = dict.fromkeys(entry["source"] for entry in entries)
+    return "; ".join(sources) if len(sources) <= _LISTED else f"the records of {len(sources)} runs, see Origin"
 
 
 def write_commit(run: Mapping[str, Any], digits: int) -> str:
