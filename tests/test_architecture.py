@@ -33,6 +33,7 @@ FLOORS = {
     "tasks.game24": 1.3,
     "tasks.splits": 1.3,
     "tasks.corpus": 1.4,
+    "tasks.problems": 1.4,
     # 2: checkpoints
     "rewards": 2.0,
     "models": 2.0,
@@ -61,7 +62,10 @@ FLOORS = {
     "training.sft": 4.2,
     "training.critic": 4.2,
     "training.dpo": 4.2,
-    "training.grpo": 4.2,
+    "training.rollouts": 4.1,
+    "training.watch": 4.2,
+    "training.updates": 4.2,
+    "training.grpo": 4.25,
     "training.expert": 4.3,
     # 5: rows, figures, trees to look at
     "evaluation": 5.0,

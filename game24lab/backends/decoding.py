@@ -58,7 +58,7 @@ def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tup
         if sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1:
             weights = torch.exp(logprobs)
         else:
-            weights = _truncate(torch.softmax(logits / sampling.temperature, -1), sampling)
+            weights = truncate(torch.softmax(logits / sampling.temperature, -1), sampling)
         cumulative = weights.cumsum(-1)
         total = cumulative[:, -1:]
         point = torch.from_numpy(uniform).to(logits.device)[:, None] * total
@@ -68,7 +68,7 @@ def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tup
     return ids[:, 0], logprobs.gather(-1, ids)[:, 0]
 
 
-def _truncate(weights: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+def truncate(weights: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """Probabilities with the tokens outside top-k and top-p set to 0, not normalised again."""
     if 0 < sampling.top_k < weights.shape[-1]:
         least = weights.topk(sampling.top_k, -1).values[:, -1:]

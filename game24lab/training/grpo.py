@@ -1,0 +1,222 @@
+"""GRPO: problems and rewards in, a checkpoint folder out; what a step does is in `training.updates`.
+
+It does not know what texts mean: rewards and held-out accuracy are functions that the caller passes in.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import GRPOConfig as TRLConfig
+
+from game24lab.models import load_checkpoint
+from game24lab.tasks.problems import Problem
+from game24lab.training.loop import (
+    arrange,
+    common_arguments,
+    count_processes,
+    find_finished,
+    finish,
+    pick_precision,
+    start,
+)
+from game24lab.training.rollouts import Rollouts
+from game24lab.training.updates import Trainer
+from game24lab.training.watch import Watch
+
+Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
+Rewards = tuple[Sequence[Callable[..., list]], Sequence[float]]  # functions as TRL calls them, and their weights
+
+# What `GRPOConfig` decides itself, or what our generation does not do: not to be had through `trainer_args`
+_OWNED = {
+    "max_steps", "per_device_train_batch_size", "num_generations", "generation_batch_size", "steps_per_generation",
+    "gradient_accumulation_steps", "max_completion_length", "temperature", "top_p", "top_k", "min_p", "beta", "bf16",
+    "repetition_penalty", "generation_kwargs", "use_vllm", "use_transformers_continuous_batching", "reward_weights",
+    "learning_rate", "seed", "data_seed", "output_dir", "shuffle_dataset", "save_steps",
+}  # fmt: skip
+_RESERVED = {"prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state"}
+
+@dataclass(frozen=True)
+class GRPOConfig:
+    """How to train; what is sampled at every step is said by `rollouts`."""
+
+    checkpoint: str = ""  # folder or hub id of the policy to start from, which is the reference too
+    rollouts: Rollouts = field(default_factory=Rollouts)
+    steps: int = 50  # optimiser steps
+    mini_batch: int = 16  # completions in one forward and backward pass; a step's gradients are added up
+    learning_rate: float = 1e-5  # AdamW's; about 2e-6 for a pretrained checkpoint
+    kl: float = 0.0  # weight of the divergence from the start; above 0 a reference model is kept
+    momentum: float = 0.0  # highest momentum of the reward's baseline: 0 is plain GRPO, 0.2 the published run
+    skip_equal: bool = True  # leave out groups whose completions have all earned the same
+    evaluate_every: int = 10  # steps between held-out evaluations and saved states, 0 = only at the end
+    patience: int = 0  # evaluations without a better accuracy before stopping, the best being kept; 0 = never stop
+    precision: str = "auto"  # "auto" (bf16 where the hardware computes in it), "bf16", "fp32"
+    seed: int = 0
+    trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's GRPOConfig as they are
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.checkpoint, str) or not self.checkpoint:
+            raise ValueError(f"checkpoint {self.checkpoint!r}: the folder or hub id of a policy is accepted; rewards "
+                             "teach nothing to one that earns none yet")  # fmt: skip
+        for name, least in (("steps", 1), ("mini_batch", 1), ("evaluate_every", 0), ("patience", 0)):
+            if type(getattr(self, name)) is not int or getattr(self, name) < least:
+                raise ValueError(f"{name} {getattr(self, name)!r}: a whole number of at least {least} is accepted")
+        if self.rollouts.completions % self.mini_batch:
+            known = _list_divisors(self.rollouts.completions)
+            raise ValueError(f"mini_batch {self.mini_batch}: it must divide the {self.rollouts.problems} x "
+                             f"{self.rollouts.group} completions of a step; {known} are accepted")  # fmt: skip
+        for name, open_end in (("learning_rate", True), ("kl", False), ("momentum", False)):
+            value = getattr(self, name)
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+            if not fits or (open_end and not value):
+                bound = "above 0" if open_end else "of at least 0"
+                raise ValueError(f"{name} {value!r}: a number {bound} is accepted (in YAML 1.0e-4)")
+        if self.momentum >= 1:
+            raise ValueError(f"momentum {self.momentum!r}: a number from 0 to below 1 is accepted, 0 for plain GRPO")
+        if self.patience and not self.evaluate_every:
+            raise ValueError(f"patience {self.patience} with evaluate_every 0: stopping needs evaluations on the way")
+        if self.precision not in ("auto", "bf16", "fp32"):
+            raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
+        for name in sorted(_OWNED.intersection(self.trainer_args)):
+            raise ValueError(f"trainer_args {name!r}: a field of GRPOConfig or its rollouts decides this, or our "
+                             "generation does not do it")  # fmt: skip
+        if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
+            raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
+                             "iteration no longer knows the nucleus that was sampled from")  # fmt: skip
+
+
+def _list_divisors(number: int) -> str:
+    return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
+
+
+def train(
+    config: GRPOConfig,
+    problems: Sequence[Problem],
+    rewards: Rewards,
+    output: Path | str,
+    evaluate: Evaluate | None = None,
+) -> Path:
+    """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
+
+    Every pass goes through all problems once, in an order that the seed decides. The curve holds a row a step: `loss`
+    (near 0 by construction), `reward`, `reward/<name>`, `tokens` (mean of a completion), `unfinished` (share of
+    completions without an end), `equal_groups` (share of groups whose completions all earned the same), `entropy`,
+    `kl`, `seconds`, `sampled_tokens` and `prompt_tokens` (of all steps so far), `mismatch` (largest difference between
+    log-probabilities of sampler and trainer), and what `evaluate(model, tokenizer)` returned, the first time before the
+    first step.
+
+    A run that was killed goes on from its newest resume point when called again with the same arguments: same number of
+    steps, same problems in the same order, nothing counted twice; one that has finished returns at once. With
+    `patience` the weights of the best evaluated step are what is returned.
+
+    Args:
+        rewards: functions as TRL calls them (see `game24lab.rewards.make_reward_functions`), and one weight each.
+
+    Raises ValueError for unusable problems, rewards or arguments, FloatingPointError where numbers cease to be finite.
+    """
+    output = Path(output)
+    finished = find_finished(output, config)
+    if finished is not None:
+        return finished
+    trainer = make_trainer(config, problems, rewards, output, evaluate)
+    start(trainer, output, config)
+    return finish(trainer, trainer.processing_class, output, config)
+
+
+def make_trainer(
+    config: GRPOConfig, problems: Sequence[Problem], rewards: Rewards, output: Path, evaluate: Evaluate | None = None
+) -> Trainer:
+    """The trainer, ready to start. ValueError as in `train`."""
+    functions, weights = _check_rewards(rewards)
+    if config.patience and evaluate is None:
+        raise ValueError(f"patience {config.patience} without an evaluation: stopping needs held-out accuracy")
+    rows = arrange([0] * len(_check_problems(problems)), config.rollouts.problems, config.steps, config.seed)
+    data = {"prompt": [problems[row].prompt for row in rows]}
+    data |= {name: [problems[row].columns[name] for row in rows] for name in problems[0].columns}
+    arguments = _make_arguments(config, output, weights)
+    torch.manual_seed(config.seed)
+    model, tokenizer = load_checkpoint(config.checkpoint)
+    if arguments.bf16 and arguments.use_cpu:
+        model.set_attn_implementation("sdpa_float32")
+    model.config.use_cache = False
+    reference = None
+    if config.kl:
+        second = count_processes() == 1 and torch.cuda.device_count() > 1
+        reference = copy.deepcopy(model).eval().requires_grad_(False).to("cuda:1" if second else arguments.device)
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # or the model would be copied to all of them
+    callbacks = []
+    if evaluate is not None:
+        watch = Watch(lambda now: evaluate(now, tokenizer), config.evaluate_every, config.patience, output)
+        callbacks.append(watch)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+    )
+    return Trainer(
+        config.rollouts, reference=reference, kl=config.kl, momentum=config.momentum, skip_equal=config.skip_equal,
+        model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
+        train_dataset=Dataset.from_dict(data), optimizers=(optimizer, None),
+    )  # fmt: skip
+
+
+def _check_problems(problems: Sequence[Problem]) -> Sequence[Problem]:
+    if not problems:
+        raise ValueError("problems: none given; at least one is needed to learn from")
+    names = set(problems[0].columns)
+    for index, problem in enumerate(problems):
+        if not isinstance(problem.prompt, str) or not problem.prompt:
+            raise ValueError(f"problem {index}: prompt {problem.prompt!r}; a text is accepted")
+        if set(problem.columns) != names or names & _RESERVED:
+            raise ValueError(f"problem {index}: columns {', '.join(problem.columns)}; the same in all problems are "
+                             f"accepted, none of {', '.join(sorted(_RESERVED))}")  # fmt: skip
+    return problems
+
+
+def _check_rewards(rewards: Rewards) -> tuple[list[Callable[..., list]], list[float]]:
+    functions, weights = (list(part) for part in rewards)
+    if not functions or len(functions) != len(weights):
+        raise ValueError(f"rewards: {len(functions)} functions and {len(weights)} weights; one weight each is accepted")
+    for function, weight in zip(functions, weights, strict=True):
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+            name = getattr(function, "__name__", function)
+            raise ValueError(f"weight of reward {name!r}: {weight!r}; a number of at least 0 is accepted")
+    if not any(weights):
+        raise ValueError(f"weights {weights}: at least one above 0 is accepted, or nothing is rewarded")
+    return functions, weights
+
+
+def _make_arguments(config: GRPOConfig, output: Path, weights: Sequence[float]) -> TRLConfig:
+    rollouts, processes = config.rollouts, count_processes()
+    parts, rest = divmod(rollouts.completions, config.mini_batch * processes)
+    if rest:
+        raise ValueError(f"mini_batch {config.mini_batch} in each of {processes} processes: together they must divide "
+                         f"the {rollouts.completions} completions of a step")  # fmt: skip
+    bf16 = pick_precision(config.precision) == "bf16"
+    common = common_arguments(output, config.steps, config.mini_batch * processes, config.seed, bf16,
+                              save_every=config.evaluate_every or config.steps)  # fmt: skip
+    own = {
+        "steps_per_generation": parts,
+        "gradient_accumulation_steps": parts,
+        "num_generations": rollouts.group,
+        "max_completion_length": rollouts.max_tokens,
+        "temperature": float(rollouts.temperature),
+        "top_p": float(rollouts.top_p),
+        "top_k": 0,
+        "beta": 0.0,  # the reference is ours, see make_trainer
+        "learning_rate": config.learning_rate,
+        "reward_weights": list(weights),
+        "shuffle_dataset": False,  # the order is decided here, and does not change when a run is resumed
+        "activation_checkpointing": False,
+        "router_aux_loss_coef": 0.0,
+        "warmup_steps": 0,  # a first step at learning rate 0 would throw its rollouts away
+    }
+    common.pop("train_sampling_strategy", None)
+    return TRLConfig(**{**common, **own, **config.trainer_args})

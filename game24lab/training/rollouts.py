@@ -1,0 +1,165 @@
+"""Rollouts of GRPO: completions sampled with the weights of the moment, and the log-probabilities they were sampled at.
+
+Our own generation is the sampler: the weights that train (`transformers`), or an export of them that is made anew in
+memory whenever they have changed (`ctranslate2`). It does not know of rewards, advantages, losses or what texts mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from game24lab.backends.decoding import truncate
+from game24lab.export import export_ctranslate2
+from game24lab.generation import CTranslate2Policy, Sampling, TransformersPolicy
+
+BACKENDS = ("transformers", "ctranslate2")
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """What is sampled at every step."""
+
+    problems: int = 12  # problems a step
+    group: int = 8  # completions of each problem, at least 2: they are one another's measure
+    max_tokens: int = 1024  # of a completion, its end token included
+    temperature: float = 1.0
+    top_p: float = 1.0  # nucleus: the smallest set of tokens that holds this much probability
+    backend: str = "transformers"  # the live weights, or "ctranslate2": exported in memory after every step
+
+    def __post_init__(self) -> None:
+        for name, least in (("problems", 1), ("group", 2), ("max_tokens", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                why = "; one completion alone has nothing to be measured against" if name == "group" else ""
+                raise ValueError(f"{name} {value!r}: a whole number of at least {least} is accepted{why}")
+        Sampling(self.max_tokens, self.temperature, self.top_p)
+        if not self.temperature:
+            raise ValueError(f"temperature {self.temperature!r}: a number above 0 is accepted; greedy completions of a "
+                             "problem are all the same")  # fmt: skip
+        if self.backend not in BACKENDS:
+            raise ValueError(f"backend {self.backend!r}: one of {', '.join(BACKENDS)} is accepted")
+
+    @property
+    def completions(self) -> int:
+        """Completions a step."""
+        return self.problems * self.group
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen."""
+        return Sampling(self.max_tokens, self.temperature, self.top_p)
+
+
+class Sampler:
+    """Answers prompts with the weights that a model has now."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rollouts: Rollouts) -> None:
+        self.model, self.tokenizer, self.rollouts = model, tokenizer, rollouts
+        self._policy: Any = None
+        self._taken = -1  # the step whose weights the policy has
+
+    def sample(self, prompts: Sequence[str], seed: int, step: int, first: int = 0) -> dict[str, list[list]]:
+        """One completion for every prompt, equal prompts side by side or not, as TRL's `rollout_func` returns them.
+
+        A row's randomness depends on the seed, the step and its number in the step's batch, which begins at `first`:
+        not on how many processes there are, nor (with the backend `transformers`) on whether the run was interrupted.
+        Completion ids hold the end token; a completion without any token is given one, which is not learnt from
+        (`env_mask`). `logprobs` are the model's own, at temperature 1 over the whole vocabulary.
+        """
+        policy = self._take(seed, step)
+        seeds = [mix(seed, step, first + row) for row in range(len(prompts))]
+        found = policy.generate(list(prompts), 1, max_tokens=self.rollouts.max_tokens, seeds=seeds,
+                                temperature=float(self.rollouts.temperature), top_p=self.rollouts.top_p)  # fmt: skip
+        rows, end = [group[0] for group in found], self.tokenizer.eos_token_id
+        output = {
+            "prompt_ids": self.tokenizer(list(prompts))["input_ids"],
+            "completion_ids": [list(row.ids) or [end] for row in rows],
+            "logprobs": [list(row.logprobs) or [0.0] for row in rows],
+        }
+        if not all(row.ids for row in rows):
+            output["env_mask"] = [[1] * len(row.ids) or [0] for row in rows]
+        return output
+
+    def _take(self, seed: int, step: int) -> Any:
+        """The policy, with the weights of this step."""
+        if self.rollouts.backend == "transformers":
+            self._policy = self._policy or TransformersPolicy(self.model, self.tokenizer)
+        elif self._policy is None:
+            folder = tempfile.mkdtemp(prefix="game24lab-")  # each process has one of its own
+            export = export_ctranslate2(self.model, f"{folder}/export", tokenizer=self.tokenizer)
+            rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+            device = "cuda" if self.model.device.type == "cuda" else "cpu"
+            self._policy = CTranslate2Policy(export, self.tokenizer, device=device, seed=mix(seed, step, rank) % 2**31)
+            weakref.finalize(self._policy, shutil.rmtree, folder, ignore_errors=True)
+        elif step != self._taken:
+            self._policy.update(self.model)
+        self._taken = step
+        return self._policy
+
+
+def mix(*numbers: int) -> int:
+    """A number below 2**62 from numbers, by hash: no two sequences share a stream by adding up to the same."""
+    return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:8], "big") % 2**62
+
+
+# Log-probabilities ----------------------------------------------------------------------------------------------------
+def score(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, count: int, sampling: Sampling, *, cut_logits: bool = True
+) -> torch.Tensor:
+    """Log-probabilities of the last `count` tokens of each row under the distribution they were sampled from.
+
+    That distribution is `softmax(logits / temperature)` within its nucleus; a sampled token always belongs to it (the
+    sampler's rounding may differ from the trainer's). The nucleus is that of the weights as they are: right for the
+    weights that have sampled. Differentiable.
+
+    Args:
+        model: a causal LM, or what wraps one.
+        ids: (rows, length), prompts padded on the left, completions on the right.
+        mask: (rows, length), 1 on tokens, 0 on padding.
+        count: width of the completions.
+        cut_logits: whether the model takes `logits_to_keep`.
+
+    Returns float32 of shape (rows, count), undefined on padding. Rows are moved to begin at their first token, so that
+    all padding is behind them, where a causal model does not see it: no attention mask is needed, and the fastest
+    kernels can be used.
+    """
+    length = ids.shape[1]
+    before = mask.argmax(1)  # padding on the left
+    if bool(before.any()):
+        ids = ids.gather(1, (torch.arange(length, device=ids.device) + before[:, None]) % length)
+    used = int((length - mask.flip(1).argmax(1) - before).max())  # up to the last token of the longest row
+    begin = length - count - int(before.max())  # no completion begins earlier
+    ids = ids[:, : max(used, begin + 1)]
+    wanted = ids[:, begin:]
+    options = {"logits_to_keep": wanted.shape[1] + 1} if cut_logits else {}
+    logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **options).logits
+    logits = logits[:, -wanted.shape[1] - 1 : -1].float()
+    if sampling.temperature != 1:
+        logits = logits / sampling.temperature
+    if sampling.top_p < 1 or sampling.top_k:
+        with torch.no_grad():
+            kept = truncate(logits.softmax(-1).flatten(0, 1), sampling).view(logits.shape) > 0
+            kept.scatter_(-1, wanted[..., None], True)
+        logits = logits.masked_fill(~kept, -math.inf)
+    found = -functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view(wanted.shape)
+    if bool((before != before[0]).any()):
+        places = (length - count - begin - before)[:, None] + torch.arange(count, device=ids.device)
+        return found.gather(1, places.clamp(max=found.shape[1] - 1))
+    return functional.pad(found, (0, count - found.shape[1]))
+
+
+def takes_cut(model: PreTrainedModel) -> bool:
+    """Whether a model computes only the last logits when asked to."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters

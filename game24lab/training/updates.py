@@ -1,0 +1,162 @@
+"""Updates of GRPO: from a step's problems to a change of the weights; TRL's `GRPOTrainer` with our parts.
+
+Ours are the rollouts, log-probabilities of the temperature and nucleus that were used, baselines with momentum, and
+mini-batches of like lengths, so that short completions do not pay for long ones and what has no advantage is not
+computed. The loss is TRL's. It does not know configurations, files, or what texts mean.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from trl import GRPOTrainer
+
+from game24lab.training.advantages import Baseline, measure_groups, normalise_with_momentum, split_groups
+from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
+
+# Names in the log, shorter than TRL's; `rewards/<name>/mean` becomes `reward/<name>`
+_NAMES = {"completions/mean_length": "tokens", "completions/clipped_ratio": "unfinished", "step_time": "seconds",
+          "frac_reward_zero_std": "equal_groups", "clip_ratio/region_mean": "clipped"}  # fmt: skip
+
+
+class Trainer(GRPOTrainer):
+    """TRL's trainer with our rollouts, log-probabilities, advantages and mini-batches.
+
+    Its arguments must make one generation serve one whole optimiser step, or `num_iterations` of them.
+    """
+
+    def __init__(
+        self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, kl: float = 0.0, momentum: float = 0.0,
+        skip_equal: bool = True, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**options)
+        # the reference is no affair of TRL's constructor, which would load it again, beside the model
+        self.beta, self.ref_model, self.momentum, self.skip_equal = kl, reference, momentum, skip_equal
+        self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
+        self.rollout_func = self._roll_out
+        self._cut_logits = takes_cut(self.model)
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What must outlive a kill, in the trainer's state: it is saved and loaded with every resume point."""
+        empty = {"sampled_tokens": 0, "prompt_tokens": 0, "baseline": Baseline().to_dict()}
+        return self.state.stateful_callbacks.setdefault("grpo", empty)
+
+    # Rollouts, rewards, advantages
+    def _roll_out(self, prompts: list[str], trainer: GRPOTrainer) -> dict[str, list]:
+        first = self.accelerator.process_index * len(prompts)
+        half = torch.autocast("cuda", torch.bfloat16, self.args.bf16 and self.model.device.type == "cuda")
+        with half:
+            output = self.sampler.sample(prompts, self.args.seed, self.state.global_step, first)
+        asked = {tuple(ids) for ids in output["prompt_ids"]}  # a prompt is forwarded once, however many completions
+        counts = [sum(map(len, output["completion_ids"])), sum(map(len, asked))]
+        counts = self.accelerator.reduce(torch.tensor(counts, device=self.accelerator.device), "sum").tolist()
+        for name, count in zip(("sampled_tokens", "prompt_tokens"), counts, strict=True):
+            self.memory[name] += count
+            self._metrics["train"][name] = [self.memory[name]]
+        return output
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        found = super()._calculate_rewards(*args, **kwargs)  # (completions of all processes, rewards)
+        total = (found * self.reward_weights.to(found.device)).nansum(1)
+        self._rewards = total.masked_fill(found.isnan().all(1), math.nan)
+        return found
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        with warnings.catch_warnings():  # TRL 1.16 reads a property that transformers 5 calls by another name
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            batch = super()._generate_and_score_completions(inputs)
+        begin = self.accelerator.process_index * len(inputs)
+        mine = slice(begin, begin + len(inputs))
+        if self.momentum:
+            baseline = Baseline.from_dict(self.memory["baseline"])
+            found = normalise_with_momentum(self._rewards, self.num_generations, baseline, self.momentum)
+            batch["advantages"], self.memory["baseline"] = found[0][mine], found[1].to_dict()
+        if self.skip_equal:
+            _, spreads = measure_groups(split_groups(self._rewards, self.num_generations))
+            differs = (spreads > 1e-8).repeat_interleave(self.num_generations)[mine]
+            batch["completion_mask"] = batch["completion_mask"] * differs[:, None].to(batch["completion_mask"].device)
+            mask = batch["completion_mask"] * batch.get("tool_mask", 1)
+            batch["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
+        return batch
+
+    # Mini-batches
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        if not self.model.training:
+            return super()._prepare_inputs(generation_batch)
+        each = self.args.steps_per_generation
+        if self._buffered_inputs is None:  # the beginning, or a resume point
+            self._step = self.state.global_step * self.args.gradient_accumulation_steps
+        if self._buffered_inputs is None or self._step % (each * self.num_iterations) == 0:
+            self._buffered_inputs = cut(self._generate_and_score_completions(generation_batch), each)
+        return self._buffered_inputs[self._step % each]
+
+    # Log-probabilities
+    def _get_per_token_logps_and_entropies(
+        self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, compute_entropy=False, **more
+    ):
+        """As TRL's, of the distribution that was sampled from; rows without a token to learn from are not computed.
+
+        The entropies are estimates, `-log p` of the sampled tokens, whose mean is the entropy's: they cost nothing.
+        Where TRL's options need them exactly, TRL computes.
+        """
+        if compute_entropy and (self._entropy_bonus_enabled or self.top_entropy_quantile < 1):
+            return super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **more
+            )
+        lengths = attention_mask[:, -logits_to_keep:].sum(1)
+        rows = lengths.argsort(descending=True, stable=True)[: max(1, int((lengths > 0).sum()))]
+        device, sampling = next(model.parameters()).device, self.rollouts.sampling
+        with self.accelerator.autocast():
+            found = [
+                score(model, input_ids[part].to(device), attention_mask[part].to(device), logits_to_keep, sampling,
+                      cut_logits=self._cut_logits).to(input_ids.device)
+                for part in rows.split(batch_size or len(rows))
+            ]  # fmt: skip
+        logps = torch.zeros(input_ids.shape[0], logits_to_keep, device=input_ids.device)
+        logps = logps.index_copy(0, rows, torch.cat(found))
+        self._found = logps.detach()
+        return logps, -self._found, None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss = super()._compute_loss(model, inputs)
+        sampling = self.rollouts.sampling
+        if sampling.temperature == 1 and sampling.top_p == 1 and "old_per_token_logps" not in inputs:
+            gaps = (self._found - inputs["sampling_per_token_logps"]).abs() * inputs["completion_mask"]
+            self._metrics["train"]["mismatch"].append(gaps.max().item())
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        for name in list(metrics):
+            parts = name.split("/")
+            short = f"reward/{parts[1]}" if parts[0] == "rewards" and parts[-1] == "mean" else _NAMES.get(name, name)
+            metrics[short] = metrics.pop(name)
+        super().log(logs, start_time)
+
+
+def cut(batch: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """A step's completions in `count` mini-batches of equally many, the longest first, each as wide as its longest.
+
+    A completion whose mask is all 0 counts as empty. Tensors of the completions' width are trimmed with them; scalars
+    go to all.
+    """
+    mask = batch["completion_mask"]
+    lengths = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(1)
+    parts = []
+    for rows in lengths.argsort(descending=True, stable=True).chunk(count):
+        widest = max(1, int(lengths[rows].max()))
+        part = {}
+        for name, value in batch.items():
+            if isinstance(value, torch.Tensor) and value.ndim:
+                value = value[rows]
+                if value.ndim > 1 and not name.startswith("prompt") and value.shape[1] == mask.shape[1]:
+                    value = value[:, :widest]
+            part[name] = value
+        parts.append(part)
+    return parts

@@ -1,0 +1,66 @@
+"""Watching a training by its held-out accuracy: from before the first step on, with an early end and the best weights.
+
+It does not know what is trained or how accuracy is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerControl, TrainerState
+
+from game24lab.models import load_checkpoint, save_checkpoint
+from game24lab.training.loop import STATE_FOLDER, HeldOut, replace_folder
+
+
+class Watch(HeldOut):
+    """Held-out accuracy before the first step and on the way; with patience, the best weights and an early end."""
+
+    def __init__(self, evaluate: Callable[[Any], Mapping[str, float]], every: int, patience: int, output: Path) -> None:
+        super().__init__(evaluate, every)
+        self.patience, self.output = patience, output
+
+    def on_train_begin(
+        self, args: Any, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        if state.global_step == 0:
+            self.on_step_end(args, state, control, model=model, **kwargs)
+
+    def on_step_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        before = len(state.log_history)
+        super().on_step_end(args, state, control, model=model, **kwargs)
+        if not self.patience or len(state.log_history) == before:
+            return
+        accuracy, memory = state.log_history[-1].get("accuracy"), self._recall(state)
+        if accuracy is None:
+            raise ValueError(f"patience {self.patience}: the evaluation must return 'accuracy', by which to stop")
+        if memory["best"] is None or accuracy > memory["best"]["accuracy"]:
+            memory.update(best={"step": state.global_step, "accuracy": accuracy}, stale=0)
+            if state.is_world_process_zero:
+                temporary = self.find_best(state.global_step).with_suffix(".part")
+                save_checkpoint(self.trainer.accelerator.unwrap_model(model), self.trainer.processing_class, temporary)
+                replace_folder(temporary, self.find_best(state.global_step))
+        else:
+            memory["stale"] += 1
+            control.should_training_stop = control.should_training_stop or memory["stale"] >= self.patience
+
+    def find_best(self, step: int) -> Path:
+        """Where the weights of an evaluated step are kept while training goes on."""
+        return self.output / STATE_FOLDER / f"best-{step}"
+
+    def on_train_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        best = self._recall(state)["best"]
+        if self.patience and best is not None and best["step"] != state.global_step:
+            self.trainer.accelerator.wait_for_everyone()
+            model.load_state_dict(load_checkpoint(self.find_best(best["step"]))[0].state_dict())
+
+    @staticmethod
+    def _recall(state: TrainerState) -> dict[str, Any]:
+        """The best evaluation and how many have come since, in the trainer's state: saved with every resume point."""
+        return state.stateful_callbacks.setdefault("watch", {"best": None, "stale": 0})
