@@ -180,6 +180,12 @@ def summarise_budgets(
     return pd.DataFrame(table)
 
 
+def measure(rows: pd.DataFrame) -> dict[str, float]:
+    """What a training logs of its held-out check: `accuracy`, `low`, `high`, `wrong`, `unfinished`, mean `tokens`."""
+    entry = summarise_budgets(rows, [int(rows["budget"].min())]).iloc[0]
+    return {name: float(entry[name]) for name in ("accuracy", "low", "high", "wrong", "unfinished", "tokens")}
+
+
 def pass_at_k(
     rows: pd.DataFrame, ks: Sequence[int] | None = None, budget: int | None = None, *, confidence: float = 0.95
 ) -> pd.DataFrame:
