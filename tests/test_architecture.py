@@ -37,6 +37,8 @@ FLOORS = {
     # 2: checkpoints
     "rewards": 2.0,
     "models": 2.0,
+    "tracesets": 2.0,
+    "tracemaking": 2.1,
     # 3: prompts in, completions and values out
     "backends.policy": 3.0,
     "backends.plain": 3.0,
@@ -69,6 +71,7 @@ FLOORS = {
     "training.expert": 4.3,
     # 5: rows, figures, trees to look at
     "evaluation": 5.0,
+    "lessons": 5.0,
     "calibration": 5.1,
     "grading": 5.1,
     "weighing": 5.0,
