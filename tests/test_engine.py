@@ -149,6 +149,24 @@ def test_one_model_call_a_round_serves_all_searches():
     assert max(len(call["prompts"]) for call in policy.calls) == 3
 
 
+def test_more_lines_here_and_fewer_there_in_one_call_and_attempts_do_not_part_it():
+    one, replies = ask(Propose(("root", "other", "root"), (3, 1, 3)), Propose(("root",), (3,)), Propose(("root",), 1))
+    other, _ = ask(Propose(("root",), 2, 5), Propose(("root",), 7, 6))
+    policy, totals = FakePolicy(), Totals()
+
+    def algorithm(task, root, *, verified):
+        return (yield from (one if root.numbers == PUZZLES[0] else other)(task, root, verified=verified))
+
+    first, _ = run(Game24(), [PUZZLES[0], (1, 4, 6, 10)], algorithm, policy, totals=totals)
+    assert [len(answer) for answer in replies[0]] == [3, 1, 3]
+    assert replies[0][0] is replies[0][2] is replies[1][0]
+    assert len(replies[2][0]) == 1
+    assert [call["n"] for call in policy.calls] == [[3, 1, 2], [1, 7]]  # the second request was answered from memory
+    assert totals.batches == 2
+    assert first.cost.policy_calls == 3
+    assert first.cost.sampled_tokens == sum(one.tokens for answer in (*replies[0][:2], *replies[2]) for one in answer)
+
+
 def test_seconds_are_shared_out_completely():
     totals = Totals()
     found = run(Game24(), PUZZLES, mcts, FakePolicy(), FakeCritic(), totals=totals)
@@ -261,7 +279,7 @@ class Silent(FakeCritic):
 @pytest.mark.parametrize(
     ("policy", "critic", "settings", "reason"),
     [
-        (Miscounting(), FakeCritic(), {}, "2 completions of each of 1 prompts expected, got \\[1\\]"),
+        (Miscounting(), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[1\] came"),
         (FakePolicy(), Wild(), {}, "critic 'fake': 1 finite values"),
         (FakePolicy(), Silent(), {}, "0 came"),
         (FakePolicy(), None, {}, "no critic"),
@@ -286,10 +304,17 @@ def test_a_bad_problem_is_found_before_any_model_call():
     assert policy.calls == []
 
 
-@pytest.mark.parametrize("request_", [Propose(("root",), 0), Complete(("root",), 0), Propose(("root",), 1.5)])
+@pytest.mark.parametrize("request_", [Propose(("root",), 0), Complete(("root",), 0), Propose(("root",), 1.5),
+                                      Propose(("root", "other"), (2, 0))])  # fmt: skip
 def test_a_request_for_no_lines_is_named(request_):
     algorithm, _ = ask(request_)
     with pytest.raises(ValueError, match="at least 1 is accepted"):
+        run(Game24(), [PUZZLES[0]], algorithm, FakePolicy())
+
+
+def test_a_number_of_lines_for_each_state_or_one_for_all():
+    algorithm, _ = ask(Propose(("root",), (2, 3)))
+    with pytest.raises(ValueError, match="width: 2 numbers for 1 states"):
         run(Game24(), [PUZZLES[0]], algorithm, FakePolicy())
 
 

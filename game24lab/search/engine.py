@@ -174,6 +174,7 @@ class _Order:
     search: _Search
     slot: Any
     text: str
+    count: int  # completions wanted
     seed: int
 
 
@@ -191,7 +192,7 @@ class _Desk:
 
     def answer(self, running: list[_Search]) -> None:
         """One round: every running search gets one reply that costs something, and any number that cost nothing."""
-        orders: dict[Request, list[_Order]] = {}  # by kind and settings, which is the request without its states
+        orders: dict[Request, list[_Order]] = {}  # by kind and settings: what one model call can have in common
         waiting: list[tuple[_Search, list, set]] = []
         for search in running:
             while search.request is not None:
@@ -201,7 +202,7 @@ class _Desk:
                 if unit is not None:
                     search.advance(BudgetSpent(unit))
                 elif fresh:
-                    kind = replace(search.request, states=())
+                    kind = _strip(search.request)
                     orders.setdefault(kind, []).extend(self._write_orders(search, fresh))
                     waiting.append((search, slots, set(fresh)))
                     break
@@ -216,15 +217,13 @@ class _Desk:
     def _name_slots(self, search: _Search) -> list:
         """A name for every answer wanted; equal names are answered once."""
         request = search.request
-        if isinstance(request, Value):
-            if self.critic is None:
-                raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
-                                 "need none (mcts: leaf='rollout', best_of_n: choose='logprob')")  # fmt: skip
-        else:
-            require(*(("width", request.width) if isinstance(request, Propose) else ("n", request.n)), int, 1)
+        if isinstance(request, Value) and self.critic is None:
+            raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
+                             "need none (mcts: leaf='rollout', best_of_n: choose='logprob')")  # fmt: skip
+        counts = _list_counts(request)
         if self.merge:
-            kind = replace(request, states=())
-            return [(kind, self.task.key(state)) for state in request.states]
+            kind = _strip(request), getattr(request, "attempt", 0)
+            return [(kind, count, self.task.key(state)) for state, count in zip(request.states, counts, strict=True)]
         return [(search.requests, place) for place in range(len(request.states))]
 
     def _find_spent(self, search: _Search) -> str | None:
@@ -239,25 +238,26 @@ class _Desk:
         return None
 
     def _write_orders(self, search: _Search, fresh: Mapping[Any, int]) -> list[_Order]:
-        orders = []
+        orders, counts = [], _list_counts(search.request)
         for slot, place in sorted(fresh.items(), key=lambda item: item[1]):
             text = self.task.text(search.request.states[place])
-            orders.append(_Order(search, slot, text, derive(search.seed, search.problem, search.requests, place)))
+            seed = derive(search.seed, search.problem, search.requests, place)
+            orders.append(_Order(search, slot, text, counts[place], seed))
         return orders
 
     def _generate(self, kind: Propose | Complete, orders: list[_Order]) -> None:
         lines = isinstance(kind, Propose)
-        n = kind.width if lines else kind.n
+        counts = [order.count for order in orders]
         begin = time.perf_counter()
         answers = self.policy.generate(
-            [order.text for order in orders], [n] * len(orders), max_tokens=kind.max_tokens,
+            [order.text for order in orders], counts, max_tokens=kind.max_tokens,
             temperature=kind.temperature, top_p=kind.top_p, top_k=kind.top_k, stop_line=lines,
             seeds=[order.seed for order in orders],
         )  # fmt: skip
         seconds = time.perf_counter() - begin
-        if len(answers) != len(orders) or any(len(answer) != n for answer in answers):
-            raise ValueError(f"policy {self.policy.name!r}: {n} completions of each of {len(orders)} prompts expected, "
-                             f"got {[len(answer) for answer in answers][:8]}")  # fmt: skip
+        if [len(answer) for answer in answers] != counts:
+            raise ValueError(f"policy {self.policy.name!r}: {counts[:8]} completions of {len(orders)} prompts were "
+                             f"expected, {[len(answer) for answer in answers][:8]} came")  # fmt: skip
         prices = [{"prompt_tokens": self.policy.count(order.text), "policy_calls": 1,
                    "sampled_tokens": sum(completion.tokens for completion in answer)}
                   for order, answer in zip(orders, answers, strict=True)]  # fmt: skip
@@ -313,6 +313,26 @@ class _Desk:
         if not self.merge:
             search.memory.clear()
         search.advance(reply)
+
+
+def _strip(request: Request) -> Request:
+    """The kind and settings of a request alone: requests that agree in these go into one model call."""
+    if isinstance(request, Propose):
+        return replace(request, states=(), width=1, attempt=0)
+    return replace(request, states=(), n=1, attempt=0) if isinstance(request, Complete) else Value(())
+
+
+def _list_counts(request: Request) -> tuple[int, ...]:
+    """How many completions each state of a request is to get; ValueError where that makes no sense."""
+    name = {Propose: "width", Complete: "n"}.get(type(request))
+    count = getattr(request, name) if name else 1
+    counts = count if isinstance(count, tuple) else (count,) * len(request.states)
+    for number in counts if isinstance(count, tuple) else (count,):
+        require(name, number, int, 1)
+    if len(counts) != len(request.states):
+        raise ValueError(f"{name}: {len(counts)} numbers for {len(request.states)} states; one, or one for each, "
+                         "is accepted")  # fmt: skip
+    return counts
 
 
 def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,10 +19,13 @@ from game24lab.search.tree import Tree
 
 @dataclass(frozen=True)
 class Propose:
-    """Ask for the next line of some states. Reply: per state a list of `width` completions of one line each."""
+    """Ask for the next line of some states. Reply: per state a list of `width` completions of one line each.
+
+    A tuple of widths, one for each state, asks for more lines here and fewer there.
+    """
 
     states: tuple
-    width: int
+    width: int | tuple[int, ...]
     attempt: int = 0  # another number asks anew; equal requests of one search are answered alike
     temperature: float = 1.0
     top_p: float = 1.0
