@@ -39,6 +39,7 @@ _CHAIN_PIECES = (
 # of a long generation is the time to read the key-value cache.
 PRESETS = {
     "tiny": {"layers": 4, "width": 128, "heads": 4, "feed_forward": 384},
+    "mini": {"layers": 4, "width": 128, "heads": 2, "feed_forward": 384},  # tiny for long texts: attention costs half
     "small": {"layers": 8, "width": 224, "heads": 7, "feed_forward": 672},
     "base": {"layers": 12, "width": 448, "heads": 7, "feed_forward": 1344},
 }
