@@ -1,12 +1,25 @@
 """SFT: every parameter moves, only completions are learnt, a killed run ends where an uninterrupted one does."""
 
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pandas as pd
 import pytest
+import tiny_models
 import torch
 
+from game24lab.export import is_exportable
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
 from game24lab.training import sft
-from game24lab.training.loop import STATE_FOLDER, arrange, find_resume_point, replace_folder
+from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, replace_folder
+
+ROOT = Path(__file__).parent.parent
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
 
@@ -112,6 +125,103 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     assert (resumed / "model.safetensors").stat().st_mtime_ns == written
 
 
+@pytest.fixture
+def one_thread():
+    """Sums are the same to the last bit only where as many threads make them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def run_job(folder, command, config, pairs):
+    """The same training as `sft.train(config, pairs, folder / "job")`, in processes of its own."""
+    (folder / "job.yaml").write_text(json.dumps(config))
+    (folder / "data.jsonl").write_text("".join(json.dumps(pair._asdict()) + "\n" for pair in pairs))
+    command = [sys.executable, "-m", *command, "sft", "job.yaml", "data.jsonl", "job"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_curve(tmp_path, one_thread):
+    values = {"checkpoint": str(tiny_models.save("qwen3", tmp_path / "start")), "steps": 200, "batch_size": 8,
+              "evaluate_every": 7, "precision": "fp32"}  # fmt: skip
+    pairs = make_pairs()
+    with run_job(tmp_path, ["game24lab.launch"], values, pairs) as process:
+        while find_resume_point(tmp_path / "job") is None and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read()
+    assert 7 <= int(find_resume_point(tmp_path / "job").name.split("-")[1]) < 200
+    resumed = sft.train(sft.SFTConfig(**values), pairs, tmp_path / "job")
+    whole = sft.train(sft.SFTConfig(**values), pairs, tmp_path / "whole")
+    for a, b in zip(load_checkpoint(whole)[0].parameters(), load_checkpoint(resumed)[0].parameters(), strict=True):
+        assert torch.equal(a, b)
+    curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("whole", "job")]
+    pd.testing.assert_frame_equal(*curves)
+    assert list(curves[0]["step"]) == list(range(1, 201))
+    tokens = sft.tokenize(pairs, make_tokenizer())["length"]
+    assert curves[0]["num_tokens"].iloc[-1] == sum(tokens) * 200 * 8 // 40  # every sample forty times
+
+
+def test_two_processes_train_what_one_trains(tmp_path):
+    values = {"checkpoint": str(tiny_models.save("qwen3", tmp_path / "start")), "steps": 4, "batch_size": 8,
+              "evaluate_every": 2, "precision": "fp32", "optimizer": "adamw"}  # fmt: skip
+    pairs = make_pairs()
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "game24lab.launch"]
+    with run_job(tmp_path, launcher, values, pairs) as process:
+        said, complaints = process.communicate(timeout=300)
+    assert process.returncode == 0, complaints
+    assert said.decode().split() == ["job/checkpoint"], "the first process alone speaks"
+    alone = sft.train(sft.SFTConfig(**values), pairs, tmp_path / "alone")
+    together = tmp_path / "job" / "checkpoint"
+    assert sorted(path.name for path in alone.iterdir()) == sorted(path.name for path in together.iterdir())
+    both = load_checkpoint(together)[0]
+    for a, b in zip(load_checkpoint(alone)[0].parameters(), both.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-3)
+    curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("alone", "job")]
+    pd.testing.assert_frame_equal(curves[0][["step", "loss", "num_tokens"]], curves[1][["step", "loss", "num_tokens"]],
+                                  rtol=1e-4)  # fmt: skip
+
+
+def test_a_batch_that_the_processes_cannot_share(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(ValueError, match="batch_size 8: a multiple of 3"):
+        common_arguments(tmp_path, 6, 8, 0, False, save_every=2)
+
+
+def test_adapters_are_merged(tmp_path):
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    seen = []
+    settings = config(checkpoint=str(start), lora_rank=4, steps=8, optimizer="muon")
+    folder = sft.train(settings, make_pairs(), tmp_path, lambda model, tokenizer: seen.append(type(model)) or {})
+    (before, _), (after, _) = load_checkpoint(start), load_checkpoint(folder)
+    assert {kind.__name__ for kind in seen} == {"Qwen3ForCausalLM"}
+    moved = {name for name, value in after.named_parameters() if not torch.equal(value, before.get_parameter(name))}
+    assert moved == {name for name, _ in before.named_parameters() if "_proj" in name}
+    loss = pd.read_parquet(tmp_path / "training.parquet")["loss"]
+    assert loss.iloc[-1] < loss.iloc[0]
+    assert is_exportable(after.config)
+
+
+def test_another_configuration_does_not_go_on_from_a_killed_one(tmp_path):
+    calls = []
+
+    def kill(model, tokenizer):
+        calls.append(model)
+        if len(calls) == 2:
+            raise KillError
+        return {}
+
+    start = str(tiny_models.save("qwen3", tmp_path / "start"))
+    with pytest.raises(KillError):
+        sft.train(config(checkpoint=start), make_pairs(), tmp_path / "run", kill)
+    with pytest.raises(ValueError, match=r"learning_rate is 0\.003 there and 0\.01 here.*delete .*state"):
+        sft.train(config(checkpoint=start, learning_rate=0.01), make_pairs(), tmp_path / "run")
+
+
 def test_half_written_resume_points_are_passed_over(tmp_path):
     for step, names in [(2, ["trainer_state.json", "optimizer.pt", "scheduler.pt", "model.safetensors"]),
                         (4, ["model.safetensors", "optimizer.pt"])]:  # fmt: skip
@@ -136,7 +246,8 @@ def test_replacing_a_folder_leaves_no_rest(tmp_path):
     ("changes", "message"),
     [({"steps": 0}, "steps 0"), ({"learning_rate": "1e-4"}, r"learning_rate '1e-4'.*1\.0e-4"),
      ({"optimizer": "sgd"}, "optimizer 'sgd'"), ({"precision": "int8"}, "precision 'int8'"),
-     ({"batch_size": True}, "batch_size True")],
+     ({"batch_size": True}, "batch_size True"), ({"lora_rank": -1, "checkpoint": "x"}, "lora_rank -1"),
+     ({"lora_rank": 4}, "lora_rank 4 without a checkpoint")],
 )  # fmt: skip
 def test_bad_configurations(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -148,6 +259,8 @@ def test_bad_data(tmp_path):
         sft.train(config(), [], tmp_path)
     with pytest.raises(ValueError, match="training sample 1"):
         sft.train(config(), [("a", "b"), ("", "c")], tmp_path)
+    with pytest.raises(ValueError, match=r"training sample 1: .* tokens; the model's window of 4096"):
+        sft.train(config(), [("a", "b"), ("a", "b" * 5000)], tmp_path)
 
 
 

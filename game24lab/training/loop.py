@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import DistributedType, broadcast_object_list
 from transformers import (
     AttentionInterface,
     AttentionMaskInterface,
@@ -37,7 +37,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from game24lab.models import save_checkpoint
-from game24lab.runs import write_atomically
+from game24lab.runs import compare, write_atomically
 
 _CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
@@ -100,6 +100,12 @@ def count_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
 
 
+def leave() -> None:
+    """Close the group of processes, where there is one: what a process that trains with others does last."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def find_resume_point(output: Path, before: float = math.inf) -> Path | None:
     """The newest whole resume point under `output` of a step below `before`; what a kill cut short is passed over."""
     points = {int(point.name.split("-")[1]): point for point in (output / STATE_FOLDER).glob("checkpoint-*")}
@@ -137,17 +143,18 @@ class StopAtNaN(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
     ) -> None:
         if not args.fp16:  # there the loss scaler meets such steps now and then, and skips them itself
-            self._check([p.grad for p in model.parameters() if p.grad is not None], args, state, state.global_step + 1)
+            self.check([p.grad for p in model.parameters() if p.grad is not None], args, state, state.global_step + 1)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
     ) -> None:
         if control.should_save:
-            self._check([p.detach() for p in model.parameters() if p.requires_grad], args, state, state.global_step)
+            self.check([p.detach() for p in model.parameters() if p.requires_grad], args, state, state.global_step)
             # a resume point does not hold the losses since the last log entry: without this one a resumed curve differs
             control.should_log = True
 
-    def _check(self, tensors: list[torch.Tensor], args: TrainingArguments, state: TrainerState, step: int) -> None:
+    def check(self, tensors: list[torch.Tensor], args: TrainingArguments, state: TrainerState, step: int) -> None:
+        """FloatingPointError unless all numbers are finite."""
         if torch.isfinite(torch.nn.utils.get_total_norm(tensors)):
             return
         folder = Path(args.output_dir)
@@ -188,8 +195,8 @@ def read_curve(state: TrainerState) -> pd.DataFrame:
     rows = pd.DataFrame(state.log_history)
     if rows.empty:
         return rows
-    drop = [column for column in rows if column.startswith(("train_", "total_flos"))]
-    return rows.drop(columns=drop).groupby("step", as_index=False).first()
+    keep = sorted(column for column in rows if not column.startswith(("train_", "total_flos")))
+    return rows[keep].groupby("step", as_index=False).first()  # a resumed run has met its columns in another order
 
 
 def common_arguments(
@@ -233,8 +240,13 @@ def keep_memory() -> None:
             mallopt(option, value)
 
 
-def start(trainer: Trainer, output: Path) -> None:
-    """Train to the end, from the newest resume point where there is one, with one quiet progress bar."""
+def start(trainer: Trainer, output: Path, config: Any = None) -> None:
+    """Train to the end, from the newest resume point where there is one, with one quiet progress bar.
+
+    Raises ValueError where the resume point is of another `config`, FloatingPointError as `StopAtNaN` does.
+    """
+    point = find_resume_point(output)
+    _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
     keep_memory()
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
@@ -244,7 +256,32 @@ def start(trainer: Trainer, output: Path) -> None:
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, HeldOut):
             callback.trainer = trainer
-    trainer.train(resume_from_checkpoint=find_resume_point(output))
+    if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL begins to count again at 0
+        history = TrainerState.load_from_json(str(point / "trainer_state.json")).log_history
+        trainer._total_train_tokens = next((row["num_tokens"] for row in reversed(history) if "num_tokens" in row), 0)
+    trainer.train(resume_from_checkpoint=point)
+
+
+def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> None:
+    """Keep the configuration beside the resume points; ValueError where those that are there have another one."""
+    path = output / STATE_FOLDER / _CONFIG
+    if resumes and path.exists() and config is not None:
+        differences = compare(json.loads(path.read_text()), _to_plain(config))
+        if differences:
+            raise ValueError(f"{output}: a training that was not finished lies there, with another configuration "
+                             f"({'; '.join(differences)}); choose another folder, or delete {path.parent}")  # fmt: skip
+    elif writes and config is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(_to_plain(config), indent=1) + "\n"))
+
+
+def _check_agreement(trainer: Trainer) -> None:
+    """RuntimeError unless all processes hold the same weights; not asked where each holds a part of them."""
+    if trainer.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU):
+        sums = torch.stack([p.detach().double().sum() for p in trainer.model.parameters()])
+        found = trainer.accelerator.gather(sums[None])
+        if not torch.equal(found, sums.expand_as(found)):
+            raise RuntimeError(f"{len(found)} processes: their weights differ after training together")
 
 
 def find_finished(output: Path, config: Any) -> Path | None:
@@ -263,8 +300,10 @@ def _to_plain(config: Any) -> Any:
 def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
     """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint.
 
-    Adapters are merged into their model. Of several processes the first writes, the others wait for it.
+    Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises
+    RuntimeError where their weights differ.
     """
+    _check_agreement(trainer)
     if trainer.is_world_process_zero():
         write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
         model = trainer.accelerator.unwrap_model(trainer.model)

@@ -1,0 +1,98 @@
+"""One training job from files, for launchers that start several processes of it. They share every batch.
+
+    torchrun --standalone --nproc_per_node 2 -m game24lab.launch sft job.yaml samples.jsonl runs/sft2
+    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m game24lab.launch sft job.yaml ...
+
+On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `accelerate launch --cpu` silently starts
+one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs
+from its defaults. The data are JSON lines: `prompt` and `completion` (and `ends`) for sft, such as a file of traces;
+`prompt`, `chosen` and `rejected` for dpo. The output folder then holds `checkpoint` and `training.parquet`, as after
+the same training in a notebook; killed, the same command goes on. This module does not know how anything is trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from game24lab.notebook import read_overrides
+
+# trainer -> its module, its configuration, the texts that a line of data must hold, what else it may hold
+_TRAINERS = {
+    "sft": ("game24lab.training.sft", "SFTConfig", ("prompt", "completion"), {"ends": True}),
+    "dpo": ("game24lab.training.dpo", "DPOConfig", ("prompt", "chosen", "rejected"), {"ends": True}),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one process of a job: exit status 0, 2 for bad input, 1 where training stops at NaN."""
+    parser = argparse.ArgumentParser("python -m game24lab.launch", description=__doc__.split("\n")[0])
+    parser.add_argument("trainer", choices=_TRAINERS)
+    parser.add_argument("job", type=Path, help="YAML: fields of the trainer's configuration")
+    parser.add_argument("data", type=Path, help="JSON lines to learn from")
+    parser.add_argument("output", type=Path, help="folder for checkpoint and curve")
+    options = parser.parse_args(arguments)
+    first = os.environ.get("RANK", "0") == "0"
+    try:
+        folder = train(options.trainer, options.job, options.data, options.output)
+    except (ValueError, OSError, FloatingPointError) as error:
+        if first:
+            print(f"game24lab.launch: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1 if isinstance(error, FloatingPointError) else 2
+    if first:
+        print(folder)
+    return 0
+
+
+def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
+    """Train as the job says and return the checkpoint. ValueError for an unknown field or a damaged line of data."""
+    module, name, needed, optional = _TRAINERS[trainer]
+    rows = read_rows(data, needed, optional)  # complains before anything heavy is imported
+    values = read_overrides(job)
+    module = importlib.import_module(module)
+    fields = [field.name for field in dataclasses.fields(getattr(module, name))]
+    unknown = [key for key in values if key not in fields]
+    if unknown:
+        raise ValueError(f"{job}: {unknown[0]!r} is no field of {name}; {', '.join(fields)} are accepted")
+    config = getattr(module, name)(**values)
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        return module.train(config, rows, output)
+    finally:
+        importlib.import_module("game24lab.training.loop").leave()
+
+
+def read_rows(path: Path, needed: Sequence[str], optional: dict[str, Any]) -> list[tuple]:
+    """The fields of each JSON line as a tuple, in that order. ValueError that names the line that is damaged."""
+    rows = []
+    with open(path, encoding="utf-8") as lines:
+        try:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    rows.append(_read_row(json.loads(line), needed, optional, f"{path}, line {number}"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}, line {number}: damaged ({error}); one JSON object a line is accepted") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: not text; JSON lines are accepted") from None
+    return rows
+
+
+def _read_row(row: Any, needed: Sequence[str], optional: dict[str, Any], where: str) -> tuple:
+    missing = [key for key in needed if not isinstance(row, dict) or not isinstance(row.get(key), str)]
+    if missing:
+        raise ValueError(f"{where}: {missing[0]!r} is missing, or no text; {', '.join(needed)} are needed")
+    wrong = [key for key, default in optional.items() if type(row.get(key, default)) is not type(default)]
+    if wrong:
+        raise ValueError(f"{where}: {wrong[0]} {row[wrong[0]]!r}: {type(optional[wrong[0]]).__name__} is accepted")
+    return (*(row[key] for key in needed), *(row.get(key, default) for key, default in optional.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
