@@ -1,0 +1,103 @@
+"""Lessons: what a training on search traces learns from, drawn from a file of them in a mix, and what was drawn.
+
+The description goes into the run's folder as `data.json`, for reports. This module does not know how traces are made or
+judged, nor of training.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from game24lab.runs import Run, write_atomically
+from game24lab.tasks.corpus import Sample
+from game24lab.tracesets import SUFFIXES, Trace, mix, read_traces
+
+DATA = "data.json"
+
+
+def read_lessons(
+    path: str | Path, weights: Mapping[str, float], count: int, *, held_out: Collection[tuple[int, ...]], seed: int = 0
+) -> tuple[list[Sample], dict[str, Any]]:
+    """`count` samples of the traces in a file, or in the folder of a 02_traces run, and a description of them.
+
+    `weights` are those of `tracesets.mix`; none keep the shares that the file has. The description: `source`, `label`,
+    `styles`, `buckets`, `samples`, `tokens` (mean, prompt not counted), `parts` (one a style and length) and the file's
+    own data `card` (None where there is none).
+
+    ValueError for a folder without traces or with several files of them, for a damaged file, weights that fit no
+    traces, and for a trace that begins with a held-out puzzle.
+    """
+    file = find_traces(path)
+    traces = read_traces(file)
+    banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
+    leaked = next((trace for trace in traces if tuple(sorted(trace.numbers)) in banned), None)
+    if leaked is not None:
+        raise ValueError(f"traces {file}: {' '.join(map(str, leaked.numbers))} is held out and must not be trained on; "
+                         "make them with the same split")  # fmt: skip
+    if not weights:
+        weights = dict(sorted(Counter(_name(trace) for trace in traces).items()))
+    samples = mix(traces, weights, count, seed)
+    return samples, {"source": str(path)} | _describe(traces, weights, samples) | {"card": _read_card(file)}
+
+
+def find_traces(path: str | Path) -> Path:
+    """The file of traces at a path: itself, or the one in a folder. ValueError where there is none, or several."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    found = sorted(file for suffix in SUFFIXES for file in path.glob(f"traces*{suffix}"))
+    if len(found) != 1:
+        what = f"{len(found)} files of traces ({', '.join(file.name for file in found)})" if found else "no traces"
+        raise ValueError(f"traces {path}: {what} in this folder; one traces.jsonl, .parquet or .arrow, or the file's "
+                         "own path, is accepted")  # fmt: skip
+    return found[0]
+
+
+def write_data(run: Run, data: Mapping[str, Any]) -> Path:
+    """Keep a description of what was learnt from in the run's folder."""
+    path = run.path(DATA)
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return path
+
+
+def _name(trace: Trace) -> str:
+    return f"{trace.style}/{trace.bucket}"
+
+
+def _describe(traces: list[Trace], weights: Mapping[str, float], samples: list[Sample]) -> dict[str, Any]:
+    # a search without a dead end reads the same in two styles: the one that was asked for counts
+    wanted = [trace for trace in traces if any(weights.get(kind) for kind in (trace.style, trace.bucket, _name(trace)))]
+    known = {(trace.prompt, trace.completion): trace for trace in wanted}
+    drawn: dict[str, list[Trace]] = defaultdict(list)
+    for sample in samples:
+        trace = known[sample.prompt, sample.completion]
+        drawn[_name(trace)].append(trace)
+    parts = []
+    for name, some in sorted(drawn.items(), key=lambda item: -len(item[1])):
+        style, bucket = name.split("/")
+        parts.append({
+            "style": style, "bucket": bucket, "weight": len(some) / len(samples), "samples": len(some),
+            "distinct": len(set(some)), "tokens_mean": fmean(trace.tokens for trace in some),
+            "lines_mean": fmean(trace.lines for trace in some),
+            "rollback_share": sum(trace.rollbacks for trace in some) / sum(trace.lines for trace in some),
+        })  # fmt: skip
+    styles, buckets = (list(dict.fromkeys(part[key] for part in parts)) for key in ("style", "bucket"))
+    lengths = "mixed" if len(buckets) > 1 else buckets[0]
+    return {"label": f"{' + '.join(styles)} {lengths}", "styles": styles, "buckets": buckets, "samples": len(samples),
+            "tokens": fmean(trace.tokens for some in drawn.values() for trace in some), "parts": parts}  # fmt: skip
+
+
+def _read_card(file: Path) -> Any:
+    card = file.with_suffix(".card.json")
+    try:
+        return json.loads(card.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f"{card}: no data card ({error})") from None
