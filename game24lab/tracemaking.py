@@ -29,7 +29,7 @@ from game24lab.tracesets import BUCKETS, Trace
 ANY = "any"  # whatever length the search has, up to the last bucket's
 PUBLISHED_LINES = (6, 17)  # to how many lines a random search of any length is cut
 # Fewest tokens that a move of a random search brings with it: from how many lines down to look for a bucket's length.
-_FEWEST_TOKENS = {"v1": 8, "v2": 12, "v3": 16}
+_FEWEST_TOKENS = {"v1": 10, "v2": 15, "v3": 24}
 _TRIES = 1_000  # roots tried for one trace before its bucket is called out of reach
 _CHUNK = 64  # traces that a process makes at a time
 

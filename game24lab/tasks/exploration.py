@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
-from math import log
+from math import expm1, log
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, legal_steps, make_state, reachable
@@ -114,8 +114,9 @@ def search_at_random(
         _, _, below, parent, node = heapq.heappop(leaves)
         parent.kept.append(node)
         room -= 1
-        for (lasts, times), child in zip(sorted(below, reverse=True), _list_children(node, rng), strict=False):
-            heapq.heappush(leaves, (-lasts, next(order), times, node, child))
+        times = _list_times(below, rng.random)
+        for (lasts, further), child in zip(times, _list_children(node, rng), strict=False):
+            heapq.heappush(leaves, (-lasts, next(order), further, node, child))
     for parent, node in path:
         rng.shuffle(parent.kept)  # they were kept in the order of their times
         parent.kept.append(node)
@@ -139,12 +140,25 @@ def _turn(step: Step, rng: random.Random) -> Step:
     return Step(step.right, step.operator, step.left, step.result) if turned else step
 
 
-def _draw_times(numbers: int, draw: Callable[[], float]) -> tuple[float, list]:
-    """When a dead position of that many numbers falls, and the same for all positions below it. `draw`: 0 to 1."""
+def _draw_times(numbers: int, draw: Callable[[], float]) -> tuple[float, list | float]:
+    """When a dead position of that many numbers falls, and the same for all positions below it. `draw`: 0 to 1.
+
+    Of the six leaves below a position of two numbers only the time of the last one is drawn, a third of the work.
+    """
     if numbers == 1:
         return -log(1 - draw()), []
+    if numbers == 2:
+        last = -log(-expm1(log(1 - draw()) / 6) or 1e-16)  # the largest of six
+        return last - log(1 - draw()), last
     below = [_draw_times(numbers - 1, draw) for _ in range(3 * numbers * (numbers - 1))]
     return max(below)[0] - log(1 - draw()), below
+
+
+def _list_times(below: list | float, draw: Callable[[], float]) -> list[tuple[float, list | float]]:
+    """The times below a position, latest first; the five leaves that were not drawn fall before the last one."""
+    if isinstance(below, float):
+        below = [(below, []), *((-log(1 + draw() * expm1(-below)), []) for _ in range(5))]
+    return sorted(below, reverse=True)
 
 
 def _list_visits(node: _Node) -> Iterable[Visit]:
