@@ -24,9 +24,15 @@ from game24lab.search.engine import MODES, Algorithm, bind, run
 from game24lab.search.mcts import mcts
 from game24lab.search.requests import Outcome, require, require_one_of, suggest
 from game24lab.search.sampling import best_of_n, greedy
+from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
 from game24lab.tasks.task import Task
 
-STRATEGIES: dict[str, Algorithm] = {"greedy": greedy, "best_of_n": best_of_n, "mcts": mcts}
+STRATEGIES: dict[str, Algorithm] = {
+    algorithm.__name__: algorithm
+    for algorithm in (
+        greedy, best_of_n, mcts, majority, weighted_majority, adaptive_consistency, early_stopping,
+    )
+}  # fmt: skip
 
 COLUMNS = {
     "problem": "str", "strategy": "str", "algorithm": "str", "parameters": "str", "mode": "str", "seed": "int64",

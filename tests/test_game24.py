@@ -153,3 +153,17 @@ def test_numbers_of_tables_are_taken():
 def test_bad_parameters_are_named(field, value):
     with pytest.raises(ValueError, match=f"{field} .*accepted"):
         Game24(**{field: value})
+
+
+def test_answers_are_one_calculation_whatever_the_order_of_moves_and_terms():
+    def play(*lines):
+        task = Game24()
+        state = task.start((4, 5, 6, 10))
+        for line in lines:
+            state = task.step(state, line)
+        return task.calculation(state)
+
+    one = play("6 + 4 = 10", "10 - 5 = 5", "5 + 10 = 15")
+    assert one == play("4 + 6 = 10", "10 - 5 = 5", "10 + 5 = 15") == play("10 - 5 = 5", "6 + 4 = 10", "5 + 10 = 15")
+    assert one != play("6 + 4 = 10", "5 - 10 = -5", "-5 + 10 = 5")
+    assert play() == ()

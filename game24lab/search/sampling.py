@@ -6,8 +6,9 @@ completions are made or valued, and no task by name.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.search.requests import (
@@ -25,6 +26,9 @@ from game24lab.tasks.task import Illegal, Task
 # From the nearest miss to the furthest: what is said of a search none of whose candidates was accepted.
 _MISSES = ("wrong value", "unfinished", "illegal")
 
+AGGREGATIONS = ("last", "min", "prod")  # of the values of an answer's steps, as search-and-learn names them
+_EDGE = 1e-6  # no critic is surer than that: logits and products stay finite
+
 
 @dataclass
 class Candidate:
@@ -35,6 +39,7 @@ class Candidate:
     logprob: float  # natural log, of the whole completion
     end: str  # "terminal", "illegal", "unfinished"
     value: float | None = None
+    passed: list[tuple[Any, int]] = field(default_factory=list)  # its legal positions in order, each with its node
 
 
 def greedy(task: Task, root: Any, *, max_tokens: int = 256, verified: bool) -> Generator[Request, list, Outcome]:
@@ -48,7 +53,7 @@ def greedy(task: Task, root: Any, *, max_tokens: int = 256, verified: bool) -> G
             candidates = [read(task, tree, root, completion) for completion in completions]
     except BudgetSpent as spent:
         stopped = spent.unit
-    return _conclude(task, tree, root, candidates, verified, stopped)
+    return conclude(task, tree, root, candidates, verified, stopped)
 
 
 def best_of_n(
@@ -62,20 +67,22 @@ def best_of_n(
     top_k: int = 0,
     max_tokens: int = 256,
     choose: str = "value",
+    agg_strategy: str = "last",
     verified: bool,
 ) -> Generator[Request, list, Outcome]:
     """Up to n sampled answers, `batch` at a time (0: all at once).
 
     Verified: ends with the batch that holds the first accepted answer; no value is asked for. Unverified: all n are
-    drawn, and of those that reached an end the one whose final position has the highest critic value is taken
-    (`choose="value"`; ties by log-probability, and answers that a spent budget left without a value come last), or the
-    one with the highest log-probability (`choose="logprob"`). A vote is no help here: answers that agree letter by
-    letter are rare, and wrong answers agree as well as right ones.
+    drawn, and of those that reached an end the one that the critic likes best is taken (`choose="value"`: by its word
+    on the final position, or on all positions under `agg_strategy` "min" and "prod", see `aggregate`; ties by
+    log-probability, and answers that a spent budget left without a value come last), or the one with the highest
+    log-probability (`choose="logprob"`). Votes are in `game24lab.search.voting`.
     """
     require("n", n, int, 1)
     require("batch", batch, int, 0)
     check_sampling(temperature, top_p, top_k, max_tokens)
     require_one_of("choose", choose, ("value", "logprob"))
+    require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
     tree = plant(task, root)
     valued = choose == "value" and not verified
     candidates: list[Candidate] = []
@@ -94,15 +101,45 @@ def best_of_n(
             if verified and any(is_solved(task, candidate) for candidate in new):
                 stopped = "solved"
                 break
-            ended = [candidate for candidate in new if candidate.end == "terminal"]
-            if valued and ended:
-                values = yield Value(tuple(candidate.state for candidate in ended))
-                for candidate, value in zip(ended, values, strict=True):
-                    candidate.value = tree.value[candidate.node] = value
-                    tree.log("evaluate", candidate.node)
+            if valued:
+                yield from evaluate(tree, [candidate for candidate in new if candidate.end == "terminal"], agg_strategy)
     except BudgetSpent as spent:
         stopped = spent.unit
-    return _conclude(task, tree, root, candidates, verified, stopped)
+    return conclude(task, tree, root, candidates, verified, stopped)
+
+
+def evaluate(tree: Tree, candidates: list[Candidate], agg_strategy: str) -> Generator[Request, list, None]:
+    """Ask the critic about answers, in one request: their final positions, or all of them if the aggregation needs it.
+
+    A candidate's `value` becomes the final position's value in [-1, 1] under "last", else the aggregated chance.
+    """
+    spots = [candidate.passed[-1:] if agg_strategy == "last" else candidate.passed for candidate in candidates]
+    asked = [spot for passed in spots for spot in passed]
+    values = (yield Value(tuple(state for state, _ in asked))) if asked else []
+    for (_, node), value in zip(asked, values, strict=True):
+        if tree.value[node] is None:
+            tree.value[node] = value
+            tree.log("evaluate", node)
+    for candidate, passed in zip(candidates, spots, strict=True):
+        told, values = values[: len(passed)], values[len(passed) :]
+        candidate.value = told[-1] if agg_strategy == "last" else aggregate(told, agg_strategy)
+
+
+def aggregate(values: Sequence[float], agg_strategy: str) -> float:
+    """One score in [0, 1] from the critic's values of an answer's steps: their last, smallest or multiplied chance.
+
+    The strategies of search-and-learn (Beeching, Tunstall, Rush 2024). ValueError for another name, or without values.
+    """
+    require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
+    if not values:
+        raise ValueError("aggregate: at least one value is accepted")
+    chances = [to_chance(value) for value in values]
+    return {"last": chances[-1], "min": min(chances), "prod": math.prod(chances)}[agg_strategy]
+
+
+def to_chance(value: float) -> float:
+    """The chance P(solved) that a critic's value in [-1, 1] means, kept off 0 and 1 by a millionth."""
+    return min(max((value + 1) / 2, _EDGE), 1 - _EDGE)
 
 
 def check_sampling(temperature: float, top_p: float, top_k: int, max_tokens: int) -> None:
@@ -131,7 +168,7 @@ def read(task: Task, tree: Tree, root: Any, completion: Any, at: int = 0) -> Can
     A last line that was cut off by `max_tokens` makes the candidate unfinished, not illegal.
     """
     lines = [line for line in completion.text.splitlines() if line.strip()]
-    node, state = at, root
+    node, state, passed = at, root, []
     for number, line in enumerate(lines, 1):
         after = task.step(state, line)
         last = number == len(lines)
@@ -139,17 +176,18 @@ def read(task: Task, tree: Tree, root: Any, completion: Any, at: int = 0) -> Can
         if isinstance(after, Illegal):
             cut = last and completion.finish == "length"
             node = tree.add(node, line, "", status="unfinished" if cut else "illegal", reason=after.reason, **price)
-            return Candidate(state, node, completion.logprob, "unfinished" if cut else "illegal")
+            return Candidate(state, node, completion.logprob, "unfinished" if cut else "illegal", passed=passed)
         state = after
         label, expression = task.label(state), express(task, state)
         node = tree.add(node, line, label, expression=expression, **(price if last else {}))
+        passed.append((state, node))
     if not lines:
         node = tree.add(at, "", task.label(state), status="unfinished", reason="nothing was said",
                         tokens=completion.tokens, logprob=completion.logprob)  # fmt: skip
     end = "terminal" if task.is_terminal(state) else "unfinished"
     if end == "unfinished":
         tree.status[node] = "unfinished"
-    return Candidate(state, node, completion.logprob, end)
+    return Candidate(state, node, completion.logprob, end, passed=passed)
 
 
 def is_solved(task: Task, candidate: Candidate) -> bool:
@@ -157,17 +195,37 @@ def is_solved(task: Task, candidate: Candidate) -> bool:
     return candidate.end == "terminal" and task.verdict(candidate.state).solved
 
 
-def _conclude(
-    task: Task, tree: Tree, root: Any, candidates: list[Candidate], verified: bool, stopped: str
+def rank(candidate: Candidate) -> tuple[float, float]:
+    """Which of two answers is better: by value, one without a value last; then by log-probability."""
+    return (-2.0 if candidate.value is None else candidate.value, candidate.logprob)
+
+
+def pick_best(ended: list[Candidate]) -> Candidate:
+    """The best of some answers, the first of equals."""
+    return max(ended, key=rank)
+
+
+def conclude(
+    task: Task,
+    tree: Tree,
+    root: Any,
+    candidates: list[Candidate],
+    verified: bool,
+    stopped: str,
+    pick: Callable[[list[Candidate]], Candidate] = pick_best,
 ) -> Outcome:
-    """Commit, and only then judge everything that was found."""
+    """Commit, and only then judge everything that was found.
+
+    Verified: to the first accepted answer, if any. Unverified: to what `pick` takes of the answers that reached an end;
+    where none did, to the best of the others, which is no answer.
+    """
     if task.is_terminal(root):
         candidates = [Candidate(root, 0, 0.0, "terminal", tree.value[0])]
     ended = [candidate for candidate in candidates if candidate.end == "terminal"]
     if verified:
         chosen = next((candidate for candidate in ended if is_solved(task, candidate)), None)
     else:
-        chosen = max(ended or candidates, default=None, key=_rank)
+        chosen = pick(ended) if ended else max(candidates, default=None, key=rank)
     for candidate in ended:
         judge(task, tree, candidate.node, candidate.state)
     correct = sum(tree.status[candidate.node] == "solved" for candidate in ended)
@@ -178,10 +236,6 @@ def _conclude(
     ends = {"wrong value" if candidate.end == "terminal" else candidate.end for candidate in candidates}
     outcome = chosen.end if chosen else next((miss for miss in _MISSES if miss in ends), "no answer")
     return Outcome("", False, outcome, len(candidates), correct, stopped, tree=tree)
-
-
-def _rank(candidate: Candidate) -> tuple[float, float]:
-    return (-2.0 if candidate.value is None else candidate.value, candidate.logprob)
 
 
 def judge(task: Task, tree: Tree, node: int, state: Any) -> None:

@@ -74,6 +74,14 @@ class Game24:
             return compose(state.numbers, state.steps)
         return ", ".join(map(write_step, state.steps))
 
+    def calculation(self, state: Position) -> Hashable:
+        """Equal for answers that are one calculation: the order of moves and of the terms of + and * is no matter."""
+        moves = []
+        for move in state.steps:
+            terms = (move.left, move.right)
+            moves.append((move.operator, *(sorted(terms) if move.operator in "+*" else terms)))
+        return tuple(sorted(moves))
+
     def step(self, state: Position, line: str) -> Position | Illegal:
         """One move, or an answer line such as `The answer is (12 / 3 + 2) * 4 = 24` once one number is left."""
         line = line.strip()
