@@ -30,7 +30,7 @@ def read_code(path):
 
 
 def test_there_are_notebooks():
-    assert {"01_puzzles", "03_sft", "04_critic", "05_search"} <= {path.stem for path in NOTEBOOKS}
+    assert {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search"} <= {path.stem for path in NOTEBOOKS}
 
 
 @each_notebook
