@@ -176,9 +176,16 @@ def demo(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
-    from game24lab.report.account import report_runs
-
-    print(report_runs(options.folders, options.output or Path(options.folders[0]) / REPORT))
+    if options.kind == "sft":
+        from game24lab.report.sft import report_sft as write
+    elif options.kind == "rl":
+        from game24lab.report.rl import report_rl as write
+    elif options.kind == "runs":
+        from game24lab.report.account import report_runs as write
+    else:
+        raise ValueError(f"--kind {options.kind!r}: runs, sft or rl is accepted")
+    name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
+    print(write(options.folders, options.output or Path(options.folders[0]) / name))
     return 0
 
 
@@ -354,7 +361,10 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(report, "a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
-    command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT} in the first folder)")
+    command.add_argument("--kind", default="runs", help="runs (default) tells of training and search; sft of 03_sft on "
+                         "traces, each run an arm; rl of 06_grpo and 07_dpo")  # fmt: skip
+    command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
+                         "folder)")  # fmt: skip
 
     command = add(bench, "ours beside the stock way, same work: ratios")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default: all)")
