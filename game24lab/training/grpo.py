@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +20,7 @@ from trl import GRPOConfig as TRLConfig
 
 from game24lab.models import load_checkpoint
 from game24lab.tasks.problems import Problem
-from game24lab.training.loop import (
-    arrange,
-    common_arguments,
-    count_processes,
-    find_finished,
-    finish,
-    pick_precision,
-    start,
-)
+from game24lab.training.loop import common_arguments, count_processes, find_finished, finish, pick_precision, start
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.updates import Trainer
 from game24lab.training.watch import Watch
@@ -138,7 +131,7 @@ def make_trainer(
     functions, weights = _check_rewards(rewards)
     if config.patience and evaluate is None:
         raise ValueError(f"patience {config.patience} without an evaluation: stopping needs held-out accuracy")
-    rows = arrange([0] * len(_check_problems(problems)), config.rollouts.problems, config.steps, config.seed)
+    rows = _arrange(len(_check_problems(problems)), config.steps * config.rollouts.problems, config.seed)
     data = {"prompt": [problems[row].prompt for row in rows]}
     data |= {name: [problems[row].columns[name] for row in rows] for name in problems[0].columns}
     arguments = _make_arguments(config, output, weights)
@@ -165,6 +158,14 @@ def make_trainer(
         model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
         train_dataset=Dataset.from_dict(data), optimizers=(optimizer, None),
     )  # fmt: skip
+
+
+def _arrange(count: int, length: int, seed: int) -> list[int]:
+    """`length` indices below `count`: pass after pass through all of them, each in an order of its own."""
+    rng, order = random.Random(f"problems {seed}"), []
+    while len(order) < length:
+        order += rng.sample(range(count), count)
+    return order[:length]
 
 
 def _check_problems(problems: Sequence[Problem]) -> Sequence[Problem]:
@@ -215,6 +216,7 @@ def _make_arguments(config: GRPOConfig, output: Path, weights: Sequence[float]) 
         "reward_weights": list(weights),
         "shuffle_dataset": False,  # the order is decided here, and does not change when a run is resumed
         "activation_checkpointing": False,
+        "disable_dropout": True,  # or what is computed would not be the distribution that was sampled from
         "router_aux_loss_coef": 0.0,
         "warmup_steps": 0,  # a first step at learning rate 0 would throw its rollouts away
     }

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
 from game24lab.training.advantages import Baseline, measure_groups, normalise_with_momentum, split_groups
+from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
 
 # Names in the log, shorter than TRL's; `rewards/<name>/mean` becomes `reward/<name>`
@@ -51,8 +52,14 @@ class Trainer(GRPOTrainer):
     def _roll_out(self, prompts: list[str], trainer: GRPOTrainer) -> dict[str, list]:
         first = self.accelerator.process_index * len(prompts)
         half = torch.autocast("cuda", torch.bfloat16, self.args.bf16 and self.model.device.type == "cuda")
-        with half:
-            output = self.sampler.sample(prompts, self.args.seed, self.state.global_step, first)
+        try:
+            with half:
+                output = self.sampler.sample(prompts, self.args.seed, self.state.global_step, first)
+        except ValueError:  # weights may have grown beyond numbers, though each update was finite
+            with torch.no_grad():
+                logits = self.model(**self.processing_class(prompts[:1], return_tensors="pt").to(self.model.device))[0]
+            StopAtNaN().check([logits], self.args, self.state, self.state.global_step + 1)
+            raise
         asked = {tuple(ids) for ids in output["prompt_ids"]}  # a prompt is forwarded once, however many completions
         counts = [sum(map(len, output["completion_ids"])), sum(map(len, asked))]
         counts = self.accelerator.reduce(torch.tensor(counts, device=self.accelerator.device), "sum").tolist()
@@ -125,6 +132,9 @@ class Trainer(GRPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss = super()._compute_loss(model, inputs)
+        if not inputs["completion_mask"].any():  # nothing to average over is no average of 0
+            for name in {"entropy", "kl"} & self._metrics["train"].keys():
+                self._metrics["train"][name][-1] = math.nan
         sampling = self.rollouts.sampling
         if sampling.temperature == 1 and sampling.top_p == 1 and "old_per_token_logps" not in inputs:
             gaps = (self._found - inputs["sampling_per_token_logps"]).abs() * inputs["completion_mask"]
