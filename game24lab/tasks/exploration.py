@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
@@ -61,12 +61,24 @@ def search_in_order(
     is entered only with that probability: the search then leaves out what it might have foreseen.
     """
     root = make_state(numbers)
-    if not reachable(root, target):
-        return None
+    return (continue_in_order([(root, ())], rng, target, keep) or None) if reachable(root, target) else None
+
+
+def continue_in_order(
+    trail: Sequence[tuple[State, Collection[State]]], rng: random.Random, target: Fraction | int = 24, keep: float = 1.0
+) -> Search:
+    """The rest of a search in order: what is still to be tried at the last position of `trail`, then above it.
+
+    `trail` holds the positions from the root to the current one, each with the positions that were entered from it
+    before and need no second visit. Whatever made these visits, the rest tries what they left, in the fixed order.
+    Empty where the current position is the target itself, and where all that is left is dead.
+    """
     visits: list[Visit] = []
 
-    def descend(state: State, depth: int) -> bool:
+    def descend(state: State, depth: int, tried: Collection[State] = ()) -> bool:
         for step, after in list_moves(state, target):
+            if after in tried:
+                continue
             alive = reachable(after, target)
             if not alive and (len(after) == 1 or (keep < 1 and rng.random() >= keep)):
                 continue
@@ -78,7 +90,9 @@ def search_in_order(
                 return True
         return False
 
-    return tuple(visits) if descend(root, 1) else None
+    places = [(state, depth, tried) for depth, (state, tried) in enumerate(trail, 1)]
+    found = trail[-1][0] != (target,) and any(descend(*place) for place in reversed(places))
+    return tuple(visits) if found else ()
 
 
 def search_at_random(
@@ -172,7 +186,8 @@ class Abandoned(NamedTuple):
 
     positions: int
     dead: int  # of them: the target was out of reach
-    exhausted: int  # of the dead: all moves that a search in order tries were tried, or only two numbers were left
+    wide: int  # of them: with more than two numbers left, so that they were not dead at a glance
+    exhausted: int  # of the wide and dead: every move that a search in order tries was tried
 
 
 def count_abandoned(
@@ -183,14 +198,13 @@ def count_abandoned(
     The positions on the way to the last one are not abandoned. Whatever made the visits: a search, or a model's text.
     """
     trail: list[tuple[State, set[State]]] = [(make_state(numbers), set())]
-    counts = [0, 0, 0]
+    found = Abandoned(0, 0, 0, 0)
     for depth, left in visits:
         while len(trail) > depth:
             state, tried = trail.pop()
-            dead = not reachable(state, target)
-            needed = {after for _, after in list_moves(state, target) if len(after) > 1} if len(state) > 2 else set()
-            for place, counted in enumerate((True, dead, dead and needed <= tried)):
-                counts[place] += counted
+            dead, wide = not reachable(state, target), len(state) > 2
+            exhausted = dead and wide and {after for _, after in list_moves(state, target)} <= tried
+            found = Abandoned(*(sum(pair) for pair in zip(found, (1, dead, wide, exhausted), strict=True)))
         trail[-1][1].add(left)
         trail.append((left, set()))
-    return Abandoned(*counts)
+    return found

@@ -1,0 +1,190 @@
+"""Pairs to prefer by: where a chain of thought first goes wrong, the solver goes on instead, and the two are compared.
+
+The plan that LLM4Game24 (LiaoMengqi/LLM4Game24) wrote down and never built: sample, find the first bad step, keep what
+stands before it, let the solver write the chosen continuation in the same style, and reject the model's own. This
+module does not know who wrote the chain, nor of tokenizers or training.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from game24lab.tasks.arithmetic import State, Step, make_state, reachable
+from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, strip_tags, write_chain
+from game24lab.tasks.exploration import Search, Visit, continue_in_order, list_moves
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.traces import judge_line
+
+FAULTS = ("wrong", "unsound", "dead end", "out of order", "no answer")
+Trail = list[tuple[State, set[State]]]  # positions from the root down, each with those entered from it
+_MOVE = re.compile(r"\(([^()]+)\) ([-+*/]) \(([^()]+)\) = ([^,]+),.*")
+
+
+class Fault(NamedTuple):
+    """The first bad line of a chain."""
+
+    line: int  # counted from 0
+    kind: str  # one of FAULTS
+
+
+class Pair(NamedTuple):
+    """Two ways to go on behind a prompt, of which the first is better."""
+
+    prompt: str  # with the part of the chain that is kept
+    chosen: str
+    rejected: str
+    chosen_ends: bool = True  # whether the end token belongs behind it: false where it was cut, or never ended
+    rejected_ends: bool = True
+    fault: str = ""  # what is wrong with the rejected one: one of FAULTS
+
+
+def find_fault(
+    numbers: Sequence[int], judged: Judgement, style: str, target: int = 24, *, ended: bool = True
+) -> Fault | None:
+    """Where a chain first goes wrong, None where it does not: the earliest of
+
+    - "wrong": the first line that is not right;
+    - "unsound": the first line that leaves a position from which the target is still within reach;
+    - "dead end": in the style `solution`, which takes no move back, the first move to a dead position;
+    - "out of order": in an unfinished chain of the style `sound`, the first move to a dead position where the fixed
+      order would have come to a living one before it;
+    - "no answer": the end of a chain that its writer `ended` without any.
+    """
+    found = [Fault(line, kind) for line, kind in ((judged.first_wrong, "wrong"), (judged.first_unsound, "unsound"))
+             if line is not None]  # fmt: skip
+    if style == "solution":
+        found += [Fault(place, "dead end") for place, line in enumerate(judged.lines) if line.dead][:1]
+    if style == "sound" and not judged.finished:
+        late = _find_late(make_state(numbers), judged, target)
+        found += [] if late is None else [Fault(late, "out of order")]
+    if ended and not judged.finished:
+        found.append(Fault(len(judged.lines), "no answer"))
+    return min(found, default=None)
+
+
+def _find_late(root: State, judged: Judgement, target: int) -> int | None:
+    trail: Trail = [(root, set())]
+    for place, line in enumerate(judged.lines):
+        if line.kind == "move" and line.right:
+            del trail[line.depth :]
+            state, tried = trail[-1]
+            for _, after in list_moves(state, target) if line.dead else ():
+                if after == line.left:
+                    break
+                if after not in tried and reachable(after, target):
+                    return place
+            tried.add(line.left)
+            trail.append((line.left, set()))
+        elif line.kind == "rollback" and line.right:
+            del trail[line.depth + 1 :]
+    return None
+
+
+def make_pair(
+    numbers: Sequence[int],
+    text: str,
+    rng: random.Random,
+    *,
+    style: str = "sound",
+    target: int = 24,
+    ended: bool = True,
+    most_lines: int = 12,
+    keep: float = 1.0,
+) -> Pair | None:
+    """The pair that a chain gives, None where nothing is wrong with it. Never raises on the text.
+
+    The prompt is that of the puzzle with the lines before the fault. In the style `sound` the chosen continuation goes
+    on with the search in order from where these lines stand: moves not yet tried, then those of the positions above.
+    In other styles, whose searches are cut down at random, it goes back no further than it must and then straight on.
+
+    Args:
+        ended: whether the model ended the text by itself; a line that was cut off in the middle is left out.
+        most_lines: what is longer is cut, on either side, and does not end: a long side would outweigh the other.
+        keep: as `search_in_order`: the share of dead positions that the chosen search enters.
+
+    None also for a text with think or answer tags, where the model's own part is but a line that was cut off, and where
+    what is kept would end within a line. Raises ValueError for an unknown style and for numbers that cannot make the
+    target.
+    """
+    if style not in STYLES:
+        raise ValueError(f"style {style!r}: one of {', '.join(STYLES)} is accepted")
+    if type(most_lines) is not int or most_lines < 1:
+        raise ValueError(f"most_lines {most_lines!r}: a whole number of at least 1 is accepted")
+    if not reachable(make_state(numbers), target):
+        raise ValueError(f"puzzle {' '.join(map(str, numbers))}: {target} cannot be made, nothing can be preferred")
+    judged = judge_chain(numbers, text, target, style)
+    fault = find_fault(numbers, judged, style, target, ended=ended)
+    if fault is None or strip_tags(text, target) != text:
+        return None
+    *lines, tail = text.split("\n")
+    lines = [f"{line}\n" for line in lines] + ([tail] if ended and tail else [])
+    kept, rest = "".join(lines[: fault.line]), lines[fault.line :]
+    if not (rest or ended) or not f"\n{kept}".endswith("\n"):
+        return None
+    chosen = []
+    if all(line.kind != "answer" for line in judged.lines[: fault.line]):
+        chosen = _write_rest(numbers, judged.lines[: fault.line], rng, style, target, keep)
+    return Pair(
+        prompt=Game24(target).prompt(numbers) + kept,
+        chosen="".join(chosen[:most_lines]),
+        rejected="".join(rest[:most_lines]),
+        chosen_ends=len(chosen) <= most_lines,
+        rejected_ends=ended and len(rest) <= most_lines,
+        fault=fault.kind,
+    )
+
+
+def _write_rest(
+    numbers: Sequence[int], kept: Sequence[Line], rng: random.Random, style: str, target: int, keep: float
+) -> list[str]:
+    """The lines that the solver writes behind those of a chain that are kept, all of which are right and sound."""
+    visits, trail = _follow(make_state(numbers), kept)
+    after = continue_in_order(trail, rng, target, keep) if style == "sound" else _solve(trail, target)
+    lines = write_chain(numbers, (*visits, *after), style, target).splitlines(keepends=True)
+    moves = [place for place, line in enumerate(lines) if not line.startswith("roll back")]
+    rest = lines[moves[len(visits)] :]
+    if not visits or not after:
+        return rest
+    # the lines that go back between the two, without those that the chain has already: it may stand above its last move
+    back = lines[moves[len(visits) - 1] + 1 : moves[len(visits)]]
+    last, here, target_depth = visits[-1].depth, len(trail) - 1, after[0].depth - 1
+    if style == "sound":  # one line, whatever the distance
+        return (back if target_depth < here else []) + rest
+    return back[last - here :] + rest
+
+
+def _follow(root: State, kept: Sequence[Line]) -> tuple[Search, Trail]:
+    """Right lines as a search, and where it then stands, as `continue_in_order` takes it."""
+    visits: list[Visit] = []
+    trail: Trail = [(root, set())]
+    for line in kept:
+        if line.kind == "move":
+            del trail[line.depth :]
+            visits.append(Visit(line.depth, _read_step(trail[-1][0], line.text), line.left))
+            trail[-1][1].add(line.left)
+            trail.append((line.left, set()))
+        elif line.kind == "rollback":
+            del trail[line.depth + 1 :]
+    return tuple(visits), trail
+
+
+def _read_step(state: State, text: str) -> Step:
+    """The move of a line that is known to be right."""
+    match = _MOVE.fullmatch(text.strip())
+    judged = judge_line(state, f"{match[1]} {match[2]} {match[3]} = {match[4]}" if match else text)
+    return judged[0]
+
+
+def _solve(trail: Trail, target: int) -> Search:
+    """The moves of a solution from the lowest position of a trail that is not dead."""
+    depth = max(place for place, (state, _) in enumerate(trail) if reachable(state, target))
+    (state, tried), visits = trail[depth], []
+    while state != (target,):
+        step, state = next(m for m in list_moves(state, target) if m[1] not in tried and reachable(m[1], target))
+        depth += 1
+        visits.append(Visit(depth, step, state))
+        tried = set()
+    return tuple(visits)
