@@ -127,8 +127,14 @@ def run(options: argparse.Namespace) -> int:
     for file in options.file:
         overrides |= _read_file(path, file)
     overrides |= {name: parse_override(path, name, text) for name, text in options.parameter}
+    output = options.output
+    if output is None and "output" not in overrides:
+        # a file of a parameter set, params/<set>/<notebook>.yaml, has its place, where later stages look for it
+        folders = [file.resolve().parent for file in options.file if file.stem == path.stem]
+        sets = [folder.name for folder in folders if folder.parent.name == "params"]
+        output = f"runs/{sets[-1]}/{path.stem}" if sets else None
     begin = time.perf_counter()
-    done = run_notebook(path, overrides, options.output)
+    done = run_notebook(path, overrides, output)
     _print_run(done, time.perf_counter() - begin)
     for name in done.manifest["artefacts"]:
         print(f"  {done.folder / name}")
@@ -333,7 +339,8 @@ def _make_parser() -> argparse.ArgumentParser:
                          help="parameters as YAML; later files win")  # fmt: skip
     command.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                          help="one parameter; wins over files")  # fmt: skip
-    command.add_argument("--output", metavar="DIR", help="the run's folder (default: the parameter `output`)")
+    command.add_argument("--output", metavar="DIR", help="the run's folder (default: runs/<set>/NAME with a file of a "
+                         "parameter set, else the parameter `output`)")  # fmt: skip
     command.add_argument("--list", action="store_true", help="show the notebooks with their parameters")
 
     command = add(solve, "solve puzzles with a model, one or a file of them")

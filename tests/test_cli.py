@@ -300,6 +300,17 @@ def test_a_failing_cell_has_a_status_of_its_kind(capsys, checkout):
     assert "ZeroDivisionError: division by zero (see runs/b/notebook.ipynb)" in err
 
 
+def test_a_parameter_set_has_its_own_folder_of_runs(capsys, checkout):
+    for words, folder in [
+        (["-f", "params/toy/05_search.yaml"], "runs/toy/05_search"),
+        (["-f", "params/toy/05_search.yaml", "--output", "runs/mine"], "runs/mine"),
+        (["-p", "steps", 3], "runs/05_search"),
+    ]:
+        status, out, err = call(capsys, "run", "05_search", *words, "-p", "policy", "")
+        assert status == 0, err
+        assert f"  {folder}/records.parquet" in out.splitlines()
+
+
 def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: thirteen\n")
     assert "05_search.yaml: parameter steps: 'thirteen' is text" in refuse(capsys, "demo", "--set", "toy")
