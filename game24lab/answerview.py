@@ -1,0 +1,54 @@
+"""Graded answers to look at: one is chosen from a list, and read line by line with the judge's verdicts.
+
+Where no front end takes the widget, its output is the answer that stood there. It does not know how answers are made or
+judged, nor how a chain is drawn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from game24lab.tasks.chains import judge_chain
+from game24lab.traceview import ChainView
+
+
+class AnswerView(widgets.VBox):
+    """`AnswerView(rows)`: the rows of `grading.grade`, in their order.
+
+    It begins with the first answer that is not right. `chosen` is the list to choose from, and can be set from Python:
+    `view.chosen.value = 3`. ValueError for no rows.
+    """
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self._rows = rows.reset_index(drop=True)
+        if self._rows.empty:
+            raise ValueError("answers to look at: there are none; at least one row is needed")
+        names = [f"{row.numbers} · {row.outcome} · {row.tokens:,} tokens" for row in self._rows.itertuples()]
+        unsolved = self._rows.index[~self._rows["solved"]]
+        self.chosen = widgets.Dropdown(
+            options=[(name, place) for place, name in enumerate(names)], description="answer",
+            value=int(unsolved[0]) if len(unsolved) else 0, layout={"width": "auto", "max_width": "32em"},
+        )  # fmt: skip
+        self._view = widgets.HTML(layout={"max_height": "36em", "overflow": "auto"})
+        self.chosen.observe(self._show, "value")
+        super().__init__([self.chosen, self._view])
+        self._show()
+
+    @property
+    def chain(self) -> ChainView:
+        """The answer that is shown, judged."""
+        row = self._rows.loc[self.chosen.value]
+        return ChainView(judge_chain(tuple(map(int, row["numbers"].split())), row["text"], int(row["target"])))
+
+    def _show(self, _: Any = None) -> None:
+        self._view.value = self.chain._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"{self.chosen.label}\n{self.chain}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return {**bundle, "text/html": f"<p>{self.chosen.label}</p>{self._view.value}"}
