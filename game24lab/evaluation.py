@@ -20,8 +20,11 @@ from tqdm.auto import tqdm
 
 from game24lab.cost import Cost
 from game24lab.runs import write_atomically
+from game24lab.search.beam import beam_search, bfs_v, dvts
+from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import MODES, Algorithm, bind, run
 from game24lab.search.mcts import mcts
+from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.requests import Outcome, require, require_one_of, suggest
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
@@ -30,7 +33,8 @@ from game24lab.tasks.task import Task
 STRATEGIES: dict[str, Algorithm] = {
     algorithm.__name__: algorithm
     for algorithm in (
-        greedy, best_of_n, mcts, majority, weighted_majority, adaptive_consistency, early_stopping,
+        greedy, best_of_n, mcts, majority, weighted_majority, adaptive_consistency, early_stopping, beam_search, dvts,
+        bfs_v, dfs_v, best_first, a_star, particle_filter, rebase,
     )
 }  # fmt: skip
 

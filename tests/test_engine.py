@@ -7,10 +7,15 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.cost import Cost
+from game24lab.evaluation import STRATEGIES as REGISTERED
+from game24lab.search.beam import beam_search, bfs_v, dvts
+from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import Totals, derive, run
 from game24lab.search.mcts import mcts
+from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Value
 from game24lab.search.sampling import best_of_n, greedy
+from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
 from game24lab.tasks.game24 import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
@@ -20,6 +25,20 @@ STRATEGIES = [
     (best_of_n, {"n": 6, "batch": 0, "choose": "logprob"}),
     (mcts, {"simulations": 25}),
     (mcts, {"simulations": 12, "width": 6, "widen": 0}),
+    (majority, {"n": 9}),
+    (weighted_majority, {"n": 9, "agg_strategy": "prod"}),
+    (adaptive_consistency, {"n": 9}),
+    (early_stopping, {"n": 9, "window": 3}),
+    (beam_search, {"n": 8, "beam_width": 4}),
+    (beam_search, {"n": 7, "beam_width": 3, "lookahead": 2, "agg_strategy": "min", "filter_duplicates": True}),
+    (dvts, {"n": 9, "beam_width": 3, "lookahead": 2, "agg_strategy": "prod"}),
+    (bfs_v, {"beam_size": 3}),
+    (dfs_v, {}),
+    (best_first, {"simulations": 8}),
+    (a_star, {"simulations": 8, "width": 3}),
+    (particle_filter, {"n_particles": 8}),
+    (rebase, {"width": 8}),
+    (rebase, {"width": 8, "correct_duplicates": False}),
 ]
 NOTHING = Outcome("", False, "no answer")
 
@@ -36,6 +55,10 @@ def ask(*requests):
         return NOTHING
 
     return algorithm, replies
+
+
+def test_the_meter_is_tried_on_every_strategy():
+    assert {algorithm for algorithm, _ in STRATEGIES} == set(REGISTERED.values())
 
 
 def unmetered(cost):
@@ -176,7 +199,7 @@ def test_seconds_are_shared_out_completely():
 
 # ---------------------------------------------------------------------------------------------- budgets
 @pytest.mark.parametrize("unit", [*(field.name for field in fields(Cost) if field.name != "seconds"), "flops"])
-@pytest.mark.parametrize(("algorithm", "parameters"), [STRATEGIES[1], STRATEGIES[3]])
+@pytest.mark.parametrize(("algorithm", "parameters"), [STRATEGIES[1], STRATEGIES[3], STRATEGIES[10], STRATEGIES[17]])
 def test_no_request_starts_once_a_budget_is_reached(algorithm, parameters, unit):
     policy, critic = FakePolicy(skill=0.0), FakeCritic()
 
