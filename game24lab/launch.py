@@ -6,8 +6,9 @@
 On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `accelerate launch --cpu` silently starts
 one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs
 from its defaults. The data are JSON lines: `prompt` and `completion` (and `ends`) for sft, such as a file of traces;
-`prompt`, `chosen` and `rejected` for dpo. The output folder then holds `checkpoint` and `training.parquet`, as after
-the same training in a notebook; killed, the same command goes on. This module does not know how anything is trained.
+`prompt`, `chosen` and `rejected` (and `chosen_ends`, `rejected_ends`) for dpo. The output folder then holds
+`checkpoint` and `training.parquet`, as after the same training in a notebook; killed, the same command goes on. This
+module does not know how anything is trained.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from typing import Any
 
 from game24lab.notebook import read_overrides
 
+_BOTH_END = {"chosen_ends": True, "rejected_ends": True}
 # trainer -> its module, its configuration, the texts that a line of data must hold, what else it may hold
 _TRAINERS = {
     "sft": ("game24lab.training.sft", "SFTConfig", ("prompt", "completion"), {"ends": True}),
-    "dpo": ("game24lab.training.dpo", "DPOConfig", ("prompt", "chosen", "rejected"), {"ends": True}),
+    "dpo": ("game24lab.training.dpo", "DPOConfig", ("prompt", "chosen", "rejected"), _BOTH_END),
 }
 
 
