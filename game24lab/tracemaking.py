@@ -46,7 +46,10 @@ class TokenCounter:
 
 @lru_cache(maxsize=4)
 def _read_tokenizer(text: str) -> Tokenizer:
-    return Tokenizer.from_str(text)
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.no_truncation()  # a file may hold what its last use needed; neither must change a count
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def make_counter(tokenizer: str | Path = "") -> TokenCounter:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from game24lab.runs import write_atomically
 from game24lab.tasks.chains import STYLES, judge_chain
 from game24lab.tasks.corpus import Sample
-from game24lab.tasks.exploration import count_abandoned
+from game24lab.tasks.exploration import Abandoned, count_abandoned
 from game24lab.tasks.puzzles import check_numbers
 
 if TYPE_CHECKING:
@@ -106,23 +106,27 @@ def _describe_cell(style: str, bucket: str, traces: Sequence[Trace]) -> dict[str
 
 
 def tabulate_abandoned(traces: Iterable[Trace], target: int = 24) -> pd.DataFrame:
-    """One row a style: the positions that its traces abandon, and how many of them are dead, and shown to be."""
+    """One row a style: the positions that its traces abandon, the share that is dead, and the share that is shown so.
+
+    `exhausted` is that of positions with more than two numbers left; missing values: none was abandoned.
+    """
     import pandas as pd
 
-    found: dict[str, list] = defaultdict(list)
+    found: dict[str, list[Abandoned]] = defaultdict(list)
     for trace in traces:
         judged = judge_chain(trace.numbers, trace.completion, target, trace.style)
         moves = [(line.depth, line.left) for line in judged.lines if line.kind == "move" and line.right]
         found[trace.style].append(count_abandoned(trace.numbers, moves, target))
     rows = []
     for style, counts in found.items():
-        positions, dead, exhausted = (sum(column) for column in zip(*counts, strict=True))
+        positions, dead, wide, exhausted = (sum(column) for column in zip(*counts, strict=True))
         rows.append({"style": style, "traces": len(counts), "abandoned": positions,
                      "dead": dead / positions if positions else None,
-                     "exhausted": exhausted / positions if positions else None})  # fmt: skip
+                     "exhausted": exhausted / wide if wide else None})  # fmt: skip
     return pd.DataFrame(rows)
 
 
+# ------------------------------------------------------------------------------------------------------- files
 def write_traces(path: str | Path, traces: Sequence[Trace], card: Mapping[str, Any] | None = None) -> Path:
     """Write traces as JSON lines, Parquet or Arrow by the suffix, and `<name>.card.json` beside them.
 

@@ -93,7 +93,7 @@ class ChainView:
         found = self.judgement
         wrong = "no line is wrong" if found.first_wrong is None else f"line {found.first_wrong} is the first wrong one"
         return (f"{found.outcome}; style {found.style}; {found.share_right:.0%} of {len(found.lines)} lines right, "
-                f"{wrong}; rolls back {found.rollbacks} times")  # fmt: skip
+                f"{wrong}; rollbacks: {found.rollbacks}")  # fmt: skip
 
 
 def _tell(line: Line) -> str:

@@ -49,6 +49,7 @@ def test_both_searches_are_legal_and_abandon_only_what_is_dead(puzzle, seed, kee
             check(numbers, search, target)
             found = account(numbers, search, target)
             assert found.positions == found.dead == len(search) - (len(numbers) - 1)
+            assert found.exhausted <= found.wide <= found.positions
 
 
 @given(numbers_and_target)
@@ -58,13 +59,14 @@ def test_a_search_in_order_exhausts_what_it_abandons(puzzle):
     search = search_in_order(numbers, random.Random(0), target)
     if search is not None:
         found = account(numbers, search, target)
-        assert found.positions == found.dead == found.exhausted
+        assert found.positions == found.dead
+        assert found.wide == found.exhausted
 
 
 def test_a_random_search_exhausts_little():
     rng = random.Random(0)
     totals = [sum(kind) for kind in zip(*(account(p, search_at_random(p, rng)) for p in PUZZLES), strict=True)]
-    assert totals[0] == totals[1] > totals[2]
+    assert totals[0] == totals[1] > totals[2] > 10 * totals[3]
 
 
 def test_moves_in_order_are_small_whole_numbers_and_each_leads_elsewhere():
@@ -128,7 +130,7 @@ def cut_in_full(numbers, rng, lines):
 def test_what_was_abandoned_is_counted():
     state = make_state
     visits = [(1, state((10, 11, 13))), (2, state((1, 13))), (1, state((2, 11, 11)))]
-    assert count_abandoned((1, 11, 11, 13), visits) == Abandoned(2, 2, 1)
+    assert count_abandoned((1, 11, 11, 13), visits) == Abandoned(2, 2, 1, 0)
     alive = [(1, state((1, 2, 11))), (1, state((10, 11, 13)))]
-    assert count_abandoned((1, 11, 11, 13), alive) == Abandoned(1, 0, 0)
-    assert count_abandoned((1, 2), []) == Abandoned(0, 0, 0)
+    assert count_abandoned((1, 11, 11, 13), alive) == Abandoned(1, 0, 1, 0)
+    assert count_abandoned((1, 2), []) == Abandoned(0, 0, 0, 0)

@@ -1,0 +1,63 @@
+"""What traces look like: figures hold their tables, verdicts are told in words too, hostile text is shown as text."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from game24lab import vector
+from game24lab.tasks.chains import judge_chain
+from game24lab.traceview import ChainView, draw_lengths
+
+CHAIN = """\
+13 - 11 = 2 (left: 1 2 11)
+roll back (left: 1 11 11 13)
+11 - 1 = 10 (left: 10 11 13)
+11 - 10 = 2 (left: 2 13)
+11 - 10 = 1 (left: 1 13)
+reach 24! expression: (11 + 1) * (13 - 11)
+"""
+
+
+def test_verdicts_are_told_by_sign_and_word():
+    text = str(ChainView(judge_chain((1, 11, 11, 13), CHAIN)))
+    lines = text.splitlines()
+    assert [line[5] for line in lines[:-1]] == list("+<-!-=")
+    assert lines[1].endswith("goes back; leaves a position from which the target was within reach")
+    assert lines[3].endswith("wrong: 11 - 10 is 1, not 2")
+    assert lines[-1] == "solved; style sound; 83% of 6 lines right, line 3 is the first wrong one; rollbacks: 1"
+    assert repr(ChainView(judge_chain((1, 2, 3, 4), ""))).startswith("unfinished; style other; 0% of 0 lines right")
+
+
+def test_the_table_says_the_same_with_colours():
+    view = ChainView(judge_chain((1, 11, 11, 13), CHAIN))
+    table = view._repr_html_()
+    assert len(re.findall(r"<tr style=\"border-left: 6px solid #[0-9A-F]{6}", table)) == 6
+    for line in CHAIN.splitlines():
+        assert line.replace("<", "&lt;") in table
+    assert "wrong: 11 - 10 is 1, not 2" in table
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", "</td></table><img src=x onerror=y>", "\x1b[31m\u202e"]
+)
+def test_hostile_text_is_shown_as_text(hostile):
+    view = ChainView(judge_chain((1, 2, 3, 4), f"{hostile}\n{'9' * 5000}\nreach 24! expression: {hostile}\n"))
+    for shown in (view._repr_html_(), str(view)):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert len(shown) < 6_000
+    page = view._repr_html_()
+    assert "<script" not in page
+    assert "<img" not in page
+
+
+def test_lengths_are_shares_of_each_style():
+    table = pd.DataFrame({"style": ["v1", "v1", "<b>", "<b>"], "tokens": [20, 120, 130, 140]})
+    figure = draw_lengths(table, limits=(100,))
+    assert [trace.name for trace in figure.data] == ["v1", "&lt;b&gt;", "limits of the buckets"]
+    assert list(figure.data[0].y[:3]) == [0.5, 0, 0.5]
+    assert sum(figure.data[1].y) == 1
+    assert "<svg" in vector.to_svg(figure)
+    with pytest.raises(ValueError, match="lacks the column 'tokens'"):
+        draw_lengths(table[["style"]])
