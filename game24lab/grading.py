@@ -181,9 +181,11 @@ def summarise_budgets(
 
 
 def measure(rows: pd.DataFrame) -> dict[str, float]:
-    """What a training logs of its held-out check: `accuracy`, `low`, `high`, `wrong`, `unfinished`, mean `tokens`."""
+    """What a training logs of its held-out check: `accuracy` with `low` and `high`, and as `held_out_wrong` and so on
+    the shares `wrong` and `unfinished` and the mean `tokens`."""
     entry = summarise_budgets(rows, [int(rows["budget"].min())]).iloc[0]
-    return {name: float(entry[name]) for name in ("accuracy", "low", "high", "wrong", "unfinished", "tokens")}
+    more = {f"held_out_{name}": float(entry[name]) for name in ("wrong", "unfinished", "tokens")}
+    return {name: float(entry[name]) for name in ("accuracy", "low", "high")} | more
 
 
 def pass_at_k(

@@ -78,13 +78,15 @@ def make_rl_run(folder: Path, name: str, model: str, start: float, end: float, *
         if name == "06_grpo":
             rising = 1 - np.exp(-step / 15)
             log["reward"] = 0.5 + 0.3 * rising + rng.normal(0, 0.02, 50)
+            names = ("reward/{}", "tokens", "unfinished", "equal_groups", "sampled_tokens")
+            if seed == 1:  # as TRL calls them
+                names = ("rewards/{}/mean", "completions/mean_length", "completions/clipped_ratio",
+                         "frac_reward_zero_std", "num_tokens")  # fmt: skip
             for part in ("output", "process", "length"):
-                log[f"rewards/{part}/mean"] = 0.5 + 0.3 * rising + rng.normal(0, 0.03, 50)
-            log["completions/mean_length"] = 300 - 60 * rising
-            log["completions/clipped_ratio"] = 0.4 - 0.2 * rising
-            log["frac_reward_zero_std"] = 0.2 + 0.3 * rising
+                log[names[0].format(part)] = 0.5 + 0.3 * rising + rng.normal(0, 0.03, 50)
             log["kl"] = 0.01 * rising
-            log["num_tokens"] = step * (sampled // 50)
+            log[list(names[1:])] = np.stack([300 - 60 * rising, 0.4 - 0.2 * rising, 0.2 + 0.3 * rising,
+                                             step * (sampled // 50)], axis=1)  # fmt: skip
         log["accuracy"] = np.where(step % 10 == 0, start + (end - start) * step / 50, np.nan)
         run.write_records(log.assign(problems=np.where(log["accuracy"].notna(), 40, np.nan)), "training")
         add_grades(run, "start", "sound", start, 0, "SFT")

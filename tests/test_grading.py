@@ -10,6 +10,7 @@ from game24lab.grading import (
     bin_lines,
     cut,
     grade,
+    measure,
     pair,
     pass_at_k,
     read_grades,
@@ -117,6 +118,13 @@ def test_samples_count_for_pass_at_k():
     assert summary["low"] < 0.125 < summary["high"]
     with pytest.raises(ValueError, match="k=5"):
         pass_at_k(rows, (5,))
+
+
+def test_what_a_training_logs_of_its_check():
+    found = measure(grade_quietly(say([RIGHT], [WRONG_VALUE]), budget=300))
+    assert {name: found[name] for name in ("accuracy", "held_out_wrong", "held_out_unfinished")} == {
+        "accuracy": 0.25, "held_out_wrong": 0.25, "held_out_unfinished": 0.5}  # fmt: skip
+    assert (found["low"], found["high"]) == wilson(1, 4)
 
 
 def test_a_pair_is_compared_puzzle_by_puzzle():

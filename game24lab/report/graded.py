@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,16 +29,17 @@ from game24lab.runs import MANIFEST, Run, find_runs, read_run
 
 GRADES, TRAINING, DATA = "grades.parquet", "training.parquet", "data.json"
 END = "end"  # the stage of a trained model's own answers, one a puzzle
-# What a curve is called in a log, the first name that is there; a component's own name follows "rewards/".
+# What a curve is called in a log, the first name that is there: ours, then TRL's.
 CURVES = {
     "reward": ("reward",),
-    "length": ("completions/mean_length", "completion_length"),
-    "unfinished": ("completions/clipped_ratio", "unfinished"),
-    "zero_variance": ("frac_reward_zero_std",),
+    "length": ("tokens", "completions/mean_length"),
+    "unfinished": ("unfinished", "completions/clipped_ratio"),
+    "zero_variance": ("equal_groups", "frac_reward_zero_std"),
     "kl": ("kl",),
     "accuracy": ("accuracy",),
+    "held_out_unfinished": ("held_out_unfinished",),
 }
-_COMPONENT = ("rewards/", "/mean")
+_COMPONENT = re.compile("reward/(.+)|rewards/(.+)/mean")
 
 
 @dataclass(frozen=True)
@@ -194,18 +196,16 @@ def measure_stage(one: Graded, stage: str, budget: int) -> dict[str, Any]:
 def read_cost(one: Graded) -> dict[str, Any]:
     """What a run has cost, None where it does not say: tokens trained on and sampled, CPU and wall seconds, model size.
 
-    Tokens trained on: the manifest's `training_tokens`, else the trainer's own count. `resumed`: the CPU seconds are
-    those of the last session alone.
+    Tokens come from the manifest's facts, else from the log's own count. `resumed`: the seconds are those of the last
+    session alone.
     """
     facts = one.run.manifest.get("facts") or {}
-    counted = None
-    learnt = "sampled_tokens" not in facts  # else the trainer's count is of what was sampled
-    if learnt and one.training is not None and one.training.get("num_tokens", pd.Series()).notna().any():
-        counted = int(one.training["num_tokens"].max())
+    sampled = facts.get("sampled_tokens", _last(one.training, "sampled_tokens"))
+    learnt = _last(one.training, "num_tokens") if sampled is None else None  # else that counts what was sampled
     return {
         "run": one.run.id, "label": one.label, "source": one.source("manifest.json"),
-        "parameters": int(one.grades["parameters"].max()), "training_tokens": facts.get("training_tokens", counted),
-        "sampled_tokens": facts.get("sampled_tokens"), "training_cpu_seconds": facts.get("training_cpu_seconds"),
+        "parameters": int(one.grades["parameters"].max()), "training_tokens": facts.get("training_tokens", learnt),
+        "sampled_tokens": sampled, "training_cpu_seconds": facts.get("training_cpu_seconds"),
         "training_seconds": facts.get("training_seconds"), "steps": _last(one.training, "step"),
         "grading_seconds": float(one.grades["seconds"].sum()), "resumed": len(one.run.manifest["sessions"]) > 1,
     }  # fmt: skip
@@ -218,10 +218,10 @@ def find_curves(training: pd.DataFrame) -> dict[str, str]:
         column = next((c for c in columns if c in training and training[c].notna().any()), None)
         if column is not None:
             found[name] = column
-    begin, end = _COMPONENT
     for column in map(str, training.columns):
-        if column.startswith(begin) and column.endswith(end) and training[column].notna().any():
-            found[begin + column.removeprefix(begin).removesuffix(end)] = column
+        match = _COMPONENT.fullmatch(column)
+        if match and training[column].notna().any():
+            found[f"rewards/{match[1] or match[2]}"] = column
     return found
 
 
@@ -247,4 +247,6 @@ def _plain(value: Any) -> Any:
 
 
 def _last(training: pd.DataFrame | None, column: str) -> int | None:
-    return None if training is None or training.empty else int(training[column].max())
+    if training is None or column not in training or not training[column].notna().any():
+        return None
+    return int(training[column].max())

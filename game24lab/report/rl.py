@@ -44,6 +44,7 @@ PANELS = {  # of the curves: title, short enough for a narrow panel, and whether
     "zero_variance": ("no variance", True),
     "kl": ("KL", False),
     "accuracy": ("held-out", True),
+    "held_out_unfinished": ("held-out unfin.", True),
 }
 
 
