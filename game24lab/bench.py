@@ -180,8 +180,60 @@ def bench_search(
                 f"all at once, {policy.name}")]  # fmt: skip
 
 
+# GRPO -----------------------------------------------------------------------------------------------------------------
+STEPS = ((12, 8, 16, 1024), (32, 8, 64, 40))  # problems, completions of each, mini-batch, most tokens
+
+
+def bench_grpo(
+    shapes: Sequence[tuple[int, int, int, int]] = STEPS, repeats: int = 3, *, checkpoint: str | Path | None = None,
+    size: str = "tiny",
+) -> list[Row]:  # fmt: skip
+    """One step of GRPO, from prompts to changed weights, beside TRL's trainer as it comes with its `model.generate`.
+
+    Same checkpoint, problems, rewards, mini-batches and precision. Without a checkpoint the model is fresh and of a
+    preset size: it ends after any token with about equal probability, so that completions of up to 1,024 tokens have
+    560 on average, about as many as trained ones. Nothing is skipped for want of an advantage. Sampled tokens that
+    differ by more than a third are an error.
+    """
+    from game24lab.rewards import make_reward_functions
+    from game24lab.tasks.problems import make_problems
+    from game24lab.training import grpo, stock  # TRL takes seconds to load
+
+    rewards, rows = make_reward_functions(), []
+    bf16 = grpo.pick_precision("auto") == "bf16"
+    with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
+        folder = Path(checkpoint or Path(root) / "model")
+        if checkpoint is None:
+            save_checkpoint(make_model(size, make_tokenizer()), make_tokenizer(), folder)
+        for problems, group, mini_batch, most in shapes:
+            asked = make_problems(itertools.islice(itertools.cycle(list_solvable()[::50]), problems))
+            table = {"prompt": [problem.prompt for problem in asked],
+                     "numbers": [problem.columns["numbers"] for problem in asked]}  # fmt: skip
+            rollouts = grpo.Rollouts(problems, group, most)
+            times, tokens = ([], []), ([], [])
+            for seed in range(repeats):
+                config = grpo.GRPOConfig(str(folder), rollouts, 1, mini_batch, skip_equal=False, seed=seed)
+                sides = (
+                    stock.make_stock_grpo(folder, table, rewards, Path(root) / "stock", group=group, bf16=bf16,
+                                          mini_batch=mini_batch, max_tokens=most, seed=seed),
+                    grpo.make_trainer(config, asked, rewards, Path(root) / "ours"),
+                )  # fmt: skip
+                for place, trainer in enumerate(sides):
+                    seconds, sampled = stock.time_step(trainer)
+                    times[place].append(seconds)
+                    tokens[place].append(sampled)
+            stocks, ours = map(sum, tokens)
+            if not 2 / 3 < stocks / ours < 3 / 2:
+                raise RuntimeError(f"grpo: {ours} tokens beside {stocks}")
+            work = f"{problems} x {group} completions, up to {most:,} tokens"
+            how = f"{ours / repeats:,.0f} tokens a step, stock {stocks / repeats:,.0f}"
+            rows.append(Row("grpo", work, *map(statistics.median, times), how))
+    return rows
+
+
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "solver": bench_solver, "generation": bench_generation, "search": bench_search, "backends": bench_backends,
+    "grpo": bench_grpo,
 }  # fmt: skip
 _DEFAULT = ("solver", "generation", "search")
 

@@ -1,6 +1,7 @@
 """Benchmarks at toy sizes: both sides do the same work, and the table says so."""
 
 import pytest
+import tiny_models
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab import bench
@@ -37,6 +38,13 @@ def test_generation_does_the_same_work():
 def test_search_does_the_same_work():
     (row,) = bench.bench_search(4, 3, policy=FakePolicy(), critic=FakeCritic())
     assert row.work.startswith("4 puzzles, 3 simulations each")
+    assert row.ratio > 0
+
+
+def test_grpo_does_the_same_work(tmp_path):
+    (row,) = bench.bench_grpo([(2, 3, 3, 5)], 1, checkpoint=tiny_models.save("qwen3", tmp_path / "policy"))
+    assert row.work == "2 x 3 completions, up to 5 tokens"
+    assert row.how == "30 tokens a step, stock 30"
     assert row.ratio > 0
 
 

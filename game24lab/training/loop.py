@@ -90,7 +90,8 @@ class Progress(ProgressCallback):
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.training_bar is not None:
-            shown = {name: f"{logs[name]:.3f}" for name in ("loss", "reward", "accuracy", "error") if name in (logs or {})}
+            names = {"loss", "reward", "accuracy", "error"}.intersection(logs or {})
+            shown = {name: f"{logs[name]:.3f}" for name in sorted(names, reverse=True)}
             self._shown = getattr(self, "_shown", {}) | shown
             self.training_bar.set_postfix(self._shown)
 
