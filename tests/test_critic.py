@@ -1,4 +1,4 @@
-"""Critic: targets count rollouts, every parameter moves, both ways of scoring agree."""
+"""Critic: every parameter moves, or the adapters do; TD targets are frozen for an epoch; both ways of scoring agree."""
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from game24lab import critic
 from game24lab.models import make_model, make_tokenizer, save_checkpoint
 from game24lab.tasks.game24 import Game24
 from game24lab.training import critic as training
+from game24lab.training.trajectories import collect_positions, collect_trajectories, hold_out
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
@@ -24,24 +25,9 @@ def policy_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(policy_folder, tmp_path_factory):
-    positions = training.collect_positions(TASK, FakePolicy(), PUZZLES, rollouts=32)
+    positions = collect_positions(TASK, FakePolicy(), PUZZLES, rollouts=32)
     config = training.CriticConfig(policy=str(policy_folder), epochs=3, batch_size=32, precision="fp32", held_out=0.2)
     return training.train(config, positions, tmp_path_factory.mktemp("critic"))
-
-
-def test_positions_count_outcomes_exactly():
-    policy = FakePolicy()
-    table = training.collect_positions(TASK, policy, PUZZLES, rollouts=8)
-    assert table["label"].is_unique
-    roots = table[table["depth"] == 0]
-    assert (roots["visits"] == 8).all()
-    assert len(roots) == len(PUZZLES)
-    completions = policy.generate([TASK.text(TASK.start(p)) for p in PUZZLES], 8, max_tokens=48)
-    assert table.attrs["sampled_tokens"] == sum(c.tokens for group in completions for c in group)
-    last = table[~table["label"].str.contains(" ")]
-    assert ((last["solved"] == last["visits"]) == (last["label"] == "24")).all()
-    assert (table["solved"] <= table["visits"]).all()
-    assert not table[(table["solved"] > 0) & ~table["truth"].astype(bool)].size
 
 
 def test_every_parameter_moves(policy_folder, trained):
@@ -87,7 +73,7 @@ def test_a_policy_is_no_critic(policy_folder, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"epochs": 0}, "epochs 0"), ({"learning_rate": "1e-4"}, "learning_rate '1e-4'"), ({"held_out": 1}, "held_out 1"),
-     ({"batch_size": 0}, "batch_size 0")],
+     ({"batch_size": 0}, "batch_size 0"), ({"td_lambda": 1.5}, "td_lambda 1.5"), ({"lora_rank": -1}, "lora_rank -1")],
 )  # fmt: skip
 def test_bad_configurations(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -98,5 +84,61 @@ def test_bad_positions(policy_folder, tmp_path):
     config = training.CriticConfig(policy=str(policy_folder))
     with pytest.raises(ValueError, match="missing columns"):
         training.train(config, pd.DataFrame({"text": ["a"]}), tmp_path)
-    with pytest.raises(ValueError, match="rollouts 4 of 0 problems"):
-        training.collect_positions(TASK, FakePolicy(), [], rollouts=4)
+    positions = collect_positions(TASK, FakePolicy(), PUZZLES, rollouts=2)
+    with pytest.raises(ValueError, match=r"td_lambda 0\.5 on counted positions"):
+        training.train(training.CriticConfig(policy=str(policy_folder), td_lambda=0.5), positions, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trajectories():
+    return collect_trajectories(TASK, {"a": FakePolicy(), "b": FakePolicy(skill=1)}, PUZZLES, samples=12, keep=8)
+
+
+def learn(policy_folder, trajectories, output, **settings):
+    settings = {"epochs": 3, "batch_size": 32, "precision": "fp32", "held_out": 0.2, **settings}
+    return training.train(training.CriticConfig(policy=str(policy_folder), **settings), trajectories, output)
+
+
+def test_adapters_are_merged_and_the_trunk_below_them_stays(policy_folder, trajectories, tmp_path):
+    folder = learn(policy_folder, trajectories, tmp_path, lora_rank=2)
+    before = dict(make_model("tiny", make_tokenizer()).named_parameters())
+    model, _ = critic.load_critic_model(folder)
+    after = dict(model.named_parameters())
+    moved = {name for name in set(before) & set(after) if not torch.equal(after[name], before[name])}
+    assert moved == {name for name in before if name.endswith("proj.weight")}
+    curve = pd.read_parquet(tmp_path / "training.parquet")
+    assert curve["loss"].dropna().iloc[-1] < curve["loss"].dropna().iloc[0]
+
+
+def test_validation_positions_are_of_other_puzzles_and_new(policy_folder, trajectories):
+    config = training.CriticConfig(policy=str(policy_folder), held_out=0.4)
+    learnt, validation, passed = training._divide(config, trajectories)
+    kept, away = hold_out(trajectories, 0.4, config.seed)
+    assert set(learnt["text"]) == set(kept["text"])
+    assert set(validation["text"]) == set(away["text"]) - set(kept["text"])
+    assert (learnt["text"].to_numpy()[passed["position"]] == passed["text"].to_numpy()).all()
+
+
+def test_td_targets_are_frozen_for_an_epoch_and_survive_a_kill(policy_folder, trajectories, tmp_path, monkeypatch):
+    asked = []
+    value = training._Bootstrap._value
+    monkeypatch.setattr(training._Bootstrap, "_value", lambda self: asked.append(1) or value(self))
+    settings = {"td_lambda": 0.5, "trainer_args": {"save_steps": 2}}
+    whole = learn(policy_folder, trajectories, tmp_path / "whole", **settings)
+    assert len(asked) == 3  # once an epoch
+
+    step = training._Trainer.compute_loss
+
+    def die(self, *args, **kwargs):
+        if self.state.global_step == 7:
+            raise InterruptedError
+        return step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Trainer, "compute_loss", die)
+        pytest.raises(InterruptedError, learn, policy_folder, trajectories, tmp_path / "killed", **settings)
+    killed = learn(policy_folder, trajectories, tmp_path / "killed", **settings)
+    one, two = (critic.load_critic_model(folder)[0].state_dict() for folder in (whole, killed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    plain = critic.load_critic_model(learn(policy_folder, trajectories, tmp_path / "plain"))[0].state_dict()
+    assert not torch.equal(plain["score.weight"], one["score.weight"])

@@ -1,17 +1,19 @@
-"""Critic training: the policy's own rollouts become Monte-Carlo targets for a value head on the policy's trunk.
+"""Critic training: a value head on a policy's trunk learns how trajectories went on and ended.
 
-After TS-LLM (Feng et al. 2023): values are read where a line ends, the target is the outcome of the rollout (gamma 1).
-Rollouts that pass through the same position are counted together. It does not know the rules of any task.
+After TS-LLM (Wan et al. 2024, arXiv 2309.17179): values are read where a line ends; targets are Monte-Carlo or
+TD(lambda) (`game24lab.training.trajectories`), averaged over all trajectories through a position. All weights are
+trained, or adapters and the head. It does not know the rules of any task, nor how data are collected.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from datasets import Dataset
@@ -21,13 +23,16 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
 )
 
 from game24lab.critic import TransformersCritic
-from game24lab.generation import Policy
 from game24lab.models import check_checkpoint
-from game24lab.tasks.task import Illegal, Task
+from game24lab.runs import write_atomically
+from game24lab.training.adapters import adapt
 from game24lab.training.loop import (
     HeldOut,
     arrange,
@@ -38,60 +43,9 @@ from game24lab.training.loop import (
     start,
 )
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.trajectories import count_positions, find_targets, hold_out
 
-
-def collect_positions(
-    task: Task,
-    policy: Policy,
-    problems: Sequence[Any],
-    *,
-    rollouts: int = 16,
-    max_tokens: int = 48,
-    temperature: float = 1.0,
-    seeds: Sequence[int] | None = None,
-) -> pd.DataFrame:
-    """Roll the policy out from every problem and count, for every position passed, how often it ended solved.
-
-    One row a distinct position: `text`, `label`, `depth` (steps made when first met), `visits`, `solved` (counts),
-    `truth` (the task's own word). An illegal line or a cut completion is a failure of the positions before it.
-    `attrs` of the table holds the tokens sampled. Raises ValueError for no problems.
-    """
-    if not problems or rollouts < 1:
-        raise ValueError(f"rollouts {rollouts} of {len(problems)} problems: at least one of each is needed")
-    roots = [task.start(problem) for problem in problems]
-    answers = policy.generate(
-        [task.text(root) for root in roots], rollouts, max_tokens=max_tokens, temperature=temperature, seeds=seeds
-    )
-    positions: dict[Any, dict[str, Any]] = {}
-    sampled = 0
-    for root, completions in zip(roots, answers, strict=True):
-        for completion in completions:
-            sampled += completion.tokens
-            passed = _walk(task, root, completion.text)
-            solved = task.verdict(passed[-1]).solved
-            for depth, state in enumerate(passed):
-                row = positions.get(task.key(state))
-                if row is None:
-                    known = {"text": task.text(state), "label": task.label(state), "truth": task.truth(state)}
-                    row = positions[task.key(state)] = {**known, "depth": depth, "visits": 0, "solved": 0}
-                row["visits"] += 1
-                row["solved"] += solved
-    table = pd.DataFrame(positions.values())
-    table.attrs["sampled_tokens"] = sampled
-    return table
-
-
-def _walk(task: Task, state: Any, text: str) -> list[Any]:
-    """The positions that a completion passes, up to its first illegal line."""
-    passed = [state]
-    for line in text.splitlines():
-        if task.is_terminal(passed[-1]):
-            break
-        after = task.step(passed[-1], line)
-        if isinstance(after, Illegal):
-            break
-        passed.append(after)
-    return passed
+_OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
 
 
 @dataclass(frozen=True)
@@ -101,10 +55,12 @@ class CriticConfig:
     policy: str = ""  # checkpoint folder whose trunk the critic starts from
     epochs: float = 20.0
     batch_size: int = 256  # positions a step
+    td_lambda: float = 1.0  # 1: Monte Carlo; below 1, targets lean on the critic as it was when the epoch began
+    lora_rank: int = 0  # of adapters on all inner matrices, trained by AdamW with the head; 0 = all weights
     learning_rate: float = 2e-3  # AdamW's, for embeddings, norms and the value head
     matrix_learning_rate: float = 6e-3  # Muon's
     weight_decay: float = 0.1
-    held_out: float = 0.05  # share of positions kept for validation
+    held_out: float = 0.05  # kept for validation: a share of the problems of trajectories, or of the positions
     precision: str = "auto"  # "auto", "bf16", "fp32"
     seed: int = 0
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to transformers' TrainingArguments
@@ -116,24 +72,29 @@ class CriticConfig:
                 raise ValueError(f"{name} {value!r}: a positive number is accepted (in YAML 1.0e-4)")
         if type(self.batch_size) is not int or self.batch_size < 1:
             raise ValueError(f"batch_size {self.batch_size!r}: a positive integer is accepted")
+        if type(self.lora_rank) is not int or self.lora_rank < 0:
+            raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
+        if not isinstance(self.td_lambda, int | float) or not 0 <= self.td_lambda <= 1:
+            raise ValueError(f"td_lambda {self.td_lambda!r}: a number from 0 to 1 is accepted")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out {self.held_out!r}: a share from 0 to below 1 is accepted")
 
 
-def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> Path:
-    """Train a value head on the policy's trunk and write checkpoint and curve to `output`.
+def train(config: CriticConfig, data: pd.DataFrame, output: Path | str) -> Path:
+    """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
-    `positions` has the columns of `collect_positions`; the target is P(solved) = solved / visits, the loss binary
-    cross-entropy. Resumes after a kill like `sft.train`. Raises ValueError for unusable positions.
+    `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
+    only. The loss is binary cross-entropy between P = (value + 1) / 2 and the target. The curve's `error` is the mean
+    squared error of P against the share solved, on validation positions; those of trajectories are of problems kept
+    out, less the positions that training met too. Resumes after a kill like `sft.train`. Raises ValueError for
+    unusable data.
     """
     output = Path(output)
     finished = find_finished(output, config)
     if finished is not None:
         return finished
-    missing = {"text", "visits", "solved"} - set(positions.columns)
-    if missing or positions.empty:
-        raise ValueError(f"positions: {len(positions)} rows, missing columns {sorted(missing)}; see collect_positions")
     check_checkpoint(Path(config.policy))
+    training, validation, passed = _divide(config, data)
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
@@ -143,35 +104,117 @@ def train(config: CriticConfig, positions: pd.DataFrame, output: Path | str) -> 
     )  # fmt: skip
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.use_cache = False
-    shuffled = positions.sample(frac=1.0, random_state=config.seed)
-    cut = int(len(shuffled) * config.held_out)
-    validation, training = shuffled.iloc[:cut], shuffled.iloc[cut:]
     bf16 = pick_precision(config.precision) == "bf16"
     if bf16 and not torch.cuda.is_available():
         model.set_attn_implementation("sdpa_float32")
+    each = math.ceil(len(training) / config.batch_size)  # steps an epoch
     steps = math.ceil(len(training) / config.batch_size * config.epochs)
-    data = _tokenize(training, tokenizer)
-    callbacks = [HeldOut(lambda trained: _validate(trained, tokenizer, validation), max(1, steps // 8))] if cut else []
-    trainer = Trainer(
+    rows = _tokenize(training, tokenizer)
+    plain = model  # adapters or not, what is scored is the model, not what is wrapped around it
+    callbacks = []
+    if len(validation):
+        callbacks.append(HeldOut(lambda _: _validate(plain, tokenizer, validation), max(1, steps // 8)))
+    if config.lora_rank:
+        model = adapt(model, config.lora_rank, "SEQ_CLS")
+    trainer = _Trainer(
         model=model,
         args=_arguments(config, output, steps, bf16),
-        train_dataset=data.select(arrange(data["length"], config.batch_size, steps, config.seed, group=1)),
+        train_dataset=rows.select(arrange(rows["length"], config.batch_size, steps, config.seed, group=1)),
         processing_class=tokenizer,
         callbacks=callbacks,
-        optimizers=(
-            MuonAdamW(model, lr=config.learning_rate, matrix_lr=config.matrix_learning_rate,
-                      weight_decay=config.weight_decay),
-            None,
-        ),
-    )  # fmt: skip
-    start(trainer, output)
+        optimizers=(_make_optimizer(config, model), None),
+    )
+    trainer.targets = None
+    if config.td_lambda < 1:
+        scorer = TransformersCritic(plain, tokenizer)
+        trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
+    start(trainer, output, config)
     return finish(trainer, tokenizer, output, config)
+
+
+def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
+    """Positions to learn from, positions to validate on, and the trajectories behind the first, where there are any.
+
+    In those, `position` is the row of the position among the first.
+    """
+    if {"trajectory", "position", "problem", "depth", "text", "solved"} <= set(data.columns) and len(data):
+        passed, away = hold_out(data, config.held_out, config.seed)
+        if passed.empty:
+            raise ValueError(f"trajectories of {data['problem'].nunique()} problems: held_out {config.held_out} leaves "
+                             "none to learn from")  # fmt: skip
+        passed = passed.assign(position=passed["position"].astype("category").cat.codes)
+        training, validation = count_positions(passed), count_positions(away)
+        return training, validation[~validation["text"].isin(training["text"])], passed
+    missing = {"text", "visits", "solved"} - set(data.columns)
+    if missing or data.empty:
+        raise ValueError(f"positions: {len(data)} rows, missing columns {sorted(missing)}; see collect_positions")
+    if config.td_lambda < 1:
+        raise ValueError(f"td_lambda {config.td_lambda} on counted positions: trajectories are needed, see "
+                         "collect_trajectories")  # fmt: skip
+    shuffled = data.sample(frac=1.0, random_state=config.seed)
+    cut = int(len(shuffled) * config.held_out)
+    return shuffled.iloc[cut:], shuffled.iloc[:cut], None
+
+
+class _Trainer(Trainer):
+    """Takes targets from a table where there is one, which may change between epochs."""
+
+    targets: torch.Tensor | None
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        place = inputs.pop("place")
+        if self.targets is not None:
+            inputs["labels"] = self.targets.to(inputs["labels"])[place][:, None]
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+
+class _Bootstrap(TrainerCallback):
+    """TD targets: at the start of each epoch the critic values all positions, and is frozen for that epoch.
+
+    The values are kept beside the resume points, so that a run killed within an epoch goes on with the same.
+    """
+
+    def __init__(
+        self, trainer: _Trainer, critic: TransformersCritic, texts: list[str], passed: pd.DataFrame, td_lambda: float,
+        every: int,
+    ) -> None:  # fmt: skip
+        self.trainer, self.critic, self.texts, self.passed = trainer, critic, texts, passed
+        self.td_lambda, self.every, self.epoch = td_lambda, every, -1
+        self.places = passed["position"].to_numpy()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        epoch = state.global_step // self.every
+        if epoch == self.epoch:
+            return
+        self.epoch, path = epoch, Path(args.output_dir) / f"values-{epoch}.npy"
+        values = np.load(path) if path.exists() else self._value()
+        if state.is_world_process_zero and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, lambda temporary: _save(temporary, values))
+        targets = find_targets(self.passed, values[self.places], td_lambda=self.td_lambda)
+        means = np.bincount(self.places, targets) / np.bincount(self.places)
+        self.trainer.targets = torch.from_numpy((means + 1) / 2)
+
+    def _value(self) -> np.ndarray:
+        was_training = self.critic.model.training
+        self.critic.model.eval()
+        values = np.array(self.critic.score(self.texts))
+        self.critic.model.train(was_training)
+        return values
+
+
+def _save(path: Path, values: np.ndarray) -> None:
+    with path.open("wb") as file:  # given a name, numpy would add an ending
+        np.save(file, values, allow_pickle=False)
 
 
 def _tokenize(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     ids = tokenizer(positions["text"].tolist())["input_ids"]
     targets = (positions["solved"] / positions["visits"]).tolist()
-    return Dataset.from_dict({"input_ids": ids, "labels": [[t] for t in targets], "length": [len(i) for i in ids]})
+    return Dataset.from_dict({"input_ids": ids, "labels": [[t] for t in targets], "length": [len(i) for i in ids],
+                              "place": list(range(len(ids)))})  # fmt: skip
 
 
 def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: pd.DataFrame) -> dict[str, float]:
@@ -181,6 +224,15 @@ def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positi
     return {"error": float(((p - positions["solved"] / positions["visits"]) ** 2).mean())}
 
 
+def _make_optimizer(config: CriticConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
+    if config.lora_rank:
+        trained = [p for p in model.parameters() if p.requires_grad]
+        return torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay, **_OPTIMISERS)
+    return MuonAdamW(
+        model, lr=config.learning_rate, matrix_lr=config.matrix_learning_rate, weight_decay=config.weight_decay
+    )
+
+
 def _arguments(config: CriticConfig, output: Path, steps: int, bf16: bool) -> TrainingArguments:
     common = common_arguments(output, steps, config.batch_size, config.seed, bf16, save_every=max(1, steps // 4))
-    return TrainingArguments(**{**common, **config.trainer_args})
+    return TrainingArguments(**{**common, "label_names": ["labels"], **config.trainer_args})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
+from game24lab.training.adapters import adapt
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, pick_precision, start
 from game24lab.training.muon import MuonAdamW
 
@@ -130,6 +129,15 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    trainer = make_trainer(config, samples, output, evaluate)
+    start(trainer, output, config)
+    return finish(trainer, trainer.processing_class, output, config)
+
+
+def make_trainer(
+    config: SFTConfig, samples: Sequence[Sequence], output: Path, evaluate: Evaluate | None = None
+) -> SFTTrainer:
+    """The trainer, ready to start. ValueError as in `train`."""
     torch.manual_seed(config.seed)
     if config.checkpoint:
         model, tokenizer = load_checkpoint(config.checkpoint)
@@ -141,8 +149,9 @@ def train(
         model.set_attn_implementation("sdpa_float32")
     model.config.use_cache = False
     data = tokenize(samples, tokenizer)
-    _check_lengths(data["length"], model)
-    order = arrange(data["length"], config.batch_size, config.steps, config.seed)
+    lengths = list(data["length"])
+    _check_lengths(lengths, model)
+    order = arrange(lengths, config.batch_size, config.steps, config.seed)
     callbacks = []
     if evaluate is not None:  # adapters or not, it gets the model, not what is wrapped around it
         plain = model
@@ -158,9 +167,8 @@ def train(
         callbacks=callbacks,
         optimizers=(_make_optimizer(config, model), None),
     )
-    trainer.count_tokens([data["length"][index] for index in order], config.batch_size)
-    start(trainer, output, config)
-    return finish(trainer, tokenizer, output, config)
+    trainer.count_tokens([lengths[index] for index in order], config.batch_size)
+    return trainer
 
 
 class _Trainer(SFTTrainer):
@@ -182,14 +190,6 @@ class _Trainer(SFTTrainer):
         if self.model.training:
             self._metrics["train"]["num_tokens"] = [self._counted[min(self.state.global_step, len(self._counted) - 1)]]
         super().log(logs, start_time)
-
-
-def adapt(model: PreTrainedModel, rank: int) -> PeftModel:
-    """The model with fresh adapters (LoRA, alpha twice the rank) on all its linear layers but the output layer."""
-    adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that has been replaced
-        return get_peft_model(model, adapters)
 
 
 def _check_lengths(lengths: Sequence[int], model: PreTrainedModel) -> None:

@@ -1,0 +1,206 @@
+"""What a critic learns from: trajectories of policies judged line by line, and targets made of their outcomes.
+
+After TS-LLM (Wan et al. 2024, arXiv 2309.17179): several checkpoints answer every training problem many times, equal
+texts are kept once, at most so many a problem and checkpoint; a value is read where a line ends. A table of
+trajectories has one row for every position that one passes. It does not know of models, nor the rules of any task.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from game24lab.generation import Policy
+from game24lab.tasks.task import Illegal, Task
+
+
+def collect_trajectories(
+    task: Task,
+    policies: Mapping[str, Policy],
+    problems: Sequence[Any],
+    *,
+    samples: int = 100,
+    keep: int = 17,
+    max_tokens: int = 48,
+    temperature: float = 0.7,
+    top_k: int = 100,
+    seeds: Sequence[int] | None = None,
+    chunk: int = 0,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Let every policy answer every problem, and judge each line exactly. One row a position that an answer passes.
+
+    Columns: `trajectory` (number), `policy`, `problem`, `depth` (0: the problem itself), `position` (number; equal
+    `task.key`, equal number), `text`, `label`, `truth`, `solved` (how the trajectory ended), `ended` (whether at an
+    end of the game), `logprob` (natural log, of the whole completion), `answer` (number; equal for equal calculations,
+    -1 where there is none). An illegal line or a cut completion ends a trajectory unsolved at the position before it.
+
+    Args:
+        policies: checkpoints by name; the defaults of the sampling are TS-LLM's, but for `max_tokens`.
+        samples: completions a problem and policy.
+        keep: so many distinct texts of a problem and policy, the first that were sampled; 0: all, each as often as it
+            was sampled, so that shares of solved ones are this policy's.
+        seeds: one a problem, as in `Policy.generate`.
+        chunk: problems a call; 0: all of them.
+
+    `attrs` of the table holds all tokens sampled. ValueError without policies, problems or samples.
+    """
+    if not policies or not problems or samples < 1:
+        raise ValueError(f"rollouts {samples} of {len(problems)} problems by {len(policies)} policies: at least one of "
+                         "each is needed")  # fmt: skip
+    if keep < 0 or chunk < 0:
+        raise ValueError(f"keep {keep}, chunk {chunk}: whole numbers of at least 0 are accepted")
+    roots = [task.start(problem) for problem in problems]
+    book = _Book(task)
+    size = chunk or len(problems)
+    with tqdm(total=len(policies) * len(problems), disable=not progress, unit="problem", desc="rollouts") as bar:
+        for name, policy in policies.items():
+            for begin in range(0, len(problems), size):
+                part = slice(begin, begin + size)
+                answers = policy.generate(
+                    [task.text(root) for root in roots[part]], samples, max_tokens=max_tokens, temperature=temperature,
+                    top_k=top_k, seeds=None if seeds is None else seeds[part],
+                )  # fmt: skip
+                for problem, root, completions in zip(problems[part], roots[part], answers, strict=True):
+                    book.tokens += sum(completion.tokens for completion in completions)
+                    if keep:
+                        first = {completion.text: completion for completion in reversed(completions)}
+                        order = dict.fromkeys(completion.text for completion in completions)
+                        completions = [first[text] for text in list(order)[:keep]]
+                    for completion in completions:
+                        book.enter(name, problem, root, completion)
+                bar.update(len(roots[part]))
+    return book.close()
+
+
+class _Book:
+    """Gathers the rows of trajectories; what is known of a position or an answer is asked of the task once."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.rows, self.trajectories, self.tokens = task, [], 0, 0
+        self.positions: dict[Any, tuple] = {}
+        self.answers: dict[Any, int] = {}
+
+    def enter(self, policy: str, problem: Any, root: Any, completion: Any) -> None:
+        passed = walk(self.task, root, completion.text)
+        ended, solved = self.task.is_terminal(passed[-1]), self.task.verdict(passed[-1]).solved
+        answer = self._number_answer(passed[-1]) if ended else -1
+        name = problem if isinstance(problem, str) else " ".join(map(str, problem))
+        end = solved, ended, completion.logprob, answer
+        for depth, state in enumerate(passed):
+            self.rows.append((self.trajectories, policy, name, depth, *self._look_up(state), *end))
+        self.trajectories += 1
+
+    def _look_up(self, state: Any) -> tuple:
+        key = self.task.key(state)
+        if key not in self.positions:
+            known = self.task.text(state), self.task.label(state), self.task.truth(state)
+            self.positions[key] = (len(self.positions), *known)
+        return self.positions[key]
+
+    def _number_answer(self, state: Any) -> int:
+        tell = getattr(self.task, "calculation", lambda state: self.task.verdict(state).answer)
+        return self.answers.setdefault(tell(state), len(self.answers))
+
+    def close(self) -> pd.DataFrame:
+        table = pd.DataFrame(self.rows, columns=[
+            "trajectory", "policy", "problem", "depth", "position", "text", "label", "truth", "solved", "ended",
+            "logprob", "answer",
+        ])  # fmt: skip
+        table.attrs["sampled_tokens"] = self.tokens
+        return table
+
+
+def walk(task: Task, state: Any, text: str) -> list[Any]:
+    """The positions that a completion passes, the first included, up to its end or its first illegal line."""
+    passed = [state]
+    for line in text.splitlines():
+        if task.is_terminal(passed[-1]):
+            break
+        after = task.step(passed[-1], line)
+        if isinstance(after, Illegal):
+            break
+        passed.append(after)
+    return passed
+
+
+def collect_positions(
+    task: Task,
+    policy: Policy,
+    problems: Sequence[Any],
+    *,
+    rollouts: int = 16,
+    max_tokens: int = 48,
+    temperature: float = 1.0,
+    seeds: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """Roll one policy out from every problem and count, for every position passed, how often it ended solved.
+
+    The table of `count_positions` over all rollouts, none left out: shares are estimates of this policy's chances.
+    `attrs` of the table holds the tokens sampled. Raises ValueError for no problems.
+    """
+    return count_positions(collect_trajectories(
+        task, {"": policy}, problems, samples=rollouts, keep=0, max_tokens=max_tokens, temperature=temperature,
+        top_k=0, seeds=seeds,
+    ))  # fmt: skip
+
+
+def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
+    """The positions that trajectories pass, in the order met, each with how often and how often it ended solved.
+
+    Columns: `text`, `label`, `depth` (when first met), `visits`, `solved` (counts), `truth` (the task's own word).
+    """
+    groups = trajectories.groupby("position", sort=True)
+    table = groups[["text", "label", "truth", "depth"]].first()
+    table["visits"], table["solved"] = groups.size(), groups["solved"].sum()
+    table = table.reset_index(drop=True)
+    table.attrs = dict(trajectories.attrs)
+    return table
+
+
+def hold_out(trajectories: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trajectories to learn from, and those of a share of the problems for validation: no problem is on both sides.
+
+    TS-LLM holds out trajectories of problems it trains on. ValueError for a share outside 0 to below 1.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"held_out {share!r}: a share from 0 to below 1 is accepted")
+    problems = sorted(trajectories["problem"].unique())
+    chosen = random.Random(f"hold out {seed}").sample(problems, int(len(problems) * share))
+    away = trajectories["problem"].isin(chosen)
+    return trajectories[~away], trajectories[away]
+
+
+def find_targets(
+    trajectories: pd.DataFrame, values: Sequence[float] | None = None, *, td_lambda: float = 1.0, gamma: float = 1.0
+) -> np.ndarray:
+    """TD(lambda) targets in [-1, 1], one a row: A_t + V_t with d_t = r_t + g V_t+1 - V_t and A_t = d_t + g l A_t+1.
+
+    The reward is 1 or -1 at the last position of a trajectory and 0 before it, the value behind it 0. `values` holds
+    V, one a row; with `td_lambda` 1 and `gamma` 1 (Monte Carlo, all that TS-LLM has published) it does not matter and
+    may be left out. Rows stand by trajectory and depth, as collected. ValueError for missing values, and for a
+    `td_lambda` or `gamma` outside 0 to 1.
+    """
+    for name, number in (("td_lambda", td_lambda), ("gamma", gamma)):
+        if not 0 <= number <= 1:
+            raise ValueError(f"{name} {number!r}: a number from 0 to 1 is accepted")
+    if values is None and td_lambda < 1:
+        raise ValueError(f"td_lambda {td_lambda} without values: TD needs the value of each position")
+    number = trajectories["trajectory"].to_numpy()
+    value = np.zeros(len(number)) if values is None else np.asarray(values, float)
+    if len(value) != len(number):
+        raise ValueError(f"values: {len(value)} for {len(number)} rows; one a row is accepted")
+    last = np.append(number[1:] != number[:-1], True)[: len(number)]
+    reward = np.where(last, np.where(trajectories["solved"], 1.0, -1.0), 0.0)
+    after = np.where(last, 0.0, np.append(value[1:], 0.0)[: len(number)])
+    delta = reward + gamma * after - value
+    advantage, depth = delta.copy(), trajectories["depth"].to_numpy()
+    for level in range(int(depth.max(initial=0)) - 1, -1, -1):
+        rows = np.flatnonzero((depth == level) & ~last)
+        advantage[rows] += gamma * td_lambda * advantage[rows + 1]
+    return advantage + value

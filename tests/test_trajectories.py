@@ -1,0 +1,137 @@
+"""Trajectories: judged exactly, kept as wanted; targets agree with the textbook and a sum by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_models import FakeCompletion, FakePolicy
+
+from game24lab.tasks.game24 import Game24
+from game24lab.training.trajectories import (
+    collect_positions,
+    collect_trajectories,
+    count_positions,
+    find_targets,
+    hold_out,
+)
+
+TASK = Game24()
+PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
+SOLUTION = "6 + 6 = 12 (left: 6 6 12)\n6 + 6 = 12 (left: 12 12)\n12 + 12 = 24 (left: 24)\n"
+LOST = "6 / 6 = 1 (left: 1 6 6)\n6 / 6 = 1 (left: 1 1)\n1 + 1 = 2 (left: 2)\n"
+ILLEGAL = "6 + 6 = 12 (left: 6 6 12)\n6 + 6 = 13\n"
+
+
+class Recital:
+    """A policy that recites these texts, one after the other."""
+
+    parameters, name = 1, "recital"
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def generate(self, prompts, n, **_):
+        says = [FakeCompletion(text, (1, 2), (-1.0, -0.5), "stop") for text in self.texts]
+        return [[says[index % len(says)] for index in range(n)] for _ in prompts]
+
+
+def test_trajectories_are_judged_line_by_line():
+    table = collect_trajectories(TASK, {"a": Recital(SOLUTION, LOST, ILLEGAL)}, [(6, 6, 6, 6)], samples=3, keep=0)
+    assert table.groupby("trajectory")["label"].apply(list).tolist() == [
+        ["6 6 6 6", "6 6 12", "12 12", "24"], ["6 6 6 6", "1 6 6", "1 1", "2"], ["6 6 6 6", "6 6 12"]]  # fmt: skip
+    assert table.groupby("trajectory")[["solved", "ended"]].first().values.tolist() == [
+        [True, True], [False, True], [False, False]]  # fmt: skip
+    last = table.groupby("trajectory").last()
+    assert last["answer"].tolist()[2] == -1
+    assert last["answer"].nunique() == 3
+    assert (table["logprob"] == -1.5).all()
+    assert table.groupby("label")["position"].nunique().eq(1).all()
+    assert table.attrs["sampled_tokens"] == 6
+    assert not table.loc[table["label"].isin(["1 1", "2"]), "truth"].any()
+
+
+def test_texts_are_kept_once_and_so_many_a_problem_and_policy():
+    policies = {"a": Recital(LOST, LOST, SOLUTION, ILLEGAL), "b": Recital(SOLUTION)}
+    table = collect_trajectories(TASK, policies, [(6, 6, 6, 6), (1, 1, 6, 6)], samples=8, keep=2)
+    own = table[table["problem"] == "6 6 6 6"].groupby(["policy", "trajectory"], sort=False)["solved"].first()
+    assert own.loc["a"].tolist() == [False, True]  # the first two distinct ones
+    assert own.loc["b"].tolist() == [True]
+    assert table.attrs["sampled_tokens"] == 2 * 2 * 8 * 2  # also of what was thrown away
+    everything = collect_trajectories(TASK, policies, [(6, 6, 6, 6)], samples=8, keep=0)
+    assert everything["trajectory"].nunique() == 16
+
+
+def test_calls_in_parts_change_nothing_but_the_calls():
+    whole = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=6, seeds=range(5))
+    parts = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=6, seeds=range(5), chunk=2)
+    pd.testing.assert_frame_equal(whole, parts)
+
+
+def test_positions_count_outcomes_exactly():
+    policy = FakePolicy()
+    table = collect_positions(TASK, policy, PUZZLES, rollouts=8)
+    assert table["label"].is_unique
+    roots = table[table["depth"] == 0]
+    assert (roots["visits"] == 8).all()
+    assert len(roots) == len(PUZZLES)
+    completions = policy.generate([TASK.text(TASK.start(p)) for p in PUZZLES], 8, max_tokens=48)
+    assert table.attrs["sampled_tokens"] == sum(c.tokens for group in completions for c in group)
+    last = table[~table["label"].str.contains(" ")]
+    assert ((last["solved"] == last["visits"]) == (last["label"] == "24")).all()
+    assert (table["solved"] <= table["visits"]).all()
+    assert not table[(table["solved"] > 0) & ~table["truth"].astype(bool)].size
+
+
+def test_validation_is_by_problem():
+    table = collect_trajectories(TASK, {"a": FakePolicy(), "b": FakePolicy(skill=1)}, PUZZLES, samples=4)
+    training, validation = hold_out(table, 0.4, seed=3)
+    assert validation["problem"].nunique() == 2
+    assert not set(training["problem"]) & set(validation["problem"])
+    assert len(training) + len(validation) == len(table)
+    assert not len(hold_out(table, 0.0, seed=3)[1])
+    with pytest.raises(ValueError, match="held_out 1"):
+        hold_out(table, 1, seed=3)
+
+
+def test_targets_at_both_ends_of_lambda():
+    table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=6)
+    values = np.random.default_rng(0).uniform(-1, 1, len(table))
+    outcome = np.where(table["solved"], 1.0, -1.0)
+    assert np.allclose(find_targets(table, values, td_lambda=1.0), outcome)  # Monte Carlo
+    assert np.array_equal(find_targets(table), outcome)
+    last = table["trajectory"].to_numpy() != np.append(table["trajectory"].to_numpy()[1:], -1)
+    one_step = np.where(last, outcome, np.append(values[1:], 0))
+    assert np.allclose(find_targets(table, values, td_lambda=0.0), one_step)
+    between = find_targets(table, values, td_lambda=0.5)
+    assert (np.abs(between) <= 1).all()
+    assert not np.allclose(between, one_step)
+
+
+def test_targets_by_hand():
+    """The sum over all n-step returns, (1 - l) sum of l^(n-1) G_n, written out for three positions and a second one."""
+    table = pd.DataFrame({"trajectory": [0, 0, 0, 1], "depth": [0, 1, 2, 0], "solved": [True, True, True, False]})
+    a, b = 0.2, -0.4
+    targets = find_targets(table, [0.9, a, b, 0.3], td_lambda=0.5, gamma=0.9)
+    first = 0.5 * (0.9 * a) + 0.25 * (0.81 * b) + 0.25 * 0.81
+    assert targets == pytest.approx([first, 0.5 * 0.9 * b + 0.5 * 0.9, 1, -1])
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="rollouts 4 of 0 problems"):
+        collect_positions(TASK, FakePolicy(), [], rollouts=4)
+    with pytest.raises(ValueError, match="by 0 policies"):
+        collect_trajectories(TASK, {}, PUZZLES)
+    with pytest.raises(ValueError, match="keep -1"):
+        collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, keep=-1)
+    table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES[:1], samples=1)
+    with pytest.raises(ValueError, match="without values"):
+        find_targets(table, td_lambda=0.9)
+    with pytest.raises(ValueError, match="td_lambda 2"):
+        find_targets(table, td_lambda=2)
+    with pytest.raises(ValueError, match="values: 1 for"):
+        find_targets(table, [0.0], td_lambda=0.9)
+
+
+def test_counts_of_a_table_read_back(tmp_path):
+    table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=3)
+    table.to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(count_positions(pd.read_parquet(tmp_path / "t.parquet")), count_positions(table))
