@@ -27,7 +27,19 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from game24lab.cost import Cost
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Request, Value, require, suggest
+from game24lab.search.requests import (
+    BudgetSpent,
+    Complete,
+    Outcome,
+    Propose,
+    Request,
+    Standing,
+    Value,
+    list_counts,
+    require,
+    strip,
+    suggest,
+)
 from game24lab.tasks.task import Task
 
 MODES = ("verified", "unverified")
@@ -36,6 +48,7 @@ UNITS = (*_FIELDS, "flops")
 _PROVIDED = ("verified", "merge", "rng")  # keywords that the engine fills in, where the algorithm takes them
 
 Algorithm = Callable[..., Generator[Request, list, Outcome]]
+Turn = Callable[[Sequence[Standing]], Sequence[int]]
 
 
 @dataclass
@@ -64,6 +77,7 @@ class _Search:
     request: Request | None = None
     requests: int = 0
     outcome: Outcome | None = None
+    value: float | None = None  # the first that the critic told it
     memory: dict[Any, tuple[Any, dict]] = field(default_factory=dict)  # slot -> answer, price
     cost: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
     saved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
@@ -91,6 +105,8 @@ def run(
     concurrent: int = 512,
     merge: bool = True,
     budget: Mapping[str, float] | None = None,
+    pool: Mapping[str, float] | None = None,
+    turn: Turn | None = None,
     progress: Any = False,
     trees: bool = True,
     totals: Totals | None = None,
@@ -107,6 +123,8 @@ def run(
         concurrent: how many searches run at once; it changes speed and nothing else.
         budget: limits in units of Cost, or "flops", for each search: no request that costs anything is started once a
             limit is reached, so the last one may overshoot. A limit of 0 lets nothing start.
+        pool: the same for all searches together, which makes them depend on one another; the last round may overshoot.
+        turn: says each round which of the running searches get an answer, by their places; None: all of them.
         progress: True shows a bar with the time left; a bar of one's own is advanced by one for each problem.
         trees: keep the trees.
         totals: filled with the sums over all searches.
@@ -117,17 +135,19 @@ def run(
     if mode not in MODES:
         raise ValueError(f"mode {mode!r}: one of {', '.join(MODES)} is accepted")
     require("concurrent", concurrent, int, 1)
-    for unit, limit in (budget or {}).items():
-        if unit not in UNITS:
-            raise ValueError(f"budget of {unit!r}: the units are {', '.join(UNITS)}{suggest(unit, UNITS)}")
-        require(f"budget of {unit}", limit, float, 0)
+    for name, limits in (("budget", budget), ("pool", pool)):
+        for unit, limit in (limits or {}).items():
+            if unit not in UNITS:
+                raise ValueError(f"{name} of {unit!r}: the units are {', '.join(UNITS)}{suggest(unit, UNITS)}")
+            require(f"{name} of {unit}", limit, float, 0)
     seeds = [seed] * len(problems) if isinstance(seed, int) else list(seed)
     if len(seeds) != len(problems):
         raise ValueError(f"seed: {len(seeds)} seeds for {len(problems)} problems; one, or one for each, is accepted")
     arguments = bind(algorithm, parameters or {})
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
     wanted = inspect.signature(algorithm).parameters
-    desk = _Desk(task, policy, critic, merge, dict(budget or {}), Totals() if totals is None else totals)
+    totals = Totals() if totals is None else totals
+    desk = _Desk(task, policy, critic, merge, dict(budget or {}), dict(pool or {}), totals)
     outcomes: list[Outcome | None] = [None] * len(problems)
 
     def start(place: int) -> _Search:
@@ -159,7 +179,7 @@ def run(
                 running.append(start(place))
             if not running:
                 return outcomes
-            desk.answer(running)
+            desk.answer(running if turn is None else _give_turn(turn, running))
             for search in running:
                 if search.outcome is not None:
                     close(search)
@@ -187,7 +207,9 @@ class _Desk:
     critic: Any
     merge: bool
     budget: dict[str, float]
+    pool: dict[str, float]
     totals: Totals
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))  # by all searches
     shared: dict[str, float] = field(default_factory=dict)  # the critic's values by text, over all searches
 
     def answer(self, running: list[_Search]) -> None:
@@ -202,7 +224,7 @@ class _Desk:
                 if unit is not None:
                     search.advance(BudgetSpent(unit))
                 elif fresh:
-                    kind = _strip(search.request)
+                    kind = strip(search.request)
                     orders.setdefault(kind, []).extend(self._write_orders(search, fresh))
                     waiting.append((search, slots, set(fresh)))
                     break
@@ -212,6 +234,7 @@ class _Desk:
             (self._score if isinstance(kind, Value) else self._generate)(kind, group)
         for search, slots, fresh in waiting:
             search.cost["depth"] += 1
+            self.spent["depth"] += 1
             self._reply(search, slots, fresh)
 
     def _name_slots(self, search: _Search) -> list:
@@ -220,25 +243,26 @@ class _Desk:
         if isinstance(request, Value) and self.critic is None:
             raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
                              "need none (mcts: leaf='rollout', best_of_n: choose='logprob')")  # fmt: skip
-        counts = _list_counts(request)
+        counts = list_counts(request)
         if self.merge:
-            kind = _strip(request), getattr(request, "attempt", 0)
+            kind = strip(request), getattr(request, "attempt", 0)
             return [(kind, count, self.task.key(state)) for state, count in zip(request.states, counts, strict=True)]
         return [(search.requests, place) for place in range(len(request.states))]
 
     def _find_spent(self, search: _Search) -> str | None:
-        for unit, limit in self.budget.items():
-            if unit == "flops":
-                critic = self.critic.parameters if self.critic is not None else 0
-                spent = Cost(**search.cost).flops(self.policy.parameters, critic)
-            else:
-                spent = search.cost[unit]
-            if spent >= limit:
-                return unit
+        for limits, account in ((self.budget, search.cost), (self.pool, self.spent)):
+            for unit, limit in limits.items():
+                if unit == "flops":
+                    critic = self.critic.parameters if self.critic is not None else 0
+                    spent = Cost(**account).flops(self.policy.parameters, critic)
+                else:
+                    spent = account[unit]
+                if spent >= limit:
+                    return unit
         return None
 
     def _write_orders(self, search: _Search, fresh: Mapping[Any, int]) -> list[_Order]:
-        orders, counts = [], _list_counts(search.request)
+        orders, counts = [], list_counts(search.request)
         for slot, place in sorted(fresh.items(), key=lambda item: item[1]):
             text = self.task.text(search.request.states[place])
             seed = derive(search.seed, search.problem, search.requests, place)
@@ -291,9 +315,9 @@ class _Desk:
         whole = sum(weights) or 1
         for order, answer, price, weight, real in zip(orders, answers, prices, weights, forwarded, strict=True):
             order.search.memory[order.slot] = (answer, price)
-            for unit, amount in price.items():
+            for unit, amount in (*price.items(), ("seconds", seconds * weight / whole)):
                 order.search.cost[unit] += amount
-            order.search.cost["seconds"] += seconds * weight / whole
+                self.spent[unit] += amount
             if real:
                 self.totals.forwarded += Cost(**price)
         self.totals.forwarded += Cost(seconds=seconds)
@@ -305,6 +329,8 @@ class _Desk:
         for slot in slots:
             answer, price = search.memory[slot]
             reply.append(answer)
+            if search.value is None and isinstance(search.request, Value):
+                search.value = answer
             if slot in unpaid:
                 unpaid.remove(slot)
                 continue
@@ -315,24 +341,15 @@ class _Desk:
         search.advance(reply)
 
 
-def _strip(request: Request) -> Request:
-    """The kind and settings of a request alone: requests that agree in these go into one model call."""
-    if isinstance(request, Propose):
-        return replace(request, states=(), width=1, attempt=0)
-    return replace(request, states=(), n=1, attempt=0) if isinstance(request, Complete) else Value(())
-
-
-def _list_counts(request: Request) -> tuple[int, ...]:
-    """How many completions each state of a request is to get; ValueError where that makes no sense."""
-    name = {Propose: "width", Complete: "n"}.get(type(request))
-    count = getattr(request, name) if name else 1
-    counts = count if isinstance(count, tuple) else (count,) * len(request.states)
-    for number in counts if isinstance(count, tuple) else (count,):
-        require(name, number, int, 1)
-    if len(counts) != len(request.states):
-        raise ValueError(f"{name}: {len(counts)} numbers for {len(request.states)} states; one, or one for each, "
-                         "is accepted")  # fmt: skip
-    return counts
+def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
+    """The searches whose turn it is; ValueError where it is nobody's, or that of a search which does not wait."""
+    known = {search.place: search for search in running if search.request is not None}
+    if not known:
+        return []
+    chosen = list(turn([Standing(search.place, Cost(**search.cost), search.value) for search in known.values()]))
+    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
+        raise ValueError(f"turn: {chosen!r}; some of the places that wait are accepted, each once: {list(known)[:8]}")
+    return [known[place] for place in chosen]
 
 
 def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:

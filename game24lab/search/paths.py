@@ -11,7 +11,7 @@ not know in which order an algorithm grows its paths, nor what a line or a posit
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.search.requests import Complete, Outcome, Propose, Request, Value
@@ -115,21 +115,22 @@ class Paths:
         the last position, or with `every` all of them, in order.
         """
         ahead = {path.node: [path] for path in paths}
+        going = list(ahead.values())
         for _ in range(steps):
-            open_ = [trail for trail in ahead.values() if not trail[-1].end]
-            if not open_ or self.accepted:
+            going = [trail for trail in going if not trail[-1].end]
+            if not going or self.accepted:
                 break
-            states = tuple(trail[-1].state for trail in open_)
+            states = tuple(trail[-1].state for trail in going)
             answers = yield Propose(states, 1, -1, 0.0, max_tokens=sampling.max_tokens)
-            for trail, (line,) in zip(open_, answers, strict=True):
+            there, going = going, []
+            for trail, (line,) in zip(there, answers, strict=True):
                 key = self.task.key(trail[-1].state)
                 paid = self.merge and key in self._told  # of one position there is one greedy line
                 self._told.add(key)
                 after = self._extend(trail[-1], line, 0 if paid else line.tokens)
                 if after.end in ("", "terminal"):
                     trail.append(after)
-                else:
-                    trail[-1] = replace(trail[-1], end=after.end)
+                    going.append(trail)
         return {node: trail if every else trail[-1:] for node, trail in ahead.items()}
 
     def _extend(self, path: Path, completion: Any, tokens: int | None = None) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.cost import Cost
@@ -56,6 +56,26 @@ class Value:
 Request = Propose | Complete | Value
 
 
+def strip(request: Request) -> Request:
+    """The kind and settings of a request alone: requests that agree in these go into one model call."""
+    if isinstance(request, Propose):
+        return replace(request, states=(), width=1, attempt=0)
+    return replace(request, states=(), n=1, attempt=0) if isinstance(request, Complete) else Value(())
+
+
+def list_counts(request: Request) -> tuple[int, ...]:
+    """How many completions each state of a request is to get; ValueError where that makes no sense."""
+    name = {Propose: "width", Complete: "n"}.get(type(request))
+    count = getattr(request, name) if name else 1
+    counts = count if isinstance(count, tuple) else (count,) * len(request.states)
+    for number in counts if isinstance(count, tuple) else (count,):
+        require(name, number, int, 1)
+    if len(counts) != len(request.states):
+        raise ValueError(f"{name}: {len(counts)} numbers for {len(request.states)} states; one, or one for each, "
+                         "is accepted")  # fmt: skip
+    return counts
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a search came to. The exact verdict stands here in both modes; only `verified` let it choose."""
@@ -70,6 +90,15 @@ class Outcome:
     tree: Tree | None = None
     cost: Cost = Cost()  # noqa: RUF009 - frozen
     saved: Cost = Cost()  # noqa: RUF009 - what the search's own repeated requests would have cost on top
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a search that waits for an answer, for those who say whose turn it is."""
+
+    place: int  # of its problem
+    cost: Cost  # spent so far
+    value: float | None  # the critic's word on the first position it asked about, None before
 
 
 class BudgetSpent(Exception):  # noqa: N818 - a signal to an algorithm, no error
