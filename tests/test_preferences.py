@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from game24lab.tasks.arithmetic import make_state, reachable
 from game24lab.tasks.chains import STYLES, add_tags, judge_chain, write_chain
 from game24lab.tasks.exploration import continue_in_order, list_moves, search_at_random, search_in_order
-from game24lab.tasks.preferences import FAULTS, Pair, make_pair
+from game24lab.tasks.preferences import FAULTS, Pair, make_pair, make_pairs
 from game24lab.tasks.traces import write_line
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (1, 5, 5, 5), (2, 2, 6, 12), (1, 11, 11, 13), (6, 6, 6, 6),
@@ -158,6 +158,14 @@ def test_what_follows_an_answer_is_rejected():
 def test_a_wrong_answer_at_the_goal():
     found = pair("".join([*LINES[:7], "reach 24! expression: (11 - 1) * (13 - 11)\n"]))
     assert (found.fault, found.chosen) == ("wrong", LINES[7])
+
+
+def test_many_chains():
+    bad, good = ("".join([*LINES[:4], "13 - 11 = 3 (left: 1 3 11)\n"]), "".join(LINES))
+    chains = [(NUMBERS, bad, False), (NUMBERS, good, True), (NUMBERS, bad, False), (NUMBERS, bad, True)]
+    pairs = make_pairs(chains, keep=0.5, seed=1)
+    assert [pair.rejected_ends for pair in pairs] == [False, True], "each once, and none of a chain without a fault"
+    assert pairs == make_pairs(chains[:1] + chains[3:], keep=0.5, seed=1)
 
 
 def test_tags_and_bad_arguments():

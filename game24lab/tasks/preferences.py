@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, make_state, reachable
@@ -135,6 +135,24 @@ def make_pair(
         rejected_ends=ended and len(rest) <= most_lines,
         fault=fault.kind,
     )
+
+
+def make_pairs(
+    chains: Iterable[tuple[Sequence[int], str, bool]], *, style: str = "sound", target: int = 24, most_lines: int = 12,
+    keep: float = 1.0, seed: int = 0,
+) -> list[Pair]:  # fmt: skip
+    """The pairs of many chains (numbers, text, whether it ended by itself), each once, in the order of the chains.
+
+    Equal for equal arguments: what is drawn for a chain depends on the seed, the numbers and the text alone. Raises
+    ValueError as `make_pair` does.
+    """
+    pairs = []
+    for numbers, text, ended in chains:
+        rng = random.Random(f"pair {seed}: {' '.join(map(str, numbers))}: {text}")
+        pairs.append(
+            make_pair(numbers, text, rng, style=style, target=target, ended=ended, most_lines=most_lines, keep=keep)
+        )
+    return list(dict.fromkeys(pair for pair in pairs if pair is not None))
 
 
 def _write_rest(

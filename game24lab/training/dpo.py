@@ -104,7 +104,7 @@ def train(config: DPOConfig, pairs: Sequence[Sequence], output: Path | str, eval
             if bf16 and not torch.cuda.is_available():
                 one.set_attn_implementation("sdpa_float32")
     data = tokenize(pairs, tokenizer)
-    order = arrange(data["length"], config.batch_size, config.steps, config.seed)
+    order = arrange(list(data["length"]), config.batch_size, config.steps, config.seed)
     callbacks, plain = [], model
     if evaluate is not None:
         callbacks.append(HeldOut(lambda _: evaluate(plain, tokenizer), config.evaluate_every))
