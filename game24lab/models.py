@@ -33,7 +33,8 @@ CHAIN_WORDS = (
     "<think>", "</think>", "<answer>", "</answer>",
 )  # fmt: skip
 _CHAIN_PIECES = (
-    r"roll back|reach|! expression:|</?think>|</?answer>|, left:|\) [-+*/](?= )|\) =|\)\n|\)\)| \((?!left)\(?|\(\(|" + _PIECES
+    r"roll back|reach|! expression:|</?think>|</?answer>|, left:|\) [-+*/](?= )|\) =|\)\n|\)\)| \((?!left)\(?|\(\(|"
+    + _PIECES
 )
 # The one dial: layers, width, query heads, feed-forward width. One key-value head throughout: at these sizes the time
 # of a long generation is the time to read the key-value cache.
