@@ -23,8 +23,11 @@ from game24lab.runs import write_atomically
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import MODES, Algorithm, bind, run
+from game24lab.search.gumbel import gumbel_mcts
 from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter, rebase
+from game24lab.search.puct import mcts_alpha, mcts_rollout
+from game24lab.search.rap import rap
 from game24lab.search.requests import Outcome, require, require_one_of, suggest
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
@@ -34,7 +37,7 @@ STRATEGIES: dict[str, Algorithm] = {
     algorithm.__name__: algorithm
     for algorithm in (
         greedy, best_of_n, mcts, majority, weighted_majority, adaptive_consistency, early_stopping, beam_search, dvts,
-        bfs_v, dfs_v, best_first, a_star, particle_filter, rebase,
+        bfs_v, dfs_v, best_first, a_star, particle_filter, rebase, mcts_alpha, mcts_rollout, gumbel_mcts, rap,
     )
 }  # fmt: skip
 

@@ -11,8 +11,11 @@ from game24lab.evaluation import STRATEGIES as REGISTERED
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import Totals, derive, run
+from game24lab.search.gumbel import gumbel_mcts
 from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter, rebase
+from game24lab.search.puct import mcts_alpha, mcts_rollout
+from game24lab.search.rap import rap
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Value
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
@@ -39,6 +42,14 @@ STRATEGIES = [
     (particle_filter, {"n_particles": 8}),
     (rebase, {"width": 8}),
     (rebase, {"width": 8, "correct_duplicates": False}),
+    (mcts_alpha, {"width": 6}),
+    (mcts_alpha, {"width": 4, "simulations": 12, "leaves": 4, "sample": True}),
+    (mcts_rollout, {"width": 4, "num_paths": 8}),
+    (mcts_rollout, {"width": 4, "num_paths": 8, "leaves": 3, "aggregate": "orm_vote"}),
+    (gumbel_mcts, {"width": 6, "simulations": 12}),
+    (gumbel_mcts, {"width": 6, "simulations": 3, "non_root_child_selection_mode": "ucb"}),
+    (rap, {}),
+    (rap, {"calc_q": "max", "cum_reward": "last", "simulate_strategy": "sample", "output_strategy": "max_visit"}),
 ]
 NOTHING = Outcome("", False, "no answer")
 

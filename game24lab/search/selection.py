@@ -10,6 +10,8 @@ import math
 import random
 from collections.abc import Sequence
 
+_LEAST = 1e-300  # what stands for 0 where a logarithm or a quotient is taken
+
 
 def measure_exploration(visits: int, pb_c_init: float, pb_c_base: float) -> float:
     """The factor of a prior in PUCT, c sqrt(N) with c = ln((N + pb_c_base + 1) / pb_c_base) + pb_c_init.
@@ -47,7 +49,12 @@ def draw_dirichlet(rng: random.Random, alpha: float, count: int) -> list[float]:
 
 def draw_gumbels(rng: random.Random, count: int) -> list[float]:
     """`count` numbers from the standard Gumbel distribution."""
-    return [-math.log(-math.log(max(rng.random(), 1e-300))) for _ in range(count)]
+    return [-math.log(-math.log(max(rng.random(), _LEAST))) for _ in range(count)]
+
+
+def to_logit(probability: float) -> float:
+    """The natural log, finite at 0."""
+    return math.log(max(probability, _LEAST))
 
 
 def soften(logits: Sequence[float]) -> list[float]:
@@ -64,7 +71,7 @@ def mix_value(value: float, qs: Sequence[float], followed: Sequence[int], priors
     (v + S sum(P q) / sum(P)) / (1 + S), sums over the visited children, S their visits: Danihelka et al. 2022 (Policy
     improvement by planning with Gumbel), appendix D. Without visits it is v.
     """
-    visited = [(q, max(prior, 1e-300)) for q, count, prior in zip(qs, followed, priors, strict=True) if count]
+    visited = [(q, max(prior, _LEAST)) for q, count, prior in zip(qs, followed, priors, strict=True) if count]
     if not visited:
         return value
     total = sum(followed)
@@ -72,9 +79,7 @@ def mix_value(value: float, qs: Sequence[float], followed: Sequence[int], priors
     return (value + total * mean) / (1 + total)
 
 
-def complete_values(
-    value: float, qs: Sequence[float], followed: Sequence[int], priors: Sequence[float]
-) -> list[float]:
+def complete_values(value: float, qs: Sequence[float], followed: Sequence[int], priors: Sequence[float]) -> list[float]:
     """Completed Q: a visited child's own, and `mix_value` for all others."""
     mixed = mix_value(value, qs, followed, priors)
     return [q if count else mixed for q, count in zip(qs, followed, strict=True)]
