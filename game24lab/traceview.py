@@ -27,8 +27,8 @@ _VERDICTS = {
 }
 _STYLE = """<style>
 .game24lab-chain {font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; border-collapse: collapse}
-.game24lab-chain td {padding: 1px 10px; text-align: left; white-space: pre-wrap; overflow-wrap: anywhere}
-.game24lab-chain td:first-child {text-align: right; opacity: .6}
+table.game24lab-chain tbody tr td {padding: 1px 10px; text-align: left; white-space: pre-wrap; overflow-wrap: anywhere}
+table.game24lab-chain tbody tr td:first-child {text-align: right; opacity: .6}
 .game24lab-chain td:last-child {font-family: system-ui, sans-serif; opacity: .85}
 </style>"""
 
