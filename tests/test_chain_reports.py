@@ -84,8 +84,8 @@ def test_sft_numbers_are_those_of_the_records(trained):
 def test_the_sft_report_says_what_a_reader_must_know(trained):
     evidence = graded.read_graded([trained])
     text = shown(sft.tell(evidence, sft.gather_numbers(evidence)))
-    expected = ("nobody chooses", "sound mixed", "v2 long", "LLM4Game24", "84.0 %", "Qwen2.5-0.5B", "4,096", "Wilson",
-                "was chosen on the puzzles", "2.38 M", "does not solve", "points below the best")  # fmt: skip
+    expected = ("nobody chooses", "sound mixed", "v2 long", "LLM4Game24", "84.0 %", "Qwen2.5-0.5B", "4,096",
+                "Wilson", "was chosen on the puzzles", "2.38 M", "does not solve", "Below the best by more")  # fmt: skip
     assert not [said for said in expected if said not in text]
 
 
@@ -129,8 +129,12 @@ def test_what_is_missing_is_named(trained, tmp_path):
     run.write_records(pd.DataFrame({"loss": [1.0]}), "training")
     with pytest.raises(ValueError, match=r"training\.parquet: a column 'step'"):
         sft.report_sft([tmp_path / "broken"], tmp_path / "x.pdf")
-    with pytest.raises(ValueError, match="nothing to report"):
+    with pytest.raises(ValueError, match="runs of 06_grpo or 07_dpo are needed"):
         rl.report_rl([trained], tmp_path / "x.pdf")
+    with start_run(tmp_path / "other", "06_grpo", {"seed": 0}) as run:
+        graded_runs.add_grades(run, "end", puzzles=graded_runs.PUZZLES[:4])
+    with pytest.raises(ValueError, match=r"other \(06_grpo\): runs of 03_sft are needed"):
+        sft.report_sft([tmp_path / "other"], tmp_path / "x.pdf")
     assert not list(tmp_path.glob("x.*"))
 
 

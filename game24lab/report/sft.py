@@ -44,6 +44,7 @@ from game24lab.report.words import (
 )
 
 TITLE = "Learning to search from search traces"
+NOTEBOOK = "03_sft"  # whose runs are told; others below the same folders are left out
 ANCHORS = (1024, 4096)  # budgets that the published numbers stand at
 FEW = 100  # puzzles, below which the limits say so
 
@@ -53,7 +54,11 @@ def report_sft(folders: Sequence[str | Path], output: str | Path, *, title: str 
 
     ValueError or OSError that names the folder or file where a run, its grades or its end are missing or broken.
     """
-    graded = gr.read_graded(folders)
+    found = gr.read_graded(folders)
+    graded = [one for one in found if one.run.name == NOTEBOOK]
+    if not graded:
+        names = ", ".join(f"{one.run.folder} ({one.run.name})" for one in found)
+        raise ValueError(f"nothing to report in {names}: runs of {NOTEBOOK} are needed")
     numbers = gather_numbers(graded, title)
     return write_report(tell(graded, numbers), numbers, output)
 
@@ -243,13 +248,15 @@ def _tell_data(numbers: dict[str, Any]) -> list[Block]:
 
 def _tell_negatives(numbers: dict[str, Any]) -> list[str]:
     best, anatomy = numbers["arms"][0], numbers["anatomy"]
-    told = []
-    for arm in numbers["arms"][1:]:
-        apart = arm["largest"]["high"] < best["largest"]["low"]
-        told.append(f"{arm['label']}: {write_percent(arm['largest']['accuracy'])} at {numbers['budget']:,} tokens, "
-                    f"{100 * (best['largest']['accuracy'] - arm['largest']['accuracy']):.1f} points below the best"
-                    f"{', intervals apart' if apart else ', intervals overlap'}; "
-                    f"{write_percent(arm['largest']['unfinished'])} unfinished.")  # fmt: skip
+    told, budget = [], f"{numbers['budget']:,} tokens"
+    far = [arm for arm in numbers["arms"][1:] if arm["largest"]["high"] < best["largest"]["low"]]
+    if far:
+        listed = ", ".join(f"{arm['label']} {write_percent(arm['largest']['accuracy'])}" for arm in far)
+        told.append(f"Below the best by more than both intervals, at {budget}: {listed}.")
+    stuck = max(numbers["arms"], key=lambda arm: arm["largest"]["unfinished"])
+    if stuck["largest"]["unfinished"]:
+        share = write_percent(stuck["largest"]["unfinished"])
+        told.append(f"{stuck['label']} leaves most unfinished: {share} at {budget}.")
     missed = anatomy["never_solved"]
     if missed:
         listed = "; ".join(missed[:20]) + (f"; and {len(missed) - 20} more (in the JSON)" if len(missed) > 20 else "")
