@@ -85,7 +85,7 @@ def test_the_sft_report_says_what_a_reader_must_know(trained):
     evidence = graded.read_graded([trained])
     text = shown(sft.tell(evidence, sft.gather_numbers(evidence)))
     expected = ("nobody chooses", "sound mixed", "v2 long", "LLM4Game24", "84.0 %", "Qwen2.5-0.5B", "4,096",
-                "Wilson", "was chosen on the puzzles", "2.38 M", "does not solve", "Below the best by more")  # fmt: skip
+                "Wilson", "was chosen on the puzzles", "2.38 M", "does not solve", "Below the best by")  # fmt: skip
     assert not [said for said in expected if said not in text]
 
 
