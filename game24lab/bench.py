@@ -7,6 +7,7 @@ for less work. Nothing here is used by anything but the command line and tests.
 from __future__ import annotations
 
 import itertools
+import random
 import statistics
 import tempfile
 import time
@@ -231,9 +232,56 @@ def bench_grpo(
     return rows
 
 
+# SFT ------------------------------------------------------------------------------------------------------------------
+def bench_sft(steps: int = 6, batch_size: int = 32, repeats: int = 3, *, size: str = "tiny") -> list[Row]:
+    """Training on search traces of 100 to 1,100 tokens beside TRL's trainer: once as it comes, once without its
+    activation checkpointing.
+
+    Same fresh model, traces, batch size and precision; both go through all traces once. About as many traces are short,
+    medium and long, as in the published set; half are sound, half v2. Stock pads batches in random order and trains by
+    AdamW; ours by Muon, which costs more.
+    """
+    from game24lab.tracemaking import make_traces
+    from game24lab.training import loop, sft, stock  # TRL takes seconds to load
+
+    loop.keep_memory()
+    count, tokenizer = steps * batch_size, make_tokenizer("traces")
+    traces = make_traces(list_solvable(), 2 * count, held_out=(), styles=("sound", "v2"),
+                         buckets=("short", "medium", "long"))  # fmt: skip
+    samples = [trace.sample for trace in random.Random(0).sample(traces, len(traces)) if trace.tokens >= 100][:count]
+    rows = sft.tokenize(samples, tokenizer)
+    config = sft.SFTConfig(size=size, words="traces", steps=steps, batch_size=batch_size, evaluate_every=0)
+    bf16 = sft.pick_precision("auto") == "bf16"
+    with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
+
+        def run(checkpointing: bool | None) -> tuple[float, int]:
+            if checkpointing is None:
+                with tempfile.TemporaryDirectory(dir=root) as folder:
+                    return stock.time_steps(sft.make_trainer(config, samples, Path(folder)))
+            model = make_model(size, tokenizer)
+            return stock.time_steps(
+                stock.make_stock_sft(model, tokenizer, rows, Path(root) / "stock", batch_size=batch_size, steps=steps,
+                                     bf16=bf16, checkpointing=checkpointing)
+            )  # fmt: skip
+
+        sides = (True, False, None)
+        found = [[run(side) for side in sides] for _ in range(repeats)]
+    tokens = {learnt for turn in found for _, learnt in turn}
+    if len(tokens) > 1:
+        raise RuntimeError(f"sft: not the same numbers of tokens, {sorted(tokens)}")
+    with_it, without, ours = (statistics.median(turn[place][0] for turn in found) for place in range(3))
+    (learnt,) = tokens
+    work = f"{count} traces, {learnt:,} tokens"
+    pace = f"{learnt / ours:,.0f} tokens/s"
+    return [
+        Row("sft", work, with_it, ours, f"{pace}, stock {learnt / with_it:,.0f}"),
+        Row("sft", f"{work}, activations kept", without, ours, f"{pace}, stock {learnt / without:,.0f}"),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "solver": bench_solver, "generation": bench_generation, "search": bench_search, "backends": bench_backends,
-    "grpo": bench_grpo,
+    "grpo": bench_grpo, "sft": bench_sft,
 }  # fmt: skip
 _DEFAULT = ("solver", "generation", "search")
 

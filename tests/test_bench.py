@@ -48,6 +48,13 @@ def test_grpo_does_the_same_work(tmp_path):
     assert row.ratio > 0
 
 
+def test_sft_does_the_same_work():
+    rows = bench.bench_sft(2, 2, 1)
+    assert [row.work.split(",")[0] for row in rows] == ["4 traces", "4 traces"]
+    assert rows[0].ours == rows[1].ours
+    assert all(row.ratio > 0 for row in rows)
+
+
 def test_the_table(monkeypatch, capsys):
     monkeypatch.setitem(bench.BENCHMARKS, "search", lambda: [bench.Row("search", "some work", 6.0, 1.5, "this way")])
     assert bench.main(["search"]) == 0

@@ -1,6 +1,6 @@
-"""Stock GRPO: TRL's trainer as it comes, to measure ours against. Nothing but the benchmarks uses it.
+"""Stock trainers: TRL's as they come, to measure ours against. Nothing but the benchmarks uses them.
 
-What it is spared: activation checkpointing, and writing anything. It knows no tasks.
+What they are spared: writing anything, and activation checkpointing (GRPO always, SFT on request). They know no tasks.
 """
 
 from __future__ import annotations
@@ -13,9 +13,16 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+)
 from trl import GRPOConfig as TRLConfig
-from trl import GRPOTrainer
+from trl import GRPOTrainer, SFTTrainer
+from trl import SFTConfig as TRLSFTConfig
 
 from game24lab.models import load_checkpoint
 
@@ -40,6 +47,22 @@ def make_stock_grpo(
     )  # fmt: skip
 
 
+def make_stock_sft(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset, output: Path, *,
+    batch_size: int, steps: int, bf16: bool, checkpointing: bool = True, seed: int = 0,
+) -> SFTTrainer:  # fmt: skip
+    """A trainer of some steps over rows of `input_ids` and `labels`: its own collator, order, optimiser and metrics."""
+    arguments = TRLSFTConfig(
+        output_dir=str(output), max_steps=steps, per_device_train_batch_size=batch_size, max_length=None, bf16=bf16,
+        use_cpu=not torch.cuda.is_available(), activation_checkpointing=checkpointing, report_to="none",
+        save_strategy="no", dataset_kwargs={"skip_prepare_dataset": True}, seed=seed,
+    )  # fmt: skip
+    return SFTTrainer(
+        model=model, args=arguments, train_dataset=rows.select_columns(["input_ids", "labels"]),
+        processing_class=tokenizer,
+    )  # fmt: skip
+
+
 class _Clock(TrainerCallback):
     """From the beginning of the first step to its end: no loading, no saving."""
 
@@ -50,6 +73,30 @@ class _Clock(TrainerCallback):
 
     def on_step_end(self, *args: Any, **kwargs: Any) -> None:
         self.seconds += time.perf_counter()
+
+
+class _Span(TrainerCallback):
+    """From the beginning of the first step to the end of the last."""
+
+    begin = end = 0.0
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        self.begin = self.begin or time.perf_counter()
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        self.end = time.perf_counter()
+
+
+def time_steps(trainer: SFTTrainer) -> tuple[float, int]:
+    """Seconds of all steps of an SFT trainer, what comes between them included, and the tokens it learnt from."""
+    span = _Span()
+    trainer.add_callback(span)
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        trainer.train()
+    return span.end - span.begin, sum(len(row) for row in trainer.train_dataset["input_ids"])
 
 
 def time_step(trainer: GRPOTrainer) -> tuple[float, int]:
