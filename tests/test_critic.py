@@ -136,7 +136,8 @@ def test_td_targets_are_frozen_for_an_epoch_and_survive_a_kill(policy_folder, tr
 
     with monkeypatch.context() as patch:
         patch.setattr(training._Trainer, "compute_loss", die)
-        pytest.raises(InterruptedError, learn, policy_folder, trajectories, tmp_path / "killed", **settings)
+        with pytest.raises(InterruptedError):
+            learn(policy_folder, trajectories, tmp_path / "killed", **settings)
     killed = learn(policy_folder, trajectories, tmp_path / "killed", **settings)
     one, two = (critic.load_critic_model(folder)[0].state_dict() for folder in (whole, killed))
     assert all(torch.equal(one[name], two[name]) for name in one)

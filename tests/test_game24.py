@@ -167,3 +167,35 @@ def test_answers_are_one_calculation_whatever_the_order_of_moves_and_terms():
     assert one == play("4 + 6 = 10", "10 - 5 = 5", "10 + 5 = 15") == play("10 - 5 = 5", "6 + 4 = 10", "5 + 10 = 15")
     assert one != play("6 + 4 = 10", "5 - 10 = -5", "-5 + 10 = 5")
     assert play() == ()
+
+
+@pytest.mark.parametrize("task", [Game24(), Game24(target=36, preamble="Make {target}.\n"), Game24(context="history")])
+def test_a_text_shows_its_position(task):
+    state = task.start((3, 3, 8, 8))
+    for line in ("8 / 3 = 8/3", "3 - 8/3 = 1/3", "8 - 1/3 = 23/3"):
+        seen = task.read(task.text(state))
+        assert (task.key(seen), task.text(seen)) == (task.key(state), task.text(state))
+        state = task.step(state, line)
+    assert task.key(task.read(task.text(state))) == state.left
+
+
+@pytest.mark.parametrize("text", ["", "4 5 6 10\n", "Input: 4 5 6 10", "Input: 10 4\n", "Input: 04 5\n",
+                                  "Input: 1/0 4\n", "Input: 4 5 Target: 30\n", "Input: 1e9 4\n", "Input: 2/4 4\n", "Input: <b>\n",
+                                  "Input: 4 5\n4 + 5 = 9 (left: 9)\n", "Input: " + "1 " * 3000 + "1\n"])  # fmt: skip
+def test_other_texts_show_none(text):
+    with pytest.raises(ValueError, match="shows a position"):
+        Game24().read(text)
+
+
+@pytest.mark.parametrize("text", ["Input: 1/2 4\n", "Input: 4 5\n4 + 5 = 10\n", "Input: 4 5\n4 + 5 = 9\n"])
+def test_histories_are_checked_line_by_line(text):
+    with pytest.raises(ValueError, match="shows a position"):
+        Game24(context="history").read(text)
+
+
+def test_children_are_the_positions_one_move_further():
+    task = Game24()
+    state = task.start((6, 6, 6, 6))
+    assert [task.label(child) for child in task.children(state)] == ["6 6 12", "0 6 6", "6 6 36", "1 6 6"]
+    assert all(len(child.steps) == 1 for child in task.children(state))
+    assert task.children(task.start((24,))) == ()

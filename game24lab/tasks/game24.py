@@ -6,13 +6,23 @@ not needed: the exact one is composed from the checked moves; where a foreign ch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from game24lab.tasks.arithmetic import State, Step, check_expression, compose, make_state, reachable, write_step
+from game24lab.tasks.arithmetic import (
+    State,
+    Step,
+    check_expression,
+    compose,
+    legal_steps,
+    make_state,
+    reachable,
+    write_step,
+)
 from game24lab.tasks.puzzles import LARGEST, check_numbers
-from game24lab.tasks.task import Illegal, Verdict
+from game24lab.tasks.task import Illegal, Verdict, follow
 from game24lab.tasks.traces import ANSWER_PREFIX, judge_line, write_solution
 
 # The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
@@ -20,6 +30,10 @@ TSLLM_PREAMBLE = (
     "Use numbers and basic arithmetic operations (+ - * /) to obtain {target}. Each step, you are only allowed to "
     "choose two of the remaining numbers to obtain a new number.\n"
 )
+
+
+_NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,39})(?:/[1-9][0-9]{0,39})?")
+_LONGEST = 4000  # characters of a text that is read back
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,31 @@ class Game24:
         if self.context == "position":
             return self.prompt(state.left)
         return self.prompt(state.numbers) + "".join(line + "\n" for line in write_solution(state.numbers, state.steps))
+
+    def read(self, text: str) -> Position:
+        """The position that a text from `text` shows, equal to the one shown in `key` and `truth`.
+
+        Where the text shows the numbers left alone, the moves before are not in it. ValueError for any other text.
+        """
+        head, _, lines = text.removeprefix(self.preamble.replace("{target}", str(self.target))).partition("\n")
+        words = head.removeprefix("Input: ").partition(" Target: ")[0].split(" ")
+        position: Position | Illegal = Illegal("numbers are missing")
+        if len(text) <= _LONGEST and all(_NUMBER.fullmatch(word) for word in words):
+            if self.context == "position":
+                position = Position((), (), make_state(words))
+            elif "/" not in head:
+                position, _ = follow(self, self.start([int(word) for word in words]), lines)
+        if isinstance(position, Illegal) or self.text(position) != text:
+            raise ValueError(f"text {text[:60]!r}: one that shows a position of this game is accepted, such as "
+                             f"{self.prompt((4, 5, 6, 10))!r}")  # fmt: skip
+        return position
+
+    def children(self, state: Position) -> tuple[Position, ...]:
+        """The positions one move further, each once; none at the end."""
+        moves: dict[State, Step] = {}
+        for step, left in legal_steps(state.left):
+            moves.setdefault(left, step)
+        return tuple(Position(state.numbers, (*state.steps, step), left) for left, step in moves.items())
 
     def label(self, state: Position) -> str:
         """The numbers left."""
