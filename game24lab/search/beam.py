@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from game24lab.search.paths import Path, Paths, Sampling, begin
-from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_one_of
+from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_flag, require_one_of
 from game24lab.search.sampling import AGGREGATIONS, aggregate
 from game24lab.tasks.task import Task
 
@@ -56,6 +56,7 @@ def beam_search(
     """
     require("n", n, int, 1)
     require("beam_width", beam_width, int, 1, n)
+    require_flag("sort_completed", sort_completed)
     sampling = Sampling(temperature, top_p, top_k, max_tokens)
     beams = _Beams(begin(task, root, verified, merge), sampling, agg_strategy, lookahead, filter_duplicates)
     return (yield from beams.search(1, n, n // beam_width, num_iterations, None if sort_completed else n))
@@ -99,7 +100,7 @@ class _Beams:
     ) -> None:
         require("lookahead", lookahead, int, 0)
         require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
-        require_one_of("filter_duplicates", filter_duplicates, (False, True))
+        require_flag("filter_duplicates", filter_duplicates)
         self.paths, self.sampling, self.agg_strategy = paths, sampling, agg_strategy
         self.lookahead, self.filter_duplicates = lookahead, filter_duplicates
         self.scores: dict[Path, float] = {}
@@ -131,7 +132,7 @@ class _Beams:
                 active = [path for group in range(groups)
                           for path in self._choose([path for path in ranked if path.group == group], keep, alone)]
                 paths.drop(children, active)
-            yield from paths.finish(active or last)
+            yield from paths.finish(active or last, self._rank)
         except BudgetSpent as spent:
             stopped = spent.unit
         paths.drop(active, [], "unfinished")

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from game24lab.search.paths import Path, Sampling, begin
-from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_one_of
+from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_flag, require_one_of
 from game24lab.tasks.task import Task
 
 
@@ -147,7 +147,7 @@ def rebase(
     """
     require("width", width, int, 1)
     require("softmax_temperature", softmax_temperature, float, 1e-3)
-    require_one_of("correct_duplicates", correct_duplicates, (False, True))
+    require_flag("correct_duplicates", correct_duplicates)
     require("depth", depth, int, 1)
     sampling = Sampling(temperature, top_p, top_k, max_tokens)
     paths = begin(task, root, verified, merge)

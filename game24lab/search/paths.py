@@ -168,19 +168,16 @@ class Paths:
 
     # ---------------------------------------------------------------------------------------------- worth
     def evaluate(self, paths: Iterable[Path]) -> Generator[Request, list, None]:
-        """Give each path the value of its position, all asked for in one request.
+        """Give each path the value of its position, all that are not known asked for in one request.
 
         Verified: terminal positions have had the exact verdict instead, 1 or -1, as soon as they were met.
         """
         paths = [path for path in paths if path.end in ("", "terminal")]
-        asked = [path for path in paths if not (self.verified and path.end)]
-        if not self.merge:  # the engine shares nothing then; a position that was valued needs no second word
-            asked = list({path.node: path for path in asked if self.tree.value[path.node] is None}.values())
+        asked = list({path.node: path for path in paths if self.tree.value[path.node] is None}.values())
         values = (yield Value(tuple(path.state for path in asked))) if asked else []
         for path, value in zip(asked, values, strict=True):
-            if self.tree.value[path.node] is None:
-                self.tree.value[path.node] = value
-                self.tree.log("evaluate", path.node)
+            self.tree.value[path.node] = value
+            self.tree.log("evaluate", path.node)
         for path in paths:
             path.value = self.tree.value[path.node]
 
@@ -207,11 +204,13 @@ class Paths:
                     self.tree.log("prune", path.node)
 
     # ---------------------------------------------------------------------------------------------- the end
-    def finish(self, paths: Sequence[Path]) -> Generator[Request, list, None]:
+    def finish(
+        self, paths: Sequence[Path], rank: Callable[[Path], Any] = lambda path: path.rank
+    ) -> Generator[Request, list, None]:
         """Where a search has met no end at all: complete the best of some paths greedily."""
         if self.answers or not paths:
             return
-        path = max(paths, key=lambda path: path.rank)
+        path = max(paths, key=rank)
         ((completion,),) = yield Complete((path.state,), 1, temperature=0.0)
         self._grown.add(path.node)
         ended = read(self.task, self.tree, path.state, completion, path.node)

@@ -125,6 +125,12 @@ def require(name: str, value: Any, kind: type, low: float, high: float = math.in
         raise ValueError(f"{name} {value!r}: {what} {limits} is accepted{hint}")
 
 
+def require_flag(name: str, value: Any) -> None:
+    """ValueError unless the value is true or false."""
+    if type(value) is not bool:
+        raise ValueError(f"{name} {value!r}: true or false is accepted")
+
+
 def require_one_of(name: str, value: Any, options: Sequence[str]) -> None:
     """ValueError unless the value is one of the options."""
     if value not in options:
