@@ -119,3 +119,18 @@ def draw_curves(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[s
         })  # fmt: skip
     figure.update_layout(legend=ABOVE)
     return figure
+
+
+def draw_rewards(log: pd.DataFrame) -> go.Figure:
+    """A training by rewards, panel by panel: the reward with its parts, then what else of the log was measured.
+
+    Columns: `step`, `reward`; optional `reward/<part>`, `tokens`, `unfinished`, `equal_groups`, `kl`, and `accuracy`
+    with `low` and `high`.
+    """
+    panels = {"reward": "reward", "tokens": "tokens", "unfinished": "unfinished", "equal_groups": "groups alike",
+              "kl": "KL", "accuracy": "held out"}  # fmt: skip
+    panels = {name: title for name, title in panels.items() if name == "reward" or (name in log and any(log[name] > 0))}
+    parts = [column for column in log if str(column).startswith("reward/")]
+    lines = [log.assign(run="total")]
+    lines += [log[["step"]].assign(run=part.partition("/")[2], reward=log[part]) for part in parts]
+    return draw_curves(pd.concat(lines), panels, shares=("unfinished", "equal_groups", "accuracy"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,7 +24,7 @@ from game24lab.tasks.problems import Problem
 from game24lab.training.loop import common_arguments, count_processes, find_finished, finish, pick_precision, start
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.updates import Trainer
-from game24lab.training.watch import Watch
+from game24lab.training.watch import Show, Watch
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 Rewards = tuple[Sequence[Callable[..., list]], Sequence[float]]  # functions as TRL calls them, and their weights
@@ -96,6 +97,7 @@ def train(
     rewards: Rewards,
     output: Path | str,
     evaluate: Evaluate | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None,
 ) -> Path:
     """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
 
@@ -112,6 +114,7 @@ def train(
 
     Args:
         rewards: functions as TRL calls them (see `game24lab.rewards.make_reward_functions`), and one weight each.
+        show: is called with the curve so far every few seconds, to draw it while it grows.
 
     Raises ValueError for unusable problems, rewards or arguments, FloatingPointError where numbers cease to be finite.
     """
@@ -120,6 +123,8 @@ def train(
     if finished is not None:
         return finished
     trainer = make_trainer(config, problems, rewards, output, evaluate)
+    if show is not None:
+        trainer.add_callback(Show(show))
     start(trainer, output, config)
     return finish(trainer, trainer.processing_class, output, config)
 

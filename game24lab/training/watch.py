@@ -1,18 +1,20 @@
-"""Watching a training by its held-out accuracy: from before the first step on, with an early end and the best weights.
+"""Watching a training: its held-out accuracy from before the first step on, an early end, a curve while it is drawn.
 
-It does not know what is trained or how accuracy is measured.
+It does not know what is trained, how accuracy is measured, or what a curve looks like.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerControl, TrainerState
+import pandas as pd
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from game24lab.models import load_checkpoint, save_checkpoint
-from game24lab.training.loop import STATE_FOLDER, HeldOut, replace_folder
+from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve, replace_folder
 
 
 class Watch(HeldOut):
@@ -64,3 +66,18 @@ class Watch(HeldOut):
     def _recall(state: TrainerState) -> dict[str, Any]:
         """The best evaluation and how many have come since, in the trainer's state: saved with every resume point."""
         return state.stateful_callbacks.setdefault("watch", {"best": None, "stale": 0})
+
+
+class Show(TrainerCallback):
+    """Hands the curve so far to a function, at most every few seconds; of several processes the first does."""
+
+    def __init__(self, show: Callable[[pd.DataFrame], None], seconds: float = 5.0) -> None:
+        self.show, self.seconds, self._last = show, seconds, -seconds
+
+    def on_log(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        now = time.monotonic()
+        if state.is_world_process_zero and now - self._last >= self.seconds:
+            log = read_curve(state)
+            if {"loss", "reward"} & set(log):  # a held-out check alone is no curve
+                self._last = now
+                self.show(log)
