@@ -17,7 +17,6 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SETS = sorted((ROOT / "params").glob("*/*.yaml"))
 NEEDED_SETS = ("smoke", "lab")  # the demo is the short way from random weights to a searched tree
-BEYOND_THE_DEMO = ("06_grpo", "07_dpo")  # they need a policy that writes chains, an hour's training
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_set = pytest.mark.parametrize("path", SETS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 
@@ -31,7 +30,7 @@ def read_code(path):
 
 
 def test_there_are_notebooks():
-    assert {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search"} <= {path.stem for path in NOTEBOOKS}
+    assert {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search", "06_grpo", "07_dpo"} <= {path.stem for path in NOTEBOOKS}
 
 
 @each_notebook
@@ -88,8 +87,6 @@ def test_it_begins_with_a_title_in_words(path):
 @each_notebook
 def test_every_notebook_has_its_parameter_sets(path):
     for name in NEEDED_SETS:
-        if name == "demo" and path.stem in BEYOND_THE_DEMO:
-            continue
         assert (ROOT / "params" / name / f"{path.stem}.yaml").is_file(), name
 
 
