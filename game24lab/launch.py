@@ -6,9 +6,10 @@
 On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `accelerate launch --cpu` silently starts
 one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs
 from its defaults. The data are JSON lines: `prompt` and `completion` (and `ends`) for sft, such as a file of traces;
-`prompt`, `chosen` and `rejected` (and `chosen_ends`, `rejected_ends`) for dpo. The output folder then holds
-`checkpoint` and `training.parquet`, as after the same training in a notebook; killed, the same command goes on. This
-module does not know how anything is trained.
+`prompt`, `chosen` and `rejected` (and `chosen_ends`, `rejected_ends`) for dpo; `numbers` such as "4 5 6 10" for grpo,
+whose job may hold `weights`, of rewards by name, too. The output folder then holds `checkpoint` and `training.parquet`,
+as after the same training in a notebook; killed, the same command goes on. This module does not know how anything is
+trained.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.notebook import read_overrides
+from game24lab.rewards import DEFAULT_WEIGHTS, make_reward_functions
+from game24lab.tasks.problems import make_problems
+from game24lab.tasks.puzzles import parse_puzzle
 
 _BOTH_END = {"chosen_ends": True, "rejected_ends": True}
 # trainer -> its module, its configuration, the texts that a line of data must hold, what else it may hold
 _TRAINERS = {
     "sft": ("game24lab.training.sft", "SFTConfig", ("prompt", "completion"), {"ends": True}),
     "dpo": ("game24lab.training.dpo", "DPOConfig", ("prompt", "chosen", "rejected"), _BOTH_END),
+    "grpo": ("game24lab.training.grpo", "GRPOConfig", ("numbers",), {}),
 }
 
 
@@ -59,16 +64,25 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     rows = read_rows(data, needed, optional)  # complains before anything heavy is imported
     values = read_overrides(job)
     module = importlib.import_module(module)
-    fields = [field.name for field in dataclasses.fields(getattr(module, name))]
-    unknown = [key for key in values if key not in fields]
-    if unknown:
-        raise ValueError(f"{job}: {unknown[0]!r} is no field of {name}; {', '.join(fields)} are accepted")
-    config = getattr(module, name)(**values)
+    work = [rows]
+    if trainer == "grpo":
+        work = [make_problems(parse_puzzle(numbers, fewest=1) for (numbers,) in rows),
+                make_reward_functions(values.pop("weights", DEFAULT_WEIGHTS))]  # fmt: skip
+        values["rollouts"] = _make_config(module.Rollouts, values.get("rollouts", {}), f"{job}, rollouts")
+    config = _make_config(getattr(module, name), values, str(job))
     output.mkdir(parents=True, exist_ok=True)
     try:
-        return module.train(config, rows, output)
+        return module.train(config, *work, output)
     finally:
         importlib.import_module("game24lab.training.loop").leave()
+
+
+def _make_config(kind: type, values: Any, where: str) -> Any:
+    fields = [field.name for field in dataclasses.fields(kind)]
+    unknown = [key for key in values if key not in fields] if isinstance(values, dict) else [values]
+    if unknown:
+        raise ValueError(f"{where}: {unknown[0]!r} is no field of {kind.__name__}; {', '.join(fields)} are accepted")
+    return kind(**values)
 
 
 def read_rows(path: Path, needed: Sequence[str], optional: dict[str, Any]) -> list[tuple]:

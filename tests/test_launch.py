@@ -1,0 +1,73 @@
+"""Jobs from files: what is asked is checked before anything heavy is loaded; the result is that of `train`."""
+
+import json
+
+import pytest
+import tiny_models
+
+from game24lab import launch
+from game24lab.models import load_checkpoint
+
+
+def write(folder, job="steps: 1\n", rows=({"prompt": "Input: 1 2 3 4\n", "completion": "1 + 2 = 3\n"},)):
+    (folder / "job.yaml").write_text(job)
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (folder / "data.jsonl").write_text("\n".join(lines))
+    return [str(folder / name) for name in ("job.yaml", "data.jsonl", "out")]
+
+
+PAIR = {"prompt": "Input: 1 2 3 4\n", "chosen": "1 + 2 = 3\n", "rejected": "1 + 2 = 4\n", "rejected_ends": False}
+
+
+@pytest.mark.parametrize(("trainer", "rows"), [("sft", None), ("dpo", [PAIR] * 2)])
+def test_a_job(tmp_path, capsys, trainer, rows):
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    job = f"checkpoint: {start}\nsteps: 2\nbatch_size: 2\nevaluate_every: 0\nprecision: fp32\n"
+    files = write(tmp_path, job, rows) if rows else write(tmp_path, job)
+    assert launch.main([trainer, *files]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "out" / "checkpoint")]
+    load_checkpoint(tmp_path / "out" / "checkpoint")
+    assert (tmp_path / "out" / "training.parquet").exists()
+
+
+def test_a_job_of_grpo(tmp_path, capsys):
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    job = (f"checkpoint: {start}\nsteps: 1\nmini_batch: 2\nprecision: fp32\nweights: {{output: 1, length: 0.5}}\n"
+           "rollouts: {problems: 2, group: 2, max_tokens: 8}\n")  # fmt: skip
+    files = write(tmp_path, job, [{"numbers": "4 5 6 10"}, {"numbers": "1 2 3 4"}])
+    assert launch.main(["grpo", *files]) == 0
+    load_checkpoint(tmp_path / "out" / "checkpoint")
+    for wrong, message in [("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
+                           ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, group"),
+                           ("rollouts: {group: 1}", "group 1"), ("rollouts: 3", "rollouts: 3 is no field")]:  # fmt: skip
+        capsys.readouterr()
+        assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n{wrong}\n", [{"numbers": "1 2"}])]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n", [{"numbers": "1 x"}])]) == 2
+
+
+@pytest.mark.parametrize(
+    ("job", "rows", "message"),
+    [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; size, words"),
+     ("steps: 0\n", None, "steps 0: a positive integer"),
+     ("learning_rate: 1e-4\n", None, "learning_rate '1e-4': a positive number is accepted (in YAML 1.0e-4)"),
+     ("steps: [\n", None, "job.yaml"),
+     ("steps: 1\n", ["{}"], "data.jsonl, line 1: 'prompt' is missing"),
+     ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "data.jsonl, line 2: damaged"),
+     ("steps: 1\n", ['{"prompt": "a", "completion": "b", "ends": 1}'], "line 1: ends 1: bool is accepted"),
+     ("steps: 1\n", ["3"], "line 1: 'prompt' is missing, or no text"),
+     ("steps: 1\n", [], "training data: empty")],
+)  # fmt: skip
+def test_bad_jobs_are_one_line(tmp_path, capsys, job, rows, message):
+    files = write(tmp_path, job) if rows is None else write(tmp_path, job, rows)
+    assert launch.main(["sft", *files]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_other_processes_are_silent(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert launch.main(["sft", *write(tmp_path, "stepz: 1\n")]) == 2
+    assert capsys.readouterr().err == ""
+    assert launch.main(["sft", "no.yaml", "no.jsonl", str(tmp_path)]) == 2
