@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from fake_models import FakeCompletion, FakeCritic, FakePolicy, read_prompt, tokenize
+from fake_models import FakeCompletion, FakeCritic, FakePolicy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from likeliest import Likeliest, compare
 
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
@@ -176,19 +177,6 @@ def test_positions_share_what_they_have_learnt_on_a_graph():
 
 
 # ------------------------------------------------------------------------------------- an independent PUCT
-class Likeliest(FakePolicy):
-    """Says the n likeliest lines of a position, as far as there are n; no random number is needed to follow it."""
-
-    def generate(self, prompts, n, **_):
-        answers = []
-        for prompt, count in zip(prompts, n, strict=True):
-            best = sorted(self.moves(read_prompt(prompt)), key=lambda option: -option[1])[:count]
-            best += best[:1] * (count - len(best))
-            answers.append([FakeCompletion(line, (1,) * len(tokenize(line)), (math.log(chance),), "stop")
-                            for line, chance in best])  # fmt: skip
-        return answers
-
-
 @dataclass
 class Node:
     """A node of the reference below."""
@@ -264,15 +252,8 @@ def test_an_independent_puct_finds_the_same_counts(problem, width, c_init, c_bas
     root = puct_by_the_book(task, problem, policy, critic, 40, width, c_init, c_base)
     (found,) = run(task, [problem], mcts, policy, critic, merge=False, parameters={
         "simulations": 40, "width": width, "widen": 0, "c_init": c_init, "c_base": c_base})  # fmt: skip
-    tree = found.tree
-    ours = {tuple(tree.line[node] for node in tree.path(place)[1:]): place for place in range(len(tree))}
-    legal = {path: place for path, place in ours.items() if tree.status[place] != "illegal"}
-    theirs = {path: (n, w) for path, n, w in flatten_node(root)}
-    assert set(legal) == set(theirs)
     assert root.n > 10
-    for path, place in legal.items():
-        assert tree.visits[place] == theirs[path][0]
-        assert tree.total[place] == pytest.approx(theirs[path][1])
+    compare(found.tree, {path: (n, w) for path, n, w in flatten_node(root)})
 
 
 # ------------------------------------------------------------------------------------- golden trees

@@ -2,7 +2,7 @@
 
 Danihelka et al. 2022 (Policy improvement by planning with Gumbel), as ReSCALE applied it to language models: c_visit,
 c_scale and the number of moves considered are its defaults, `gumbel_scale` and `max_num_considered_actions` are named
-as in DeepMind's mctx. Simulations run as in TS-LLM (`walks`); the formulas are in `selection`. This module does not
+as in DeepMind's mctx. Simulations run as in TS-LLM (`walks`); the formulas are in `formulas`. This module does not
 know what a line or a position is, who samples and who values.
 """
 
@@ -12,9 +12,9 @@ import random
 from collections.abc import Generator
 from typing import Any
 
+from game24lab.search.formulas import complete_values, draw_gumbels, measure_lag, scale_values, share_out, to_logit
 from game24lab.search.graph import PRIORS, Edge, Place, Route, grow
 from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_one_of
-from game24lab.search.selection import complete_values, draw_gumbels, measure_lag, scale_values, share_out, to_logit
 from game24lab.search.walks import Rule, list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task
 
@@ -48,7 +48,7 @@ def gumbel_mcts(
     """One move at a time: of the moves with the largest g + ln P, halve by g + ln P + sigma(Q), make the last one left.
 
     Args:
-        simulations: for each move, shared out by `selection.share_out`. One of all considered moves each runs at a
+        simulations: for each move, shared out by `formulas.share_out`. One of all considered moves each runs at a
             time, and one request serves what they need.
         max_num_considered_actions: moves of the first round; no more than there are simulations.
         gumbel_scale: size of the noise g; 0: none, the moves with the largest P are considered.

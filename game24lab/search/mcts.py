@@ -32,10 +32,10 @@ import math
 from collections.abc import Generator
 from typing import Any
 
+from game24lab.search.formulas import measure_exploration
 from game24lab.search.graph import PRIORS, Edge, Graph, Place, Route, grow
 from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, require, require_one_of
 from game24lab.search.sampling import check_sampling
-from game24lab.search.selection import measure_exploration
 from game24lab.tasks.task import Task
 
 _WARMEST = 0.5  # `heat` adds no more than this to the temperature: beyond it a model babbles

@@ -8,7 +8,7 @@ costs, so most simulations cost nothing.
 
 **Leaf parallelism** (Chaslot et al. 2008). Walks that have come to where lines must be drawn wait there until `leaves`
 of them do; then one request serves them all, and they go on. What is on its way counts as a visit that lost
-(`Edge.pending`, see `selection.lose`), so that the next walk goes elsewhere; it never enters the statistics.
+(`Edge.pending`, see `formulas.lose`), so that the next walk goes elsewhere; it never enters the statistics.
 
 This module does not know the rule, nor what is committed to in the end.
 """
@@ -19,10 +19,10 @@ import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from game24lab.search.formulas import lose, measure_exploration
 from game24lab.search.graph import Edge, Graph, Place, Route
 from game24lab.search.requests import Propose, Request, require
 from game24lab.search.sampling import check_sampling
-from game24lab.search.selection import lose, measure_exploration
 
 Rule = Callable[[Place, list[Edge]], Edge]  # which of some edges to follow from a place
 
