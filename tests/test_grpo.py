@@ -13,6 +13,7 @@ import tiny_models
 import torch
 from trl import GRPOTrainer
 
+from game24lab import charts
 from game24lab.models import load_checkpoint
 from game24lab.rewards import make_reward_functions
 from game24lab.tasks.problems import Problem, make_problems
@@ -62,7 +63,10 @@ def spy(trainer):
 def test_it_trains_and_logs(checkpoint, tmp_path):
     rewards = make_reward_functions({"output": 0.6, "process": 0.4, "lines": 0})
     both = ([*rewards[0], pay_sum], [*rewards[1], 1.0])
-    folder = grpo.train(config(checkpoint), PROBLEMS, both, tmp_path, lambda model, tokenizer: {"accuracy": 0.5})
+    shown = []
+    folder = grpo.train(config(checkpoint), PROBLEMS, both, tmp_path, lambda model, tokenizer: {"accuracy": 0.5},
+                        shown.append)  # fmt: skip
+    assert shown[0]["step"].tolist() == [0, 1]
     before, after = (dict(load_checkpoint(f)[0].named_parameters()) for f in (checkpoint, folder))
     assert not [name for name in before if torch.equal(before[name], after[name])]
     curve = pd.read_parquet(tmp_path / "training.parquet").set_index("step")
@@ -75,6 +79,8 @@ def test_it_trains_and_logs(checkpoint, tmp_path):
     assert curve["reward"][1] == pytest.approx(
         0.6 * curve["reward/output"][1] + 0.4 * curve["reward/process"][1] + curve["reward/pay_sum"][1], abs=1e-6)
     assert curve["sampled_tokens"].diff()[2:].tolist() == pytest.approx((8 * curve["tokens"][2:]).tolist())
+    drawn = {(line.name, line.yaxis or "y") for line in charts.draw_rewards(curve.reset_index()).data}
+    assert {("total", "y"), ("output", "y"), ("process", "y"), ("pay_sum", "y"), ("total", "y2")} <= drawn
     written = (folder / "model.safetensors").stat().st_mtime_ns
     assert grpo.train(config(checkpoint), PROBLEMS, both, tmp_path) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written

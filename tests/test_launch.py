@@ -37,9 +37,11 @@ def test_a_job_of_grpo(tmp_path, capsys):
     files = write(tmp_path, job, [{"numbers": "4 5 6 10"}, {"numbers": "1 2 3 4"}])
     assert launch.main(["grpo", *files]) == 0
     load_checkpoint(tmp_path / "out" / "checkpoint")
-    for wrong, message in [("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
-                           ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, group"),
-                           ("rollouts: {group: 1}", "group 1"), ("rollouts: 3", "rollouts: 3 is no field")]:  # fmt: skip
+    for wrong, message in [
+        ("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
+        ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, group"),
+        ("rollouts: {group: 1}", "group 1"), ("rollouts: 3", "rollouts: 3 is no field"),
+    ]:  # fmt: skip
         capsys.readouterr()
         assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n{wrong}\n", [{"numbers": "1 2"}])]) == 2
         (line,) = capsys.readouterr().err.splitlines()
