@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from game24lab.cost import Cost
 from game24lab.runs import write_atomically
+from game24lab.search.bandit import RULES, take_turns
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import MODES, Algorithm, bind, run
@@ -64,19 +65,28 @@ class Arm:
     mode: str = "verified"
     budget: Mapping[str, float] = field(default_factory=dict)  # limits in units of Cost, per problem
     merge: bool = True  # share equal positions
+    pool: Mapping[str, float] = field(default_factory=dict)  # one limit, a problem's share of what all have together
+    rule: str = "turns"  # who gets it: see `game24lab.search.bandit`
 
     def __post_init__(self) -> None:
         require_one_of("mode", self.mode, MODES)
-        for name in ("parameters", "budget"):
+        require_one_of("rule", self.rule, RULES)
+        for name in ("parameters", "budget", "pool"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ValueError(f"{name} {getattr(self, name)!r}: a mapping from names to values is accepted")
         bind(find_strategy(self.algorithm), self.parameters)
+        if len(self.pool) > 1:
+            raise ValueError(f"pool {dict(self.pool)!r}: one limit is accepted")
+        for unit, limit in self.pool.items():
+            take_turns(unit)
+            require(f"pool of {unit}", limit, float, 0)
 
     def describe(self) -> str:
         """All that the arm does, defaults included, as JSON with sorted keys."""
         parameters = bind(find_strategy(self.algorithm), self.parameters)
         parameters |= {"budget": dict(self.budget)} if self.budget else {}
         parameters |= {} if self.merge else {"merge": False}
+        parameters |= {"pool": dict(self.pool), "rule": self.rule} if self.pool else {}
         return json.dumps(parameters, sort_keys=True)
 
 
@@ -136,7 +146,7 @@ def evaluate(
 
     Args:
         problems: distinct problems of the task. `ranks` gives them a rank each, where there is one.
-        chunk: attempts that run together and are written together.
+        chunk: attempts that run together and are written together; an arm with a pool runs a whole seed together.
         run_id: stands in every row; a file of another run is refused, for its rows are of other models.
 
     ValueError for unknown arms or parameters, a problem listed twice, a records file that is broken or that belongs to
@@ -164,12 +174,17 @@ def evaluate(
         for name, arm in arms.items():
             mine = [(seed, place) for arm_name, seed, place in left if arm_name == name]
             bar.set_description(name)
-            for begin in range(0, len(mine), chunk):
-                part = mine[begin : begin + chunk]
+            for part in _split(mine, chunk) if not arm.pool else _split_by_seed(name, mine, len(problems)):
+                pooled = {"concurrent": concurrent}
+                if arm.pool:
+                    ((unit, share),) = arm.pool.items()
+                    sizes = policy.parameters, models["critic_parameters"]
+                    pooled = {"concurrent": len(part), "pool": {unit: share * len(part)},
+                              "turn": take_turns(unit, rule=arm.rule, parameters=sizes)}  # fmt: skip
                 outcomes = run(
                     task, [problems[place] for _, place in part], find_strategy(arm.algorithm), policy, critic,
-                    parameters=arm.parameters, mode=arm.mode, seed=[seed for seed, _ in part], concurrent=concurrent,
-                    merge=arm.merge, budget=arm.budget, progress=bar, trees=False,
+                    parameters=arm.parameters, mode=arm.mode, seed=[seed for seed, _ in part], merge=arm.merge,
+                    budget=arm.budget, progress=bar, trees=False, **pooled,
                 )  # fmt: skip
                 shared = {"strategy": name, "algorithm": arm.algorithm, "parameters": arm.describe(), **models,
                           "split": split}  # fmt: skip
@@ -180,6 +195,22 @@ def evaluate(
                     write_atomically(path, lambda temporary: _make_table(rows).to_parquet(temporary, index=False))
     found = {tuple(row[key] for key in _IDENTITY): row for row in rows}
     return _make_table([found[names[place], name, seed] for name, seed, place in jobs])
+
+
+def _split(jobs: list[tuple[int, int]], chunk: int) -> list[list[tuple[int, int]]]:
+    return [jobs[begin : begin + chunk] for begin in range(0, len(jobs), chunk)]
+
+
+def _split_by_seed(name: str, jobs: list[tuple[int, int]], problems: int) -> list[list[tuple[int, int]]]:
+    """The jobs (seed, place) of each seed, for a pool runs as a whole; ValueError where some of it is done already."""
+    parts: dict[int, list[tuple[int, int]]] = {}
+    for job in jobs:
+        parts.setdefault(job[0], []).append(job)
+    for seed, part in parts.items():
+        if len(part) < problems:
+            raise ValueError(f"arm {name!r}: the file holds {problems - len(part)} of {problems} problems of seed "
+                             f"{seed}, which shared their pool with others: choose another file or another name")
+    return list(parts.values())
 
 
 def write_problem(problem: Any) -> str:

@@ -12,6 +12,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab import evaluation
 from game24lab.evaluation import (
     COLUMNS,
+    STRATEGIES,
     Arm,
     bootstrap,
     evaluate,
@@ -294,3 +295,47 @@ def test_pass_at_k_is_tabulated_from_the_samples_that_were_all_drawn():
         tabulate_pass_at_k(rows, [17])
     with pytest.raises(ValueError, match="others stop early"):
         tabulate_pass_at_k(rows[rows["strategy"] == "search"])
+
+
+# ------------------------------------------------------------------------------------- one budget for all problems
+def pool(path=None, **settings):
+    shared = {"algorithm": "best_of_n", "parameters": {"n": 500, "batch": 1}, "pool": {"sampled_tokens": 150}}
+    return measure(path, **{"arms": {"pool": shared}, "seeds": (0, 1)} | settings)
+
+
+def test_an_arm_can_share_one_budget_among_its_problems(tmp_path):
+    rows = pool()
+    for _, part in rows.groupby("seed"):
+        assert 0 < part["sampled_tokens"].sum() < 150 * len(PUZZLES) + 64 * 60
+    assert set(rows["stopped"]) <= {"solved", "sampled_tokens"}
+    assert json.loads(rows["parameters"][0])["pool"] == {"sampled_tokens": 150}
+    assert json.loads(rows["parameters"][0])["rule"] == "turns"
+    assert timeless(rows).equals(timeless(pool(chunk=1, concurrent=1)))  # a pool runs whole all the same
+    path = tmp_path / "records.parquet"
+    pool(path, seeds=(0,))
+    assert timeless(pool(path)).equals(timeless(rows))
+    with pytest.raises(ValueError, match=r"arm 'pool': the file holds .* which shared their pool with others"):
+        pool(path, problems=[*PUZZLES, (1, 1, 1, 8)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"pool": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
+        ({"pool": {"depth": -1}}, "pool of depth -1"),
+        ({"pool": {"depth": 1, "flops": 1}}, "one limit is accepted"),
+        ({"pool": 5}, "pool 5: a mapping"),
+        ({"rule": "trun"}, "did you mean 'turns'"),
+    ],
+)
+def test_a_pool_that_makes_no_sense_is_named(settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        Arm("greedy", **settings)
+
+
+def test_every_strategy_shows_its_model_the_same_first_prompt():
+    """Defect: a baseline that is not shown the task."""
+    for name, algorithm in STRATEGIES.items():
+        policy = FakePolicy()
+        run(Game24(), PUZZLES[:2], algorithm, policy, FakeCritic())
+        assert policy.calls[0]["prompts"] == [Game24().prompt(puzzle) for puzzle in PUZZLES[:2]], name
