@@ -1,4 +1,4 @@
-"""How far a critic's values can be trusted: reliability, spread, Brier score, AUC.
+"""How far a critic's values can be trusted: reliability, spread, Brier score, AUC, by depth and among siblings.
 
 Values lie in [-1, 1] and mean 2 P - 1. They are held against the truth (is the position alive?) or against what really
 happened (the share of rollouts solved from there). It does not know where values or truths come from, nor any model.
@@ -6,7 +6,8 @@ happened (the share of rollouts solved from there). It does not know where value
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,3 +58,58 @@ def measure(values: Sequence[float], truths: Sequence[bool]) -> dict[str, float 
         "false_dead": float(np.mean(p[alive] < 0.5)) if positives else None,
         "false_alive": float(np.mean(p[~alive] >= 0.5)) if negatives else None,
     }
+
+
+def measure_groups(values: Sequence[float], truths: Sequence[bool], groups: Sequence[Hashable]) -> pd.DataFrame:
+    """`measure` for each group, such as each depth, sorted: columns `group`, `alive` (share), then those of `measure`.
+
+    AUC and shares are NaN where a group holds one class only.
+    """
+    table = pd.DataFrame({"value": values, "truth": np.asarray(truths, bool), "group": groups})
+    rows = [{"group": group, "alive": float(part["truth"].mean()), **measure(part["value"], part["truth"])}
+            for group, part in table.groupby("group", sort=True)]  # fmt: skip
+    columns = ["group", "alive", "n", "brier", "auc", "false_dead", "false_alive"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[3:], float))
+
+
+def measure_siblings(
+    values: Sequence[float], truths: Sequence[bool], parents: Sequence[Hashable], *, widths: Sequence[int] = (1, 2, 5)
+) -> dict[str, float | int | None]:
+    """How well a critic does what a search needs of it: to tell live siblings from dead ones.
+
+    Only parents with children of both kinds count: `parents`, and `pairs` of a live and a dead child. `auc` is the
+    share of pairs in which the live one is valued higher (ties half), the mean over parents, which each count alike;
+    `auc_pairs` over all pairs. `pruned_k`: the share of parents of which a beam that keeps the k children of the
+    highest values keeps no live one (ties fall evenly). None without such parents.
+    """
+    table = pd.DataFrame({"value": np.asarray(values, float), "truth": np.asarray(truths, bool), "parent": parents})
+    aucs, pairs, pruned = [], [], []
+    for _, part in table.groupby("parent", sort=False):
+        value, alive = part["value"].to_numpy(), part["truth"].to_numpy()
+        if alive.any() and not alive.all():
+            aucs.append(measure(value, alive)["auc"])
+            pairs.append(int(alive.sum()) * int((~alive).sum()))
+            pruned.append([_prune(value, alive, width) for width in widths])
+    shares = np.mean(pruned, axis=0) if pruned else [None] * len(widths)
+    return {
+        "parents": len(pairs),
+        "pairs": sum(pairs),
+        "auc": float(np.mean(aucs)) if aucs else None,
+        "auc_pairs": float(np.average(aucs, weights=pairs)) if aucs else None,
+        **{
+            f"pruned_{width}": None if share is None else float(share)
+            for width, share in zip(widths, shares, strict=True)
+        },
+    }
+
+
+def _prune(values: np.ndarray, alive: np.ndarray, width: int) -> float:
+    """The chance that none of the `width` best is alive, where ties are broken at random."""
+    if width >= len(values):
+        return 0.0
+    edge = np.sort(values)[-width]
+    above, tied = values > edge, values == edge
+    if alive[above].any():
+        return 0.0
+    free, dead = width - int(above.sum()), int((tied & ~alive).sum())
+    return math.comb(dead, free) / math.comb(int(tied.sum()), free)

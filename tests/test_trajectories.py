@@ -12,6 +12,8 @@ from game24lab.training.trajectories import (
     count_positions,
     find_targets,
     hold_out,
+    list_answers,
+    list_siblings,
 )
 
 TASK = Game24()
@@ -135,3 +137,13 @@ def test_counts_of_a_table_read_back(tmp_path):
     table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=3)
     table.to_parquet(tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(count_positions(pd.read_parquet(tmp_path / "t.parquet")), count_positions(table))
+
+
+def test_answers_and_siblings():
+    table = collect_trajectories(TASK, {"a": Recital(SOLUTION, LOST, ILLEGAL)}, [(6, 6, 6, 6)], samples=3, keep=0)
+    assert list_answers(table)["label"].tolist() == ["24", "2", "6 6 12"]
+    siblings = list_siblings(TASK, table["text"])
+    assert set(siblings["parent"]) == set(table["text"]) - {"Input: 24\n", "Input: 2\n"}  # ends have no children
+    assert siblings.groupby("parent")["text"].agg(lambda texts: texts.is_unique).all()
+    roots = siblings[siblings["parent"] == "Input: 6 6 6 6\n"].set_index("label")["truth"]
+    assert roots.to_dict() == {"6 6 12": True, "0 6 6": False, "6 6 36": True, "1 6 6": False}

@@ -163,6 +163,23 @@ def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def list_answers(trajectories: pd.DataFrame) -> pd.DataFrame:
+    """One row an answer: the last position of every trajectory, in the order sampled, with the columns of the table."""
+    return trajectories.groupby("trajectory", sort=True).tail(1).reset_index(drop=True)
+
+
+def list_siblings(task: Task, texts: Sequence[str]) -> pd.DataFrame:
+    """All children of some positions, each once: columns `parent` (its text), `text`, `label`, `truth`.
+
+    The task must offer `read` and `children`. ValueError for texts that show no position.
+    """
+    rows = []
+    for text in dict.fromkeys(texts):
+        for child in task.children(task.read(text)):
+            rows.append((text, task.text(child), task.label(child), task.truth(child)))
+    return pd.DataFrame(rows, columns=["parent", "text", "label", "truth"])
+
+
 def hold_out(trajectories: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Trajectories to learn from, and those of a share of the problems for validation: no problem is on both sides.
 
