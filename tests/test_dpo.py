@@ -38,13 +38,16 @@ def config(start, **changes):
 
 
 def test_the_chosen_side_wins(tmp_path, start):
-    folder = dpo.train(config(start, steps=12), make_pairs(), tmp_path, lambda model, tokenizer: {"accuracy": 0.5})
+    seen = []
+    folder = dpo.train(config(start, steps=12), make_pairs(), tmp_path, lambda model, tokenizer: {"accuracy": 0.5},
+                       lambda log: seen.append(list(log["loss"])))  # fmt: skip
     before, after = load_checkpoint(start)[0], load_checkpoint(folder)[0]
     assert not [name for name, value in before.named_parameters() if torch.equal(value, after.get_parameter(name))]
     curve = pd.read_parquet(tmp_path / "training.parquet")
     assert curve["loss"].iloc[0] == pytest.approx(0.6931, abs=1e-3), "the reference is where it starts"
     assert curve["loss"].iloc[-1] < 0.5 < curve["rewards/accuracies"].iloc[-1]
     assert curve["rewards/margins"].iloc[-1] > 0
+    assert seen[0] == [curve["loss"].iloc[0]], "shown while it grows"
     assert list(curve.dropna(subset=["accuracy"])["step"]) == [2, 4, 6, 8, 10, 12]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,6 +23,7 @@ from trl import DPOTrainer
 from game24lab.models import load_checkpoint
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, pick_precision, start
+from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 
@@ -82,13 +84,20 @@ def tokenize(pairs: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> D
     return Dataset.from_dict(rows)
 
 
-def train(config: DPOConfig, pairs: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None) -> Path:
+def train(
+    config: DPOConfig,
+    pairs: Sequence[Sequence],
+    output: Path | str,
+    evaluate: Evaluate | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None,
+) -> Path:
     """Train on pairs (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     The curve holds TRL's own columns: `loss`, `rewards/accuracies` (share of pairs in which the chosen side gained more
     than the rejected one), `rewards/margins`, `logps/chosen`, ... A run that was killed goes on as `sft.train` does.
-    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps. Raises ValueError for
-    unusable pairs, FloatingPointError where numbers cease to be finite.
+    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps; `show` is called with the
+    curve so far every few seconds. Raises ValueError for unusable pairs, FloatingPointError where numbers cease to be
+    finite.
     """
     output = Path(output)
     finished = find_finished(output, config)
@@ -116,6 +125,8 @@ def train(config: DPOConfig, pairs: Sequence[Sequence], output: Path | str, eval
         processing_class=tokenizer,
         callbacks=callbacks,
     )
+    if show is not None:
+        trainer.add_callback(Show(show))
     start(trainer, output, config)
     return finish(trainer, tokenizer, output, config)
 

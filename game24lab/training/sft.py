@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
@@ -24,6 +25,7 @@ from game24lab.models import load_checkpoint, make_model, make_tokenizer
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, pick_precision, start
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 _FEW_WORDS = 4096  # logits of vocabularies up to here are held whole; TRL's loss computes them twice, to hold none
@@ -117,19 +119,23 @@ def train(
     samples: Sequence[Sequence],
     output: Path | str,
     evaluate: Evaluate | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None,
 ) -> Path:
     """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
     data in the same order; one that has finished returns at once.
-    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps. Raises ValueError for
-    unusable data.
+    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps; `show` is called with the
+    curve so far every few seconds. Raises ValueError for unusable data, FloatingPointError where numbers cease to be
+    finite.
     """
     output = Path(output)
     finished = find_finished(output, config)
     if finished is not None:
         return finished
     trainer = make_trainer(config, samples, output, evaluate)
+    if show is not None:
+        trainer.add_callback(Show(show))
     start(trainer, output, config)
     return finish(trainer, trainer.processing_class, output, config)
 
