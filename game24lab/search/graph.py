@@ -109,7 +109,7 @@ class Graph:
         return "confident" if any(weigh(place) >= enough for place in self.terminals()) else ""
 
     def expand(self, place: Place, lines: list) -> list[Edge]:
-        """Read sampled lines: charge all, keep the illegal as leaves, and return the edges to children new here."""
+        """Read sampled lines: charge all, keep the illegal (and those cut off) as leaves; the edges to new children."""
         parent, new = place.nodes[0], []
         for completion in lines:
             line = completion.text
@@ -121,7 +121,8 @@ class Graph:
             price = {"tokens": completion.tokens, "logprob": completion.logprob}
             after = self.task.step(place.state, line)
             if isinstance(after, Illegal):
-                node = self.tree.add(parent, line, "", status="illegal", reason=after.reason, **price)
+                status = "unfinished" if completion.finish == "length" else "illegal"
+                node = self.tree.add(parent, line, "", status=status, reason=after.reason, **price)
             else:
                 child = self.find(after)
                 edge = next((edge for edge in place.edges if edge.child is child), None)
@@ -231,7 +232,6 @@ class Graph:
 
     def conclude(self, chosen: Answer | None, stopped: str) -> Outcome:
         """Judge all that was found, and what was committed to."""
-        ends = {candidate.end for candidate in self.completed}
         ended = [(place.state, node) for place in self.terminals() for node in place.nodes]
         ended += [(candidate.state, candidate.node) for candidate in self.completed if candidate.end == "terminal"]
         for state, node in ended:
@@ -245,10 +245,10 @@ class Graph:
             return Outcome(verdict.answer, verdict.solved, verdict.outcome, stopped=stopped, **found)
         if ended:
             miss = "wrong value"
-        elif len(self.places) > 1 or "unfinished" in ends:
+        elif len(self.places) > 1 or "unfinished" in self.tree.status:
             miss = "unfinished"
         else:
-            miss = "illegal" if self.root.lines or "illegal" in ends else "no answer"
+            miss = "illegal" if "illegal" in self.tree.status else "no answer"
         return Outcome("", False, miss, stopped=stopped, **found)
 
 

@@ -98,8 +98,7 @@ def gumbel_mcts(
                         break
                 if graph.accepted:
                     break
-            alive = list_alive(route[-1][1])
-            kept = [edge for edge in kept if edge in alive] or kept
+            kept = list_alive(kept) or kept
             edge = rank(kept, luck)[0] if rounds else kept[0]
             route.append((edge, edge.child))
         yield from settle(graph, route[-1][1])

@@ -19,7 +19,7 @@ from game24lab.search.formulas import draw_dirichlet
 from game24lab.search.graph import PRIORS, Edge, Place, Route, grow, weigh
 from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_one_of
 from game24lab.search.sampling import to_chance
-from game24lab.search.walks import list_moves, make_puct, make_request, settle, simulate
+from game24lab.search.walks import list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task
 
 AGGREGATES = ("orm_max", "orm_vote", "majority_vote")
@@ -71,7 +71,8 @@ def mcts_alpha(
     rule = make_puct(pb_c_init, pb_c_base, virtual_loss, noisy)
     for name, number in (("simulations", simulations), ("depth", depth), ("leaves", leaves)):
         require(name, number, int, 1)
-    require_one_of("sample", sample, (False, True))
+    if not isinstance(sample, bool):
+        raise ValueError(f"sample {sample!r}: true or false is accepted")
     require("root_dirichlet_alpha", root_dirichlet_alpha, float, 1e-6)
     require("root_noise_weight", root_noise_weight, float, 0, 1)
     require_one_of("prior", prior, PRIORS)
@@ -90,6 +91,7 @@ def mcts_alpha(
             noisy.clear()
             if graph.accepted:
                 break
+            choice = list_alive(choice) or choice
             edge = _draw_move(choice, rng) if sample else max(choice, key=lambda edge: (edge.followed, edge.child.q))
             route.append((edge, edge.child))
         yield from settle(graph, route[-1][1])

@@ -134,7 +134,7 @@ def _extend(
             yield from draw(graph, [place], request)
         choice = _list_choice(place, route)
         if not choice:
-            place.closed = not list_alive(place)
+            place.closed = not list_alive(place.edges)
             return True
         if strategy == "max":
             edge = max(choice, key=lambda edge: edge.child.value)
@@ -144,7 +144,7 @@ def _extend(
 
 
 def _list_choice(place: Place, route: Route) -> list[Edge]:
-    return [edge for edge in list_alive(place) if edge.child not in [passed for _, passed in route]]
+    return [edge for edge in list_alive(place.edges) if edge.child not in [passed for _, passed in route]]
 
 
 def _raise(best: dict[Place, float], route: Route, brought: Sequence[float]) -> list[float]:

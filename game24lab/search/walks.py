@@ -55,9 +55,9 @@ def draw(graph: Graph, places: Iterable[Place], request: Propose) -> Generator[R
     yield from graph.evaluate([edge.child for edge in new])
 
 
-def list_alive(place: Place) -> list[Edge]:
-    """The edges that do not lead to a dead end. Ends are alive."""
-    return [edge for edge in place.edges if edge.child.terminal or not edge.child.closed]
+def list_alive(edges: Iterable[Edge]) -> list[Edge]:
+    """Those that do not lead to a dead end. Ends are alive."""
+    return [edge for edge in edges if edge.child.terminal or not edge.child.closed]
 
 
 def list_moves(graph: Graph, route: Route, request: Propose, depth: int) -> Generator[Request, list, list[Edge]]:
@@ -67,7 +67,7 @@ def list_moves(graph: Graph, route: Route, request: Propose, depth: int) -> Gene
         return []
     if not place.draws:
         yield from draw(graph, [place], request)
-    alive = list_alive(place)
+    alive = list_alive(place.edges)
     place.closed = not alive
     return [] if graph.accepted else [edge for edge in alive if edge.child not in [passed for _, passed in route]]
 
@@ -115,7 +115,7 @@ def _go_on(graph: Graph, walk: _Walk, rule: Rule, depth: int, ends: list[Place] 
             if place.visits:
                 return False
             break
-        alive, passed = list_alive(place), [before for _, before in walk.route]
+        alive, passed = list_alive(place.edges), [before for _, before in walk.route]
         choice = [edge for edge in alive if edge.child not in passed]
         place.closed, dead = not alive, not choice
         if choice:
