@@ -17,7 +17,7 @@ import torch
 from game24lab.export import is_exportable
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
 from game24lab.training import sft
-from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, replace_folder
+from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack, replace_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +45,17 @@ def test_every_parameter_moves_and_the_loss_falls(tmp_path, optimizer):
     loss = curve["loss"].dropna()
     assert len(loss) == 12
     assert loss.iloc[-3:].mean() < 0.9 * loss.iloc[0]
+
+
+def test_batches_by_tokens_are_learnt_from(tmp_path):
+    pairs = make_pairs()
+    folder = sft.train(config(batch_tokens=200, steps=12, learning_rate=1e-3), pairs, tmp_path)
+    before, (after, tokenizer) = make_model("tiny", make_tokenizer(), seed=0), load_checkpoint(folder)
+    after = dict(after.named_parameters())
+    assert not [name for name, value in before.named_parameters() if torch.equal(value, after[name])]
+    lengths = sft.tokenize(pairs, tokenizer)["length"]
+    learnt = sum(lengths[i] for batch in pack(list(lengths), 200, 12, seed=0) for i in batch)
+    assert pd.read_parquet(tmp_path / "training.parquet")["num_tokens"].iloc[-1] == learnt
 
 
 def test_only_completions_carry_labels():
@@ -174,6 +185,7 @@ def test_two_processes_train_what_one_trains(tmp_path):
         said, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     assert said.decode().split() == ["job/checkpoint"], "the first process alone speaks"
+    assert complaints.decode().count("game24lab.launch: 2 at work") == 1
     alone = sft.train(sft.SFTConfig(**values), pairs, tmp_path / "alone")
     together = tmp_path / "job" / "checkpoint"
     assert sorted(path.name for path in alone.iterdir()) == sorted(path.name for path in together.iterdir())
@@ -262,6 +274,21 @@ def test_bad_data(tmp_path):
     with pytest.raises(ValueError, match=r"training sample 1: .* tokens; the model's window of 4096"):
         sft.train(config(), [("a", "b"), ("a", "b" * 5000)], tmp_path)
 
+
+
+def test_batches_by_tokens_are_full_even_and_mixed():
+    rng = random.Random(0)
+    lengths = [int(40 * 30 ** rng.random()) for _ in range(2000)]  # 40 to 1,200, most of them short
+    batches = pack(lengths, 4096, 200, seed=0)
+    padded = [len(batch) * max(lengths[i] for i in batch) for batch in batches]
+    assert max(padded) <= 4096
+    assert sum(lengths[i] for batch in batches for i in batch) > 0.9 * sum(padded)
+    seen = [i for batch in pack(lengths, 4096, 10_000, seed=0)[:180] for i in batch]
+    assert max(seen.count(i) for i in range(2000)) <= 2  # pass after pass, nothing left out for long
+    means = [sum(lengths[i] for i in batch) / len(batch) for batch in batches]
+    assert min(means[:40]) < 100 < 600 < max(means[:40])  # long and short ones alternate from the beginning
+    assert batches == pack(lengths, 4096, 200, seed=0) != pack(lengths, 4096, 200, seed=1)
+    assert pack([5000, 10], 4096, 3, seed=0)  # longer than a batch: one of its own
 
 
 def test_batches_are_of_one_length_and_mixed():

@@ -23,7 +23,17 @@ from trl import SFTTrainer
 
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
 from game24lab.training.adapters import adapt
-from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, pick_precision, start
+from game24lab.training.loop import (
+    HeldOut,
+    arrange,
+    common_arguments,
+    count_processes,
+    find_finished,
+    finish,
+    pack,
+    pick_precision,
+    start,
+)
 from game24lab.training.muon import MuonAdamW
 from game24lab.training.watch import Show
 
@@ -40,6 +50,7 @@ class SFTConfig:
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
+    batch_tokens: int = 0  # above 0: so many tokens a step instead, prompts and padding counted; for long texts
     lora_rank: int = 0  # of adapters on all inner matrices of a checkpoint, trained by AdamW; 0 = all weights
     optimizer: str = "muon"  # "muon" (with AdamW for embeddings and norms) or "adamw"
     learning_rate: float = 3e-3  # AdamW's; 1e-5 to 5e-5 for pretrained checkpoints
@@ -54,6 +65,8 @@ class SFTConfig:
         for name in ("steps", "batch_size"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)!r}: a positive integer is accepted")
+        if type(self.batch_tokens) is not int or self.batch_tokens < 0:
+            raise ValueError(f"batch_tokens {self.batch_tokens!r}: a whole number of at least 0 is accepted")
         for name in ("learning_rate", "matrix_learning_rate"):
             if not isinstance(getattr(self, name), int | float) or not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} {getattr(self, name)!r}: a positive number is accepted (in YAML 1.0e-4)")
@@ -96,7 +109,7 @@ def tokenize(samples: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) ->
 
 @dataclass(frozen=True)
 class RightPad:
-    """Batches of equal length, padded on the right.
+    """Batches of equal length, padded on the right; a row that is a batch already is padded as one.
 
     The attention mask is all ones: under causal attention no real token sees padding to its right, and without a mask
     the fastest attention kernel can be used. Padding carries no label.
@@ -105,6 +118,9 @@ class RightPad:
     pad: int
 
     def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, torch.Tensor]:
+        if isinstance(rows[0]["input_ids"][0], list):
+            pairs = [zip(row["input_ids"], row["labels"], strict=True) for row in rows]
+            rows = [{"input_ids": ids, "labels": labels} for ids, labels in itertools.chain(*pairs)]
         longest = max(len(row["input_ids"]) for row in rows)
         ids = torch.full((len(rows), longest), self.pad)
         labels = torch.full((len(rows), longest), -100)
@@ -157,7 +173,16 @@ def make_trainer(
     data = tokenize(samples, tokenizer)
     lengths = list(data["length"])
     _check_lengths(lengths, model)
-    order = arrange(lengths, config.batch_size, config.steps, config.seed)
+    if config.batch_tokens:  # a row of the data is what a process learns from at a step
+        processes = count_processes()
+        order = pack(lengths, config.batch_tokens // processes, config.steps * processes, config.seed)
+        columns = {name: list(data[name]) for name in ("input_ids", "labels")}
+        packed = {name: [[column[i] for i in part] for part in order] for name, column in columns.items()}
+        data = Dataset.from_dict(packed)
+        sizes, each = [sum(lengths[i] for i in part) for part in order], processes
+    else:
+        order = arrange(lengths, config.batch_size, config.steps, config.seed)
+        data, sizes, each = data.select(order), [lengths[i] for i in order], config.batch_size
     callbacks = []
     if evaluate is not None:  # adapters or not, it gets the model, not what is wrapped around it
         plain = model
@@ -166,14 +191,14 @@ def make_trainer(
         model = adapt(model, config.lora_rank)
     trainer = _Trainer(
         model=model,
-        args=_trainer_arguments(config, output, bf16),
-        train_dataset=data.select(order),
+        args=_trainer_arguments(config, output, each, bf16),
+        train_dataset=data,
         processing_class=tokenizer,
         data_collator=RightPad(tokenizer.pad_token_id),
         callbacks=callbacks,
         optimizers=(_make_optimizer(config, model), None),
     )
-    trainer.count_tokens([lengths[index] for index in order], config.batch_size)
+    trainer.count_tokens(sizes, each)
     return trainer
 
 
@@ -181,7 +206,7 @@ class _Trainer(SFTTrainer):
     """TRL's trainer with a plain loss where the vocabulary is small, and a count of tokens that outlives a kill."""
 
     def count_tokens(self, lengths: Sequence[int], batch_size: int) -> None:
-        """Log `num_tokens` from the lengths of the samples in their order: without padding, of all processes."""
+        """Log `num_tokens` from the lengths of the rows in their order: without padding, of all processes."""
         sums = list(itertools.accumulate(lengths, initial=0))
         self._counted = sums[:: batch_size * self.args.gradient_accumulation_steps]
 
@@ -216,8 +241,8 @@ def _make_optimizer(config: SFTConfig, model: torch.nn.Module) -> torch.optim.Op
     )
 
 
-def _trainer_arguments(config: SFTConfig, output: Path, bf16: bool) -> TRLConfig:
+def _trainer_arguments(config: SFTConfig, output: Path, batch_size: int, bf16: bool) -> TRLConfig:
     every = config.evaluate_every or config.steps
-    common = common_arguments(output, config.steps, config.batch_size, config.seed, bf16, save_every=every)
+    common = common_arguments(output, config.steps, batch_size, config.seed, bf16, save_every=every)
     own = {"activation_checkpointing": False, "dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": None}
     return TRLConfig(**{**common, **own, **config.trainer_args})
