@@ -46,14 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="JSON lines to learn from")
     parser.add_argument("output", type=Path, help="folder for checkpoint and curve")
     options = parser.parse_args(arguments)
-    first = os.environ.get("RANK", "0") == "0"
     try:
         folder = train(options.trainer, options.job, options.data, options.output)
     except (ValueError, OSError, FloatingPointError) as error:
-        if first:
+        if _is_first():
             print(f"game24lab.launch: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if isinstance(error, FloatingPointError) else 2
-    if first:
+    if _is_first():
         print(folder)
     return 0
 
@@ -70,11 +69,18 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
                 make_reward_functions(values.pop("weights", DEFAULT_WEIGHTS))]  # fmt: skip
         values["rollouts"] = _make_config(module.Rollouts, values.get("rollouts", {}), f"{job}, rollouts")
     config = _make_config(getattr(module, name), values, str(job))
+    loop = importlib.import_module("game24lab.training.loop")
+    if _is_first():  # a launcher may have started fewer processes than was asked for
+        print(f"game24lab.launch: {loop.count_processes()} at work", file=sys.stderr, flush=True)
     output.mkdir(parents=True, exist_ok=True)
     try:
         return module.train(config, *work, output)
     finally:
-        importlib.import_module("game24lab.training.loop").leave()
+        loop.leave()
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _make_config(kind: type, values: Any, where: str) -> Any:
@@ -97,6 +103,8 @@ def read_rows(path: Path, needed: Sequence[str], optional: dict[str, Any]) -> li
             raise ValueError(f"{path}, line {number}: damaged ({error}); one JSON object a line is accepted") from None
         except UnicodeDecodeError:
             raise ValueError(f"{path}: not text; JSON lines are accepted") from None
+    if not rows:
+        raise ValueError(f"{path}: empty; at least one line is needed to learn from")
     return rows
 
 

@@ -25,7 +25,9 @@ def test_a_job(tmp_path, capsys, trainer, rows):
     job = f"checkpoint: {start}\nsteps: 2\nbatch_size: 2\nevaluate_every: 0\nprecision: fp32\n"
     files = write(tmp_path, job, rows) if rows else write(tmp_path, job)
     assert launch.main([trainer, *files]) == 0
-    assert capsys.readouterr().out.split() == [str(tmp_path / "out" / "checkpoint")]
+    said = capsys.readouterr()
+    assert said.out.split() == [str(tmp_path / "out" / "checkpoint")]
+    assert "game24lab.launch: 1 at work" in said.err
     load_checkpoint(tmp_path / "out" / "checkpoint")
     assert (tmp_path / "out" / "training.parquet").exists()
 
@@ -59,7 +61,7 @@ def test_a_job_of_grpo(tmp_path, capsys):
      ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "data.jsonl, line 2: damaged"),
      ("steps: 1\n", ['{"prompt": "a", "completion": "b", "ends": 1}'], "line 1: ends 1: bool is accepted"),
      ("steps: 1\n", ["3"], "line 1: 'prompt' is missing, or no text"),
-     ("steps: 1\n", [], "training data: empty")],
+     ("steps: 1\n", [], "data.jsonl: empty; at least one line")],
 )  # fmt: skip
 def test_bad_jobs_are_one_line(tmp_path, capsys, job, rows, message):
     files = write(tmp_path, job) if rows is None else write(tmp_path, job, rows)
