@@ -6,7 +6,7 @@ import tiny_models
 import torch
 
 from game24lab.backends import decoding, plain
-from game24lab.backends.decoding import choose, decode, draw_uniform, make_keys
+from game24lab.backends.decoding import choose, decode, draw_uniform, make_keys, truncate
 from game24lab.backends.plain import PlainSteps
 from game24lab.backends.policy import Sampling, describe
 
@@ -195,3 +195,13 @@ def test_broken_weights_are_an_error():
         model.model.norm.weight[0] = float("nan")
     with pytest.raises(ValueError, match="not finite"):
         run(model)
+
+
+@pytest.mark.parametrize("top_p", [1e-6, 0.3, 0.9, 0.999])
+def test_a_nucleus_is_the_same_however_many_tokens_it_takes(top_p):
+    torch.manual_seed(0)
+    weights = torch.softmax(torch.randn(60, 200) * torch.linspace(0.1, 12, 60)[:, None], -1)  # flat to peaked
+    ranked, order = weights.sort(-1, descending=True)
+    inside = ranked.cumsum(-1) - ranked < top_p * weights.sum(-1, keepdim=True)
+    truth = torch.zeros_like(weights).scatter_(-1, order, torch.where(inside, ranked, 0.0))
+    assert torch.equal(truncate(weights, Sampling(1, top_p=top_p)), truth)

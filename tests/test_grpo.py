@@ -330,6 +330,41 @@ def test_patience_keeps_the_best(checkpoint, tmp_path):
     assert not (tmp_path / STATE_FOLDER).exists()
 
 
+def test_patience_outlives_a_kill(checkpoint, tmp_path):
+    kept, calls = {}, []
+
+    def evaluate(model, tokenizer):
+        calls.append(len(calls))
+        if len(calls) == 5:
+            raise KillError
+        step = len(calls) - 1 if len(calls) < 5 else len(calls) - 2  # the fifth is repeated
+        kept[step] = {name: value.clone() for name, value in model.state_dict().items()}
+        return {"accuracy": [0.1, 0.2, 0.3, 0.2, 0.1, 0.1, 0.9][step]}
+
+    setting = config(checkpoint, steps=20, patience=3, evaluate_every=1)
+    with pytest.raises(KillError):
+        grpo.train(setting, PROBLEMS, REWARDS, tmp_path, evaluate)
+    folder = grpo.train(setting, PROBLEMS, REWARDS, tmp_path, evaluate)
+    assert pd.read_parquet(tmp_path / "training.parquet")["step"].tolist() == [0, 1, 2, 3, 4, 5]
+    for name, value in load_checkpoint(folder)[0].state_dict().items():
+        assert torch.equal(value, kept[2][name]), name
+
+
+def test_a_kill_behind_the_last_step(checkpoint, tmp_path, monkeypatch):
+    def kill(*arguments):
+        raise KillError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grpo, "finish", kill)
+        with pytest.raises(KillError):
+            grpo.train(config(checkpoint), PROBLEMS, REWARDS, tmp_path)
+    kept = load_checkpoint(tmp_path / STATE_FOLDER / "checkpoint-4")[0]
+    folder = grpo.train(config(checkpoint), PROBLEMS, REWARDS, tmp_path)
+    for a, b in zip(load_checkpoint(folder)[0].parameters(), kept.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert pd.read_parquet(tmp_path / "training.parquet")["step"].tolist() == [1, 2, 3, 4]
+
+
 def test_patience_without_accuracy(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="patience 1: the evaluation must return 'accuracy'"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "a", lambda m, t: {"error": 0.5})
@@ -432,7 +467,8 @@ def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
      ({"kl": -0.1}, "kl -0.1: a number of at least 0"), ({"momentum": 1.0}, "momentum 1.0.*0 for plain GRPO"),
      ({"kl": float("nan")}, "kl nan"), ({"steps": 0}, "steps 0"), ({"patience": 1, "evaluate_every": 0}, "patience 1"),
      ({"checkpoint": ""}, "checkpoint ''"), ({"precision": "int8"}, "precision 'int8'"),
-     ({"trainer_args": {"num_generations": 3}}, "trainer_args 'num_generations'"),
+     ({"trainer_args": {"num_generations": 3}}, "trainer_args 'num_generations': a field of GRPOConfig"),
+     ({"trainer_args": {"epsilonn": 3}}, "trainer_args 'epsilonn': no field of TRL's GRPOConfig"),
      ({"trainer_args": {"num_iterations": 2}, "rollouts": {"top_p": 0.9}}, "num_iterations.*nucleus")],
 )  # fmt: skip
 def test_bad_configurations(checkpoint, changes, message):

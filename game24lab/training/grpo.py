@@ -9,7 +9,7 @@ import copy
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,13 @@ from game24lab.training.watch import Show, Watch
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 Rewards = tuple[Sequence[Callable[..., list]], Sequence[float]]  # functions as TRL calls them, and their weights
 
-# What `GRPOConfig` decides itself, or what our generation does not do: not to be had through `trainer_args`
+# What `GRPOConfig` decides itself, or what our generation and scoring do not do: not to be had by `trainer_args`
 _OWNED = {
     "max_steps", "per_device_train_batch_size", "num_generations", "generation_batch_size", "steps_per_generation",
     "gradient_accumulation_steps", "max_completion_length", "temperature", "top_p", "top_k", "min_p", "beta", "bf16",
     "repetition_penalty", "generation_kwargs", "use_vllm", "use_transformers_continuous_batching", "reward_weights",
-    "learning_rate", "seed", "data_seed", "output_dir", "shuffle_dataset", "save_steps",
+    "learning_rate", "seed", "data_seed", "output_dir", "shuffle_dataset", "save_steps", "entropy_coef",
+    "use_adaptive_entropy", "top_entropy_quantile",
 }  # fmt: skip
 _RESERVED = {"prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state"}
 
@@ -80,8 +81,10 @@ class GRPOConfig:
         if self.precision not in ("auto", "bf16", "fp32"):
             raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
         for name in sorted(_OWNED.intersection(self.trainer_args)):
-            raise ValueError(f"trainer_args {name!r}: a field of GRPOConfig or its rollouts decides this, or our "
-                             "generation does not do it")  # fmt: skip
+            raise ValueError(f"trainer_args {name!r}: a field of GRPOConfig or of its rollouts decides this, or our "
+                             "generation and scoring do not do it")  # fmt: skip
+        for name in sorted(set(self.trainer_args) - {known.name for known in fields(TRLConfig)}):
+            raise ValueError(f"trainer_args {name!r}: no field of TRL's GRPOConfig")
         if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
             raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
                              "iteration no longer knows the nucleus that was sampled from")  # fmt: skip

@@ -105,17 +105,12 @@ class Trainer(GRPOTrainer):
 
     # Log-probabilities
     def _get_per_token_logps_and_entropies(
-        self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, compute_entropy=False, **more
+        self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, **more
     ):
         """As TRL's, of the distribution that was sampled from; rows without a token to learn from are not computed.
 
         The entropies are estimates, `-log p` of the sampled tokens, whose mean is the entropy's: they cost nothing.
-        Where TRL's options need them exactly, TRL computes.
         """
-        if compute_entropy and (self._entropy_bonus_enabled or self.top_entropy_quantile < 1):
-            return super()._get_per_token_logps_and_entropies(
-                model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **more
-            )
         lengths = attention_mask[:, -logits_to_keep:].sum(1)
         rows = lengths.argsort(descending=True, stable=True)[: max(1, int((lengths > 0).sum()))]
         device, sampling = next(model.parameters()).device, self.rollouts.sampling

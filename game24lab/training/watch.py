@@ -5,6 +5,7 @@ It does not know what is trained, how accuracy is measured, or what a curve look
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,9 +44,10 @@ class Watch(HeldOut):
         if memory["best"] is None or accuracy > memory["best"]["accuracy"]:
             memory.update(best={"step": state.global_step, "accuracy": accuracy}, stale=0)
             if state.is_world_process_zero:
-                temporary = self.find_best(state.global_step).with_suffix(".part")
+                temporary = self.output / STATE_FOLDER / ".best.part"
                 save_checkpoint(self.trainer.accelerator.unwrap_model(model), self.trainer.processing_class, temporary)
                 replace_folder(temporary, self.find_best(state.global_step))
+                self._prune()
         else:
             memory["stale"] += 1
             control.should_training_stop = control.should_training_stop or memory["stale"] >= self.patience
@@ -53,6 +55,12 @@ class Watch(HeldOut):
     def find_best(self, step: int) -> Path:
         """Where the weights of an evaluated step are kept while training goes on."""
         return self.output / STATE_FOLDER / f"best-{step}"
+
+    def _prune(self) -> None:
+        """Keep the last two: a kill before the next resume point goes back to the one before the newest."""
+        found = sorted((self.output / STATE_FOLDER).glob("best-*"), key=lambda path: int(path.name.split("-")[1]))
+        for path in found[:-2]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def on_train_end(
         self, args: Any, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
