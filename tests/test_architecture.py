@@ -99,10 +99,12 @@ FLOORS = {
     "answerview": 5.3,
     "anatomy": 5.2,
     "routing": 5.1,
+    "treeview.timeline": 5.05,
     "treeview.layout": 5.1,
     "treeview.page": 5.2,
     "treeview.still": 5.3,
     "treeview.widget": 5.4,
+    "treeview.branch": 5.1,
     "treeview.explorer": 5.5,
     # 6: what people start
     "report.published": 6.0,
@@ -138,7 +140,7 @@ HOMES = {
     "typst": {"report"},
     "papermill": {"notebook"},
 }
-LIGHT = ("tasks", "cost", "search.tree", "treeview.layout")  # these need the standard library alone
+LIGHT = ("tasks", "cost", "search.tree", "treeview.timeline", "treeview.layout")  # these need the standard library alone
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc", "tools", "shared", "lib"}
 
 FILES = {

@@ -6,7 +6,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab.evaluation import STRATEGIES
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.puzzles import parse_puzzle
-from game24lab.treeview.explorer import explore
+from game24lab.treeview.explorer import explore, offer
 
 
 @pytest.fixture
@@ -52,6 +52,68 @@ def test_the_tree_grows(form):
     assert play.playing
     assert play.max == form.view.nodes - 1
     assert form.view.step == 0
+
+
+def test_all_strategies_are_offered(form):
+    offered = offer(STRATEGIES, {"mcts": {"width": 3}})
+    assert list(offered) == list(STRATEGIES)
+    assert {name: offered[name][1] for name in ("mcts", "rap", "beam_search", "rebase", "bfs_v", "greedy")} == {
+        "mcts": "simulations", "rap": "n_iters", "beam_search": "n", "rebase": "width", "bfs_v": "beam_size",
+        "greedy": ""}  # fmt: skip
+    assert offered["mcts"][2] == {"width": 3}
+    with pytest.raises(ValueError, match="parameters of 'mtcs': one of greedy, "):
+        offer(STRATEGIES, {"mtcs": {}})
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_shows_its_tree(name):
+    offered = offer({name: STRATEGIES[name]})
+    form = explore(Game24(), FakePolicy(), FakeCritic(), offered, parse=parse_puzzle, problems=["4 5 6 10"], effort=4)
+    assert form.view.tree["meta"]["strategy"] == name
+    assert form.view.nodes > 1
+    assert form.view.tree["events"][-1][0] == "stop"
+
+
+def test_a_tree_is_kept_beside_the_next(form):
+    first = form.view.tree
+    find(form, "ToggleButton").value = True
+    find(form, "Dropdown").value = "best_of_n"
+    form.search()
+    assert form.view.other == first
+    assert form.view.tree["meta"]["strategy"] == "best_of_n"
+    assert not find(form, "Play").playing
+    form.search()
+    assert form.view.other == first
+    find(form, "ToggleButton").value = False
+    form.search()
+    assert form.view.other == {}
+
+
+def test_search_goes_on_from_a_node(form):
+    before = form.view.tree
+    node = next(n for n, status in enumerate(before["status"]) if status == "open" and n)
+    form.view._handle_custom_msg({"kind": "search on", "name": "tree", "node": node}, [])
+    assert form.view.nodes > len(before["parent"])
+    assert form.view.tree["label"][: len(before["label"])] == before["label"]
+    assert form.view.step == form.view.nodes - 1
+    assert "tokens sampled" in find(form, "Label").value
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        7,
+        {},
+        {"kind": "search on"},
+        {"kind": "search on", "name": "tree", "node": 9999},
+        {"kind": "search on", "name": "events", "node": 0},
+    ],
+)
+def test_strange_messages_change_nothing(form, message):
+    before = form.view.tree
+    form.view._handle_custom_msg(message, [])
+    assert form.view.tree == before
 
 
 def test_a_bad_puzzle_is_said_and_changes_nothing(form):

@@ -14,8 +14,9 @@ from demo_trees import grow_tree
 
 from game24lab.search.tree import Tree
 from game24lab.treeview import still
-from game24lab.treeview.page import COLOURS, make_html, read_module, write_html
-from game24lab.treeview.still import draw_svg
+from game24lab.treeview.page import COLOURS, EDGES, PARTS, SIZES, make_html, read_module, write_html
+from game24lab.treeview.still import draw_pair, draw_svg
+from game24lab.treeview.timeline import find_moment, list_moments, play
 from game24lab.treeview.widget import TreeView
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -97,8 +98,45 @@ def test_colours_of_the_still_picture_are_those_of_the_viewer():
     module = read_module()
     palette = (*still._DIVERGING, *still._RISING, still._ALIVE, still._DEAD, still._INK, still._PATH, still._EDGE)
     assert [shade for shade in palette if f'"{shade}"' not in module] == []
-    names = re.search(r"const COLOURS = (\{.*?\});", module).group(1)
-    assert re.findall(r'(\w+): "', names) == list(COLOURS)
+    for title, names in (("COLOURS", COLOURS), ("SIZES", SIZES), ("EDGES", EDGES)):
+        words = re.search(rf"const {title} = (\{{.*?\}});", module, re.DOTALL).group(1)
+        assert re.findall(r"(\w+): ", words) == list(names)
+
+
+def test_the_viewer_is_one_module_of_parts_in_order():
+    folder = Path(still.__file__).with_name("viewer")
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(PARTS)
+    known, declared = set(), []
+    for part in PARTS:
+        text = (folder / f"{part}.js").read_text()
+        assert max(map(len, text.splitlines())) <= 120
+        assert set(re.findall(r'from "\./(\w+)\.js"', text)) <= known, f"{part} imports what comes after it"
+        known.add(part)
+        declared += re.findall(r"(?m)^(?:export )?(?:const|function|class) (\w+)", text)
+    assert len(set(declared)) == len(declared)  # joined, they share one scope
+    module = read_module()
+    assert "import " not in re.sub(r"(?m)^ *(/?\*|//).*$", "", module)
+    assert re.findall(r"(?m)^export .*$", module) == ["export default { render };"]
+
+
+@pytest.mark.parametrize(("size", "edge"), [("tokens", "visits"), ("visits", "prior")])
+def test_svg_by_tokens_and_prior(tree, size, edge):
+    assert draw_svg(tree, size=size, edge=edge) != draw_svg(tree)
+
+
+def test_svg_of_a_budget_shows_what_there_was(tree):
+    early = draw_svg(tree, budget=100)
+    nodes = len(play(tree, find_moment(tree, 100).end))
+    assert f"Search tree of 4 5 6 10: {nodes} nodes" in early
+    assert draw_svg(tree, budget=tree.sampled) == draw_svg(tree)
+
+
+def test_svg_of_two_trees_at_one_budget(tree):
+    picture = draw_pair(tree, grow_tree(nodes=40, seed=3), budget=300, colour="truth")
+    words = [element.text for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+    shown = [re.match(r"([\d,]+) of ([\d,]+) tokens", word or "") for word in words]
+    assert all(int(match[1]) <= 300 < int(match[2].replace(",", "")) for match in shown if match)
+    assert sum(map(bool, shown)) == 2
 
 
 # ---- bad input
@@ -108,7 +146,16 @@ def test_colours_of_the_still_picture_are_those_of_the_viewer():
     ("call", "message"),
     [
         (lambda tree: draw_svg(tree, colour="red"), "colour 'red': one of value, mean, truth, visits, prior"),
+        (lambda tree: draw_svg(tree, size="huge"), "size 'huge': one of visits, tokens"),
         (lambda tree: draw_svg(tree, rows=0), "rows 0"),
+        (lambda tree: draw_svg(tree, budget=-1), "budget -1"),
+        (lambda tree: draw_pair(tree, {"version": 7}), "version 7"),
+        (lambda tree: make_html(tree, edge="thick"), "edge 'thick': one of visits, prior"),
+        (lambda tree: make_html(tree, budget=100), "budget 100: a number of sampled tokens from 0, for two trees"),
+        (lambda tree: make_html(tree, 7), "tree: a Tree, its JSON text or object was expected, not int"),
+        (lambda tree: TreeView(tree, tree, selected_other=10_000), "selected_other 10000"),
+        (lambda tree: TreeView(tree, edge="thick"), "edge 'thick'"),
+        (lambda tree: TreeView(tree, tree, budget=-2), "budget -2"),
         (lambda tree: draw_svg({"version": 7}), "version 7"),
         (lambda tree: make_html(42), "tree: a Tree, its JSON text or object was expected, not int"),
         (lambda tree: make_html(tree, selected=10_000), "selected 10000"),
@@ -187,13 +234,13 @@ def browser():
 class Page:
     """The page of a tree, with what it said and asked for."""
 
-    def __init__(self, browser, path: Path, tree: Tree, **options) -> None:
+    def __init__(self, browser, path: Path, tree: Tree | None, **options) -> None:
         self.complaints, self.requests = [], []
         self.page = browser.new_page(viewport={"width": 1200, "height": 760}, **options)
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(write_html(tree, path).as_uri())
+        self.page.goto((write_html(tree, path) if tree else path).as_uri())
         self.page.wait_for_selector(".game24-treeview canvas.tree")
         self.wait(lambda state: state["shown"])
 
@@ -243,7 +290,8 @@ def shared(browser, tree, tmp_path_factory):
 def page(shared):
     """The shared page as it was when it opened."""
     shared.page.locator("input[type=search]").fill("")
-    shared.page.locator("select").select_option("value")
+    for name, value in (("Colour", "value"), ("Size", "visits"), ("Edge", "visits")):
+        shared.page.get_by_label(name, exact=True).select_option(value)
     shared.ask("stop()")
     shared.ask("goTo(1e9)")
     shared.page.get_by_label("Fold back").click()
@@ -277,21 +325,34 @@ def test_slider_replays_the_search_by_the_event_log(page, tree):
     page.page.locator("input[type=range]").focus()
     page.page.keyboard.press("Home")
     assert (page.state["step"], page.state["shown"]) == (0, [0])
-    for _ in range(20):
+    moments = list_moments(tree)
+    for number in range(1, 60):
         page.page.keyboard.press("ArrowRight")
-    state = page.state
-    assert state["step"] == 20
-    assert max(state["shown"]) <= 20
-    visits = [0] * len(tree)
-    for kind, node, count, *_ in tree.events:
-        if kind == "expand" and node > 20:
-            break
-        visits[node] = count
-    assert state["visits"] == visits
-    assert 0 < visits[0] < tree.visits[0]
+        if number % 9:
+            continue
+        state, then = page.state, play(tree, moments[number].end)
+        assert (state["events"], state["kind"], state["sampled"]) == tuple(
+            getattr(moments[number], name) for name in ("end", "kind", "sampled"))  # fmt: skip
+        assert state["step"] == len(then) - 1 >= max(state["shown"])
+        assert state["visits"] == then.visits + [0] * (len(tree) - len(then))
+        assert state["totals"] == pytest.approx(then.total + [0] * (len(tree) - len(then)))
+    assert 0 < state["visits"][0] < tree.visits[0]
     page.page.keyboard.press("End")
     assert page.state["visits"] == tree.visits
     assert f"{tree.sampled:,} tokens" in page.page.locator(".said").inner_text()
+
+
+def test_steps_say_what_the_search_did(page, tree):
+    page.ask("goTo(30)")
+    said = set()
+    for _ in range(30):
+        page.page.get_by_label("One moment on (.)").click()
+        said.add(page.page.locator(".said").inner_text().split("·")[1].strip().split(" ")[0].rstrip(","))
+    assert said == {"select", "expand", "evaluate", "back"}
+    page.page.locator("canvas.tree").focus()
+    before = page.state["place"]
+    page.page.keyboard.press(",")
+    assert page.state["place"] == before - 1
 
 
 def test_keyboard_moves_folds_plays_and_zooms(page, tree):
@@ -369,13 +430,66 @@ def test_search_reveals_folded_nodes(page, tree):
 
 
 def test_colour_and_equal_positions(page, tree):
-    page.page.locator("select").select_option("truth")
+    page.page.get_by_label("Colour", exact=True).select_option("truth")
     assert page.state["colour"] == "truth"
     assert "dead: out of reach" in page.page.locator(".legend").inner_text()
     repeated = next(n for n in range(len(tree)) if tree.same[n] is not None)
     page.ask(f"select({repeated})")
     page.page.locator(".side button", has_text=f"node {tree.same[repeated]}:").click()
     assert page.state["selected"] == tree.same[repeated]
+
+
+def test_sizes_edges_and_links_can_be_chosen(page):
+    def look() -> str:
+        page.frame()
+        return page.page.locator("canvas.tree").screenshot()
+
+    pictures = [look()]
+    page.page.get_by_label("Size", exact=True).select_option("tokens")
+    pictures.append(look())
+    page.page.get_by_label("Edge", exact=True).select_option("prior")
+    pictures.append(look())
+    page.page.get_by_label("Colour", exact=True).select_option("depth")
+    pictures.append(look())
+    page.page.get_by_label("Link equal positions").click()
+    pictures.append(look())
+    assert not page.state["links"]
+    page.page.get_by_label("Link equal positions").click()
+    assert page.state["links"]
+    assert len(set(pictures)) == len(pictures)
+    assert (page.state["size"], page.state["edge"], page.state["colour"]) == ("tokens", "prior", "depth")
+
+
+def test_two_trees_on_one_budget(browser, tree, tmp_path):
+    other = grow_tree(nodes=60, seed=5, explore=0.4)
+    other.meta["strategy"] = HOSTILE
+    path = write_html(tree, tmp_path / "pair.html", other, budget=200)
+    page = Page(browser, path, None)
+    state = page.state
+    for one, shown in ((tree, state), (other, state["other"])):
+        moment = find_moment(one, 200)
+        assert (shown["events"], shown["sampled"]) == (moment.end, moment.sampled)
+        assert 0 < moment.sampled <= 200 < one.sampled
+    slider = page.page.locator("input[type=range]")
+    slider.focus()
+    page.page.keyboard.press("ArrowRight")  # to the next budget at which anything changes
+    assert page.state["place"] == min(moment.sampled for one in (tree, other) for moment in list_moments(one)
+                                      if moment.sampled > 200)  # fmt: skip
+    page.page.keyboard.press("End")
+    assert (page.state["sampled"], page.state["other"]["sampled"]) == (tree.sampled, other.sampled)
+    label = tree.label[1]
+    page.ask("select(1)")
+    twins = [node for node, name in enumerate(other.label) if name == label]
+    assert page.state["other"]["twins"] == twins
+    place = page.ask(f"positionOf({page.state['other']['shown'][1]}, 1)")
+    page.page.mouse.click(place["x"], place["y"])
+    assert page.state["other"]["selected"] == page.state["other"]["shown"][1]
+    assert page.state["selected"] == 1
+    assert page.say().startswith("</script><script>")  # whose node it is, as text
+    page.page.locator("input[type=search]").fill(other.line[3])
+    assert 3 in page.state["other"]["matches"]
+    assert page.complaints == []
+    page.page.close()
 
 
 def test_hostile_text_stays_text(browser, tmp_path):

@@ -1,10 +1,13 @@
 """A form to search by hand: choose a problem, a strategy and how much to search, and watch the tree grow.
 
-It does not know the task's rules, the strategies' names or how a tree is drawn; all are handed in.
+A tree can be kept beside the next one, and a search can go on from any position. The form does not know the task's
+rules, the strategies' names or how a tree is drawn; all are handed in.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +15,34 @@ import ipywidgets as widgets
 
 from game24lab.search.engine import Algorithm, run
 from game24lab.search.requests import Outcome
+from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task
+from game24lab.treeview.branch import search_on
 from game24lab.treeview.widget import TreeView
 
 _GROWTH = 4.0  # seconds in which a tree grows to its full size, at most
+_MOST = 256  # where the slider ends
+# What says how much to search, under its name in whichever reference code a strategy follows; the first that it has.
+_EFFORTS = ("simulations", "n", "n_iters", "n_particles", "num_paths", "beam_size", "width")
+
+
+def offer(
+    strategies: Mapping[str, Algorithm], parameters: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, tuple[Algorithm, str, Mapping[str, Any]]]:
+    """Strategies as `explore` takes them: each with the parameter that says how much to search, "" for one without.
+
+    `parameters` gives some of them others than their defaults. ValueError for a name that is not among the strategies.
+    """
+    parameters = parameters or {}
+    for name in parameters:
+        if name not in strategies:
+            raise ValueError(f"parameters of {name!r}: one of {', '.join(strategies)} is accepted")
+    offered = {}
+    for name, algorithm in strategies.items():
+        known = inspect.signature(algorithm).parameters
+        effort = next((effort for effort in _EFFORTS if effort in known), "")
+        offered[name] = algorithm, effort, parameters.get(name, {})
+    return offered
 
 
 def explore(
@@ -32,63 +59,101 @@ def explore(
     """The form with a finished search of the first problem below it.
 
     Args:
-        strategies: name -> (algorithm, the parameter that the slider sets, other parameters).
+        strategies: name -> (algorithm, the parameter that the slider sets, other parameters); see `offer`.
         parse: text to problem; its ValueError is shown, nothing else happens then.
         problems: texts to choose from; others can be typed.
-        effort: where the slider stands at first, from 1 to 256.
+        effort: where the slider stands at first, from 1 to 256; 0: at the default of each strategy.
 
-    The box carries `view` (the `TreeView`), `outcome` (of the last search) and `search` (what the button does).
+    The box carries `view` (the `TreeView`), `outcome` (of the last search), `search` (what the button does) and
+    `search_on(node)`, which goes on from a position with the strategy and the effort that the form shows.
     """
     problem = widgets.Combobox(value=problems[0], options=list(problems), description="puzzle", ensure_option=False)
     strategy = widgets.Dropdown(options=list(strategies), description="strategy")
     mode = widgets.ToggleButtons(options=["verified", "unverified"], style={"button_width": "auto"})
-    slider = widgets.IntSlider(value=effort, min=1, max=256, description="", continuous_update=False)
+    slider = widgets.IntSlider(value=effort or 1, min=1, max=_MOST, description="", continuous_update=False)
+    keep = widgets.ToggleButton(description="Keep beside", icon="columns", tooltip="Show the next tree beside this one")
     button = widgets.Button(description="Search", icon="search", button_style="primary")
     grow = widgets.Play(value=0, min=0, interval=100, show_repeat=False)
     said = widgets.Label()
 
-    def run_form(chosen: Any) -> Outcome:
+    def read_form() -> tuple[Algorithm, dict[str, Any]]:
         algorithm, name, parameters = strategies[strategy.value]
-        (outcome,) = run(task, [chosen], algorithm, policy, critic, mode=mode.value, seed=seed,
-                         parameters={**parameters, name: slider.value})  # fmt: skip
+        return algorithm, {**parameters, **({name: slider.value} if name else {})}
+
+    def run_form(chosen: Any) -> Outcome:
+        algorithm, parameters = read_form()
+        (outcome,) = run(task, [chosen], algorithm, policy, critic, mode=mode.value, seed=seed, parameters=parameters)
         outcome.tree.annotate(task, task.start(chosen))
         return outcome
 
-    def search(_: Any = None) -> Outcome | None:
+    def attempt(find: Callable[[], Outcome]) -> Outcome | None:
+        """A search whose complaints are said; nothing else happens then."""
+        button.disabled = True
         try:
-            chosen = parse(problem.value)
+            box.outcome = outcome = find()
         except ValueError as error:
             said.value = str(error)
             return None
-        button.disabled = True
-        try:
-            box.outcome = outcome = run_form(chosen)
         finally:
             button.disabled = False
         cost = outcome.cost
         said.value = (f"{outcome.outcome}: {outcome.answer or 'no answer'} ({mode.value}; {cost.sampled_tokens} tokens "
                       f"sampled, {cost.critic_calls} positions valued)")  # fmt: skip
-        _show(outcome)
         return outcome
 
-    def _show(outcome: Outcome) -> None:
-        last = len(outcome.tree.parent) - 1
+    def search(_: Any = None) -> Outcome | None:
+        outcome = attempt(lambda: run_form(parse(problem.value)))
+        if outcome is not None:
+            _show(outcome.tree)
+        return outcome
+
+    def go_on(node: int, name: str = "tree") -> Outcome | None:
+        """Search on from a node of the tree, or of the one beside ("other")."""
+
+        def find() -> Outcome:
+            tree = Tree.from_json(json.dumps(getattr(box.view, name)))
+            chosen, (algorithm, parameters) = tree.meta["problem"], read_form()
+            outcome = search_on(task, chosen, tree, node, algorithm, policy, critic, parameters=parameters,
+                                mode=mode.value, seed=seed)  # fmt: skip
+            outcome.tree.annotate(task, task.start(chosen))
+            return outcome
+
+        outcome = attempt(find)
+        if outcome is not None:
+            grow.playing = False
+            setattr(box.view, name, outcome.tree)
+            grow.max = grow.value = box.view.nodes - 1
+        return outcome
+
+    def _show(tree: Tree) -> None:
+        view, last = box.view, len(tree.parent) - 1
         grow.playing = False
-        box.view.selected, box.view.step = 0, 0
-        box.view.tree = outcome.tree
+        # what stands alone goes to the right; what stands there already stays
+        view.other = (view.other or view.tree) if keep.value else None
+        view.selected, view.step = 0, 0
+        view.tree = tree
+        if keep.value:  # two trees are played by the viewer, on their budget
+            grow.max = grow.value = last
+            view.budget = -1
+            return
         grow.interval = max(16, int(1000 * _GROWTH / (last + 1)))
         grow.value, grow.max = 0, last
         grow.playing = True
 
     def _name_effort(_: Any = None) -> None:
-        slider.description = strategies[strategy.value][1]
+        algorithm, name, parameters = strategies[strategy.value]
+        slider.description, slider.disabled = name or "one answer", not name
+        if name and not effort:
+            default = inspect.signature(algorithm).parameters[name].default
+            slider.value = min(_MOST, parameters.get(name, default))
 
     _name_effort()
     strategy.observe(_name_effort, "value")
     first = run_form(parse(problem.value))
-    controls = [widgets.HBox([problem, strategy, slider]), widgets.HBox([mode, button, grow, said])]
+    controls = [widgets.HBox([problem, strategy, slider]), widgets.HBox([mode, button, keep, grow, said])]
     box = widgets.VBox(controls)
-    box.view, box.outcome, box.search = TreeView(first.tree), first, search
+    box.view, box.outcome, box.search, box.search_on = TreeView(first.tree), first, search, go_on
+    box.view.on_search(go_on)
     box.children = (*controls, box.view)
     grow.max = grow.value = box.view.nodes - 1  # the link takes the view to where the player stands
     widgets.jslink((grow, "value"), (box.view, "step"))

@@ -1,7 +1,7 @@
 """Which nodes of a tree a still picture shows, and where: unfolding, rows and columns, and short words for nodes.
 
 A row for every leaf, a column for every depth, a node midway between its first and last child; the most followed lines
-are unfolded as far as the rows reach, the rest is counted. The viewer (`treeview.js`) follows the same rules. This
+are unfolded as far as the rows reach, the rest is counted. The viewer (`viewer/folds.js`) follows the same rules. This
 module does not know of SVG or colours.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from game24lab.search.tree import Tree
+from game24lab.treeview.timeline import count_passed
 
 CHILDREN = 8  # lines shown of a position before "+n more"
 WORDS = {"solved": "solved", "wrong": "wrong value", "illegal": "illegal line", "pruned": "pruned",
@@ -38,7 +39,7 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
 
     `measure` gives the width of a text, `gap` what lies between a column's labels and the next column's moves.
     """
-    depth, below = [0] * len(tree), [0] * len(tree)
+    depth, below, passed = [0] * len(tree), [0] * len(tree), count_passed(tree)
     children: list[list[int]] = [[] for _ in range(len(tree))]
     for node in range(1, len(tree)):
         depth[node] = depth[tree.parent[node]] + 1
@@ -46,9 +47,9 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
     for node in range(len(tree) - 1, 0, -1):
         below[tree.parent[node]] += below[node] + 1
     for siblings in children:
-        siblings.sort(key=lambda node: (-tree.followed[node], -(tree.prior[node] or 0.0), node))
-    line = _choose_line(tree, children)
-    shown = _unfold(tree, children, line, rows)
+        siblings.sort(key=lambda node: (-passed[node], -(tree.prior[node] or 0.0), node))
+    line = _choose_line(tree, children, passed)
+    shown = _unfold(children, line, passed, rows)
 
     nodes, chips, row, stack, used = [], [], {}, [0], 0
     labels, moves = [0.0] * (max(depth) + 2), [0.0] * (max(depth) + 2)
@@ -78,21 +79,23 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
     return Layout(nodes, chips, row, used, depth, x, moves, line, folded)
 
 
-def _choose_line(tree: Tree, children: Sequence[Sequence[int]]) -> list[int]:
+def _choose_line(tree: Tree, children: Sequence[Sequence[int]], passed: Sequence[int]) -> list[int]:
     if tree.events and tree.events[-1][0] == "stop" and tree.events[-1][1] > 0:
         return tree.path(tree.events[-1][1])
     path = [0]
-    while children[path[-1]] and tree.followed[children[path[-1]][0]]:
+    while children[path[-1]] and passed[children[path[-1]][0]]:
         path.append(children[path[-1]][0])
     return path
 
 
-def _unfold(tree: Tree, children: Sequence[Sequence[int]], line: Sequence[int], rows: int) -> dict[int, list[int]]:
+def _unfold(
+    children: Sequence[Sequence[int]], line: Sequence[int], passed: Sequence[int], rows: int
+) -> dict[int, list[int]]:
     """The open nodes with the children they show, the most followed first, until the rows are used up."""
     shown: dict[int, list[int]] = {}
     waiting, used = {0}, 1
     while waiting:
-        best = max(waiting, key=lambda node: (node in line, tree.followed[node], -node))
+        best = max(waiting, key=lambda node: (node in line, passed[node], -node))
         waiting.remove(best)
         few = children[best]
         if len(few) > CHILDREN + 1:  # folding one alone would save no row

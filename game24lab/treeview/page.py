@@ -1,6 +1,6 @@
-"""A search tree as one HTML file that opens offline, from anywhere, and runs nothing but the viewer.
+"""A search tree, or two side by side, as one HTML file that opens offline and runs nothing but the viewer.
 
-The page holds the tree as JSON and the source of `treeview.js`, imports that from a blob: URL and gives it a stub in
+The page holds the trees as JSON and the source of the viewer, imports that from a blob: URL and gives it a stub in
 place of the notebook's model. Its content policy admits the one inline script by hash, the module, and no connection at
 all. This module does not know how a tree is drawn.
 """
@@ -12,6 +12,7 @@ import hashlib
 import html
 import json
 import os
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -20,8 +21,15 @@ from typing import Any
 from game24lab.search.tree import Tree
 from game24lab.treeview.layout import tidy
 
-# What the colour of a node can show; the viewer has the same names.
-COLOURS = {"value": "critic's value", "mean": "mean value Q", "truth": "truth", "visits": "visits", "prior": "prior"}
+# What the colour and the size of a node and the width of an edge can show; the viewer has the same names.
+COLOURS = {"value": "critic's value", "mean": "mean value Q", "truth": "truth", "visits": "visits", "prior": "prior",
+           "depth": "depth"}  # fmt: skip
+SIZES = {"visits": "visits", "tokens": "tokens"}  # tokens sampled for a node and all below it
+EDGES = {"visits": "visits", "prior": "prior"}
+_LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
+
+# The files of the viewer in the order in which they are joined: each imports from those before it alone.
+PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "pane", "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -83,11 +91,12 @@ def as_json(tree: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
     return json.loads(as_tree(tree).to_json().encode("utf-8", "replace"))
 
 
-def check_colour(colour: str) -> str:
-    """The colour scheme itself; ValueError for a name that the viewer does not know."""
-    if colour not in COLOURS:
-        raise ValueError(f"colour {colour!r}: one of {', '.join(COLOURS)} is accepted")
-    return colour
+def check_look(**look: str) -> dict[str, str]:
+    """What `colour`, `size` and `edge` are to show, as given; ValueError for a name that the viewer does not know."""
+    for name, shown in look.items():
+        if shown not in _LOOK[name]:
+            raise ValueError(f"{name} {shown!r}: one of {', '.join(_LOOK[name])} is accepted")
+    return look
 
 
 def name_problem(meta: Mapping[str, Any]) -> str:
@@ -97,17 +106,42 @@ def name_problem(meta: Mapping[str, Any]) -> str:
 
 
 def read_module() -> str:
-    """The source of the viewer, the one that the widget uses too."""
-    return resources.files("game24lab.treeview").joinpath("treeview.js").read_text(encoding="utf-8")
+    """The source of the viewer as one ES module, the one that the widget uses too.
+
+    Its files are ES modules themselves; joined in the order of PARTS they need no imports and exports of each other.
+    """
+    folder = resources.files("game24lab.treeview").joinpath("viewer")
+    text = "\n".join(folder.joinpath(f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
+    text = re.sub(r'(?m)^import \{[^}]*\} from "\./\w+\.js";\n', "", text)
+    return re.sub(r"(?m)^export (?=(?:const|function|class) )", "", text)
 
 
-def make_html(tree: Tree | Mapping[str, Any] | str, *, colour: str = "value", selected: int = 0) -> str:
-    """The page as text. `colour` is one of COLOURS, `selected` the node that the inspector shows first."""
+def make_html(
+    tree: Tree | Mapping[str, Any] | str,
+    other: Tree | Mapping[str, Any] | str | None = None,
+    *,
+    colour: str = "value",
+    size: str = "visits",
+    edge: str = "visits",
+    selected: int = 0,
+    budget: int | None = None,
+) -> str:
+    """The page as text.
+
+    Args:
+        other: a second tree, drawn beside the first; one slider moves both to the same number of sampled tokens.
+        colour, size, edge: what nodes and edges show, of COLOURS, SIZES and EDGES.
+        selected: the node that the inspector shows first, -1 for none.
+        budget: tokens at which the slider of two trees stands at first; None: at the end.
+    """
     tree = as_tree(tree)
     if not -1 <= selected < len(tree):
         raise ValueError(f"selected {selected!r}: a node from 0 to {len(tree) - 1}, or -1 for none, is accepted")
-    state = {"tree": as_json(tree), "selected": selected, "step": len(tree) - 1,
-             "colour": check_colour(colour), "height": 0}  # fmt: skip
+    if budget is not None and (type(budget) is not int or budget < 0 or other is None):
+        raise ValueError(f"budget {budget!r}: a number of sampled tokens from 0, for two trees, is accepted")
+    state = {"tree": as_json(tree), "other": {} if other is None else as_json(other), "selected": selected,
+             "selected_other": 0, "step": len(tree) - 1, "budget": -1 if budget is None else budget, "links": True,
+             "height": 0, "searchable": False, **check_look(colour=colour, size=size, edge=edge)}  # fmt: skip
     return _PAGE.format(
         script=_SCRIPT, script_hash=_hash(_SCRIPT), style=_STYLE, style_hash=_hash(_STYLE),
         title=html.escape(f"{name_problem(tree.meta)} - search tree"), state=_inline(state),
@@ -116,10 +150,16 @@ def make_html(tree: Tree | Mapping[str, Any] | str, *, colour: str = "value", se
 
 
 def write_html(
-    tree: Tree | Mapping[str, Any] | str, path: str | Path, *, colour: str = "value", selected: int = 0
+    tree: Tree | Mapping[str, Any] | str,
+    path: str | Path,
+    other: Tree | Mapping[str, Any] | str | None = None,
+    **options: Any,
 ) -> Path:
-    """Write the page and return its path. The file appears whole or not at all; OSError where it cannot be written."""
-    path, text = Path(path), make_html(tree, colour=colour, selected=selected)
+    """Write the page (see make_html) and return its path.
+
+    The file appears whole or not at all; OSError where it cannot be written.
+    """
+    path, text = Path(path), make_html(tree, other, **options)
     half = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         half.write_text(text, encoding="utf-8")

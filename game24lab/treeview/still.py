@@ -1,6 +1,6 @@
-"""A search tree as one static SVG: for the PDF, the README, and places where no viewer runs.
+"""A search tree, or two beside each other, as one static SVG: for the PDF, the README, and places where no viewer runs.
 
-It looks like the viewer's first screen in its light theme; the colours are those of `treeview.js`. Text of models
+It looks like the viewer's first screen in its light theme; the colours are those of `viewer/palette.js`. Text of models
 stands in escaped text elements only. This module does not know of the Game of 24, of browsers or of reports.
 """
 
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from game24lab.search.tree import Tree
-from game24lab.treeview.layout import WORDS, Layout, lay_out, name, name_move
-from game24lab.treeview.page import COLOURS, as_tree, check_colour, name_problem
+from game24lab.treeview.layout import WORDS, Layout, lay_out, name, name_move, tidy
+from game24lab.treeview.page import COLOURS, EDGES, SIZES, as_tree, check_look, name_problem
+from game24lab.treeview.timeline import count_passed, find_moment, play
 
 FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32
@@ -25,41 +28,98 @@ _DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
 _RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What a picture shows, and what it shows it by: for each node how often it was passed, and tokens at and below."""
+
+    colour: str
+    size: str
+    edge: str
+    visits: list[int]
+    passed: list[int]
+    spent: list[int]
+    prunes: bool
+
+
 def draw_svg(
     tree: Tree | Mapping[str, Any] | str,
     *,
     colour: str = "value",
+    size: str = "visits",
+    edge: str = "visits",
     rows: int = ROWS,
     legend: bool = True,
     font: str = FONT,
+    budget: int | None = None,
 ) -> str:
     """The tree as SVG text on white ground.
 
-    `colour` is one of page.COLOURS, `rows` about how many rows are unfolded; the committed line is always whole.
-    Raises ValueError for an unknown colour, fewer than one row, or what is no tree.
+    Args:
+        colour, size, edge: what nodes and edges show, of page.COLOURS, page.SIZES and page.EDGES.
+        rows: about how many rows are unfolded; the committed line is always whole.
+        budget: draw the tree as it was when at most so many tokens had been sampled; None: at the end.
+
+    Raises ValueError for an unknown name, fewer than one row, a negative budget, or what is no tree.
     """
-    tree, colour = as_tree(tree), check_colour(colour)
+    tree, _ = as_tree(tree), check_look(colour=colour, size=size, edge=edge)
     if type(rows) is not int or rows < 1:
         raise ValueError(f"rows {rows!r}: a number from 1 is accepted")
-    layout = lay_out(tree, rows, _measure, _GAP)
+    if budget is not None:
+        tree = play(tree, find_moment(tree, budget).end)
+    look, layout = _weigh(tree, colour, size, edge), lay_out(tree, rows, _measure, _GAP)
     edges = sorted(layout.nodes[1:], key=lambda node: node in layout.line)  # the committed line on top
-    parts = [_draw_edge(tree, layout, node) for node in edges]
+    parts = [_draw_edge(tree, layout, node, look) for node in edges]
     for node in layout.nodes:
-        parts += _draw_node(tree, layout, node, colour)
+        parts += _draw_node(tree, layout, node, look)
     for node, row, count in layout.chips:
         parts.append(_write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED))
     width = max(_x(layout, node) + 64 + _measure(name(tree, node)) for node in layout.nodes) + _MARGIN
     height = _y(layout.rows - 1) + _MARGIN
     if legend:
-        words, wide = _draw_legend(tree, colour, height)
+        words, wide = _draw_legend(tree, look, height)
         parts += words
         width, height = max(width, wide), height + 24
-    title = html.escape(f"Search tree of {name_problem(tree.meta)}: {len(tree)} nodes")
+    return _frame(f"Search tree of {name_problem(tree.meta)}: {len(tree)} nodes", width, height, parts, font)
+
+
+def draw_pair(
+    tree: Tree | Mapping[str, Any] | str,
+    other: Tree | Mapping[str, Any] | str,
+    *,
+    budget: int | None = None,
+    font: str = FONT,
+    **options: Any,
+) -> str:
+    """Two trees beside each other, each as it was at the same number of sampled tokens; options as for draw_svg."""
+    trees, parts, x, tall = (as_tree(tree), as_tree(other)), [], 0.0, 0.0
+    for one in trees:
+        then = one if budget is None else play(one, find_moment(one, budget).end)
+        picture = draw_svg(then, font=font, **options)
+        wide, high = (float(re.search(rf' {side}="(\d+)"', picture)[1]) for side in ("width", "height"))
+        strategy = tidy(str(one.meta.get("strategy", "")), 40)
+        tokens = f"{then.sampled:,} of {one.sampled:,} tokens"
+        parts += [_write(strategy, x + _MARGIN, 16, _INK, bold=True),
+                  _write(tokens, x + _MARGIN + 14 + _measure(strategy), 16, _MUTED),
+                  f'<g transform="translate({x:.1f} 26)">{picture}</g>']  # fmt: skip
+        x, tall = x + wide + _MARGIN, max(tall, high + 26)
+    problems = ", ".join(dict.fromkeys(name_problem(one.meta) for one in trees))
+    return _frame(f"Two search trees of {problems}", x - _MARGIN, tall, parts, font)
+
+
+def _frame(title: str, width: float, height: float, parts: Sequence[str], font: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" role="img" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{html.escape(font)}"><title>{title}</title>'
+        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{html.escape(font)}"><title>{html.escape(title)}</title>'
         f'<rect width="100%" height="100%" fill="{_PAPER}"/>{"".join(parts)}</svg>'
     )
+
+
+def _weigh(tree: Tree, colour: str, size: str, edge: str) -> _Look:
+    passed, spent = count_passed(tree), list(tree.tokens)
+    for node in range(len(tree) - 1, 0, -1):
+        spent[tree.parent[node]] += spent[node]
+    visits = tree.visits if any(tree.visits) else passed  # beams, particles and samples count no visits
+    return _Look(colour, size, edge, visits, passed, spent, "pruned" in tree.status)
 
 
 def _x(layout: Layout, node: int) -> float:
@@ -70,32 +130,36 @@ def _y(row: float) -> float:
     return _MARGIN + row * _ROW
 
 
-def _radius(tree: Tree, node: int) -> float:
-    return 3.4 + 6.5 * math.sqrt(tree.visits[node] / max(1, tree.visits[0])) if tree.visits[node] else 2.8
+def _radius(node: int, look: _Look) -> float:
+    shown = look.spent if look.size == "tokens" else look.visits
+    return 3.4 + 6.5 * math.sqrt(min(1.0, shown[node] / max(1, shown[0]))) if shown[node] else 2.8
 
 
-def _draw_edge(tree: Tree, layout: Layout, node: int) -> str:
+def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
     parent = tree.parent[node]
-    x0 = _x(layout, parent) + _radius(tree, parent) + 12 + _measure(name(tree, parent))
+    x0 = _x(layout, parent) + _radius(parent, look) + 12 + _measure(name(tree, parent))
     x1, y0, y1 = _x(layout, node), _y(layout.row[parent]), _y(layout.row[node])
     turn = max(x0 + 10, x1 - layout.moves[layout.depth[node]] - 20)
-    middle, width = (x0 + turn) / 2, 0.9 + 4.5 * math.sqrt(tree.followed[node] / max(1, tree.visits[0]))
+    by_prior = min(1.0, max(0.0, tree.prior[node] or 0.0))
+    strength = by_prior if look.edge == "prior" else min(1.0, look.passed[node] / max(1, look.visits[0]))
+    middle, width = (x0 + turn) / 2, 0.9 + 4.5 * math.sqrt(strength)
     return (
         f'<path d="M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {turn:.1f} {y1:.1f}H{x1:.1f}" '
         f'fill="none" stroke="{_PATH if node in layout.line else _EDGE}" stroke-width="{width:.2f}"/>'
     )
 
 
-def _draw_node(tree: Tree, layout: Layout, node: int, colour: str) -> list[str]:
-    x, y, r, principal = _x(layout, node), _y(layout.row[node]), _radius(tree, node), node in layout.line
+def _draw_node(tree: Tree, layout: Layout, node: int, look: _Look) -> list[str]:
+    x, y, r, principal = _x(layout, node), _y(layout.row[node]), _radius(node, look), node in layout.line
     parts, label, move = [], name(tree, node), name_move(tree.line[node])
     if move:
         left, wide = x - r - 12 - _measure(move), _measure(move) + 6
         parts.append(f'<rect x="{left:.1f}" y="{y - 7:.1f}" width="{wide:.1f}" height="14" fill="{_PAPER}"/>')
         parts.append(_write(move, x - r - 9, y, _INK if principal else _MUTED, anchor="end"))
-    dead = colour == "truth" and tree.truth[node] is False
-    parts.append(_draw_shape(tree.status[node], x, y, r, _fill(tree, node, colour), dead))
-    faint = tree.visits[0] and not tree.visits[node] and tree.status[node] != "solved"
+    dead = look.colour == "truth" and tree.truth[node] is False
+    kept = look.prunes and node and look.passed[node] and tree.status[node] == "open"
+    parts.append(_draw_shape("kept" if kept else tree.status[node], x, y, r, _fill(tree, layout, node, look), dead))
+    faint = look.visits[0] and not look.visits[node] and tree.status[node] != "solved"
     parts.append(_write(label, x + r + 6, y, _MUTED if faint else _INK, bold=principal))
     after = x + r + 14 + _measure(label)
     if node in layout.below:
@@ -106,7 +170,7 @@ def _draw_node(tree: Tree, layout: Layout, node: int, colour: str) -> list[str]:
 
 
 def _draw_shape(status: str, x: float, y: float, r: float, fill: str, dead: bool = False) -> str:
-    """Star, circle with a cross, cross, dashed circle, square, circle: the status is readable without colour."""
+    """Star, cross, square, circle with a cross, with a ring, dashed or plain: the status is readable without colour."""
     paint = f'fill="{fill}" stroke="#747b88" stroke-width="0.9"'
     if dead:
         paint = f'fill="{_PAPER}" stroke="{fill}" stroke-width="1.8"'
@@ -121,6 +185,8 @@ def _draw_shape(status: str, x: float, y: float, r: float, fill: str, dead: bool
     if status == "pruned":
         paint = f'fill="{_PAPER}" stroke="{_INK}" stroke-width="0.9" stroke-dasharray="2.5 2.5"'
     r = max(r, 4.2) if status == "wrong" else r
+    if status == "kept":
+        paint += f'/><circle cx="{x:.1f}" cy="{y:.1f}" r="{r + 2.2:.1f}" fill="none" stroke="{_INK}" stroke-width="0.9"'
     circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" {paint}/>'
     return circle + (_cross(x, y, r * 0.5, fill if dead else _contrast(fill)) if status == "wrong" else "")
 
@@ -130,35 +196,41 @@ def _cross(x: float, y: float, r: float, colour: str) -> str:
     return f'<path d="{strokes}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
 
 
-def _draw_legend(tree: Tree, colour: str, y: float) -> tuple[list[str], float]:
-    parts, x = [], _MARGIN
+def _draw_legend(tree: Tree, look: _Look, y: float) -> tuple[list[str], float]:
+    parts, x, colour = [], _MARGIN, look.colour
     entries = [("alive", "open", _ALIVE, False), ("dead", "open", _DEAD, True)] if colour == "truth" else []
     if colour != "truth":
-        low, high = {"visits": ("0", str(tree.visits[0])), "prior": ("0", "1")}.get(colour, ("−1", "+1"))
+        deepest = str(max(len(tree.path(node)) for node in range(len(tree))) - 1)
+        ends = {"visits": ("0", str(look.visits[0])), "prior": ("0", "1"), "depth": ("0", deepest)}
+        low, high = ends.get(colour, ("−1", "+1"))
         words = f"{COLOURS[colour]}  {low}"
         parts.append(_write(words, x, y, _MUTED))
         x += _measure(words) + 6
         for k in range(24):
-            shade = _mix(_RISING if colour in ("visits", "prior") else _DIVERGING, k / 23)
+            shade = _mix(_DIVERGING if colour in ("value", "mean") else _RISING, k / 23)
             parts.append(f'<rect x="{x + 3 * k:.1f}" y="{y - 4:.1f}" width="3.2" height="8" fill="{shade}"/>')
         parts.append(_write(high, x + 78, y, _MUTED))
         x += 100 + _measure(high)
+    entries += [("kept", "kept", _UNKNOWN, False)] if look.prunes else []
     entries += [(words, status, _UNKNOWN, False) for status, words in WORDS.items() if status in tree.status]
     for words, status, fill, dead in entries:
         parts += [_draw_shape(status, x + 5, y, 4.2, fill, dead), _write(words, x + 17, y, _MUTED)]
         x += 36 + _measure(words)
     parts.append(f'<path d="M{x:.1f} {y:.1f}h18" stroke="{_PATH}" stroke-width="3"/>')
-    for words in ("principal line", "size: visits"):
+    for words in ("principal line", f"size: {SIZES[look.size]}", f"width: {EDGES[look.edge]}"):
         parts.append(_write(words, x + 24, y, _MUTED))
         x += 18 + _measure(words)
     return parts, x + 24 + _MARGIN
 
 
-def _fill(tree: Tree, node: int, colour: str) -> str:
+def _fill(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
+    colour = look.colour
     if colour == "truth":
         return _UNKNOWN if tree.truth[node] is None else _ALIVE if tree.truth[node] else _DEAD
     if colour == "visits":
-        return _mix(_RISING, math.log1p(tree.visits[node]) / math.log1p(max(1, tree.visits[0])))
+        return _mix(_RISING, math.log1p(look.visits[node]) / math.log1p(max(1, look.visits[0])))
+    if colour == "depth":
+        return _mix(_RISING, layout.depth[node] / max(1, *layout.depth))
     if colour == "prior":
         return _UNKNOWN if tree.prior[node] is None else _mix(_RISING, math.sqrt(max(0.0, tree.prior[node])))
     mean = tree.total[node] / tree.visits[node] if tree.visits[node] else None

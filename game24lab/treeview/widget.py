@@ -1,21 +1,20 @@
 """The tree viewer as a notebook widget: JupyterLab, VS Code, Colab and every other front end that anywidget reaches.
 
-The tree travels to the browser once, as a whole, whenever `tree` is set; the replay runs there. Where no front end
+A tree travels to the browser once, as a whole, whenever it is set; the replay runs there. Where no front end
 takes the widget, its output shows the still picture. This module does not know how a tree is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anywidget
 import traitlets
 
 from game24lab.search.tree import Tree
-from game24lab.treeview.page import as_json, as_tree, check_colour, name_problem
-from game24lab.treeview.still import draw_svg
+from game24lab.treeview.page import as_json, as_tree, check_look, name_problem, read_module
+from game24lab.treeview.still import draw_pair, draw_svg
 
 
 class _TreeTrait(traitlets.TraitType):
@@ -25,52 +24,94 @@ class _TreeTrait(traitlets.TraitType):
     info_text = "a Tree, its JSON text or object"
 
     def validate(self, obj: Any, value: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
+        if self.metadata.get("may_lack") and (value is None or value == {}):
+            return {}
         return as_json(value)  # a copy: a tree that grows on is a new value
 
 
 class TreeView(anywidget.AnyWidget):
-    """A search tree to look at: `TreeView(tree)`.
+    """A search tree to look at, `TreeView(tree)`, or two side by side, `TreeView(tree, other)`.
 
-    `selected` is the node under inspection (-1: none) and `step` where the replay stands (node `step` has just
-    appeared; the last node: the search is over); both can be read, set and observed. `colour` is one of page.COLOURS,
-    `height` in pixels. Setting `tree` to one that has grown keeps pan, zoom, folds and selection, and a replay that
-    stood at the end follows it. Raises ValueError for an unknown colour, a node or a step that is not there.
+    All of these can be read, set and observed:
+
+    selected, selected_other: the node under inspection in each tree, -1 for none.
+    step: where the replay stands; node `step` of `tree` has just appeared, the last node: the search is over.
+    budget: two trees: how many tokens each may have sampled where the replay stands, -1: as many as they did.
+    colour, size, edge: what nodes and edges show, of page.COLOURS, page.SIZES and page.EDGES.
+    links: whether all equal positions are linked, or those of the selected node alone.
+    height: in pixels.
+
+    Setting `tree` to one that has grown keeps pan, zoom, folds and selection, and a replay that stood at the end
+    follows it; setting `other` to None leaves one tree. Raises ValueError for a name that is not known, a node or a
+    step that is not there.
     """
 
-    _esm = Path(__file__).with_name("treeview.js")
+    _esm = read_module()
 
     tree = _TreeTrait().tag(sync=True)
+    other = _TreeTrait().tag(sync=True, may_lack=True)
     selected = traitlets.Int(0).tag(sync=True)
+    selected_other = traitlets.Int(0).tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
+    budget = traitlets.Int(-1).tag(sync=True)
     colour = traitlets.Unicode("value").tag(sync=True)
+    size = traitlets.Unicode("visits").tag(sync=True)
+    edge = traitlets.Unicode("visits").tag(sync=True)
+    links = traitlets.Bool(True).tag(sync=True)
     height = traitlets.Int(560).tag(sync=True)
+    searchable = traitlets.Bool(False).tag(sync=True)  # see on_search
 
-    def __init__(self, tree: Tree | Mapping[str, Any] | str, **traits: Any) -> None:
+    def __init__(
+        self,
+        tree: Tree | Mapping[str, Any] | str,
+        other: Tree | Mapping[str, Any] | str | None = None,
+        **traits: Any,
+    ) -> None:
         tree = as_tree(tree)
-        super().__init__(**{"tree": tree, "step": len(tree) - 1, **traits})
+        super().__init__(**{"tree": tree, "other": other, "step": len(tree) - 1, **traits})
+
+    def on_search(self, call: Callable[[int, str], Any]) -> None:
+        """Offer "search on from here" in the inspector: `call(node, name)`, the name "tree" or "other"."""
+
+        def read(_: Any, message: Any, __: Any) -> None:
+            message = message if isinstance(message, Mapping) else {}
+            node, name = message.get("node"), message.get("name")
+            known = name in ("tree", "other") and type(node) is int
+            if message.get("kind") == "search on" and known and 0 <= node < self._count(name):
+                call(node, name)
+
+        self.on_msg(read)
+        self.searchable = True
 
     @property
     def nodes(self) -> int:
         """How many nodes the tree has."""
-        return len(self.tree["parent"])
+        return self._count("tree")
 
-    @traitlets.validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        return self._check_node("selected", proposal["value"], -1)
+    def _count(self, name: str) -> int:
+        return len(getattr(self, name).get("parent", ()))
 
-    @traitlets.validate("step")
-    def _check_step(self, proposal: Any) -> int:
-        return self._check_node("step", proposal["value"], 0)
-
-    def _check_node(self, name: str, value: int, least: int) -> int:
-        if not least <= value < self.nodes:
-            none = ", or -1 for none," if least < 0 else ""
-            raise ValueError(f"{name} {value}: a node from 0 to {self.nodes - 1}{none} is accepted")
+    @traitlets.validate("selected", "selected_other", "step")
+    def _check_node(self, proposal: Any) -> int:
+        name, value = proposal["trait"].name, proposal["value"]
+        nodes = self._count("other" if name == "selected_other" else "tree")
+        none = ", or -1 for none," * (name != "step")
+        if name == "selected_other" and not nodes:
+            return value  # there is nothing to select, and it is not shown
+        if not (0 if name == "step" else -1) <= value < nodes:
+            raise ValueError(f"{name} {value}: a node from 0 to {nodes - 1}{none} is accepted")
         return value
 
-    @traitlets.validate("colour")
-    def _check_colour(self, proposal: Any) -> str:
-        return check_colour(proposal["value"])
+    @traitlets.validate("budget")
+    def _check_budget(self, proposal: Any) -> int:
+        if proposal["value"] < -1:
+            raise ValueError(f"budget {proposal['value']}: a number of tokens from 0, or -1 for all, is accepted")
+        return proposal["value"]
+
+    @traitlets.validate("colour", "size", "edge")
+    def _check_look(self, proposal: Any) -> str:
+        check_look(**{proposal["trait"].name: proposal["value"]})
+        return proposal["value"]
 
     @traitlets.validate("height")
     def _check_height(self, proposal: Any) -> int:
@@ -86,13 +127,22 @@ class TreeView(anywidget.AnyWidget):
                 self.step = self.nodes - 1
             self.selected = min(self.selected, self.nodes - 1)
 
+    @traitlets.observe("other")
+    def _follow_other(self, change: Any) -> None:
+        with self.hold_sync():
+            self.budget = -1 if not (change["old"] and change["new"]) else self.budget
+            self.selected_other = min(self.selected_other, max(0, self._count("other") - 1))
+
     def __repr__(self) -> str:
         meta = self.tree["meta"]
         facts = " ".join(str(meta[key]) for key in ("strategy", "mode") if meta.get(key))
-        return f"TreeView of {name_problem(meta)} ({self.nodes} nodes{', ' * bool(facts)}{facts})"
+        beside = f" beside one of {self._count('other')}" * bool(self.other)
+        return f"TreeView of {name_problem(meta)} ({self.nodes} nodes{', ' * bool(facts)}{facts}){beside}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["image/svg+xml"] = draw_svg(self.tree, colour=self.colour)
+            look = {"colour": self.colour, "size": self.size, "edge": self.edge}
+            picture = draw_pair(self.tree, self.other, **look) if self.other else draw_svg(self.tree, **look)
+            bundle[0]["image/svg+xml"] = picture
         return bundle

@@ -1,0 +1,114 @@
+/**
+ * The words around the picture: the legend, the timeline's account of a moment, and all that is known of one node.
+ */
+
+import { COLOURS, EDGES, SIZES, STEPS } from "./palette.js";
+import { paintNode } from "./painter.js";
+import { STATUS_WORDS } from "./replay.js";
+import { count, h, QUIET, signed, tidy, typeset } from "./words.js";
+
+/** A little drawing of 14 pixels' height. */
+export function swatch(width, draw) {
+  const dpr = globalThis.devicePixelRatio || 1;
+  const canvas = h("canvas", { width: width * dpr, height: 14 * dpr, "aria-hidden": "true" });
+  const ctx = canvas.getContext("2d");
+  Object.assign(canvas.style, { width: `${width}px`, height: "14px" });
+  ctx.scale(dpr, dpr);
+  draw(ctx);
+  return canvas;
+}
+
+/** The legend: what colour, size and width show, and the marks that these trees have. */
+export function explain({ theme, trees, look, fills }) {
+  const any = (holds) => trees.some((tree) => tree.status.some((status, node) => holds(tree, node, status)));
+  const entry = (words, width, draw) => h("span", {}, swatch(width, draw), words);
+  const dot = (words, status, fill, hollow) =>
+    entry(words, 15, (ctx) => paintNode(ctx, theme, status, 7.5, 7, status === "solved" ? 3.4 : 4.5, fill, hollow));
+  const entries = [];
+  if (look.colour === "truth") {
+    entries.push(dot("alive: solvable", "open", theme.alive), dot("dead: out of reach", "open", theme.dead, true));
+    if (any((tree, node, status) => tree.truth[node] == null && status !== "illegal"))
+      entries.push(dot("unknown", "open", theme.unknown));
+  } else {
+    const most = (list) => count(Math.max(...trees.map(list)));
+    const ends = { visits: ["0", most((tree) => (tree.counted ? tree.visits : tree.followed)[0])], prior: ["0", "1"],
+      depth: ["0", most((tree) => tree.deepest)] };
+    const [low, high] = ends[look.colour] ?? ["−1", "+1"], shown = fills.slice(0, STEPS + 1);
+    const bar = swatch(88, (ctx) => shown.forEach((fill, k) => {
+      ctx.fillStyle = fill; ctx.fillRect((k * 88) / (STEPS + 1), 3, 4, 8);
+    }));
+    entries.push(h("span", {}, `${COLOURS[look.colour]}  ${low}`, bar, high));
+  }
+  if (trees.some((tree) => tree.prunes)) entries.push(dot("kept", "kept", theme.unknown));
+  for (const [status, words] of Object.entries(STATUS_WORDS))
+    if (trees.some((tree) => tree.status.includes(status))) entries.push(dot(words, status, theme.unknown));
+  const sizes = [[3, 2.2], [11, 4], [22.5, 6]];
+  entries.push(entry(`size: ${SIZES[look.size]}`, 30, (ctx) =>
+    sizes.forEach(([x, r]) => paintNode(ctx, theme, "open", x, 7, r, theme.unknown))));
+  entries.push(entry(`width: ${EDGES[look.edge]}`, 22, (ctx) => {
+    ctx.fillStyle = theme.edge;
+    ctx.beginPath(); ctx.moveTo(0, 7); ctx.lineTo(22, 3.5); ctx.lineTo(22, 10.5); ctx.fill();
+  }));
+  entries.push(entry("principal line", 20, (ctx) => { ctx.fillStyle = theme.path; ctx.fillRect(0, 5.5, 20, 3); }));
+  if (any((tree, node) => tree.same[node] != null)) entries.push(h("span", {}, "≡ same position as an earlier node"));
+  return entries;
+}
+
+/** What the present moment of the replay did, in a few words. */
+export function tell(tree, now) {
+  if (now.end) return "the end";
+  const nodes = [...now.delta.keys()], some = nodes.length, value = some === 1 ? tree.valueAt(nodes[0], now) : null;
+  const deepest = nodes.reduce((a, b) => (tree.depth[b] > tree.depth[a] ? b : a)), [, gain] = now.delta.get(deepest);
+  const words = { select: `select, ${count(tree.depth[deepest])} deep`, expand: `expand ${count(some)}`,
+    evaluate: value == null ? `evaluate ${count(some)}` : `evaluate ${signed(value)}`,
+    backup: `back up ${signed(gain)}`,
+    prune: `prune ${count(some)}`, stop: "stop" };
+  return words[now.kind];
+}
+
+/** The inspector: everything known of the selected node at this moment; `searchOn` is offered where it is given. */
+export function describe(pane, searchOn) {
+  const { tree, selected: node } = pane, now = tree.at(pane.at);
+  if (node < 0 || node > now.step) return [h("div", { class: "sub" }, "Click a node to read it.")];
+  const u = tree.bonus(node, now), status = tree.statusAt(node, now);
+  const [more, gain] = (!now.end && now.delta.get(node)) || [0, 0];
+  const maybe = (x, write = signed) => (x == null ? "–" : write(x));
+  const change = (x, write) => (x ? ` (${write(x)} just now)` : "");
+  const facts = { Verdict: STATUS_WORDS[status] ?? status,
+    Truth: tree.truth[node] == null ? null : tree.truth[node] ? "alive" : "dead",
+    "Critic's value": maybe(tree.valueAt(node, now)), "Mean value Q": maybe(tree.q(node, now)),
+    "Bonus U": u == null ? null : u.toFixed(2),
+    "Sum W": now.N[node] ? signed(now.W[node]) + change(gain, signed) : null,
+    "Visits N": tree.counted ? count(now.N[node]) + change(more, (x) => `+${x}`) : null,
+    [tree.counted ? "Line followed n" : "Gone on from"]: count(now.n[node]),
+    "Prior P": maybe(tree.prior[node], (p) => `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`),
+    "Log-probability": maybe(tree.logprob[node]), Tokens: count(tree.tokens[node]),
+    "Tokens here and below": count(now.spent[node]), Node: `${node}, depth ${tree.depth[node]}` };
+  const parts = [h("h3", { dir: "auto" }, tree.labelOf(node)),
+    h("div", { class: "sub", dir: "auto" }, typeset(tidy(tree.expression[node], 400)) || (node ? "" : "the start"))];
+  const add = (title, ...elements) => parts.push(h("h4", {}, title), ...elements);
+  if (searchOn && (status === "open" || status === "kept" || status === "pruned"))
+    parts.push(h("button", { class: "on", click: () => searchOn(node), ...QUIET }, "Search on from here"));
+  if (tree.line[node]) add("Line as sampled", h("pre", { dir: "auto" }, tree.line[node].slice(0, 20000)));
+  if (tree.reason[node]) add("Why not", h("div", { class: "sub", dir: "auto" }, tidy(tree.reason[node], 400)));
+  const known = Object.entries(facts).filter(([, value]) => value != null);
+  parts.push(h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+
+  const jump = (i, ...cells) =>
+    h("button", { class: "move", click: () => pane.select(i), title: tidy(tree.line[i], 200), ...QUIET }, ...cells);
+  const kids = tree.childrenOf(node).filter((child) => child <= now.step);
+  const most = kids.reduce((a, child) => Math.max(a, now.n[child]), 1);
+  const share = (part) => {
+    const fill = h("div");
+    fill.style.width = `${100 * part}%`;
+    return h("div", { class: "share" }, fill);
+  };
+  if (kids.length) add(`Lines from here (${kids.length})`, ...kids.slice(0, 40).map((i) =>
+    jump(i, h("span", {}, tree.moveOf(i) || tree.labelOf(i)), share(now.n[i] / most), h("span", {}, count(now.n[i])))));
+  const equal = [];
+  for (let i = 0; i <= now.step && equal.length < 8; i++)
+    if (i !== node && tree.first(i) === tree.first(node)) equal.push(i);
+  const title = (i) => h("span", { class: "wide" }, `node ${i}:  ${tree.moveOf(i) || "start"}`);
+  if (equal.length) add("Same position", ...equal.map((i) => jump(i, title(i))));
+  return parts;
+}

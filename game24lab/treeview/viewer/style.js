@@ -1,0 +1,73 @@
+/**
+ * The look of everything around the canvas; it holds inside the viewer's shadow root only.
+ */
+
+import { FONT, MONO } from "./palette.js";
+
+export const STYLE = `
+:host { display: block; height: 100%; }
+* { box-sizing: border-box; }
+.view { display: flex; flex-direction: column; height: 100%; min-height: 260px;
+  background: var(--bg); color: var(--ink);
+  border: 1px solid var(--line); border-radius: 8px; overflow: hidden; container-type: inline-size;
+  font: 13px/1.45 ${FONT}; font-variant-numeric: tabular-nums; }
+.bar { display: flex; align-items: center; gap: 8px; padding: 7px 12px; flex-wrap: wrap; }
+.top { border-bottom: 1px solid var(--line); }
+.title { flex: 1 1 180px; min-width: 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
+  color: var(--muted); }
+.title b { color: var(--ink); font-size: 15px; font-weight: 650; margin-right: 8px; }
+.main { display: flex; flex: 1; min-height: 0; }
+.stages { display: flex; flex: 1; min-width: 0; min-height: 0; }
+.pane { display: flex; flex-direction: column; flex: 1; min-width: 0; min-height: 0; }
+.pane + .pane { border-left: 1px solid var(--line); }
+.caption { display: none; padding: 5px 12px; color: var(--muted); font-size: 12px; white-space: nowrap;
+  overflow: hidden; text-overflow: ellipsis; border-bottom: 1px solid var(--line); }
+.caption b { color: var(--ink); font-weight: 650; margin-right: 8px; }
+.pair .caption { display: block; }
+.stage { position: relative; flex: 1; min-width: 0; min-height: 0; }
+canvas.tree { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; }
+canvas.tree:focus-visible { outline: 2px solid var(--muted); outline-offset: -2px; }
+.side { width: 268px; border-left: 1px solid var(--line); background: var(--panel); overflow: auto;
+  padding: 14px 16px; }
+.side .of { color: var(--muted); font-size: 11px; font-weight: 600; }
+.side .on { margin-top: 12px; width: 100%; }
+.side h3 { margin: 0 0 2px; font-size: 21px; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
+.side h4 { margin: 16px 0 5px; font-size: 11px; font-weight: 600; color: var(--muted); }
+.side pre { margin: 0; padding: 7px 9px; background: var(--bg); border: 1px solid var(--line); border-radius: 5px;
+  font: 12px/1.45 ${MONO}; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 112px; overflow: auto;
+  unicode-bidi: isolate; }
+.side .sub { color: var(--muted); overflow-wrap: anywhere; max-height: 84px; overflow: auto; unicode-bidi: isolate; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 3px 14px; margin: 14px 0 0; }
+dt { color: var(--muted); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
+.move { display: grid; grid-template-columns: 1fr 42px 34px; gap: 8px; width: 100%; border: 0; padding: 2px 4px;
+  text-align: left; background: none; border-radius: 4px; align-items: center; height: auto; }
+.move span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.move span:last-child { text-align: right; }
+.move .wide { grid-column: 1 / 4; text-align: left !important; }
+.share { height: 6px; border-radius: 3px; overflow: hidden; background: var(--line); }
+.share div { height: 100%; background: var(--muted); }
+button, select, input[type=search] { font: inherit; color: inherit; background: var(--bg); border-radius: 6px;
+  border: 1px solid var(--line); height: 28px; padding: 0 9px; margin: 0; }
+button { cursor: pointer; } button.icon { width: 30px; padding: 0; display: inline-grid; place-items: center; }
+button[aria-pressed=true] { background: var(--line); }
+button:hover, .move:hover { background: var(--line); }
+button:focus-visible, select:focus-visible, input:focus-visible { outline: 2px solid var(--muted);
+  outline-offset: 1px; }
+input[type=search] { width: 120px; } select { max-width: 170px; }
+.found { color: var(--muted); font-size: 12px; } .found:empty { display: none; }
+.group { display: inline-flex; } .group button { border-radius: 0; margin-left: -1px; }
+.group button:first-child { border-radius: 6px 0 0 6px; margin-left: 0; }
+.group button:last-child { border-radius: 0 6px 6px 0; }
+svg { width: 14px; height: 14px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round;
+  stroke-linejoin: round; }
+.foot { border-top: 1px solid var(--line); }
+input[type=range] { flex: 1; min-width: 90px; accent-color: var(--path); margin: 0; }
+.said { color: var(--muted); min-width: 390px; text-align: right; font-size: 12px; }
+.pair .said { min-width: 230px; }
+.legend { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 16px; padding: 0 12px 8px;
+  color: var(--muted); font-size: 11.5px; }
+.legend span { display: inline-flex; align-items: center; gap: 5px; } .legend canvas { display: block; }
+@container (max-width: 680px) { .main, .stages { flex-direction: column; } .said, .pair .said { min-width: 0; }
+  .pane + .pane { border-left: 0; border-top: 1px solid var(--line); }
+  .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 42%; } }
+`;

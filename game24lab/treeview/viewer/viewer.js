@@ -1,0 +1,341 @@
+/**
+ * The viewer: one tree, or two side by side on one budget of tokens, with the controls, the timeline and the inspector.
+ *
+ * `render({model, el})` draws what `model` holds, in a notebook (anywidget) and in the standalone page alike; a model
+ * has get, set, on, off, save_changes, and in a notebook send.
+ *
+ *   tree, other         object   JSON of game24lab.search.tree.Tree (checked in Python); `other` {}: no second tree
+ *   selected,           number   the selected node of each tree, -1 for none
+ *   selected_other
+ *   step                number   node `step` of `tree` has just appeared; the last node: the search is over
+ *   budget              number   two trees: tokens that each may have sampled; -1: as many as they did
+ *   colour, size, edge  string   what nodes and edges show, of COLOURS, SIZES, EDGES
+ *   links               boolean  whether all equal positions are linked
+ *   height              number   pixels; 0 fills the element's parent
+ *   searchable          boolean  whether Python takes "search on from here" (a message {kind, name, node})
+ *
+ * It does not know of the Game of 24, of models or of searches. For scripts and tests the element `.game24-treeview`
+ * carries `__treeview` (see Viewer.handle).
+ */
+
+import { describe, explain, tell } from "./inspector.js";
+import { COLOURS, EDGES, FONT, isDark, shades, SIZES, THEMES } from "./palette.js";
+import { Pane } from "./pane.js";
+import { STYLE } from "./style.js";
+import { clamp, count, h, icon, QUIET, tidy } from "./words.js";
+
+const CHOICES = { colour: COLOURS, size: SIZES, edge: EDGES };
+const PURPOSES = { colour: "What the colour of a node shows", size: "What the size of a node shows",
+  edge: "What the width of an edge shows" };
+const SECONDS = 20; // a replay takes no longer
+
+export class Viewer {
+  constructor(model, el) {
+    Object.assign(this, { model, el, panes: [], active: null, matches: [], place: 0, playing: 0 });
+    this.look = { links: model.get("links") ?? true };
+    for (const [name, words] of Object.entries(CHOICES)) this.look[name] = model.get(name) ?? Object.keys(words)[0];
+    const widths = new Map(), measuring = document.createElement("canvas").getContext("2d");
+    measuring.font = `600 12px ${FONT}`;
+    this.measure = (text) => {
+      if (!widths.has(text)) widths.set(text, measuring.measureText(text).width);
+      return widths.get(text);
+    };
+    this.build();
+    const differs = (name, here, then) => () => model.get(name) !== here() && then(model.get(name));
+    this.changes = { tree: () => this.load(), other: () => this.load(), height: () => this.resize(),
+      selected: () => this.panes[0].select(model.get("selected"), true),
+      selected_other: () => this.panes[1]?.select(model.get("selected_other"), true),
+      step: differs("step", () => this.panes[0].step, (step) => this.goTo(step)),
+      budget: differs("budget", () => this.place, (budget) => this.isPair && this.moveTo(this.readBudget(budget))),
+      searchable: () => this.inspect() };
+    for (const name of [...Object.keys(CHOICES), "links"])
+      this.changes[name] = differs(name, () => this.look[name], (value) => this.showAs(name, value));
+    for (const [name, handler] of Object.entries(this.changes)) model.on(`change:${name}`, handler);
+    this.observer = new MutationObserver(() => this.dress());
+    const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind", "theme"];
+    for (const part of [document.body, document.documentElement]) this.observer.observe(part, { attributeFilter });
+    this.scheme = matchMedia("(prefers-color-scheme: dark)");
+    this.scheme.addEventListener("change", (this.onScheme = () => this.dress()));
+    this.load();
+    this.resize();
+  }
+
+  get isPair() { return this.panes.length > 1; }
+  get inPage() { return this.model.get("height") > 0; }
+
+  /** What scripts and tests may rely on; positions are in the coordinates of the page, `which` is 0 or 1. */
+  handle() {
+    const positionOf = (node, which = 0) => {
+      const pane = this.panes[which], box = pane.canvas.getBoundingClientRect();
+      if (!pane.isShown(node)) return null;
+      const { x, y } = pane.anchor(node);
+      return { x: box.x + x, y: box.y + y };
+    };
+    const tellPane = (pane) => {
+      const { tree, now, step, selected, zoom, tx, ty } = pane;
+      return { step, selected, zoom, tx, ty, nodes: tree.size, shown: pane.layout.nodes.filter((i) => i <= step),
+        events: pane.at, kind: now.kind, sampled: now.sampled, visits: Array.from(now.N), totals: Array.from(now.W),
+        matches: [...pane.matches], twins: [...pane.twins], pills: pane.frame?.pills ?? [] };
+    };
+    const state = () => ({ ...tellPane(this.panes[0]), ...this.look, place: this.place, most: this.most,
+      other: this.isPair ? tellPane(this.panes[1]) : null, theme: this.theme === THEMES.dark ? "dark" : "light",
+      playing: !!this.playing });
+    const act = (name) => (value, which = 0) => { this.panes[which][name](value); };
+    return { state, positionOf, select: act("select"), toggle: act("toggle"), fit: act("fit"),
+      unfold: () => this.unfold(true), goTo: (step) => this.goTo(step), moveTo: (place) => this.moveTo(place),
+      stop: () => this.stop() };
+  }
+
+  // ---- the page around the trees
+
+  build() {
+    const button = (name, title, click) =>
+      h("button", { class: "icon", title, "aria-label": title, click, ...QUIET }, icon(name));
+    const group = (...buttons) => h("span", { class: "group" }, ...buttons);
+    const active = (act) => () => act(this.active);
+    this.titleBar = h("div", { class: "title" });
+    this.boxes = Object.fromEntries(Object.entries(CHOICES).map(([name, words]) => [name, h("select", {
+      "aria-label": name[0].toUpperCase() + name.slice(1), title: PURPOSES[name], ...QUIET,
+      change: () => this.showAs(name, this.boxes[name].value) },
+      ...Object.entries(words).map(([value, text]) => h("option", { value }, `${name}: ${text}`)))]));
+    this.linkButton = button("links", "Link equal positions", () => this.showAs("links", !this.look.links));
+    this.searchBox = h("input", { type: "search", placeholder: "Search", "aria-label": "Search the text of nodes",
+      ...QUIET, input: () => this.search(), keydown: (event) => {
+        if (event.key === "Enter") this.nextMatch(event.shiftKey ? -1 : 1);
+        else if (event.key === "Escape") { this.searchBox.value = ""; this.search(); this.active.canvas.focus(); }
+      } });
+    this.found = h("span", { class: "found", role: "status" });
+    this.stages = h("div", { class: "stages" });
+    this.side = h("aside", { class: "side", "aria-live": "polite", "aria-label": "Selected node" });
+    this.playButton = button("play", "Replay the search (space)", () => this.play());
+    this.slider = h("input", { type: "range", min: "0", step: "1", ...QUIET,
+      input: () => { this.stop(); this.moveTo(Number(this.slider.value)); },
+      keydown: (event) => {
+        const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+        if (way) { event.preventDefault(); this.stepBy(way); }
+      } });
+    this.said = h("span", { class: "said" });
+    this.legend = h("div", { class: "legend" });
+    this.root = h("div", { class: "view", ...QUIET },
+      h("div", { class: "bar top" }, this.titleBar, this.searchBox, this.found, ...Object.values(this.boxes),
+        this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
+          button("fold", "Fold back", () => this.unfold(false))),
+        group(button("minus", "Zoom out (−)", active((pane) => pane.zoomBy(1 / 1.4))),
+          button("plus", "Zoom in (+)", active((pane) => pane.zoomBy(1.4))),
+          button("fit", "Fit (0)", active((pane) => pane.fit())))),
+      h("div", { class: "main" }, this.stages, this.side),
+      h("div", { class: "bar foot" }, group(button("back", "One moment back (,)", () => this.stepBy(-1)),
+        this.playButton,
+        button("next", "One moment on (.)", () => this.stepBy(1))), this.slider, this.said), this.legend);
+    // JupyterLab sees the keys of a shadow root at its host
+    this.host = h("div", { class: "game24-treeview", ...QUIET });
+    this.host.__treeview = this.handle();
+    const shadow = this.host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE); // a constructed sheet: allowed under the strictest content policy
+    shadow.adoptedStyleSheets = [sheet];
+    shadow.append(this.root);
+    this.el.append(this.host);
+  }
+
+  resize() {
+    const height = this.model.get("height");
+    this.host.style.height = height > 0 ? `${height}px` : "100%";
+  }
+
+  /** Theme, colours and legend. */
+  dress() {
+    this.theme = isDark() ? THEMES.dark : THEMES.light;
+    for (const name of ["bg", "panel", "line", "ink", "muted", "path"])
+      this.root.style.setProperty(`--${name}`, this.theme[name]);
+    this.root.style.colorScheme = this.theme === THEMES.dark ? "dark" : "light";
+    this.fills = shades(this.theme, this.look.colour);
+    for (const [name, box] of Object.entries(this.boxes)) box.value = this.look[name];
+    this.linkButton.setAttribute("aria-pressed", String(this.look.links));
+    this.legend.replaceChildren(...explain({ ...this, trees: this.panes.map((pane) => pane.tree) }));
+    this.say();
+    this.inspect();
+    for (const pane of this.panes) pane.draw();
+  }
+
+  showAs(name, value) {
+    this.look[name] = name === "links" || value in CHOICES[name] ? value : Object.keys(CHOICES[name])[0];
+    this.dress();
+    this.push(name, this.look[name]);
+  }
+
+  unfold(all) { for (const pane of this.panes) pane.unfold(all); }
+
+  // ---- the trees
+
+  /** Take the model's trees. A replay that stood at the end follows trees that have grown, any other stays. */
+  load() {
+    const following = this.panes.every((pane) => pane.now.end), before = this.panes.length;
+    this.stop();
+    const names = [["tree", "selected"], ["other", "selected_other"]].filter(([name]) => this.model.get(name)?.parent);
+    while (this.panes.length > names.length) this.panes.pop().destroy();
+    for (const [name, pick] of names.slice(this.panes.length)) {
+      const pane = new Pane(this, name, pick);
+      this.panes.push(pane);
+      this.stages.append(pane.element);
+    }
+    this.root.classList.toggle("pair", this.isPair);
+    for (const pane of this.panes) {
+      const json = this.model.get(pane.name);
+      if (json !== pane.json) pane.load((pane.json = json));
+    }
+    if (!this.panes.includes(this.active)) this.active = this.panes[0];
+    const trees = this.panes.map((pane) => pane.tree), [tree] = trees;
+    const stops = trees.flatMap((one) => one.ends.map((at) => one.sampledAt(at)));
+    this.stops = this.isPair ? [...new Set(stops)].sort((a, b) => a - b) : tree.ends.map((_, moment) => moment);
+    this.most = this.stops[this.stops.length - 1];
+    this.slider.max = this.most;
+    const purpose = this.isPair ? "Budget: tokens sampled by each" : "Replay: moments of the search";
+    this.slider.setAttribute("aria-label", purpose);
+    const problems = [...new Set(trees.map(({ meta }) => tidy([].concat(meta.problem ?? "").join(" "), 80)))];
+    const facts = this.isPair ? [] : [tree.meta.strategy, tree.meta.mode].map((fact) => tidy(fact ?? "", 40));
+    this.end = h("span");
+    this.titleBar.replaceChildren(h("b", {}, problems.join("  |  ")), facts.filter(Boolean).join("  ·  "), this.end);
+    const step = this.model.get("step") ?? tree.size - 1, budget = this.readBudget(this.model.get("budget"));
+    this.dress();
+    if (before === this.panes.length && following) this.moveTo(this.most);
+    else if (this.isPair) this.moveTo(budget);
+    else if (step >= tree.size - 1) this.moveTo(this.most);
+    else this.goTo(step);
+    this.search();
+  }
+
+  readBudget(budget) { return budget == null || budget < 0 ? this.most : budget; }
+
+  turnTo(pane) {
+    if (pane === this.active) return;
+    this.active = pane;
+    this.noteSelection(pane);
+  }
+
+  /** A selection: told to the model, read in the inspector, and the same position marked in the tree beside. */
+  noteSelection(pane) {
+    this.active = pane;
+    const wanted = pane.selected < 0 ? "" : pane.tree.label[pane.selected];
+    for (const other of this.panes) {
+      const searched = other !== pane && wanted ? other.tree.label : [];
+      const twins = searched.flatMap((label, i) => (label === wanted ? [i] : []));
+      if (twins.length || other.twins.length) { other.twins = twins; other.draw(); }
+    }
+    this.inspect();
+    this.push(pane.pick, pane.selected);
+  }
+
+  inspect() {
+    const pane = this.active, { model } = this;
+    const searchOn = (node) => model.send({ kind: "search on", name: pane.name, node });
+    const head = this.isPair ? [h("div", { class: "of" }, tidy(pane.tree.meta.strategy ?? "", 40))] : [];
+    this.side.replaceChildren(...head, ...describe(pane, model.get("searchable") && model.send ? searchOn : null));
+  }
+
+  // ---- the timeline: `place` is a moment of one tree, or tokens that each of two may have sampled
+
+  moveTo(place) {
+    this.place = clamp(Math.round(place ?? 0), 0, this.most);
+    for (const pane of this.panes) pane.show(this.isPair ? pane.tree.within(this.place) : pane.tree.ends[this.place]);
+    this.settle();
+  }
+
+  /** To where a node has just appeared and the next one has not. */
+  goTo(step, pane = this.panes[0]) {
+    const { tree } = pane, at = tree.until[clamp(Math.round(step ?? 0), 0, tree.size - 1)];
+    if (this.isPair) return this.moveTo(tree.sampledAt(at));
+    this.place = tree.momentAt(at);
+    pane.show(at);
+    this.settle();
+  }
+
+  stepBy(way) {
+    this.stop();
+    const { stops, place } = this;
+    const next = way > 0 ? stops.find((stop) => stop > place) : stops.findLast((stop) => stop < place);
+    if (next !== undefined) this.moveTo(next);
+  }
+
+  settle() {
+    this.say();
+    this.inspect();
+    this.push("step", this.panes[0].step);
+    if (this.isPair) this.push("budget", this.place);
+  }
+
+  say() {
+    const [{ tree, now }] = this.panes;
+    this.slider.value = this.place;
+    for (const pane of this.panes) pane.entitle();
+    this.end.textContent = this.isPair || !this.panes[0].outcome() ? "" : `  ·  ${this.panes[0].outcome()}`;
+    this.said.textContent = this.isPair ? `each at ${count(this.place)} of ${count(this.most)} tokens sampled`
+      : [`${this.place + 1} of ${count(this.most + 1)}`, tell(tree, now),
+        `node ${count(now.step)} of ${count(tree.size - 1)}`,
+        `${count(now.sampled)} tokens sampled`].join("  ·  ");
+  }
+
+  play() {
+    if (this.playing) return this.stop();
+    if (this.place >= this.most) this.moveTo(0);
+    const pace = Math.max(this.isPair ? 25 : 6, this.most / SECONDS) / 1000, from = this.place; // a millisecond
+    let began = null;
+    const tick = (time) => {
+      began ??= time;
+      const place = Math.min(this.most, from + Math.floor((time - began) * pace));
+      if (place !== this.place) this.moveTo(place);
+      if (place >= this.most) this.stop();
+      else this.playing = requestAnimationFrame(tick);
+    };
+    this.playing = requestAnimationFrame(tick);
+    this.playButton.replaceChildren(icon("pause"));
+    this.side.setAttribute("aria-live", "off");
+  }
+
+  stop() {
+    cancelAnimationFrame(this.playing);
+    this.playing = 0;
+    this.playButton.replaceChildren(icon("play"));
+    this.side.setAttribute("aria-live", "polite");
+  }
+
+  // ---- the search for text
+
+  search() {
+    const wanted = this.searchBox.value.trim().toLowerCase();
+    for (const pane of this.panes) { pane.matches = pane.tree.find(wanted); pane.draw(); }
+    this.matches = this.panes.flatMap((pane) => pane.matches.map((node) => [pane, node]));
+    this.found.textContent = wanted ? `${this.matches.length} found` : "";
+  }
+
+  nextMatch(way) {
+    const { matches, active } = this;
+    if (!matches.length) return;
+    const at = matches.findIndex(([pane, node]) => pane === active && node === active.selected);
+    const next = at < 0 ? 0 : (at + way + matches.length) % matches.length, [pane, node] = matches[next];
+    pane.select(node);
+    this.found.textContent = `${next + 1} of ${matches.length}`;
+  }
+
+  push(name, value) {
+    if (this.model.get(name) === value) return;
+    this.model.set(name, value);
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.model.save_changes(), 40);
+  }
+
+  destroy() {
+    this.stop();
+    for (const [name, handler] of Object.entries(this.changes)) this.model.off(`change:${name}`, handler);
+    for (const pane of this.panes) pane.destroy();
+    this.observer.disconnect();
+    this.scheme.removeEventListener("change", this.onScheme);
+    this.host.remove();
+  }
+}
+
+export function render({ model, el }) {
+  const viewer = new Viewer(model, el);
+  return () => viewer.destroy();
+}
+
+export default { render };
