@@ -140,7 +140,7 @@ HOMES = {
     "typst": {"report"},
     "papermill": {"notebook"},
 }
-LIGHT = ("tasks", "cost", "search.tree", "treeview.timeline", "treeview.layout")  # these need the standard library alone
+LIGHT = ("tasks", "cost", "search.tree", "treeview.timeline", "treeview.layout")  # need the standard library alone
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc", "tools", "shared", "lib"}
 
 FILES = {
