@@ -121,8 +121,7 @@ class _Beams:
                 last = active
                 copies = [_deal(n, sum(path.group == group for path in active)) for group in range(groups)]
                 widths = [copies[path.group].pop() for path in active]
-                sown = [(path, width) for path, width in zip(active, widths, strict=True) if width]
-                grown = yield from paths.grow(*map(list, zip(*sown, strict=True)), step, self.sampling)
+                grown = yield from paths.grow(active, widths, step, self.sampling)
                 if paths.accepted:
                     break
                 children = [child for family in grown for child in family if child.end in ("", "terminal")]
@@ -167,7 +166,7 @@ class _Beams:
 
 
 def _deal(n: int, places: int) -> list[int]:
-    """n dealt out evenly to some places; the first ones get more. To be taken from the end."""
+    """n dealt out evenly to at most n places, the first ones get more; to be taken from the end."""
     return [n // places + (place < n % places) for place in reversed(range(places))] if places else []
 
 
