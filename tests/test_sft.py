@@ -218,6 +218,24 @@ def test_adapters_are_merged(tmp_path):
     assert is_exportable(after.config)
 
 
+def test_killed_after_the_last_step_it_only_writes(tmp_path, monkeypatch):
+    def kill(*args):
+        raise KillError
+
+    settings = config(checkpoint=str(tiny_models.save("qwen3", tmp_path / "start")))
+    whole = sft.train(settings, make_pairs(), tmp_path / "whole", lambda m, t: {"accuracy": 0.5})
+    with monkeypatch.context() as patch:
+        patch.setattr(sft, "finish", kill)
+        with pytest.raises(KillError):
+            sft.train(settings, make_pairs(), tmp_path / "killed", lambda m, t: {"accuracy": 0.5})
+    assert find_resume_point(tmp_path / "killed").name == "checkpoint-6"
+    resumed = sft.train(settings, make_pairs(), tmp_path / "killed", kill)
+    for a, b in zip(load_checkpoint(whole)[0].parameters(), load_checkpoint(resumed)[0].parameters(), strict=True):
+        assert torch.equal(a, b)
+    curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("whole", "killed")]
+    pd.testing.assert_frame_equal(*curves)
+
+
 def test_another_configuration_does_not_go_on_from_a_killed_one(tmp_path):
     calls = []
 
