@@ -105,11 +105,11 @@ def train(
     """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     Every pass goes through all problems once, in an order that the seed decides. The curve holds a row a step: `loss`
-    (minus the mean advantage of a token, which says little), `reward`, `reward/<name>`, `tokens` (mean of a completion), `unfinished` (share of
-    completions without an end), `equal_groups` (share of groups whose completions all earned the same), `entropy`,
-    `kl`, `seconds`, `sampled_tokens` and `prompt_tokens` (of all steps so far), `mismatch` (largest difference between
-    log-probabilities of sampler and trainer), and what `evaluate(model, tokenizer)` returned, the first time before the
-    first step.
+    (minus the mean advantage of a token, which says little), `reward`, `reward/<name>`, `tokens` (mean of a
+    completion), `unfinished` (share of completions without an end), `equal_groups` (share of groups whose completions
+    all earned the same), `entropy`, `kl`, `seconds`, `sampled_tokens` and `prompt_tokens` (of all steps so far),
+    `mismatch` (largest difference between log-probabilities of sampler and trainer), and what
+    `evaluate(model, tokenizer)` returned, the first time before the first step.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments: same number of
     steps, same problems in the same order, nothing counted twice; one that has finished returns at once. With
