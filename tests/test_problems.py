@@ -6,7 +6,7 @@ from game24lab.tasks.arithmetic import measure_difficulty
 from game24lab.tasks.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.puzzles import list_solvable
 
-PUZZLES = list_solvable()[::60]
+PUZZLES = list(list_solvable()[::60])
 
 
 def test_prompts_and_columns():
