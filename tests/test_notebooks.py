@@ -30,7 +30,8 @@ def read_code(path):
 
 
 def test_there_are_notebooks():
-    assert {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search", "06_grpo", "07_dpo"} <= {path.stem for path in NOTEBOOKS}
+    named = {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search", "06_grpo", "07_dpo"}
+    assert named <= {path.stem for path in NOTEBOOKS}
 
 
 @each_notebook
