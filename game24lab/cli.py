@@ -346,7 +346,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command = add(solve, "solve puzzles with a model, one or a file of them")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
     command.add_argument("--file", metavar="FILE", help="a puzzle a line, JSON lines or CSV; - for standard input")
-    command.add_argument("--strategy", default="mcts", help="greedy, best_of_n or mcts (default)")
+    command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search, dvts, "
+                         "mcts_alpha, gumbel_mcts, particle_filter and others: a wrong name lists them all")  # fmt: skip
     command.add_argument("--mode", default="verified", help="verified (default): stop at the first answer that the "
                          "exact verifier accepts; unverified: commit to one answer without it")  # fmt: skip
     command.add_argument("--simulations", type=int, metavar="N", help="of mcts")
