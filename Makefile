@@ -2,6 +2,8 @@
 #
 #   make demo     train, search and report with the small model; a PDF and a search tree at the end
 #   make test     the tests         make lint    ruff         make lab    JupyterLab         make clean    remove .venv
+#   make chains   long chains of thought: traces, SFT, GRPO, DPO, and reports/rl_report.pdf; hours on two cores
+#   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
 # gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
@@ -11,8 +13,10 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 ARGS ?=
+CHAIN_SEEDS ?= 0 1 2
+KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint clean
+.PHONY: demo test lab lint clean chains ablation
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -26,6 +30,24 @@ lint: $(VENV)/.all
 
 lab: $(VENV)/.all
 	@$(BIN)/jupyter lab $(ARGS)
+
+# Each run says at once that it is already there where it has finished, and goes on where it was interrupted.
+chains: $(VENV)/.base
+	$(BIN)/game24lab run 02_traces -f params/lab/02_traces.yaml
+	$(BIN)/game24lab run 03_sft -f params/lab/03_sft.yaml
+	for seed in $(CHAIN_SEEDS); do \
+	  $(BIN)/game24lab run 06_grpo -f params/lab/06_grpo.yaml -p seed $$seed --output runs/lab/06_grpo_$$seed || exit; \
+	done
+	$(BIN)/game24lab run 07_dpo -f params/lab/07_dpo.yaml
+	$(BIN)/game24lab report --kind rl runs/lab/06_grpo_* runs/lab/07_dpo -o reports/rl_report.pdf
+
+ablation: $(VENV)/.base
+	$(BIN)/game24lab run 02_traces -f params/ablation/02_traces.yaml
+	for kind in $(KINDS); do \
+	  $(BIN)/game24lab run 03_sft -f params/ablation/03_sft.yaml -p mix "{$$kind: 1.0}" \
+	    --output runs/ablation/$$(echo $$kind | tr / _) || exit; \
+	done
+	$(BIN)/game24lab report --kind sft runs/lab/03_sft runs/ablation/* -o reports/sft_report.pdf
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
