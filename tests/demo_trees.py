@@ -128,3 +128,19 @@ def describe(tree: Tree) -> dict[str, Any]:
     """A few counts of a tree, to choose a good seed by."""
     return {"nodes": len(tree), "solved": tree.status.count("solved"), "illegal": tree.status.count("illegal"),
             "same": sum(same is not None for same in tree.same), "answer": tree.meta["answer"]}  # fmt: skip
+
+
+def grow_big(nodes: int = 10_000, seed: int = 1) -> Tree:
+    """A tree of so many nodes, all made up, to draw."""
+    rng, tree = random.Random(seed), Tree(meta={"problem": [1, 5, 7, 10, 11]})
+    tree.add(-1, "", "1 5 7 10 11")
+    while len(tree) < nodes:
+        parent = rng.randrange(max(1, len(tree) // 15))
+        for _ in range(min(20, nodes - len(tree))):
+            a, b = rng.randrange(1, 99), rng.randrange(1, 99)
+            node = tree.add(parent, f"{a} + {b} = {a + b}", f"{a} {b} {a + b}", prior=0.05, value=rng.uniform(-1, 1),
+                            tokens=rng.randrange(8, 20))  # fmt: skip
+            tree.visits[node] = tree.followed[node] = max(1, int(rng.paretovariate(1.2)))
+            tree.log("backup", node)
+    tree.visits[0] = tree.followed[0] = sum(tree.visits)
+    return tree

@@ -16,7 +16,10 @@ from queue import Empty
 
 import nbformat
 import pytest
-from demo_trees import grow_tree
+from demo_trees import grow_big, grow_tree
+from frames import measure_panning
+
+from game24lab.treeview.timeline import find_moment, list_moments, play
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 120  # seconds, for the slowest of machines; each wait ends as soon as it can
@@ -135,7 +138,7 @@ def open_notebook(browser, lab, name: str):
     page.wait_for_function("window.jupyterapp !== undefined")
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_selector(".game24-treeview canvas.tree")
-    page.locator(".game24-treeview").scroll_into_view_if_needed()
+    page.locator(".game24-treeview").first.scroll_into_view_if_needed()
     return page, Kernel(runtime, ready["id"])
 
 
@@ -181,11 +184,13 @@ def test_slider_moves_the_replay_and_python_sees_it(notebook):
     page, kernel, tree = notebook
     slider = page.locator(".game24-treeview input[type=range]")
     slider.focus()
+    place = state(page)["place"]
     page.keyboard.press("ArrowLeft")  # JupyterLab would take it as a move between cells
-    settle(page, kernel, "step", len(tree) - 2)
-    slider.fill("30")
-    settle(page, kernel, "step", 30)
-    assert max(state(page)["shown"]) <= 30
+    wait_for(lambda: state(page)["place"] == place - 1, "the moment before")
+    slider.fill("90")
+    last = len(play(tree, list_moments(tree)[90].end)) - 1
+    settle(page, kernel, "step", last)
+    assert max(state(page)["shown"]) <= last
     page.keyboard.press("End")
     settle(page, kernel, "step", len(tree) - 1)
 
@@ -213,6 +218,42 @@ def test_python_moves_the_view(notebook):
     settle(page, kernel, "colour", "truth")
     kernel.run("view.step = 12")
     settle(page, kernel, "step", 12)
+    kernel.run(f"view.step = {len(tree) - 1}")
+    settle(page, kernel, "step", len(tree) - 1)
+
+
+def test_fold_and_colour_by_hand(notebook):
+    page, kernel, tree = notebook
+    parent = next(n for n in state(page)["shown"] if n and any(tree.parent[i] == n for i in state(page)["shown"]))
+    place = page.evaluate(f"{API}.positionOf({parent})")
+    page.mouse.dblclick(place["x"], place["y"])
+    wait_for(lambda: not any(tree.parent[i] == parent for i in state(page)["shown"]), "the node to be folded")
+    page.mouse.dblclick(place["x"], place["y"])
+    wait_for(lambda: any(tree.parent[i] == parent for i in state(page)["shown"]), "the node to be unfolded")
+    for name, value in (("colour", "depth"), ("size", "tokens"), ("edge", "prior"), ("colour", "truth")):
+        page.get_by_label(name.title(), exact=True).select_option(value)
+        settle(page, kernel, name, value)
+
+
+def test_search_on_from_here_reaches_python(notebook):
+    page, kernel, tree = notebook
+    node = next(n for n in state(page)["shown"] if n and tree.status[n] == "open")
+    kernel.run(f"asked = []; view.on_search(lambda node, name: asked.append((node, name))); view.selected = {node}")
+    page.locator(".game24-treeview .side button", has_text="Search on from here").click()
+    wait_for(lambda: kernel.ask("asked") == repr([(node, "tree")]), "the kernel to be asked")
+
+
+def test_two_trees_on_one_budget(notebook):
+    page, kernel, tree = notebook
+    kernel.run("view.other = Path('tree.json').read_text()")
+    wait_for(lambda: state(page)["other"], "the second tree")
+    kernel.run("view.budget = 300")
+    wait_for(lambda: state(page)["other"]["sampled"] == find_moment(tree, 300).sampled, "the budget of both")
+    assert state(page)["sampled"] == state(page)["other"]["sampled"]
+    kernel.run("view.selected_other = 2")
+    wait_for(lambda: state(page)["other"]["selected"] == 2, "the selection beside")
+    kernel.run("view.other = None")
+    wait_for(lambda: state(page)["other"] is None, "one tree alone")
     kernel.run(f"view.step = {len(tree) - 1}")
     settle(page, kernel, "step", len(tree) - 1)
 
@@ -246,6 +287,19 @@ def test_theme_follows_the_notebook(notebook):
     assert state(page)["theme"] == "light"
     page.evaluate("jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
     wait_for(lambda: state(page)["theme"] == "dark", "the dark theme")
+
+
+def test_ten_thousand_nodes(notebook):
+    page, kernel, _ = notebook
+    kernel.run("view.colour = 'value'; view.other = None")
+    (Path(kernel.ask("str(Path.cwd())").strip("'")) / "big.json").write_text(grow_big().to_json())
+    kernel.run("view.tree = Path('big.json').read_text()")
+    wait_for(lambda: state(page)["nodes"] == 10_000, "the big tree")
+    page.locator(".game24-treeview").first.scroll_into_view_if_needed()
+    drawn, frames = measure_panning(page, API)
+    assert len(state(page)["shown"]) == 10_000
+    assert drawn < 2
+    assert max(frames) < 0.1
 
 
 def test_the_search_notebook_by_hand(lab, browser):

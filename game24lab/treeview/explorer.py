@@ -62,7 +62,8 @@ def explore(
         strategies: name -> (algorithm, the parameter that the slider sets, other parameters); see `offer`.
         parse: text to problem; its ValueError is shown, nothing else happens then.
         problems: texts to choose from; others can be typed.
-        effort: where the slider stands at first, from 1 to 256; 0: at the default of each strategy.
+        effort: where the slider stands at first, from 1 to 256. A strategy whose parameter has another name begins at
+            its own default.
 
     The box carries `view` (the `TreeView`), `outcome` (of the last search), `search` (what the button does) and
     `search_on(node)`, which goes on from a position with the strategy and the effort that the form shows.
@@ -70,7 +71,7 @@ def explore(
     problem = widgets.Combobox(value=problems[0], options=list(problems), description="puzzle", ensure_option=False)
     strategy = widgets.Dropdown(options=list(strategies), description="strategy")
     mode = widgets.ToggleButtons(options=["verified", "unverified"], style={"button_width": "auto"})
-    slider = widgets.IntSlider(value=effort or 1, min=1, max=_MOST, description="", continuous_update=False)
+    slider = widgets.IntSlider(value=effort, min=1, max=_MOST, description="", continuous_update=False)
     keep = widgets.ToggleButton(description="Keep beside", icon="columns", tooltip="Show the next tree beside this one")
     button = widgets.Button(description="Search", icon="search", button_style="primary")
     grow = widgets.Play(value=0, min=0, interval=100, show_repeat=False)
@@ -142,10 +143,9 @@ def explore(
 
     def _name_effort(_: Any = None) -> None:
         algorithm, name, parameters = strategies[strategy.value]
+        if name and slider.description not in ("", name):
+            slider.value = parameters.get(name, inspect.signature(algorithm).parameters[name].default)
         slider.description, slider.disabled = name or "one answer", not name
-        if name and not effort:
-            default = inspect.signature(algorithm).parameters[name].default
-            slider.value = min(_MOST, parameters.get(name, default))
 
     _name_effort()
     strategy.observe(_name_effort, "value")

@@ -73,7 +73,7 @@ export function describe(pane, searchOn) {
   const u = tree.bonus(node, now), status = tree.statusAt(node, now);
   const [more, gain] = (!now.end && now.delta.get(node)) || [0, 0];
   const maybe = (x, write = signed) => (x == null ? "–" : write(x));
-  const change = (x, write) => (x ? ` (${write(x)} just now)` : "");
+  const change = (x, write) => (x ? ` (${write(x)})` : "");
   const facts = { Verdict: STATUS_WORDS[status] ?? status,
     Truth: tree.truth[node] == null ? null : tree.truth[node] ? "alive" : "dead",
     "Critic's value": maybe(tree.valueAt(node, now)), "Mean value Q": maybe(tree.q(node, now)),

@@ -269,7 +269,7 @@ export class Viewer {
     for (const pane of this.panes) pane.entitle();
     this.end.textContent = this.isPair || !this.panes[0].outcome() ? "" : `  ·  ${this.panes[0].outcome()}`;
     this.said.textContent = this.isPair ? `each at ${count(this.place)} of ${count(this.most)} tokens sampled`
-      : [`${this.place + 1} of ${count(this.most + 1)}`, tell(tree, now),
+      : [`${count(this.place + 1)} of ${count(this.most + 1)}`, tell(tree, now),
         `node ${count(now.step)} of ${count(tree.size - 1)}`,
         `${count(now.sampled)} tokens sampled`].join("  ·  ");
   }
