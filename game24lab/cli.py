@@ -180,6 +180,14 @@ def demo(options: argparse.Namespace) -> int:
     return 0
 
 
+def tree(options: argparse.Namespace) -> int:
+    """A page or a picture of one or two tree files."""
+    from game24lab.treeview.files import draw_files
+
+    print(draw_files(options.trees, options.output, colour=options.colour, budget=options.budget))
+    return 0
+
+
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
     if options.kind == "sft":
@@ -366,6 +374,12 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("numbers", nargs="+", metavar="NUMBER")
     command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"')
     command.add_argument("--target", type=int, default=24, metavar="N")
+
+    command = add(tree, "draw a tree file, or two side by side on one budget of sampled tokens")
+    command.add_argument("trees", nargs="+", metavar="TREE_JSON", help="such as tree.json in a run of 05_search")
+    command.add_argument("-o", "--output", type=Path, default=Path("tree.html"), metavar="FILE", help=".html or .svg")
+    command.add_argument("--colour", default="value", help="value (default), mean, truth, visits, prior or depth")
+    command.add_argument("--budget", type=int, metavar="TOKENS", help="as it was after so many sampled tokens")
 
     command = add(report, "a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")

@@ -103,6 +103,7 @@ FLOORS = {
     "treeview.layout": 5.1,
     "treeview.page": 5.2,
     "treeview.still": 5.3,
+    "treeview.files": 5.4,
     "treeview.widget": 5.4,
     "treeview.branch": 5.1,
     "treeview.explorer": 5.5,

@@ -1,0 +1,53 @@
+"""Tree files to pictures: one or two JSON files become a page that opens offline, or a still picture.
+
+It does not know what a tree holds or how it is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from game24lab.search.tree import Tree
+from game24lab.treeview.page import write_html
+from game24lab.treeview.still import draw_pair, draw_svg
+
+LARGEST = 256 * 2**20  # bytes of a file that is read
+
+
+def read_tree(path: str | Path) -> Tree:
+    """The tree of a JSON file; ValueError that names the file and says what is wrong in it, OSError if unreadable."""
+    path = Path(path)
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path}: {path.stat().st_size:,} bytes; a tree file of at most {LARGEST:,} is accepted")
+    try:
+        return Tree.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8 is one too
+        raise ValueError(f"{path}: {error}") from None
+
+
+def draw_files(
+    paths: Sequence[str | Path], output: str | Path, *, colour: str = "value", budget: int | None = None
+) -> Path:
+    """Draw one tree, or two side by side, into a file that ends in .html or .svg; returns its path.
+
+    `budget` shows the trees as they were after so many sampled tokens: where a page with two trees stands at first,
+    all that a picture shows. The file appears whole or not at all. ValueError for other endings, another number of
+    trees, or a budget for a page with one tree.
+    """
+    output = Path(output)
+    if not 1 <= len(paths) <= 2:
+        raise ValueError(f"{len(paths)} trees: one, or two to stand side by side, is accepted")
+    if output.suffix not in (".html", ".svg"):
+        raise ValueError(f"{output}: a name that ends in .html or .svg is accepted")
+    trees = [read_tree(path) for path in paths]
+    if output.suffix == ".html":
+        return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget)
+    draw, half = draw_pair if len(trees) == 2 else draw_svg, output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        half.write_text(draw(*trees, colour=colour, budget=budget), encoding="utf-8")
+        half.replace(output)
+    finally:
+        half.unlink(missing_ok=True)
+    return output

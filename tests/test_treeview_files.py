@@ -1,0 +1,65 @@
+"""Tree files on the command line: pages and pictures, and what is said of files that are none."""
+
+import pytest
+from demo_trees import grow_tree
+
+from game24lab import cli
+from game24lab.treeview.files import draw_files
+
+
+@pytest.fixture
+def paths(tmp_path):
+    trees = [tmp_path / name for name in ("a.json", "b.json")]
+    for seed, path in enumerate(trees):
+        path.write_text(grow_tree(nodes=40, seed=seed).to_json())
+    return trees
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", ["out.html", "out.svg"])
+def test_files_are_drawn(paths, tmp_path, capsys, count, name):
+    assert cli.main(["tree", *map(str, paths[:count]), "-o", str(tmp_path / name), "--colour", "truth"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / name)
+    text = (tmp_path / name).read_text()
+    assert text.startswith("<svg" if name.endswith("svg") else "<!doctype html>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json", name]
+
+
+def test_a_budget_is_drawn(paths, tmp_path):
+    early = draw_files(paths, tmp_path / "early.svg", budget=100).read_text()
+    assert early != draw_files(paths, tmp_path / "late.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"version": 7}', "version 7, this program reads version 1"),
+        ("[1, 2]", "a JSON object with a version was expected"),
+        ("{", "not JSON"),
+        (b"\xff\xfe", "codec can't decode"),
+    ],
+)
+def test_a_file_that_is_no_tree(paths, tmp_path, capsys, content, complaint):
+    paths[1].write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert cli.main(["tree", *map(str, paths), "-o", str(tmp_path / "out.html")]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert "b.json" in said
+    assert not (tmp_path / "out.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["a.json", "-o", "tree.png"], "tree.png: a name that ends in .html or .svg"),
+        (["a.json", "b.json", "a.json"], "3 trees: one, or two"),
+        (["none.json"], "none.json: No such file"),
+        (["a.json", "--colour", "red"], "colour 'red': one of value, mean"),
+        (["a.json", "b.json", "--budget", "-5"], "budget -5"),
+    ],
+)
+def test_bad_words(paths, tmp_path, capsys, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["tree", *words]) == 2
+    assert complaint in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json"]
