@@ -44,27 +44,33 @@ def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
 def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
     """Accuracy against the noise of the critic, one line an arm and mode. Columns: those of `noiselab.tabulate`.
 
-    No critic at all stands at the right end. A trained critic is drawn as a star at the noise `like` (such as that of
-    equal AUC): above its line, the search has more of it than of noise of that size. Without `like` it is left out.
+    No critic at all stands apart at the right end: it is not the limit of noise, which misleads. A trained critic is
+    drawn as a star at the noise `like` (such as that of equal AUC): above its line, the search has more of it than of
+    noise of that size. Without `like` it is left out.
     """
     need(table, "sigma", "arm", "mode", "accuracy")
     figure = make_figure("noise of the critic (standard deviation on a truth of \u00b11)", "accuracy", height=340)
     sizes = sorted(table.loc[np.isfinite(table["sigma"]), "sigma"].unique())
     blind = (sizes[-1] if sizes else 0) + max(0.5, 0.25 * (sizes[-1] if sizes else 0))
     colours = dict(zip(dict.fromkeys(table["arm"]), cycle(PALETTE), strict=False))
+    stars: list[tuple[str, pd.DataFrame]] = []
     for (arm, mode), rows in table.groupby(["arm", "mode"], sort=False):
         colour, name = colours[arm], plain(f"{arm}, {mode}")
         line = {"color": colour, "width": 1.6, "dash": "solid" if mode == "verified" else "dot"}
         marks = {"color": colour, "size": 7, "symbol": MODES[mode]}
-        curve = rows[rows["sigma"].notna()].sort_values("sigma")
-        figure.add_scatter(x=curve["sigma"].replace(np.inf, blind), y=curve["accuracy"], mode="lines+markers",
-                           name=name, legendgroup=name, line=line, marker=marks,
-                           error_y=make_error(curve, colour))  # fmt: skip
+        curve, none = rows[np.isfinite(rows["sigma"])].sort_values("sigma"), rows[np.isinf(rows["sigma"])]
+        figure.add_scatter(x=curve["sigma"], y=curve["accuracy"], mode="lines+markers", name=name, legendgroup=name,
+                           line=line, marker=marks, error_y=make_error(curve, colour))  # fmt: skip
+        figure.add_scatter(x=[blind] * len(none), y=none["accuracy"], mode="markers", name=name, legendgroup=name,
+                           showlegend=False, marker=marks, error_y=make_error(none, colour))  # fmt: skip
         trained = rows[rows["sigma"].isna()]
         if like is not None and len(trained):
-            figure.add_scatter(x=[min(like, blind)], y=trained["accuracy"], mode="markers", name=name, legendgroup=name,
-                               showlegend=False, error_y=make_error(trained, colour),
-                               marker={"color": colour, "size": 13, "symbol": "star"})  # fmt: skip
+            stars.append((colour, trained))
+    for number, (colour, trained) in enumerate(stars):
+        figure.add_scatter(x=[min(like, blind)] * len(trained), y=trained["accuracy"], mode="markers",
+                           name="trained critic", legendgroup="trained", showlegend=not number,
+                           error_y=make_error(trained, colour),
+                           marker={"color": colour, "size": 13, "symbol": "star"})  # fmt: skip
     spots = [*sizes, blind] if np.isinf(table["sigma"]).any() else sizes
     texts = [f"{size:g}" for size in sizes] + ["none"] * (len(spots) - len(sizes))
     figure.update_layout(xaxis={"tickvals": spots, "ticktext": texts}, yaxis={"tickformat": ".0%", "range": [0, 1.03]})

@@ -84,8 +84,9 @@ def measure_gains(rows: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     Columns: `arm`, `mode`, `blind` and `truth` (accuracies), `gap` (truth - blind) with `gap_low` and `gap_high`; with
     a trained critic also `trained`, `closed` (the share of the gap that it closes) and `like_sigma` (the noise on the
     truth with which this arm does as well: 0 as good as the truth, infinite worse than all sigmas tried), each with
-    its `_low` and `_high`. Between the sigmas tried, accuracy falls linearly; where it rises by chance, it is made
-    level (isotonic regression). Intervals at 95 % by bootstrap over problems, all critics on the same draws.
+    its `_low` and `_high`, all NaN where there is no gap. Between the sigmas tried, accuracy falls linearly; where it
+    rises by chance, it is made level (isotonic regression). Intervals at 95 % by bootstrap over problems, all critics
+    on the same draws.
     """
     rng, table = np.random.default_rng(seed), []
     for (arm, mode), part in rows.groupby(["strategy", "mode"], sort=False):
@@ -106,7 +107,8 @@ def measure_gains(rows: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                 _match(curve.to_numpy(), level, goal) for level, goal in zip(levels, means["trained"], strict=True)
             ]
             own = _match(curve.to_numpy(), middle[curve.index].to_numpy(), middle["trained"])
-            row |= _bound("like_sigma", own, np.array(found))
+            found = np.where(means["truth"] > means["blind"], found, math.nan)
+            row |= _bound("like_sigma", own if row["gap"] > 0 else math.nan, found)
         table.append(row)
     return pd.DataFrame(table).sort_values("gap", ascending=False, kind="stable", ignore_index=True)
 
