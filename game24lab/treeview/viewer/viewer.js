@@ -46,7 +46,10 @@ export class Viewer {
       selected: () => this.panes[0].select(model.get("selected"), true),
       selected_other: () => this.panes[1]?.select(model.get("selected_other"), true),
       step: differs("step", () => this.panes[0].step, (step) => this.goTo(step)),
-      budget: differs("budget", () => this.place, (budget) => this.isPair && this.moveTo(this.readBudget(budget))),
+      budget: () => {
+        const budget = this.readBudget(model.get("budget"));
+        if (this.isPair && budget !== this.place) this.moveTo(budget);
+      },
       searchable: () => this.inspect() };
     for (const name of [...Object.keys(CHOICES), "links"])
       this.changes[name] = differs(name, () => this.look[name], (value) => this.showAs(name, value));
@@ -260,7 +263,7 @@ export class Viewer {
     this.say();
     this.inspect();
     this.push("step", this.panes[0].step);
-    if (this.isPair) this.push("budget", this.place);
+    if (this.isPair) this.push("budget", this.place < this.most ? this.place : -1);
   }
 
   say() {
