@@ -8,6 +8,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab import noiselab
+from game24lab.evaluation import STRATEGIES
 from game24lab.tasks.game24 import Game24
 
 TASK = Game24()
@@ -57,6 +58,14 @@ def test_tables_of_a_run(lab):
     widths = noiselab.find_widths(rows, "n")
     assert set(widths["width"]) == {1, 4}
     assert set(widths["algorithm"]) == {"best_of_n"}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_takes_every_critic(name):
+    arms = {name: {"algorithm": name, "mode": "unverified", "budget": {"sampled_tokens": 300}}}
+    rows = noiselab.run_lab(TASK, PUZZLES[:2], arms, FakePolicy(), FakeCritic(), sigmas=[1.0], progress=False)
+    assert rows["critic"].value_counts().to_dict() == {"truth": 2, "truth + 1": 2, "blind": 2, "trained": 2}
+    assert (rows["sampled_tokens"] > 0).all()
 
 
 def make_rows(accuracies, problems=400, arm="a", parameters="{}"):
