@@ -55,6 +55,16 @@ def test_two_searches_are_one_tree(first, second):
         assert first_node in whole.path(whole.events[-1][1])
 
 
+def test_both_searches_are_named():
+    tree = grow("mcts", simulations=5)
+    same = go_on(tree, find_open(tree), "mcts", simulations=3).tree.meta
+    assert same["strategy"] == "mcts"
+    assert "simulations" not in same["parameters"]
+    assert same["parameters"]["width"] == tree.meta["parameters"]["width"]
+    other = go_on(tree, find_open(tree), "beam_search").tree.meta
+    assert (other["strategy"], other["mode"], other["parameters"]) == ("mcts, then beam_search", "unverified", {})
+
+
 def test_each_search_on_has_samples_of_its_own():
     tree = grow("mcts")
     node = find_open(tree)

@@ -12,6 +12,7 @@ import pytest
 from demo_trees import grow_big, grow_tree
 from frames import measure_panning
 
+from game24lab.search.formulas import measure_exploration
 from game24lab.search.tree import Tree
 from game24lab.treeview import still
 from game24lab.treeview.page import COLOURS, EDGES, PARTS, SIZES, make_html, read_module, write_html
@@ -26,7 +27,9 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"
 
 @pytest.fixture(scope="module")
 def tree() -> Tree:
-    return grow_tree()
+    tree = grow_tree()
+    tree.meta["parameters"] |= {"c_init": 1.5, "c_base": 900.0}
+    return tree
 
 
 def make_zoo() -> Tree:
@@ -308,6 +311,15 @@ def test_page_draws_and_inspects(page, tree):
     assert pixels > 50
 
 
+def test_the_inspector_knows_the_bonus(page, tree):
+    node = next(n for n in page.state["shown"] if n and tree.followed[n])
+    page.ask(f"select({node})")
+    factor = measure_exploration(tree.visits[tree.parent[node]], 1.5, 900.0)
+    assert f"Bonus U\n{tree.prior[node] * factor / (tree.followed[node] + 1):.2f}" in page.say()
+    for fact in ("Visits N", "Line followed n", "Prior P", "Mean value Q", "Critic's value", "Tokens", "Verdict"):
+        assert f"{fact}\n" in page.say()
+
+
 def test_slider_replays_the_search_by_the_event_log(page, tree):
     page.page.locator("input[type=range]").focus()
     page.page.keyboard.press("Home")
@@ -516,6 +528,22 @@ def test_two_times_ten_thousand_nodes(browser, tmp_path):
     assert max(frames) < 0.1
     assert page.complaints == []
     page.page.close()
+
+
+def test_a_line_without_end(browser, tmp_path):
+    """A chain as long as a model that never stops makes it, in the page and as a picture."""
+    tree = Tree(meta={"problem": [1, 2, 3, 4]})
+    for number in range(3000):
+        tree.add(number - 1, "1 - 1 = 0" * bool(number), str(number), tokens=8)
+    page = Page(browser, tmp_path / "tree.html", tree)
+    page.ask("select(2999)")
+    assert page.state["selected"] == 2999
+    page.ask("fit()")
+    page.frame()
+    assert page.complaints == []
+    assert "2999" in page.page.locator(".said").inner_text().replace(",", "")
+    page.page.close()
+    assert draw_svg(tree, colour="depth").startswith("<svg")
 
 
 def test_page_holds_nothing_that_could_run_or_load(tree):

@@ -106,6 +106,19 @@ def graft(tree: Tree, node: int, branch: Tree) -> Tree:
             count, sum_ = (count + visits, sum_ + total) if place in equal else (count, sum_)
             others = known_equal if kind == "backup" and place == node else [place]
             whole.events += [[kind, other, count, sum_, known + sampled] for other in others]
+    whole.meta |= _name_both(tree.meta, branch.meta)
     if branch.meta.get("answer"):
         whole.meta |= {name: branch.meta[name] for name in ("answer", "solved", "outcome") if name in branch.meta}
     return whole
+
+
+def _name_both(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Strategy, mode and parameters of two searches: what they have in common, names one after the other."""
+    named = {}
+    for name in ("strategy", "mode"):
+        names = [str(meta[name]) for meta in (first, second) if name in meta]
+        if names:
+            named[name] = ", then ".join(dict.fromkeys(names))
+    ours, theirs = (meta.get("parameters") or {} for meta in (first, second))
+    same = first.get("strategy") == second.get("strategy")
+    return named | {"parameters": {name: ours[name] for name in ours if same and theirs.get(name) == ours[name]}}

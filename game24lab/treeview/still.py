@@ -76,7 +76,7 @@ def draw_svg(
     width = max(_x(layout, node) + 64 + _measure(name(tree, node)) for node in layout.nodes) + _MARGIN
     height = _y(layout.rows - 1) + _MARGIN
     if legend:
-        words, wide = _draw_legend(tree, look, height)
+        words, wide = _draw_legend(tree, layout, look, height)
         parts += words
         width, height = max(width, wide), height + 24
     return _frame(f"Search tree of {name_problem(tree.meta)}: {len(tree)} nodes", width, height, parts, font)
@@ -132,7 +132,7 @@ def _y(row: float) -> float:
 
 def _radius(node: int, look: _Look) -> float:
     shown = look.spent if look.size == "tokens" else look.visits
-    return 3.4 + 6.5 * math.sqrt(min(1.0, shown[node] / max(1, shown[0]))) if shown[node] else 2.8
+    return 3.4 + 6.5 * math.sqrt(min(1.0, shown[node] / max(1, shown[0]))) if shown[node] > 0 else 2.8
 
 
 def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
@@ -141,7 +141,7 @@ def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
     x1, y0, y1 = _x(layout, node), _y(layout.row[parent]), _y(layout.row[node])
     turn = max(x0 + 10, x1 - layout.moves[layout.depth[node]] - 20)
     by_prior = min(1.0, max(0.0, tree.prior[node] or 0.0))
-    strength = by_prior if look.edge == "prior" else min(1.0, look.passed[node] / max(1, look.visits[0]))
+    strength = by_prior if look.edge == "prior" else min(1.0, max(0, look.passed[node]) / max(1, look.visits[0]))
     middle, width = (x0 + turn) / 2, 0.9 + 4.5 * math.sqrt(strength)
     return (
         f'<path d="M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {turn:.1f} {y1:.1f}H{x1:.1f}" '
@@ -196,12 +196,11 @@ def _cross(x: float, y: float, r: float, colour: str) -> str:
     return f'<path d="{strokes}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
 
 
-def _draw_legend(tree: Tree, look: _Look, y: float) -> tuple[list[str], float]:
+def _draw_legend(tree: Tree, layout: Layout, look: _Look, y: float) -> tuple[list[str], float]:
     parts, x, colour = [], _MARGIN, look.colour
     entries = [("alive", "open", _ALIVE, False), ("dead", "open", _DEAD, True)] if colour == "truth" else []
     if colour != "truth":
-        deepest = str(max(len(tree.path(node)) for node in range(len(tree))) - 1)
-        ends = {"visits": ("0", str(look.visits[0])), "prior": ("0", "1"), "depth": ("0", deepest)}
+        ends = {"visits": ("0", str(look.visits[0])), "prior": ("0", "1"), "depth": ("0", str(max(layout.depth)))}
         low, high = ends.get(colour, ("−1", "+1"))
         words = f"{COLOURS[colour]}  {low}"
         parts.append(_write(words, x, y, _MUTED))

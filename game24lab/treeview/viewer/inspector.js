@@ -82,8 +82,8 @@ export function describe(pane, searchOn) {
     "Visits N": tree.counted ? count(now.N[node]) + change(more, (x) => `+${x}`) : null,
     [tree.counted ? "Line followed n" : "Gone on from"]: count(now.n[node]),
     "Prior P": maybe(tree.prior[node], (p) => `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`),
-    "Log-probability": maybe(tree.logprob[node]), Tokens: count(tree.tokens[node]),
-    "Tokens here and below": count(now.spent[node]), Node: `${node}, depth ${tree.depth[node]}` };
+    "Log-probability": maybe(tree.logprob[node]), [now.end ? "Tokens" : "Tokens in the end"]: count(tree.tokens[node]),
+    "Tokens here and below": now.end ? count(now.spent[node]) : null, Node: `${node}, depth ${tree.depth[node]}` };
   const parts = [h("h3", { dir: "auto" }, tree.labelOf(node)),
     h("div", { class: "sub", dir: "auto" }, typeset(tidy(tree.expression[node], 400)) || (node ? "" : "the start"))];
   const add = (title, ...elements) => parts.push(h("h4", {}, title), ...elements);

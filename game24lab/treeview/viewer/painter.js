@@ -12,6 +12,7 @@ import { contrast, DEAD, FONT } from "./palette.js";
 import { clamp } from "./words.js";
 
 const GAP = 8; // between a node and its label
+const MANY = 300; // rings say nothing where there are more
 export const TOP = 30; // height of the headings
 
 /** The path of a node by its status, so that colour is never the only mark. */
@@ -244,9 +245,9 @@ export class Frame {
       ctx.setLineDash(dash);
       ctx.beginPath(); ctx.arc(this.x(node), this.y(node), this.radius(node) + away, 0, 2 * Math.PI); ctx.stroke();
     };
-    for (const node of view.matches) ring(node, theme.mark, 2);
+    for (const node of view.matches.slice(0, 4 * MANY)) ring(node, theme.mark, 2);
     for (const node of view.twins) ring(node, theme.mark, 1.4, [3, 2], 6.5);
-    if (!now.end) for (const node of now.delta.keys()) ring(node, theme.mark, 1.5);
+    if (!now.end && now.delta.size <= MANY) for (const node of now.delta.keys()) ring(node, theme.mark, 1.5);
     if (view.hover !== view.selected) ring(view.hover, theme.muted, 1.2);
     ring(view.selected, theme.ink, 2);
     ctx.setLineDash([]);

@@ -101,7 +101,8 @@ export class Tree {
   /**
    * The statistics after `at` events: N, W, n (of the line), known values, pruned nodes; what the present moment
    * changed (`kind`, `delta`), the paths selected last (`route`), and for each node how many are below it (`below`)
-   * and the tokens sampled for it and below it (`spent`).
+   * and the tokens sampled for it and below it (`spent`; for nodes that are there, those of the whole search: the log
+   * does not say for which line a duplicate was paid).
    */
   at(at) {
     if (at < this.now.at) this.rewind();
@@ -173,14 +174,15 @@ export class Tree {
 
   /** What the size of a node shows, as a share of the root's. */
   weight(node, now, size) {
-    if (size === "tokens") return now.spent[0] ? now.spent[node] / now.spent[0] : 0;
-    return Math.min(1, this.visitsAt(node, now) / Math.max(1, this.visitsAt(0, now)));
+    const [part, whole] = size === "tokens" ? [now.spent[node], now.spent[0]]
+      : [this.visitsAt(node, now), this.visitsAt(0, now)];
+    return clamp(part / Math.max(1, whole), 0, 1);
   }
 
   /** What the width of the edge to a node shows, from 0 to 1. */
   strength(node, now, edge) {
     if (edge === "prior") return clamp(this.prior[node] ?? 0, 0, 1);
-    return Math.min(1, now.n[node] / Math.max(1, this.visitsAt(0, now)));
+    return clamp(now.n[node] / Math.max(1, this.visitsAt(0, now)), 0, 1);
   }
 
   /** The bonus U of PUCT (AlphaZero) or UCT for a line, from the parameters that the search ran with; else null. */
