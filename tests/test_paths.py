@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from fake_models import FakeCompletion, FakeCritic, FakePolicy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from letters import Letters, Sayings, Table, search
 
@@ -38,6 +38,8 @@ both_modes = pytest.mark.parametrize("mode", ["verified", "unverified"])
 
 # ------------------------------------------------------------------------------------- what always holds
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(which=SEARCHES[0], seed=0, problem=PUZZLES[0], merge=False, mode="verified", skill=3.0, budget=None,
+         illegal=0.03)  # fmt: skip
 @given(
     which=st.sampled_from(SEARCHES), seed=st.integers(0, 10**6), problem=st.sampled_from(PUZZLES), merge=st.booleans(),
     mode=st.sampled_from(["verified", "unverified"]), skill=st.sampled_from([0.0, 3.0]),

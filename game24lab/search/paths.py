@@ -197,6 +197,8 @@ class Paths:
     def drop(self, paths: Iterable[Path], kept: Iterable[Path], status: str = "pruned") -> None:
         """Give up paths that could go on, unless they have gone on or end in the node of a kept one."""
         nodes = {path.node for path in kept} | self._grown
+        if status != "pruned":  # where a look ahead went on no text has ended
+            nodes |= set(self.tree.parent[1:])
         for path in paths:
             if not path.end and path.node not in nodes and self.tree.status[path.node] == "open":
                 self.tree.status[path.node] = status
