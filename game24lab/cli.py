@@ -355,7 +355,7 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
     command.add_argument("--file", metavar="FILE", help="a puzzle a line, JSON lines or CSV; - for standard input")
     command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search, dvts, "
-                         "mcts_alpha, gumbel_mcts, particle_filter and others: a wrong name lists them all")  # fmt: skip
+                         "mcts_alpha, gumbel_mcts, particle_filter ...; a wrong name lists them all")  # fmt: skip
     command.add_argument("--mode", default="verified", help="verified (default): stop at the first answer that the "
                          "exact verifier accepts; unverified: commit to one answer without it")  # fmt: skip
     command.add_argument("--simulations", type=int, metavar="N", help="of mcts")
