@@ -1,11 +1,16 @@
 """Traces: equal for equal arguments whoever made them, right in every style, as long as asked for, nothing leaked."""
 
+import random
+import statistics
+
 import pytest
 from tokenizers import Tokenizer
 
 from game24lab.models import make_tokenizer
-from game24lab.tasks.chains import STYLES, judge_chain
+from game24lab.tasks.chains import STYLES, judge_chain, write_chain
+from game24lab.tasks.exploration import search_in_order
 from game24lab.tasks.game24 import Game24
+from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 from game24lab.tasks.splits import make_split
 from game24lab.tracemaking import make_counter, make_traces
 from game24lab.tracesets import BUCKETS, tabulate_abandoned
@@ -140,3 +145,17 @@ def test_bad_input(change, said, monkeypatch):
     monkeypatch.setattr("game24lab.tracemaking._TRIES", 2)
     with pytest.raises(ValueError, match=said):
         draw(**({"count": 2} | change))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "lines", "most", "tokens", "fit"), [(TOT_RANKS, 29.7, 90, 299, 1.0), (TSLLM_RANKS, 52.7, 215, 526, 0.895)]
+)
+def test_how_long_whole_searches_of_the_held_out_puzzles_are(ranks, lines, most, tokens, fit):
+    """What LOG.md says of them: a budget of 1,024 tokens holds all searches of ranks 901-1000."""
+    count, puzzles = make_counter(), list_published(*ranks)
+    searches = [search_in_order(puzzle, random.Random(0)) for puzzle in puzzles]
+    lengths = [count(write_chain(*pair, "sound")) + 1 for pair in zip(puzzles, searches, strict=True)]  # the end token
+    assert statistics.fmean(map(len, searches)) == pytest.approx(lines, abs=0.1)
+    assert max(map(len, searches)) == most
+    assert statistics.fmean(lengths) == pytest.approx(tokens + 1, abs=1)
+    assert statistics.fmean(length <= 1024 for length in lengths) == pytest.approx(fit, abs=0.001)
