@@ -31,6 +31,7 @@ PUBLISHED_LINES = (6, 17)  # to how many lines a random search of any length is 
 # Fewest tokens that a move of a random search brings with it: from how many lines down to look for a bucket's length.
 _FEWEST_TOKENS = {"v1": 10, "v2": 15, "v3": 24}
 _TRIES = 1_000  # roots tried for one trace before its bucket is called out of reach
+_FINISH_KEEP = 0.5  # up to which share of a search stands before an answer that alone is learnt
 _CHUNK = 64  # traces that a process makes at a time
 
 
@@ -80,7 +81,8 @@ def make_traces(
     buckets: Sequence[str] = (ANY,),
     highest: int = 30,
     core_share: float = 0.15,
-    thin_share: float = 0.4,
+    thin_share: float = 0.0,
+    finish_share: float = 0.0,
     tags: bool = False,
     target: int = 24,
     seed: int = 0,
@@ -99,7 +101,10 @@ def make_traces(
             bucket "any" takes searches as they come: random ones of `PUBLISHED_LINES`, sound ones as they are.
         highest: of the numbers of wider roots.
         thin_share: share of sound traces that leave out some of what they could have tried: `keep` of
-            `search_in_order` is drawn evenly from 0 to 1 for these and 1 for the others.
+            `search_in_order` is drawn evenly from 0 to 1 for these and 1 for the others. A model that learns from
+            such traces learns to skip (LOG.md).
+        finish_share: share of sound traces of bucket "any" of which only the answer's line is to be learnt: a search
+            thinned to at most half stands in the prompt. Composing the expression is the hardest line and the rarest.
         tags: whether think and answer tags stand around.
         count_tokens: text to number of tokens, must pickle; None counts by the package's own tokenizer of traces.
         workers: processes; more than one are spawned anew.
@@ -108,7 +113,7 @@ def make_traces(
     Raises ValueError for a count, share, style or bucket that is not accepted, for a held-out puzzle among the training
     puzzles, and where a bucket cannot be reached.
     """
-    for name, value in {"core_share": core_share, "thin_share": thin_share}.items():
+    for name, value in {"core_share": core_share, "thin_share": thin_share, "finish_share": finish_share}.items():
         if not 0 <= value <= 1:
             raise ValueError(f"{name} {value!r}: a number from 0 to 1 is accepted")
     for name, value in {"count": count, "workers": workers}.items():
@@ -124,8 +129,8 @@ def make_traces(
         raise ValueError(f"styles {list(styles)}, buckets {list(buckets)}: no trace can be both; solutions are short")
     core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target)
     passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < len(core[0]))
-    recipe = _Recipe(core, wider, core_share if wider else 1.0, passed, cells, thin_share, tags, target, seed, split,
-                     count_tokens or make_counter())  # fmt: skip
+    recipe = _Recipe(core, wider, core_share if wider else 1.0, passed, cells, thin_share, finish_share, tags, target,
+                     seed, split, count_tokens or make_counter())  # fmt: skip
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
     if workers == 1:
         _prepare(recipe)
@@ -148,6 +153,7 @@ class _Recipe:
     held_out: frozenset[Whole]  # what a search could pass through
     cells: tuple[tuple[str, str], ...]
     thin_share: float
+    finish_share: float
     tags: bool
     target: int
     seed: int
@@ -174,8 +180,10 @@ def _make_trace(recipe: _Recipe, index: int) -> Trace:
     style, bucket = recipe.cells[index % len(recipe.cells)]
     first, stop = BUCKETS.get(bucket, (0, BUCKETS["longer"][1]))
     thin = style == "sound" and rng.random() < recipe.thin_share
+    if style == "sound" and bucket == ANY and rng.random() < recipe.finish_share:
+        return _make_finish(recipe, index, rng)
     for _ in range(_TRIES):
-        numbers = rng.choice(recipe.core if rng.random() < recipe.core_share else recipe.wider)
+        numbers = _choose_root(recipe, rng)
         if style == "sound" and bucket != ANY:
             whole = _count_whole(numbers)
             if whole < first or (whole >= stop and not thin):
@@ -193,6 +201,22 @@ def _make_trace(recipe: _Recipe, index: int) -> Trace:
             low, high = (shown, high) if tokens < first else (low, shown)
     raise ValueError(f"bucket {bucket!r} of style {style!r}: none of {_TRIES} roots has a trace of {first} to "
                      f"{stop - 1} tokens; leave it out, or count the tokens otherwise")  # fmt: skip
+
+
+def _make_finish(recipe: _Recipe, index: int, rng: random.Random) -> Trace:
+    for _ in range(_TRIES):
+        numbers = _choose_root(recipe, rng)
+        text = _write_trace(recipe, numbers, "sound", rng.uniform(0, _FINISH_KEEP), rng)
+        if text:
+            before, _, answer = text.rstrip("\n").rpartition("\n")
+            answer += "\n"
+            trace = _describe_text(recipe, index, numbers, "sound", answer, recipe.count_tokens(answer))
+            return trace._replace(prompt=f"{trace.prompt}{before}\n")
+    raise ValueError(f"finish_share {recipe.finish_share}: all of {_TRIES} searches pass through what is held out")
+
+
+def _choose_root(recipe: _Recipe, rng: random.Random) -> Whole:
+    return rng.choice(recipe.core if rng.random() < recipe.core_share else recipe.wider)
 
 
 def _list_shown(style: str, bucket: str, stop: int, thin: bool) -> tuple[float, float]:

@@ -92,6 +92,18 @@ def test_whole_sound_traces_exhaust_what_they_abandon_and_thin_ones_do_not():
     assert tabulate_abandoned(draw(3, styles=("solution",)))["dead"].isna().all()
 
 
+def test_finishes_learn_the_answer_alone_after_a_search_that_reaches_it():
+    traces = draw(40, buckets=("any",), styles=("sound",), finish_share=0.5)
+    finishes = [trace for trace in traces if trace.lines == 1]
+    assert 5 < len(finishes) < 35
+    for trace in finishes:
+        start, search = trace.prompt.split("\n", 1)
+        assert start == Game24().prompt(trace.numbers).rstrip("\n")
+        judged = judge_chain(trace.numbers, search + trace.completion)
+        assert judged.solved and judged.share_right == 1.0
+        assert trace.completion.startswith("reach 24! expression: ") and trace.tokens == COUNTER(trace.completion)
+
+
 def test_any_tokenizer_may_count(tmp_path):
     tokenizer = make_tokenizer("lines")
     tokenizer.backend_tokenizer.enable_truncation(9)
@@ -130,6 +142,7 @@ def test_other_targets_and_counts():
         ({"count": 0}, "count 0: a whole number from 1"),
         ({"workers": 0}, "workers 0: a whole number from 1"),
         ({"thin_share": 1.5}, r"thin_share 1\.5"),
+        ({"finish_share": -0.5}, r"finish_share -0\.5"),
         ({"core_share": -1}, "core_share -1"),
         ({"styles": ("v4",)}, "style 'v4': one of solution, v1, v2, v3, sound is accepted"),
         ({"buckets": ("huge",)}, "bucket 'huge': one of short, medium, long, longer, any is accepted"),
