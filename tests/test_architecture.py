@@ -98,7 +98,11 @@ FLOORS = {
     "traceview": 5.2,
     "answerview": 5.3,
     "anatomy": 5.2,
-    "routing": 5.1,
+    "routing.parts": 5.1,
+    "routing.labels": 5.1,
+    "routing.embeddings": 5.1,
+    "routing.features": 5.2,
+    "routing.table": 5.3,
     "treeview.timeline": 5.05,
     "treeview.layout": 5.1,
     "treeview.page": 5.2,
@@ -130,8 +134,8 @@ HOMES = {
     "peft": {"models", "training"},
     "accelerate": {"training"},
     "datasets": {"training", "tasks.gsm8k"},
-    "torch": {"models", "backends", "export", "generation", "critic", "training", "bench", "doctor"},
-    "transformers": {"models", "backends", "export", "generation", "critic", "training", "bench", "doctor"},
+    "torch": {"models", "backends", "export", "generation", "critic", "training", "routing.embeddings", "bench", "doctor"},
+    "transformers": {"models", "backends", "export", "generation", "critic", "training", "routing.embeddings", "bench", "doctor"},
     "ctranslate2": {"backends.exported", "export", "critic", "bench", "doctor"},
     "openai": {"backends.served"},
     "plotly": {"figures", "charts", "diagrams", "traceview", "vector"},
@@ -140,6 +144,7 @@ HOMES = {
     "ipywidgets": {"answerview", "treeview", "weighing"},
     "typst": {"report"},
     "papermill": {"notebook"},
+    "sklearn": {"routing"},
 }
 LIGHT = ("tasks", "cost", "search.tree", "treeview.timeline", "treeview.layout")  # need the standard library alone
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc", "tools", "shared", "lib"}
