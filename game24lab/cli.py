@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from game24lab.tasks.game24 import Game24
 
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
-_COSTS = ("prompt_tokens", "sampled_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds")
+_COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
+          "critic_calls", "depth", "seconds")  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,10 +1,11 @@
-"""The cost of thinking: an additive value that counts every token and call a search caused.
+"""The cost of thinking: an additive value that counts every token, line and call a search caused.
 
 It does not know who spends or who is charged; the engine fills it, evaluation adds it up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 
@@ -14,6 +15,8 @@ class Cost:
 
     prompt_tokens: int = 0  # tokens of prompts forwarded through the policy
     sampled_tokens: int = 0  # tokens sampled from the policy: duplicates, illegal and discarded lines included
+    sampled_lines: int = 0  # lines of the same samples: see `measure_texts`
+    sampled_characters: int = 0  # characters of the same samples: what models of other tokenizers can be held against
     policy_calls: int = 0  # prompts answered by the policy (a batch of n prompts is n calls)
     critic_tokens: int = 0  # tokens forwarded through the critic
     critic_calls: int = 0  # positions scored by the critic
@@ -29,3 +32,17 @@ class Cost:
         """Forward FLOPs: two per non-embedding parameter and token (Kaplan et al. 2020)."""
         policy_tokens = self.prompt_tokens + self.sampled_tokens
         return 2.0 * (policy_tokens * policy_parameters + self.critic_tokens * critic_parameters)
+
+
+def measure_texts(texts: Iterable[str]) -> tuple[int, int]:
+    """Lines and characters of sampled texts, which do not depend on a tokenizer.
+
+    Each text begins a line, be it empty, and each line end within it another; line ends are no characters, so that an
+    answer weighs the same whether it came at once or line by line.
+    """
+    lines = characters = 0
+    for text in texts:
+        parts = text.splitlines()
+        lines += max(1, len(parts))
+        characters += sum(map(len, parts))
+    return lines, characters

@@ -49,11 +49,13 @@ COLUMNS = {
     "critic_calls": "int64", "depth": "int64", "seconds": "float64", "saved_prompt_tokens": "int64",
     "saved_sampled_tokens": "int64", "saved_critic_tokens": "int64", "policy_parameters": "int64",
     "critic_parameters": "int64", "backend": "str", "rank": "Int64", "split": "str", "run_id": "str",
+    "sampled_lines": "Int64", "sampled_characters": "Int64", "repeated_tokens": "Int64", "illegal_tokens": "Int64",
 }  # fmt: skip
+LATER = ("sampled_lines", "sampled_characters", "repeated_tokens", "illegal_tokens")  # older files do not hold them
 _IDENTITY = ["problem", "strategy", "seed"]
 _MISSES = ("wrong value", "illegal", "unfinished", "no answer")
 _MEANS = ("prompt_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds", "saved_prompt_tokens",
-          "saved_sampled_tokens", "saved_critic_tokens")  # fmt: skip
+          "saved_sampled_tokens", "saved_critic_tokens", *LATER)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ def write_problem(problem: Any) -> str:
 
 
 def _flatten(outcome: Outcome) -> dict[str, Any]:
-    names = ("solved", "outcome", "answer", "candidates", "correct", "stopped", "mode")
+    names = ("solved", "outcome", "answer", "candidates", "correct", "stopped", "mode", "repeated_tokens",
+             "illegal_tokens")  # fmt: skip
     costs = {name: getattr(outcome.cost, name) for name in Cost.__dataclass_fields__}
     kinds = ("prompt_tokens", "sampled_tokens", "critic_tokens")
     saved = {f"saved_{name}": getattr(outcome.saved, name) for name in kinds}
@@ -231,16 +234,19 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def load_records(path: str | Path) -> pd.DataFrame:
-    """The rows of a records file; ValueError where it is broken or holds something else, OSError where it is not."""
+    """The rows of a records file; ValueError where it is broken or holds something else, OSError where it is not.
+
+    What a file does not hold because it was written before that was counted (`LATER`) is missing in its rows, never 0.
+    """
     try:
         table = pd.read_parquet(path)
     except (ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"records file {path}: not readable as parquet ({reason})") from None
     missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise ValueError(f"records file {path}: lacks the column {missing[0]!r}")
-    return table
+    if wrong := [name for name in missing if name not in LATER]:
+        raise ValueError(f"records file {path}: lacks the column {wrong[0]!r}")
+    return table.assign(**{name: pd.Series(pd.NA, table.index, COLUMNS[name]) for name in missing})
 
 
 def _open_records(path: Path | None, arms: Mapping[str, Arm], models: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -252,6 +258,9 @@ def _open_records(path: Path | None, arms: Mapping[str, Arm], models: Mapping[st
         write_atomically(path, lambda temporary: _make_table([]).to_parquet(temporary, index=False))  # fails early
         return []
     rows = load_records(path)[list(COLUMNS)].to_dict("records")
+    if old := next((name for name in LATER for row in rows if pd.isna(row[name])), None):
+        raise ValueError(f"records file {path} was written before {old} were counted: choose another file, or go on "
+                         "with the version that wrote it")  # fmt: skip
     for row in rows:
         arm_name = row["strategy"]
         if arm_name not in arms:
@@ -285,11 +294,17 @@ def summarise(rows: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
             "parameters": part["parameters"].iloc[0], "problems": part["problem"].nunique(),
             "seeds": part["seed"].nunique(), "accuracy": part.groupby("problem")["solved"].mean().mean(), "low": low,
             "high": high, "interval": how, "sampled_tokens": tokens.mean(), "sampled_tokens_median": tokens.median(),
-            "sampled_tokens_p95": tokens.quantile(0.95), **{name: part[name].mean() for name in _MEANS},
+            "sampled_tokens_p95": tokens.quantile(0.95), **{name: _average(part, name) for name in _MEANS},
             "flops": flops.mean(),
             **{miss: (part["outcome"] == miss).mean() for miss in _MISSES},
         })  # fmt: skip
     return pd.DataFrame(table)
+
+
+def _average(rows: pd.DataFrame, name: str) -> float:
+    """A column's mean; NaN where some of the rows do not know it."""
+    known = name in rows and rows[name].notna().all()
+    return float(rows[name].mean()) if known else math.nan
 
 
 def tabulate_pass_at_k(

@@ -4,9 +4,9 @@ import math
 from dataclasses import fields, replace
 
 import pytest
-from fake_models import FakeCritic, FakePolicy
+from fake_models import FakeCritic, FakePolicy, read_prompt
 
-from game24lab.cost import Cost
+from game24lab.cost import Cost, measure_texts
 from game24lab.evaluation import STRATEGIES as REGISTERED
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
@@ -20,6 +20,7 @@ from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, V
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
 from game24lab.tasks.game24 import Game24
+from game24lab.tasks.traces import judge_line
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
 STRATEGIES = [
@@ -72,6 +73,17 @@ def test_the_meter_is_tried_on_every_strategy():
     assert {algorithm for algorithm, _ in STRATEGIES} == set(REGISTERED.values())
 
 
+def holds_illegal(prompt, completion):
+    """Whether the rules refuse a line of a completion that was not cut off."""
+    state = read_prompt(prompt)
+    for line in completion.text.splitlines():
+        judged = judge_line(state, line)
+        if isinstance(judged, str):
+            return completion.finish != "length"
+        state = judged[1]
+    return False
+
+
 def unmetered(cost):
     return replace(cost, seconds=0.0)
 
@@ -80,17 +92,22 @@ def unmetered(cost):
 @pytest.mark.parametrize("merge", [True, False])
 @pytest.mark.parametrize("mode", ["verified", "unverified"])
 @pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
-def test_every_token_is_charged_as_a_recount_of_the_raw_output_finds_it(algorithm, parameters, mode, merge):
+def test_every_token_line_and_character_is_charged_as_a_recount_of_the_raw_output_finds_it(
+    algorithm, parameters, mode, merge
+):
     for puzzle in PUZZLES[:4]:  # one by one, so that everything recorded belongs to this search
-        policy, critic = FakePolicy(), FakeCritic()
+        policy, critic = FakePolicy(illegal=0.15), FakeCritic()
         totals = Totals()
         (found,) = run(Game24(), [puzzle], algorithm, policy, critic, parameters=parameters, mode=mode, merge=merge,
                        totals=totals)  # fmt: skip
         raw = [pair for call in policy.calls for pair in zip(call["prompts"], call["answers"], strict=True)]
+        said = [completion for _, answer in raw for completion in answer]
         texts = [text for call in critic.calls for text in call]
         recount = Cost(
             prompt_tokens=sum(policy.count(prompt) for prompt, _ in raw),
             sampled_tokens=sum(len(completion.ids) for _, answer in raw for completion in answer),
+            sampled_lines=sum(1 + completion.text.removesuffix("\n").count("\n") for completion in said),
+            sampled_characters=sum(len(completion.text.replace("\n", "")) for completion in said),
             policy_calls=len(raw),
             critic_tokens=sum(critic.count(text) for text in texts),
             critic_calls=len(texts),
@@ -98,11 +115,31 @@ def test_every_token_is_charged_as_a_recount_of_the_raw_output_finds_it(algorith
         )
         assert unmetered(found.cost) == recount
         assert found.tree.sampled == sum(found.tree.tokens) == recount.sampled_tokens
+        spoken = [(prompt, completion) for prompt, answer in raw for completion in answer]
+        names = [(prompt, completion.text) for prompt, completion in spoken]
+        repeated = [one.tokens for place, (_, one) in enumerate(spoken) if names[place] in names[:place]]
+        assert found.repeated_tokens == sum(repeated)
+        assert found.illegal_tokens == sum(one.tokens for prompt, one in spoken if holds_illegal(prompt, one))
         assert found.cost.seconds == pytest.approx(totals.forwarded.seconds)
         assert totals.batches == recount.depth
         assert unmetered(totals.forwarded) == replace(recount, depth=0)
         if not merge:
             assert found.saved == Cost()
+
+
+@pytest.mark.parametrize(
+    ("texts", "lines", "characters"),
+    [
+        ([], 0, 0),
+        (["4 + 5 = 9 (left: 6 9 10)"], 1, 24),  # a line that was stopped at its end
+        (["4 + 5 = 9\n6 + 9 = 15\n"], 2, 19),  # the same lines at once weigh the same
+        (["4 + 5 = 9", "6 + 9 = 15"], 2, 19),
+        (["", "\n", "a\n\nb"], 5, 2),  # an empty line has been sampled too
+        (["a\r\nb", "c\u2028d"], 4, 4),  # as tasks read them
+    ],
+)
+def test_lines_and_characters_of_texts(texts, lines, characters):
+    assert measure_texts(texts) == (lines, characters)
 
 
 @pytest.mark.parametrize("mode", ["verified", "unverified"])

@@ -12,6 +12,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab import evaluation
 from game24lab.evaluation import (
     COLUMNS,
+    LATER,
     STRATEGIES,
     Arm,
     bootstrap,
@@ -66,6 +67,10 @@ def test_one_row_an_attempt_with_its_outcome_and_full_cost():
     (alone,) = run(Game24(), [(3, 3, 8, 8)], mcts, POLICY, CRITIC, parameters={"simulations": 20}, seed=1)
     assert (row["answer"], row["outcome"], row["candidates"]) == (alone.answer, alone.outcome, alone.candidates)
     assert (row["sampled_tokens"], row["critic_tokens"]) == (alone.cost.sampled_tokens, alone.cost.critic_tokens)
+    assert (row["sampled_lines"], row["sampled_characters"]) == (
+        alone.cost.sampled_lines, alone.cost.sampled_characters)  # fmt: skip
+    assert (row["repeated_tokens"], row["illegal_tokens"]) == (alone.repeated_tokens, alone.illegal_tokens)
+    assert rows["repeated_tokens"].max() > 0
 
 
 def test_chunks_and_concurrency_change_nothing():
@@ -106,6 +111,24 @@ def test_a_killed_evaluation_goes_on_and_ends_with_the_rows_of_an_undisturbed_on
     assert measure(path).equals(rows)
     assert calls == []
     assert sorted(file.name for file in path.parent.iterdir()) == ["records.parquet"]
+
+
+def test_what_an_older_file_does_not_hold_is_missing_and_never_nothing(tmp_path):
+    path = tmp_path / "records.parquet"
+    rows = measure(path)
+    rows.drop(columns=list(LATER)).to_parquet(path)
+    old = load_records(path)
+    assert old[list(LATER)].isna().all(axis=None)
+    assert {name: str(old[name].dtype) for name in LATER} == {name: COLUMNS[name] for name in LATER}
+    summary = summarise(old)
+    assert summary[list(LATER)].isna().all(axis=None)
+    new = summarise(rows)
+    assert summary.drop(columns=list(LATER)).equals(new.drop(columns=list(LATER)))
+    assert (new["sampled_lines"] == rows.groupby("strategy", sort=False)["sampled_lines"].mean().to_numpy()).all()
+    mixed = summarise(pd.concat([old[old["seed"] == 0], rows[rows["seed"] == 1]]))
+    assert mixed[list(LATER)].isna().all(axis=None)  # a mean of those that are known would pass for that of all
+    with pytest.raises(ValueError, match=r"records\.parquet was written before sampled_lines were counted"):
+        measure(path)
 
 
 def test_more_problems_seeds_and_arms_are_added_to_what_is_there(tmp_path):

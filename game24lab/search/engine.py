@@ -26,7 +26,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from game24lab.cost import Cost
+from game24lab.cost import Cost, measure_texts
 from game24lab.search.requests import (
     BudgetSpent,
     Complete,
@@ -45,6 +45,7 @@ from game24lab.tasks.task import Task
 MODES = ("verified", "unverified")
 _FIELDS = tuple(f.name for f in fields(Cost))
 UNITS = (*_FIELDS, "flops")
+_WORK = ("prompt_tokens", "sampled_tokens", "policy_calls", "critic_tokens", "critic_calls")  # takes a model's time
 _PROVIDED = ("verified", "merge", "rng")  # keywords that the engine fills in, where the algorithm takes them
 
 Algorithm = Callable[..., Generator[Request, list, Outcome]]
@@ -81,6 +82,8 @@ class _Search:
     memory: dict[Any, tuple[Any, dict]] = field(default_factory=dict)  # slot -> answer, price
     cost: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
     saved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
+    said: set[tuple[str, str]] = field(default_factory=set)  # prompts with what was sampled behind them
+    repeated: int = 0  # tokens of what had been said before
 
     def advance(self, reply: list | BudgetSpent | None) -> None:
         """Hand over a reply; afterwards there is a new request or an outcome."""
@@ -167,8 +170,11 @@ def run(
                 "parameters": _plain(arguments), "seed": search.seed, "answer": outcome.answer,
                 "solved": outcome.solved, "outcome": outcome.outcome, "stopped": outcome.stopped,
             }  # fmt: skip
-        outcomes[search.place] = replace(outcome, mode=mode, cost=cost, saved=Cost(**search.saved),
-                                         tree=outcome.tree if trees else None)  # fmt: skip
+        outcomes[search.place] = replace(
+            outcome, mode=mode, cost=cost, saved=Cost(**search.saved), repeated_tokens=search.repeated,
+            illegal_tokens=outcome.tree.count_tokens("illegal") if outcome.tree else 0,
+            tree=outcome.tree if trees else None,
+        )  # fmt: skip
 
     waiting, running = iter(range(len(problems))), []
     own = isinstance(progress, bool)
@@ -282,9 +288,15 @@ class _Desk:
         if [len(answer) for answer in answers] != counts:
             raise ValueError(f"policy {self.policy.name!r}: {counts[:8]} completions of {len(orders)} prompts were "
                              f"expected, {[len(answer) for answer in answers][:8]} came")  # fmt: skip
-        prices = [{"prompt_tokens": self.policy.count(order.text), "policy_calls": 1,
-                   "sampled_tokens": sum(completion.tokens for completion in answer)}
-                  for order, answer in zip(orders, answers, strict=True)]  # fmt: skip
+        prices = []
+        for order, answer in zip(orders, answers, strict=True):
+            lines, characters = measure_texts(completion.text for completion in answer)
+            prices.append({"prompt_tokens": self.policy.count(order.text), "policy_calls": 1,
+                           "sampled_tokens": sum(completion.tokens for completion in answer),
+                           "sampled_lines": lines, "sampled_characters": characters})  # fmt: skip
+            for completion in answer:
+                order.search.repeated += completion.tokens * ((order.text, completion.text) in order.search.said)
+                order.search.said.add((order.text, completion.text))
         self._charge(orders, answers, prices, seconds, [True] * len(orders))
 
     def _score(self, _: Value, orders: list[_Order]) -> None:
@@ -311,7 +323,8 @@ class _Desk:
         self, orders: list[_Order], answers: list, prices: list[dict], seconds: float, forwarded: list[bool]
     ) -> None:
         """Book every order with its search, and in the totals what really went through a model."""
-        weights = [sum(price.values()) * real for price, real in zip(prices, forwarded, strict=True)]
+        weights = [sum(price.get(unit, 0) for unit in _WORK) * real
+                   for price, real in zip(prices, forwarded, strict=True)]  # fmt: skip
         whole = sum(weights) or 1
         for order, answer, price, weight, real in zip(orders, answers, prices, weights, forwarded, strict=True):
             order.search.memory[order.slot] = (answer, price)

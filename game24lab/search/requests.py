@@ -90,6 +90,8 @@ class Outcome:
     tree: Tree | None = None
     cost: Cost = Cost()  # noqa: RUF009 - frozen
     saved: Cost = Cost()  # noqa: RUF009 - what the search's own repeated requests would have cost on top
+    repeated_tokens: int = 0  # of `cost.sampled_tokens`: completions that had come behind the same prompt before
+    illegal_tokens: int = 0  # of `cost.sampled_tokens`: completions that hold an illegal line, repeated ones included
 
 
 @dataclass(frozen=True)

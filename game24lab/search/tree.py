@@ -103,6 +103,10 @@ class Tree:
         self.tokens[node] += tokens
         self.sampled += tokens
 
+    def count_tokens(self, status: str) -> int:
+        """Tokens sampled to get the nodes of a status."""
+        return sum(tokens for tokens, its in zip(self.tokens, self.status, strict=True) if its == status)
+
     def log(self, kind: str, node: int) -> None:
         """Append an event with the node's statistics as they are now."""
         self.events.append([kind, node, self.visits[node], self.total[node], self.sampled])
