@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from game24lab.search.requests import Outcome
     from game24lab.tasks.game24 import Game24
 
+_KINDS = {"runs": "account", "sft": "sft", "rl": "rl"}  # of a report, with the module whose report_<kind> writes it
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
           "critic_calls", "depth", "seconds")  # fmt: skip
@@ -191,14 +193,9 @@ def tree(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
-    if options.kind == "sft":
-        from game24lab.report.sft import report_sft as write
-    elif options.kind == "rl":
-        from game24lab.report.rl import report_rl as write
-    elif options.kind == "runs":
-        from game24lab.report.account import report_runs as write
-    else:
-        raise ValueError(f"--kind {options.kind!r}: runs, sft or rl is accepted")
+    if options.kind not in _KINDS:
+        raise ValueError(f"--kind {options.kind!r}: one of {', '.join(_KINDS)} is accepted")
+    write = getattr(importlib.import_module(f"game24lab.report.{_KINDS[options.kind]}"), f"report_{options.kind}")
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
     print(write(options.folders, options.output or Path(options.folders[0]) / name))
     return 0

@@ -140,7 +140,7 @@ def test_what_is_missing_is_named(trained, tmp_path):
 
 def test_the_command_line_refuses_other_kinds(trained, capsys):
     assert cli.main(["report", "--kind", "poem", str(trained)]) == 2
-    assert "--kind 'poem': runs, sft or rl is accepted" in capsys.readouterr().err
+    assert "--kind 'poem': one of runs, sft, rl" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------- rewards, preferences
