@@ -1,7 +1,8 @@
-"""Models: the tokenizer of the arithmetic language, from-scratch presets, checkpoints in and out.
+"""Models: tokenizers of the languages written here, from-scratch presets, checkpoints in and out.
 
 A checkpoint is a folder in the Hugging Face format (config, safetensors, tokenizer); any causal LM folder or hub id
-stands in the same place. This module does not know of training, generation or tasks.
+stands in the same place. Of tasks this module knows the words that their texts are made of, and of training and
+generation nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from game24lab.tasks.stories import list_words
+
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 LARGEST_NUMBER = 199  # numbers up to here are one token, with and without a leading space
 WORDS = ("Input:", "Target:", "The answer is", " (left:", ")\n", "\n", " +", " -", " *", " /", " =", "(", ")", "/", "-")
@@ -36,6 +39,10 @@ _CHAIN_PIECES = (
     r"roll back|reach|! expression:|</?think>|</?answer>|, left:|\) [-+*/](?= )|\) =|\)\n|\)\)| \((?!left)\(?|\(\(|"
     + _PIECES
 )
+# Word problems: a word is one token, with the blank before it, and so is every digit of a number.
+_SIGNS = (".", ",", "?", ":", "'s", "$", "+", "-", "*", "/", "=")
+_STORY_PIECES = r"</?(?:reasoning|answer)>\n?|'s\b| ?[A-Za-z]+| ?[0-9]| ?\$| ?[-+*/=]|[.,?:]|\n|."
+VOCABULARIES = ("lines", "traces", "problems")
 # The one dial: layers, width, query heads, feed-forward width. One key-value head throughout: at these sizes the time
 # of a long generation is the time to read the key-value cache.
 PRESETS = {
@@ -47,19 +54,17 @@ PRESETS = {
 
 
 def make_tokenizer(words: str = "lines") -> PreTrainedTokenizerFast:
-    """A reversible tokenizer: numbers and the words of the traces are one token, any other text goes byte by byte.
+    """A reversible tokenizer: numbers and the words of a task are one token, any other text goes byte by byte.
 
-    words: "lines" knows solution lines, "traces" all styles of long chains too; ValueError for another name.
-    Byte-pair encoding without merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into
-    bytes, so `decode(encode(text)) == text` for any text.
+    words: "lines" knows solution lines of number games, "traces" all styles of long chains too, "problems" the stories
+    of word problems, whose numbers are spelled digit by digit; ValueError for another name. Byte-pair encoding without
+    merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into bytes, so
+    `decode(encode(text)) == text` for any text.
     """
-    if words not in ("lines", "traces"):
-        raise ValueError(f"words {words!r}: 'lines' or 'traces' is accepted")
-    known, pieces = (WORDS, _PIECES) if words == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
+    if words not in VOCABULARIES:
+        raise ValueError(f"words {words!r}: one of {', '.join(VOCABULARIES)} is accepted")
+    known, pieces = _list_words(words)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
-    negatives = [f"-{n}" for n in range(1, 100)]
-    known = [*known, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)]
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     mapped = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in known]
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys([PAD, EOS, UNK, *alphabet, *mapped]))}
@@ -72,6 +77,18 @@ def make_tokenizer(words: str = "lines") -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK, clean_up_tokenization_spaces=False,
         padding_side="left",
     )  # fmt: skip
+
+
+def _list_words(words: str) -> tuple[list[str], str]:
+    """What is one token each, and the pattern that a text is split by."""
+    if words == "problems":
+        tags = [f"<{slash}{tag}>{end}" for tag in ("reasoning", "answer") for slash in ("", "/") for end in ("", "\n")]
+        parts = [*list_words(), *_SIGNS, *map(str, range(10))]
+        return [*tags, "\n", "Problem", "Form", *parts, *(f" {part}" for part in parts)], _STORY_PIECES
+    known, pieces = (WORDS, _PIECES) if words == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
+    numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
+    negatives = [f"-{n}" for n in range(1, 100)]
+    return [*known, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)], pieces
 
 
 def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, window: int = 4096) -> PreTrainedModel:

@@ -26,6 +26,7 @@ FLOORS = {
     "search.tree": 1.1,
     "tasks.puzzles": 1.1,
     "tasks.exploration": 1.1,
+    "tasks.stories": 1.1,
     "tasks.traces": 1.2,
     "tasks.rankings": 1.2,
     "tasks.gsm8k": 1.2,
@@ -35,13 +36,16 @@ FLOORS = {
     "tasks.corpus": 1.4,
     "tasks.preferences": 1.4,
     "tasks.problems": 1.4,
+    "tasks.wordproblems": 1.3,
     # 2: checkpoints
     "rewards": 2.0,
     "models": 2.0,
     "tracesets": 2.0,
     "tracemaking": 2.1,
     # 3: prompts in, completions and values out
+    "backends.prompts": 2.9,
     "backends.policy": 3.0,
+    "backends.prefixes": 3.0,
     "backends.plain": 3.0,
     "backends.decoding": 3.1,
     "export": 3.1,
@@ -86,6 +90,8 @@ FLOORS = {
     # 5: rows, figures, trees to look at
     "evaluation": 5.0,
     "lessons": 5.0,
+    "completions": 5.05,
+    "recipes": 5.06,
     "calibration": 5.1,
     "selection": 5.1,
     "noiselab": 5.2,

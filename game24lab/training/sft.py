@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
-from game24lab.models import load_checkpoint, make_model, make_tokenizer
+from game24lab.models import VOCABULARIES, load_checkpoint, make_model, make_tokenizer
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import (
     HeldOut,
@@ -46,7 +46,7 @@ class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
     size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
-    words: str = "lines"  # vocabulary of a model from scratch: "lines", or "traces" for long chains too
+    words: str = "lines"  # vocabulary from scratch: "lines", "traces" (long chains too), "problems" (stories)
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
@@ -74,8 +74,8 @@ class SFTConfig:
             raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
         if self.lora_rank and not self.checkpoint:
             raise ValueError(f"lora_rank {self.lora_rank} without a checkpoint: adapters need trained weights")
-        if self.words not in ("lines", "traces"):
-            raise ValueError(f"words {self.words!r}: 'lines' or 'traces' is accepted")
+        if self.words not in VOCABULARIES:
+            raise ValueError(f"words {self.words!r}: one of {', '.join(VOCABULARIES)} is accepted")
         if self.optimizer not in ("muon", "adamw"):
             raise ValueError(f"optimizer {self.optimizer!r}: 'muon' or 'adamw' is accepted")
         if self.precision not in ("auto", "bf16", "fp32"):
