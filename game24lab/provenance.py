@@ -5,6 +5,7 @@ Nothing here fails: what cannot be found out is None or missing. It does not kno
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -43,6 +44,19 @@ def list_packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue  # an extra that is not installed
     return versions
+
+
+def hash_checkpoint(checkpoint: str | Path) -> str:
+    """Twelve hexadecimal digits of a checkpoint folder's weights, configuration and tokenizer; a hub id as it is."""
+    folder = Path(checkpoint)
+    if not folder.is_dir():
+        return str(checkpoint)
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"]):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def describe_device() -> str:

@@ -1,0 +1,346 @@
+"""Completions files: what one arm with one seed said about each problem, a JSON line each, with scores and full cost.
+
+The columns of search-and-learn (Beeching, Tunstall, Rush 2024) keep their names and meaning:
+
+    problem, answer     the problem as text; the right answer ("24"), where the task has one
+    completions         whole answers: every sampled one, or of a tree search every way to an end that its tree holds
+    scores              per completion the critic's chances in (0, 1), of those of its positions that were valued
+    agg_scores          per completion these made one by the arm's `agg_strategy`; null without a value
+    completion_tokens   per completion the tokens sampled to get its lines; what led to no end is in `cost` alone
+    pred                the text of the completion that the search committed to, "" for none
+    pred_maj@n, pred_weighted@n, pred_naive@n    answers of votes and of the best score among the first n samples;
+                        only where samples are independent and nobody stops early (unverified), n the powers of two
+
+Ours come on top, and are None in files made elsewhere: `strategy` (the arm), `algorithm`, `parameters`, `mode`, `seed`;
+`correct` (the exact verifier, per completion), `answers` (per completion in the task's notation, "" before an end),
+`ballots` (per completion the place it votes for, equal numbers for equal positions, None before an end), `chosen` (the
+place of `pred`, None for none); `solved`, `outcome`, `stopped` and whatever else an `Outcome` says; `cost`, `saved`;
+`trace` (a `search.tree`, or None); `config_hash`, `models`, `rank`, `split`, `run_id`.
+
+Lines are appended, each chunk in one step that reaches the disk; what stands is never touched again, and half a last
+line, left by a kill, is cut off and its problem done again. This module does not know which arms are worth running.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from game24lab.evaluation import COLUMNS, LATER, Arm, find_strategy, write_problem
+from game24lab.runs import compare
+from game24lab.search.engine import bind, run
+from game24lab.search.requests import Outcome, require
+from game24lab.search.sampling import aggregate, to_chance
+from game24lab.search.tree import Tree
+from game24lab.tasks.task import Task, follow
+
+SAMPLED = ("greedy", "best_of_n", "majority", "weighted_majority", "adaptive_consistency", "early_stopping")
+ENDING = "_completions.jsonl"
+_OWN = ("strategy", "algorithm", "parameters", "mode", "seed", "correct", "answers", "ballots", "chosen", "solved",
+        "outcome", "stopped", "candidates", "candidates_correct", "cost", "saved", "trace", "config_hash", "models",
+        "rank", "split", "run_id")  # fmt: skip
+_ALIGNED = ("scores", "agg_scores", "completion_tokens", "correct", "answers", "ballots")  # one entry a completion
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=,+-]{0,150}")
+_DIGITS = 6  # of a score
+
+
+# ---------------------------------------------------------------------------------------------------------- writing
+def name_file(arm: str, seed: int) -> str:
+    """`<arm>_seed<seed>_completions.jsonl`; ValueError for an arm whose name cannot be part of a file's."""
+    if not _NAME.fullmatch(arm):
+        raise ValueError(f"arm {arm!r}: its name becomes a file's; letters, digits and _ . @ = , + - are accepted")
+    return f"{arm}_seed{seed}{ENDING}"
+
+
+def write_completions(
+    path: str | Path,
+    task: Task,
+    problems: Sequence[Any],
+    arm: Arm,
+    policy: Any,
+    critic: Any = None,
+    *,
+    name: str = "",
+    seed: int = 0,
+    models: Mapping[str, str] | None = None,
+    chunk: int = 128,
+    concurrent: int = 512,
+    traces: bool = True,
+    reference: str = "",
+    ranks: Mapping[Any, int] | None = None,
+    split: str = "",
+    run_id: str = "",
+    progress: Any = True,
+) -> Path:
+    """Search the problems that the file does not hold yet, and append a line for each, in the order of `problems`.
+
+    Args:
+        arm: how to search; `name` is what it is called, by default its algorithm.
+        models: what tells the models apart from others of their size, such as `provenance.hash_folder` of each; they
+            are part of `config_hash`, as are task, algorithm, parameters with defaults, mode and budget.
+        chunk: problems that are searched together and written together; a kill costs no more than these.
+        traces: keep the trees in the file; they are most of it.
+        reference: the right answer, for the column `answer`.
+        progress: as in `search.engine.run`.
+
+    ValueError for a problem listed twice or a bad one, an arm with a pool (its problems share what they spend), and a
+    file that is broken, or that other models, parameters or seeds have made. OSError where it cannot be written.
+    """
+    path, name = Path(path), name or arm.algorithm
+    require("chunk", chunk, int, 1)
+    require("seed", seed, int, 0)
+    if arm.pool:
+        raise ValueError(f"arm {name!r}: its problems share a pool, so none can be done alone; an arm without a pool "
+                         "is accepted")  # fmt: skip
+    texts = [write_problem(problem) for problem in problems]
+    if twice := next((text for place, text in enumerate(texts) if text in texts[:place]), None):
+        raise ValueError(f"problems: {twice} is listed twice")
+    facts = describe_arm(task, arm, policy, critic, name=name, seed=seed, models=models)
+    done = list_done(path, facts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _append(path, [])  # fails before anything is spent
+    left = [(text, problem) for text, problem in zip(texts, problems, strict=True) if text not in done]
+    ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
+    algorithm = find_strategy(arm.algorithm)
+    for begin in range(0, len(left), chunk):
+        part = left[begin : begin + chunk]
+        outcomes = run(task, [problem for _, problem in part], algorithm, policy, critic, parameters=arm.parameters,
+                       mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget, concurrent=concurrent,
+                       progress=progress)  # fmt: skip
+        lines = []
+        for (text, problem), outcome in zip(part, outcomes, strict=True):
+            row = {"problem": text, "answer": reference} | _describe(task, problem, arm, outcome) | facts
+            row |= {"rank": ranks.get(text), "split": split, "run_id": run_id}
+            row["trace"] = json.loads(outcome.tree.to_json()) if traces else None
+            lines.append(json.dumps(row, allow_nan=False).encode("ascii") + b"\n")
+        _append(path, lines)
+    return path
+
+
+def describe_arm(
+    task: Task, arm: Arm, policy: Any, critic: Any, *, name: str, seed: int, models: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """What all lines of a file have in common: the arm, the models, and `config_hash`, a hash of what decides."""
+    sizes = {"policy_parameters": policy.parameters, "backend": policy.name,
+             "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
+    kind = {"task": task.name, **(asdict(task) if is_dataclass(task) else {})}
+    names = dict(models) if models else {"policy": policy.name, "critic": getattr(critic, "name", "")}
+    facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode, "models": names,
+             **sizes}  # fmt: skip
+    text = json.dumps([kind, facts], sort_keys=True, default=str)
+    return {"strategy": name, "seed": seed, **facts, "config_hash": hashlib.sha256(text.encode()).hexdigest()[:12]}
+
+
+def list_done(path: str | Path, facts: Mapping[str, Any]) -> set[str]:
+    """The problems that a file holds, after half a last line has been cut off; none where there is no file.
+
+    ValueError, and the file as it was, where it is broken or its lines are not of these `facts` (see `describe_arm`).
+    """
+    path, done = Path(path), set()
+    if not path.exists():
+        return done
+    facts = json.loads(json.dumps(facts))
+    whole = 0
+    for number, line in _read_lines(path):
+        if not line.endswith(b"\n"):
+            break
+        row = _parse(path, number, line)
+        if row["config_hash"] is None:
+            raise ValueError(f"{path}, line {number}: made elsewhere (it has no config_hash); choose another file")
+        here = {key: row.get(key) for key in facts}
+        if here != facts:
+            first = next(key for key in facts if here[key] != facts[key])
+            there, now = ({key: side[first]} if not isinstance(side[first], dict) else side[first]
+                          for side, key in ((here, first), (facts, first)))  # fmt: skip
+            raise ValueError(f"{path}, line {number}: it was made by another arm ({'; '.join(compare(there, now))}): "
+                             "choose another file or folder, or another name")  # fmt: skip
+        if row["problem"] in done:
+            raise ValueError(f"{path}, line {number}: {row['problem']} stands there twice")
+        done.add(row["problem"])
+        whole += len(line)
+    if whole < path.stat().st_size:
+        with path.open("rb+") as file:
+            file.truncate(whole)
+            os.fsync(file.fileno())
+    return done
+
+
+def _append(path: Path, lines: Sequence[bytes]) -> None:
+    """All lines or, where the disk is full, none."""
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            file.write(b"".join(lines))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        if path.exists():
+            os.truncate(path, size)
+        raise
+
+
+# ------------------------------------------------------------------------------------------------------ one outcome
+def _describe(task: Task, problem: Any, arm: Arm, outcome: Outcome) -> dict[str, Any]:
+    """The columns that a search fills: all that its tree knows of whole answers, then what it came to."""
+    tree, sampled = outcome.tree, arm.algorithm in SAMPLED
+    bound = bind(find_strategy(arm.algorithm), arm.parameters)
+    strategy = bound.get("agg_strategy", "last")
+    root, places, rows = task.start(problem), {}, []
+    nodes = _list_ends(tree, whole=sampled)
+    for node in nodes:
+        path = tree.path(node)[1:]
+        values = [tree.value[step if tree.same[step] is None else tree.same[step]] for step in path]
+        known = [value for value in values if value is not None]
+        ended = tree.status[node] in ("solved", "wrong")
+        text = "\n".join(tree.line[step] for step in path)
+        state = follow(task, root, text)[0]
+        rows.append({
+            "completions": text,
+            "scores": [round(to_chance(value), _DIGITS) for value in known],
+            "agg_scores": round(aggregate(known, strategy), _DIGITS) if values and values[-1] is not None else None,
+            "completion_tokens": sum(tree.tokens[step] for step in path),
+            "correct": tree.status[node] == "solved",
+            "answers": task.verdict(state).answer if ended else "",
+            "ballots": places.setdefault(task.key(state), len(places)) if ended else None,
+            "logprob": sum(tree.logprob[step] or 0.0 for step in path),
+        })  # fmt: skip
+    stop = next(event[1] for event in reversed(tree.events) if event[0] == "stop")
+    chosen = nodes.index(stop) if stop in nodes else None
+    columns = {key: [row[key] for row in rows] for key in ("completions", *_ALIGNED)}
+    columns |= {"chosen": chosen, "pred": "" if chosen is None else rows[chosen]["completions"]}
+    if sampled and arm.mode == "unverified":
+        columns |= _vote(rows)
+    plain = {field.name: getattr(outcome, field.name) for field in fields(Outcome)}
+    plain |= {"candidates_correct": plain["correct"], "cost": asdict(outcome.cost), "saved": asdict(outcome.saved)}
+    return columns | {key: value for key, value in plain.items() if key not in ("answer", "correct", "tree", "mode")}
+
+
+def _list_ends(tree: Tree, whole: bool) -> list[int]:
+    """The nodes where answers end; with `whole`, where all is sampled from the root, those that came to no end too."""
+    parents = set(tree.parent)
+    return [node for node, status in enumerate(tree.status)
+            if status in ("solved", "wrong") or (whole and node and node not in parents)]  # fmt: skip
+
+
+def _vote(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What the first n samples come to by majority, by weighted majority and by the best score, for each n.
+
+    As in `search.voting`: answers without an end have no vote, ballots are equal positions, the first of equals wins,
+    and of the winner's answers the one with the best score stands for it, then the likeliest.
+    """
+    columns = {}
+    for n in (2**power for power in range(len(rows).bit_length())):
+        ended = [row for row in rows[:n] if row["ballots"] is not None]
+        scored = bool(ended) and all(row["agg_scores"] is not None for row in ended)
+        for way in ("maj", *(("weighted",) if scored else ())):
+            votes: dict[int, list[float]] = {}
+            for row in ended:
+                tally = votes.setdefault(row["ballots"], [0.0, 0])
+                tally[0] += row["agg_scores"] if way == "weighted" else 1
+                tally[1] += 1
+            winner = max(votes, key=votes.__getitem__, default=None)
+            columns[f"pred_{way}@{n}"] = _pick(row for row in ended if row["ballots"] == winner)
+        if scored:
+            columns[f"pred_naive@{n}"] = _pick(ended)
+    return columns
+
+
+def _pick(rows: Iterable[Mapping[str, Any]]) -> str:
+    best = max(rows, default={"answers": ""}, key=lambda row: (row["agg_scores"] or 0.0, row["logprob"]))
+    return best["answers"]
+
+
+# ---------------------------------------------------------------------------------------------------------- reading
+def read_completions(path: str | Path, *, traces: bool = True) -> list[dict[str, Any]]:
+    """The rows of a completions file, ours or one of search-and-learn: the columns named above, None where it has none.
+
+    A file made elsewhere is called after itself: its `strategy` is the name of the file, its `seed` 0; counts of tokens
+    that it does not know (-1) are None. Other columns of it are kept. `traces=False` leaves the trees out, which saves
+    memory. ValueError that names the line which is broken; OSError where there is no such file.
+    """
+    rows = []
+    for number, line in _read_lines(Path(path)):
+        rows.append(_parse(Path(path), number, line))
+        if not traces:
+            rows[-1]["trace"] = None
+    return rows
+
+
+def tabulate_completions(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows of our own files as a table of attempts with the columns of `evaluation.COLUMNS`, for `summarise`.
+
+    ValueError for a row made elsewhere, whose cost nobody knows.
+    """
+    table = []
+    for row in rows:
+        if row["cost"] is None:
+            raise ValueError(f"completions of {row['strategy']!r}, {row['problem'][:60]}: made elsewhere, their cost "
+                             "is not known; rows written here are accepted")  # fmt: skip
+        chosen = row["chosen"]
+        flat = dict.fromkeys(LATER) | row | row["cost"] | {f"saved_{key}": cost for key, cost in row["saved"].items()}
+        flat |= {"answer": "" if chosen is None else row["answers"][chosen], "correct": row["candidates_correct"],
+                 "parameters": json.dumps(row["parameters"], sort_keys=True)}  # fmt: skip
+        table.append({name: flat[name] for name in COLUMNS})
+    return pd.DataFrame({name: pd.Series([row[name] for row in table], dtype=kind) for name, kind in COLUMNS.items()})
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as file:
+        yield from enumerate(file, 1)
+
+
+def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    """A line as a row with all columns; ValueError that names it."""
+    try:
+        row = json.loads(line.decode("utf-8"), parse_constant=_refuse)
+        _check(row)
+    except (ValueError, RecursionError) as error:
+        said = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        cut = "" if line.endswith(b"\n") else "; it is the last one and ends without a line end: cut off by a kill?"
+        raise ValueError(f"{path}, line {number}: {said.splitlines()[0][:200]}{cut}") from None
+    if "config_hash" not in row:
+        tokens = row.get("completion_tokens")
+        row["completion_tokens"] = tokens if isinstance(tokens, list) else None
+        row = dict.fromkeys(_OWN) | {"strategy": path.name.removesuffix(ENDING), "seed": 0} | row
+    return row
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _check(row: Any) -> None:
+    """ValueError unless it is the row of a completions file."""
+    if not isinstance(row, dict):
+        raise ValueError("a JSON object is expected")
+    own = _OWN if "config_hash" in row else ()
+    if missing := next((name for name in ("problem", "completions", *own) if name not in row), None):
+        raise ValueError(f"the column {missing!r} is missing")
+    if not isinstance(row["problem"], str) or not _is_list(row["completions"], str):
+        raise ValueError("problem must be a text and completions a list of texts")
+    for name in _ALIGNED:
+        column = row.get(name)
+        if column is None or (name == "completion_tokens" and column == -1):  # search-and-learn's beams do not count
+            continue
+        if not isinstance(column, list) or len(column) != len(row["completions"]):
+            raise ValueError(f"{name} must be a list with one entry for each of {len(row['completions'])} completions")
+        inner = {"scores": list, "correct": bool, "answers": str}.get(name, (int, float))
+        for place, entry in enumerate(column):
+            if not isinstance(entry, inner) and not (entry is None and name in ("agg_scores", "ballots")):
+                raise ValueError(f"entry {place} of {name} is {str(entry)[:40]!r}")
+            if name == "scores" and not _is_list(entry, (int, float)):
+                raise ValueError(f"entry {place} of scores must be a list of numbers")
+    if own and not (isinstance(row["cost"], dict) and isinstance(row["solved"], bool) and type(row["seed"]) is int):
+        raise ValueError("cost must be a mapping, solved true or false and seed a whole number")
+
+
+def _is_list(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, kind) for entry in value)

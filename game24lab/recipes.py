@@ -1,0 +1,174 @@
+"""Recipes: many arms from a few lines, what they will cost, and their completions files.
+
+A recipe is a strategy with its parameters as YAML holds them; a grid is several, and a list in one stands for each of
+its entries. This module does not know what stands in a completions file, nor what is learnt from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from game24lab.completions import describe_arm, list_done, name_file, write_completions
+from game24lab.evaluation import Arm, evaluate, find_strategy, read_arms, write_problem
+from game24lab.search.engine import run
+from game24lab.search.requests import suggest
+from game24lab.tasks.task import Task
+
+_KEYS = tuple(Arm.__dataclass_fields__)
+_MAPPINGS = ("parameters", "budget")  # a list within them is a choice too
+
+
+def expand_arms(
+    grid: Mapping[str, Mapping[str, Any] | None], *, modes: Sequence[str] = ("verified",)
+) -> dict[str, Arm]:
+    """Arms from recipes: each entry of a list is an arm of its own, and of several lists every combination is.
+
+    `{"beams": {"algorithm": "beam_search", "parameters": {"n": [4, 8]}}}` is `beams@n=4` and `beams@n=8`: what differs
+    stands behind the @, `find_family` gives the name before it. An entry without `algorithm` is called after it, one
+    without `mode` has each of `modes`. ValueError that names the entry and the key that is wrong.
+    """
+    if not isinstance(grid, Mapping) or not grid:
+        raise ValueError(f"arms {grid!r}: a mapping from names to strategies is accepted")
+    arms: dict[str, Arm] = {}
+    for name, entry in grid.items():
+        entry = {} if entry is None else entry
+        if not isinstance(entry, Mapping):
+            raise ValueError(f"arm {name!r}: a mapping with keys of {', '.join(_KEYS)} is accepted, not {entry!r}")
+        if "@" in str(name):
+            raise ValueError(f"arm {name!r}: the sign @ stands before what differs within an arm; a name without it is "
+                             "accepted")  # fmt: skip
+        if wrong := next((key for key in entry if key not in _KEYS), None):
+            raise ValueError(f"arm {name!r} has the key {wrong!r}; it takes {', '.join(_KEYS)}{suggest(wrong, _KEYS)}")
+        entry = {"algorithm": str(name), "mode": list(modes)} | dict(entry)
+        for tags, chosen in _combine(entry):
+            full = "@".join([str(name), ",".join(tags)] if tags else [str(name)])
+            name_file(full, 0)  # a name that cannot be a file's is found now
+            arms |= read_arms({full: chosen})
+    return arms
+
+
+def find_family(arm: str) -> str:
+    """The name of the recipe that an arm comes from."""
+    return arm.partition("@")[0]
+
+
+def _combine(entry: Mapping[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
+    """Every combination of the lists in an entry, each with what tells it apart; lists of one entry tell nothing."""
+    axes = []  # where, what to call it, the choices
+    for key, value in entry.items():
+        inner = value.items() if key in _MAPPINGS and isinstance(value, Mapping) else [(None, value)]
+        axes += [(key, part, choice) for part, choice in inner if isinstance(choice, list)]
+    if empty := next(((key, part) for key, part, choices in axes if not choices), None):
+        raise ValueError(f"{empty[1] or empty[0]} []: a list of at least one value is accepted")
+    found = []
+    for values in itertools.product(*(choices for _, _, choices in axes)):
+        chosen, tags = {key: dict(value) if isinstance(value, Mapping) else value for key, value in entry.items()}, []
+        for (key, part, choices), value in zip(axes, values, strict=True):
+            if part is None:
+                chosen[key] = value
+            else:
+                chosen[key][part] = value
+            if len(choices) > 1:
+                tags.append(str(value) if key == "mode" else f"{part or key}={value}")
+        found.append((tags, chosen))
+    return found
+
+
+def check_arms(task: Task, problem: Any, arms: Mapping[str, Arm], policy: Any, critic: Any = None) -> None:
+    """ValueError that names the arm whose parameters make no sense together; no model is called."""
+    for name, arm in arms.items():
+        try:
+            run(task, [problem], find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters,
+                mode=arm.mode, budget={**arm.budget, "depth": 0})  # fmt: skip
+        except ValueError as error:
+            raise ValueError(f"arm {name!r}: {error}") from None
+
+
+def estimate_cost(
+    task: Task,
+    problems: Sequence[Any],
+    arms: Mapping[str, Arm],
+    policy: Any,
+    critic: Any = None,
+    *,
+    left: Mapping[str, int],
+    trial: int = 4,
+    seed: int = 0,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """What the searches that are `left` of each arm will cost, by a trial of each on a few problems spread over all.
+
+    Columns: `arm`, `searches` (left), and what they will sum up to: `sampled_tokens`, `policy_calls`, `critic_calls`,
+    `seconds`. Few problems fill no batch, so the seconds are rather too many. Nothing of the trial is kept; arms
+    without a search left are not tried. ValueError for a trial below 1.
+    """
+    if type(trial) is not int or trial < 1:
+        raise ValueError(f"trial {trial!r}: a whole number of at least 1 is accepted")
+    count = min(trial, len(problems))
+    sample = [problems[place * len(problems) // count] for place in range(count)]
+    tried = {name: arm for name, arm in arms.items() if left[name]}
+    table = []
+    if tried and sample:
+        rows = evaluate(task, sample, tried, policy, critic, seeds=(seed,), progress=progress)
+        means = rows.groupby("strategy")[["sampled_tokens", "policy_calls", "critic_calls", "seconds"]].mean()
+        table = [{"arm": name, "searches": left[name], **(means.loc[name] * left[name]).to_dict()} for name in tried]
+    return pd.DataFrame(table, columns=["arm", "searches", "sampled_tokens", "policy_calls", "critic_calls", "seconds"])
+
+
+def describe_cost(estimate: pd.DataFrame) -> str:
+    """An estimate in one line."""
+    if estimate.empty:
+        return "nothing is left to do"
+    sums = estimate.drop(columns="arm").sum()
+    hours, minutes = divmod(math.ceil(sums["seconds"] / 60), 60)
+    return (f"{len(estimate)} arms, {sums['searches']:,.0f} searches left: about {sums['sampled_tokens']:,.0f} sampled "
+            f"tokens, {sums['policy_calls']:,.0f} calls of the policy and {sums['critic_calls']:,.0f} of the critic, "
+            f"at most about {hours} h {minutes} min")  # fmt: skip
+
+
+def run_arms(
+    folder: str | Path,
+    task: Task,
+    problems: Sequence[Any],
+    arms: Mapping[str, Arm],
+    policy: Any,
+    critic: Any = None,
+    *,
+    seeds: Sequence[int] = (0,),
+    models: Mapping[str, str] | None = None,
+    trial: int = 4,
+    progress: bool = True,
+    **settings: Any,
+) -> list[Path]:
+    """A completions file for each arm and seed, in a folder; the same call goes on where a kill has ended it.
+
+    First all arms and all files that are there are checked, then what is left is tried on `trial` problems (0: not) and
+    the estimate is said, then one bar shows all searches with the time left. Further settings are those of
+    `completions.write_completions`, whose errors are raised.
+    """
+    folder, paths, left = Path(folder), {}, dict.fromkeys(arms, 0)
+    check_arms(task, problems[0], arms, policy, critic)
+    texts = {write_problem(problem) for problem in problems}
+    for name, arm in arms.items():
+        for seed in seeds:
+            paths[name, seed] = folder / name_file(name, seed)
+            facts = describe_arm(task, arm, policy, critic, name=name, seed=seed, models=models)
+            left[name] += len(texts - list_done(paths[name, seed], facts))
+    whole = len(problems) * len(paths)
+    if trial and sum(left.values()):
+        estimate = estimate_cost(task, problems, arms, policy, critic, left=left, trial=trial, seed=seeds[0],
+                                 progress=progress)  # fmt: skip
+        tqdm.write(describe_cost(estimate))
+    with tqdm(total=whole, initial=whole - sum(left.values()), disable=not progress, unit="search") as bar:
+        for (name, seed), path in paths.items():
+            bar.set_description(f"{name}, seed {seed}")
+            write_completions(path, task, problems, arms[name], policy, critic, name=name, seed=seed, models=models,
+                              progress=bar, **settings)  # fmt: skip
+    return list(paths.values())
