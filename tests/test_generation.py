@@ -385,7 +385,7 @@ class FakeServer:
                 if asked["seed"] == 666:
                     return self.send({"error": {"message": "cannot\nserve this"}}, 400)
                 prompt = policy.tokenizer.decode(asked["prompt"])
-                assert list(policy._encode([prompt])[0]) == asked["prompt"]
+                assert list(policy.encode(prompt)) == asked["prompt"]
                 found = policy.generate(
                     [prompt], asked["n"], max_tokens=asked["max_tokens"], temperature=asked["temperature"],
                     top_p=asked["top_p"], top_k=max(0, asked["top_k"]), stop_line=bool(asked.get("stop")),

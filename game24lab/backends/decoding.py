@@ -21,6 +21,7 @@ from transformers.cache_utils import DynamicLayer
 
 from game24lab.backends.plain import PlainSteps
 from game24lab.backends.policy import Sampling
+from game24lab.backends.prefixes import Layers, lay
 
 _COPY = 3  # copying a row's cache costs about as much as this many further steps of the row
 _FEW = 16  # tokens: ranking so many of hundreds costs a fifth of ranking all, and they are mostly enough for a nucleus
@@ -35,10 +36,14 @@ def _mix(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
-def make_keys(seeds: Sequence[int], samples: Sequence[int]) -> np.ndarray:
-    """One 64-bit key a row, from the seed of its prompt and its number among the prompt's samples."""
+def make_keys(seeds: Sequence[int], samples: Sequence[int], skips: Sequence[int] | None = None) -> np.ndarray:
+    """One 64-bit key a row, from the seed of its prompt and its number among the prompt's samples.
+
+    A row that skips t tokens goes on with the numbers that the row without would have had from token t on.
+    """
     seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
-    return _mix(_mix(seeds + np.uint64(_GOLDEN)) + np.array(samples, dtype=np.uint64) * np.uint64(_GOLDEN))
+    keys = _mix(_mix(seeds + np.uint64(_GOLDEN)) + np.array(samples, dtype=np.uint64) * np.uint64(_GOLDEN))
+    return keys if skips is None else keys + np.array(skips, dtype=np.uint64) * np.uint64(_GOLDEN)
 
 
 def draw_uniform(keys: np.ndarray, step: int) -> np.ndarray:
@@ -92,6 +97,25 @@ def _keep_nucleus(weights: torch.Tensor, top_p: float, width: int) -> torch.Tens
     return kept
 
 
+def rank(logits: torch.Tensor, usual: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Ids of shape (rows,): at place 0 the usual one, at place p the p-th likeliest of the others."""
+    most = int(places.max())
+    if not most:
+        return usual
+    others = logits.scatter(-1, usual[:, None], -math.inf).topk(most, -1).indices
+    return torch.where(places > 0, others.gather(-1, (places - 1).clamp(min=0)[:, None])[:, 0], usual)
+
+
+def find_unsure(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Whether the model is unsure of the next token, as `sampling.pause` says; bool of shape (rows,)."""
+    if sampling.pause == "margin":
+        first, second = torch.softmax(logits, -1).topk(2, -1).values.unbind(-1)
+        return first - second <= sampling.threshold
+    logprobs = torch.log_softmax(logits, -1)
+    entropy = -(logprobs.exp() * logprobs.clamp(min=-1e4)).sum(-1)  # 0 log 0 is 0
+    return entropy >= sampling.threshold
+
+
 # The loop -------------------------------------------------------------------------------------------------------------
 class Steps(Protocol):
     """A batch in the middle of generation."""
@@ -112,6 +136,11 @@ def decode(
     limits: Sequence[int],
     stops: torch.Tensor,
     sampling: Sampling,
+    *,
+    places: Sequence[int] | None = None,
+    usual_keys: np.ndarray | None = None,
+    past: Sequence[Layers | None] | None = None,
+    shared: Sequence[int] | None = None,
 ) -> list[tuple[list[int], list[float]]]:
     """Sampled ids and log-probabilities, one pair a row.
 
@@ -119,12 +148,16 @@ def decode(
     (`make_keys`), `limits[r]` the most tokens it may have; `stops`, bool of shape (vocabulary,), marks the tokens that
     end a row. Prompts of one length are fastest; others are padded on the left. The model must be in evaluation mode.
     Raises ValueError where a prompt is empty or the model's numbers are not finite.
+
+    Where `sampling.ranked`, row r begins with what place `places[r]` has among the tokens (see `rank`), the usual one
+    being what `usual_keys[r]` draws. `past[i]` are keys and values of the first `shared[i]` tokens of prompt i, where
+    they are known.
     """
     if not all(prompts):
         raise ValueError("prompt without tokens: at least one token is needed to begin with")
     device, total, most = model.device, len(rows), max(limits)
     rows = torch.tensor(rows, device=device)
-    logits, cache, pad = _prefill(model, prompts, rows)
+    logits, cache, pad = _prefill(model, prompts, rows, past, shared)
     length = max(map(len, prompts))
     make = PlainSteps if PlainSteps.fits(model) else ModelSteps
     steps: Steps = make(model, cache, rows, pad, length, most)
@@ -135,7 +168,18 @@ def decode(
     alive, limit, stops = torch.arange(total, device=device), torch.tensor(limits, device=device), stops.to(device)
     ended, wasted = torch.zeros(total, dtype=torch.bool, device=device), 0
     for step in range(most):
-        ids, logprobs = choose(logits, draw_uniform(keys, step), sampling)
+        if sampling.pause and step >= sampling.spare:
+            unsure = find_unsure(logits, sampling) & ~ended
+            lengths[alive] = torch.where(unsure, step, lengths[alive])
+            ended = ended | unsure
+            if bool(ended.all()):
+                break
+        if sampling.ranked and step == 0:
+            usual, _ = choose(logits, draw_uniform(usual_keys, 0), sampling)
+            ids = rank(logits, usual, torch.tensor(places, device=device))
+            logprobs = torch.log_softmax(logits, -1).gather(-1, ids[:, None])[:, 0]
+        else:
+            ids, logprobs = choose(logits, draw_uniform(keys, step), sampling)
         ids_of[alive, step], logprobs_of[alive, step] = ids, logprobs
         ending = (stops[ids] | (limit <= step + 1)) & ~ended
         lengths[alive] = torch.where(ending, step + 1, lengths[alive])
@@ -159,8 +203,12 @@ def decode(
     return pairs
 
 
-def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torch.Tensor):
-    """Logits of the first token (rows, vocabulary), the cache of the prompts, padding of the rows or None."""
+def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torch.Tensor, past=None, shared=None):
+    """Logits of the first token (rows, vocabulary), the cache of the prompts, padding of the rows or None.
+
+    What is known of the prompts' beginnings (`past`, `shared`: see `decode`) is not forwarded: as much of it as the
+    prompt with the longest unknown rest leaves to all.
+    """
     if not _takes(model, "past_key_values"):
         raise ValueError(f"{type(model).__name__}: a decoder with a key-value cache is needed")
     cache = DynamicCache(config=model.config)
@@ -169,12 +217,23 @@ def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: tor
     longest = int(lengths.max())
     ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
     pad = None if bool((lengths == longest).all()) else longest - lengths
+    known = 0
+    if past is not None and any(layers is not None for layers in past):
+        # at least one token is forwarded: the last one's logits are needed
+        held = [min(count, len(p) - 1) if layers is not None else 0
+                for p, layers, count in zip(prompts, past, shared, strict=True)]  # fmt: skip
+        known = longest - max(len(p) - count for p, count in zip(prompts, held, strict=True))
+    if known > 0:
+        laid = [max(0, len(p) - (longest - known)) for p in prompts]
+        for layer, (keys, values) in zip(cache.layers, lay(past, laid, known), strict=True):
+            layer.update(keys, values)
     options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
     if pad is not None:
         options["attention_mask"] = (torch.arange(longest, device=model.device) >= pad[:, None]).long()
         if _takes(model, "position_ids"):
-            options["position_ids"] = (torch.arange(longest, device=model.device) - pad[:, None]).clamp_(min=0)
-    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
+            places = (torch.arange(longest, device=model.device) - pad[:, None]).clamp_(min=0)
+            options["position_ids"] = places[:, known:]
+    logits = model(input_ids=ids[:, known:], past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
     return logits[rows], cache, None if pad is None else pad[rows]
 
 

@@ -13,8 +13,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.backends.decoding import decode, make_keys
 from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, describe, make_batches
+from game24lab.backends.prefixes import Prefixes
 
 _CACHE_BYTES = 2**30  # of keys and values in one batch on a CPU
+_KEPT_BYTES = 2**28  # of keys and values of prompts, between calls
 _SHARE = 24  # rows from which on another thread with a batch of its own pays, rather than more threads for one batch
 
 
@@ -23,19 +25,23 @@ class TransformersPolicy(TextPolicy):
 
     name = "transformers"
     seeding = "a prompt's samples depend on its seed alone, up to rounding"
+    looks = True
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, reason: str = "asked for",
-        max_batch_tokens: int | None = None,
+        max_batch_tokens: int | None = None, frozen: bool = False,
     ) -> None:  # fmt: skip
+        """`frozen`: the weights will not change, so that what is known of prompts may be kept from call to call."""
         dtype = str(model.dtype).removeprefix("torch.")
         super().__init__(tokenizer, describe(model, tokenizer), model.device.type, dtype, reason)
         self.model, self.max_batch_tokens = model, max_batch_tokens
+        self.prefixes = Prefixes(_KEPT_BYTES // (self.card.cache * model.dtype.itemsize) if frozen else 0)
 
     def update(self, model: PreTrainedModel) -> None:
         """Take over the weights of another model of the same shape; nothing to do for the model itself."""
         if model is not self.model:
             self.model.load_state_dict(model.state_dict())
+            self.prefixes.forget()
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
         marks = torch.zeros(self.card.vocabulary, dtype=torch.bool)
@@ -54,6 +60,7 @@ class TransformersPolicy(TextPolicy):
         training = self.model.training
         self.model.eval()
         try:
+            self.prefixes.learn(self.model, (job.ids[: job.shared] for job in jobs if job.shared))
             with ThreadPoolExecutor(workers) as pool:
                 found = list(pool.map(work, batches)) if workers > 1 else list(map(work, batches))
         finally:
@@ -69,11 +76,16 @@ class TransformersPolicy(TextPolicy):
     def _decode(
         self, jobs: list[Job], batch: list[tuple[int, range]], marks: torch.Tensor, sampling: Sampling
     ) -> list[tuple[int, Row]]:
-        rows = [(place, *jobs[index].keys[row]) for place, (index, part) in enumerate(batch) for row in part]
+        mine = [jobs[index] for index, _ in batch]
+        rows = [(place, *mine[place].keys[row]) for place, (_, part) in enumerate(batch) for row in part]
         places, seeds, numbers = zip(*rows, strict=True)
-        limits = [jobs[batch[place][0]].limit for place in places]
-        prompts = [jobs[index].ids for index, _ in batch]
-        found = decode(self.model, prompts, places, make_keys(seeds, numbers), limits, marks, sampling)
+        skips = [mine[place].skip for place in places]
+        found = decode(
+            self.model, [job.ids for job in mine], places, make_keys(seeds, numbers, skips),
+            [mine[place].limit for place in places], marks, sampling,
+            places=numbers, usual_keys=make_keys(seeds, [0] * len(rows), skips) if sampling.ranked else None,
+            past=[self.prefixes.find(job.ids[: job.shared]) for job in mine], shared=[job.shared for job in mine],
+        )  # fmt: skip
         return [(batch[place][0], row) for place, row in zip(places, found, strict=True)]
 
     def _room(self) -> int:

@@ -15,10 +15,12 @@ from typing import Any, Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from game24lab.backends.prompts import Prompt
 from game24lab.models import count_parameters
 
 _ENOUGH = 32  # rows: a batch of so many is not padded to take in prompts of another length
 _SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ
+PAUSES = ("entropy", "margin")
 _REMEMBERED = 100_000  # texts whose tokens are kept: searches ask for the same prompts again and again
 
 
@@ -29,7 +31,7 @@ class Completion:
     text: str  # without special tokens; where generation stopped at a line end, without it
     ids: tuple[int, ...]  # sampled ids, the end or line-end token included
     logprobs: tuple[float, ...]  # one per id: natural log of the model's own probability (temperature 1, not truncated)
-    finish: str  # "stop" (end token or line end) | "length"
+    finish: str  # "stop" (end token or line end) | "length" | "pause" (see `Sampling.pause`)
 
     @property
     def tokens(self) -> int:
@@ -48,19 +50,20 @@ class Policy(Protocol):
     parameters: int  # non-embedding parameters, for FLOPs
     name: str  # the backend
 
-    def count(self, text: str) -> int:
+    def count(self, text: str | Prompt) -> int:
         """Tokens of a prompt."""
 
     def generate(
-        self, prompts: Sequence[str], n: Sequence[int] | int, *, max_tokens: int, temperature: float = 1.0,
+        self, prompts: Sequence[str | Prompt], n: Sequence[int] | int, *, max_tokens: int, temperature: float = 1.0,
         top_p: float = 1.0, top_k: int = 0, stop_line: bool = False, seeds: Sequence[int] | None = None,
+        ranked: bool = False, pause: str = "", threshold: float = 0.0, spare: int = 0,
     ) -> list[list[Completion]]:  # fmt: skip
         """`n` (or `n[i]`) completions of prompt i.
 
         temperature 0 is greedy; temperature, then top_k, then top_p shape what is sampled. With `stop_line` a
         completion ends at its first line end. `max_tokens` counts the end token; a prompt near the end of the model's
-        window gets fewer. `seeds`, one a prompt: a policy's `seeding` says what they fix. Raises ValueError that names
-        the parameter or the prompt.
+        window gets fewer. `seeds`, one a prompt: a policy's `seeding` says what they fix. The others are in `Sampling`;
+        not every backend has them. Raises ValueError that names the parameter or the prompt.
         """
 
 
@@ -72,8 +75,21 @@ class Sampling:
     temperature: float = 1.0  # 0: the most probable token
     top_p: float = 1.0  # smallest set of tokens that holds this much probability; 1: all
     top_k: int = 0  # 0: all
+    # completion 0 begins as it would anyhow, the others with the likeliest other tokens, one each
+    ranked: bool = False
+    # end before a token that the model is unsure of, by its own distribution (temperature 1, not truncated): "entropy",
+    # in nats, of at least the threshold; "margin" of the likeliest over the second of at most the threshold
+    pause: str = ""
+    threshold: float = 0.0
+    spare: int = 0  # so many tokens are sampled however unsure
 
     def __post_init__(self) -> None:
+        if self.pause not in ("", *PAUSES):
+            raise ValueError(f"pause {self.pause!r}: one of {', '.join(PAUSES)}, or nothing, is accepted")
+        if not _is_number(self.threshold) or not 0 <= self.threshold < math.inf:
+            raise ValueError(f"threshold {self.threshold!r}: a number of at least 0 is accepted")
+        if type(self.spare) is not int or self.spare < 0:
+            raise ValueError(f"spare {self.spare!r}: a whole number of at least 0 is accepted")
         if type(self.max_tokens) is not int or self.max_tokens < 1:
             raise ValueError(f"max_tokens {self.max_tokens!r}: a whole number of at least 1 is accepted")
         if not _is_number(self.temperature) or not 0 <= self.temperature < math.inf:
@@ -99,6 +115,18 @@ class Job:
     ids: tuple[int, ...]
     keys: tuple[tuple[int, int], ...]  # of every row: seed of its prompt, number among the samples of that seed
     limit: int  # tokens that a row may have
+    skip: int = 0  # tokens that stand already of the answer that the rows go on with
+    shared: int = 0  # tokens at the beginning that other jobs begin with too; 0: not known
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """A text's tokens, with what a `Prompt` says besides; a text may be empty, which is found later."""
+
+    ids: tuple[int, ...]
+    written: int = 0
+    room: int | None = None
+    shared: int = 0
 
 
 Row = tuple[Sequence[int], Sequence[float]]  # sampled ids, the stop token included, and their log-probabilities
@@ -140,6 +168,7 @@ class TextPolicy:
 
     name: str
     seeding: str  # what `seeds` fix, in a sentence
+    looks = False  # whether it can look at distributions, as `ranked` and `pause` need
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, card: Card, device: str, compute_type: str, reason: str
@@ -147,7 +176,7 @@ class TextPolicy:
         self.tokenizer, self.card, self.parameters = tokenizer, card, card.parameters
         self.device, self.compute_type = device, compute_type
         self.reason = reason  # why this backend and type
-        self._encoded: dict[str, tuple[int, ...]] = {}
+        self._encoded: dict[str, _Tokens] = {}
         self._line_ends: frozenset[int] | None = None
 
     @property
@@ -156,41 +185,57 @@ class TextPolicy:
         return {"backend": self.name, "device": self.device, "compute_type": self.compute_type, "reason": self.reason,
                 "seeding": self.seeding, "parameters": self.parameters}  # fmt: skip
 
-    def count(self, text: str) -> int:
+    def count(self, text: str | Prompt) -> int:
         """Tokens of a prompt."""
-        return len(self._encode([text])[0])
+        return len(self._encode([text])[0].ids)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of a text, with what the tokenizer puts before every text."""
+        return self._encode([text])[0].ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of rows of ids, without special tokens."""
+        return decode_texts(self.tokenizer, ids)
 
     def generate(
-        self, prompts: Sequence[str], n: Sequence[int] | int, *, max_tokens: int, temperature: float = 1.0,
+        self, prompts: Sequence[str | Prompt], n: Sequence[int] | int, *, max_tokens: int, temperature: float = 1.0,
         top_p: float = 1.0, top_k: int = 0, stop_line: bool = False, seeds: Sequence[int] | None = None,
+        ranked: bool = False, pause: str = "", threshold: float = 0.0, spare: int = 0,
     ) -> list[list[Completion]]:  # fmt: skip
         """As `Policy.generate`."""
-        sampling = Sampling(max_tokens, temperature, top_p, top_k)
+        looked = {"ranked": ranked, "pause": pause, "threshold": threshold, "spare": spare}
+        sampling = Sampling(max_tokens, temperature, top_p, top_k, **looked)
         if top_k == 1:  # greedy too, and CTranslate2 insists on it
-            sampling = Sampling(max_tokens, temperature=0)
-        if isinstance(prompts, str) or not all(isinstance(prompt, str) for prompt in prompts):
+            sampling = Sampling(max_tokens, temperature=0, **looked)
+        if (ranked or pause) and not self.looks:
+            raise ValueError(f"backend {self.name!r}: it does not show the distribution of the next token, which "
+                             "ranked tokens and pauses need; 'transformers' is accepted")  # fmt: skip
+        if isinstance(prompts, str) or not all(isinstance(prompt, str | Prompt) for prompt in prompts):
             raise ValueError(f"prompts {str(prompts)[:60]!r}: a list of texts is accepted")
         counts = _check_counts(n, len(prompts))
+        if ranked and max(counts, default=0) > self.card.vocabulary:
+            raise ValueError(f"n {max(counts)} of ranked tokens: at most the vocabulary's {self.card.vocabulary} are "
+                             "accepted")  # fmt: skip
         seeds = _check_seeds(seeds, len(prompts))
         encoded = self._encode(prompts)
-        keys: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # equal prompts share a job
-        for index, (ids, count) in enumerate(zip(encoded, counts, strict=True)):
+        alike = not sampling.temperature and not ranked  # greedy copies are copies: one row will do
+        keys: dict[Prompt, list[tuple[int, int]]] = {}  # equal prompts share a job
+        for index, (prompt, count) in enumerate(zip(encoded, counts, strict=True)):
             if count:
-                self._check_length(index, ids)
-                rows = keys.setdefault(ids, [])
-                # greedy copies are copies: one row will do
-                drawn = [(seeds[index], j) for j in range(count)]
-                rows += drawn if sampling.temperature else [(0, 0)][len(rows) :]
-        jobs = [Job(ids, tuple(rows), self._limit(ids, max_tokens)) for ids, rows in keys.items()]
+                self._check_length(index, prompt.ids)
+                rows = keys.setdefault(prompt, [])
+                rows += [(0, 0)][len(rows) :] if alike else [(seeds[index], j) for j in range(count)]
+        jobs = [self._make_job(prompt, tuple(rows), max_tokens) for prompt, rows in keys.items()]
         stops = self.card_ends | self.line_ends if stop_line else self.card_ends
-        found = [self._complete(rows, stops, stop_line) for rows in self._sample(jobs, sampling, stops, stop_line)]
+        found = [self._complete(rows, stops, stop_line, job.limit if pause else 0)
+                 for job, rows in zip(jobs, self._sample(jobs, sampling, stops, stop_line), strict=True)]  # fmt: skip
         done = dict(zip(keys, found, strict=True))
         results = []
-        for ids, count in zip(encoded, counts, strict=True):
-            given = done.get(ids, [])
-            results.append(given[:count] if sampling.temperature else given * count)
-            if sampling.temperature:
-                done[ids] = given[count:]
+        for prompt, count in zip(encoded, counts, strict=True):
+            given = done.get(prompt, [])
+            results.append(given * count if alike else given[:count])
+            if not alike:
+                done[prompt] = given[count:]
         return results
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
@@ -210,13 +255,14 @@ class TextPolicy:
             self._line_ends = frozenset(token for token, text in enumerate(texts) if "\n" in text)
         return self._line_ends
 
-    def _encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+    def _encode(self, texts: Sequence[str | Prompt]) -> list[Prompt | _Tokens]:
         if len(self._encoded) > _REMEMBERED:
             self._encoded.clear()
-        missing = list({text: None for text in texts if text not in self._encoded})
+        missing = list({text: None for text in texts if not isinstance(text, Prompt) and text not in self._encoded})
         if missing:
-            self._encoded |= zip(missing, map(tuple, self.tokenizer(missing)["input_ids"]), strict=True)
-        return [self._encoded[text] for text in texts]
+            found = self.tokenizer(missing)["input_ids"]
+            self._encoded |= {text: _Tokens(tuple(ids)) for text, ids in zip(missing, found, strict=True)}
+        return [text if isinstance(text, Prompt) else self._encoded[text] for text in texts]
 
     def _check_length(self, index: int, ids: tuple[int, ...]) -> None:
         if not ids:
@@ -225,16 +271,24 @@ class TextPolicy:
         if window is not None and len(ids) >= window:
             raise ValueError(f"prompt {index}: {len(ids)} tokens; the model's window of {window} leaves none to sample")
 
-    def _limit(self, ids: tuple[int, ...], max_tokens: int) -> int:
-        return max_tokens if self.card.window is None else min(max_tokens, self.card.window - len(ids))
+    def _make_job(self, prompt: Prompt | _Tokens, rows: tuple[tuple[int, int], ...], max_tokens: int) -> Job:
+        room = math.inf if prompt.room is None else prompt.room
+        window = math.inf if self.card.window is None else self.card.window - len(prompt.ids)
+        return Job(prompt.ids, rows, min(max_tokens, room, window), prompt.written, prompt.shared)
 
-    def _complete(self, rows: Sequence[Row], stops: frozenset[int], stop_line: bool) -> list[Completion]:
+    def _complete(self, rows: Sequence[Row], stops: frozenset[int], stop_line: bool, limit: int) -> list[Completion]:
         keyed = [(tuple(ids), tuple(logprobs)) for ids, logprobs in rows]
         distinct = list({ids: None for ids, _ in keyed})
         texts = dict(zip(distinct, decode_texts(self.tokenizer, distinct), strict=True))
         if stop_line:
             texts = {ids: text.split("\n", 1)[0] for ids, text in texts.items()}
-        return [Completion(texts[ids], ids, probs, "stop" if ids[-1] in stops else "length") for ids, probs in keyed]
+        return [Completion(texts[ids], ids, probs, _find_finish(ids, stops, limit)) for ids, probs in keyed]
+
+
+def _find_finish(ids: tuple[int, ...], stops: frozenset[int], limit: int) -> str:
+    if ids and ids[-1] in stops:
+        return "stop"
+    return "pause" if len(ids) < limit else "length"
 
 
 def decode_texts(

@@ -39,6 +39,7 @@ from game24lab.search.requests import (
     require,
     strip,
     suggest,
+    write_options,
 )
 from game24lab.tasks.task import Task
 
@@ -269,21 +270,20 @@ class _Desk:
 
     def _write_orders(self, search: _Search, fresh: Mapping[Any, int]) -> list[_Order]:
         orders, counts = [], list_counts(search.request)
+        show = self.task.text  # a world of tokens shows the policy tokens, and the critic texts
+        if not isinstance(search.request, Value):
+            show = getattr(self.task, "prompt_of", show)
         for slot, place in sorted(fresh.items(), key=lambda item: item[1]):
-            text = self.task.text(search.request.states[place])
-            seed = derive(search.seed, search.problem, search.requests, place)
-            orders.append(_Order(search, slot, text, counts[place], seed))
+            stream = getattr(search.request, "stream", 0)
+            part = (stream, 0) if stream else (search.requests, place)
+            text = show(search.request.states[place])
+            orders.append(_Order(search, slot, text, counts[place], derive(search.seed, search.problem, *part)))
         return orders
 
     def _generate(self, kind: Propose | Complete, orders: list[_Order]) -> None:
-        lines = isinstance(kind, Propose)
-        counts = [order.count for order in orders]
+        counts, seeds = [order.count for order in orders], [order.seed for order in orders]
         begin = time.perf_counter()
-        answers = self.policy.generate(
-            [order.text for order in orders], counts, max_tokens=kind.max_tokens,
-            temperature=kind.temperature, top_p=kind.top_p, top_k=kind.top_k, stop_line=lines,
-            seeds=[order.seed for order in orders],
-        )  # fmt: skip
+        answers = self.policy.generate([order.text for order in orders], counts, seeds=seeds, **write_options(kind))
         seconds = time.perf_counter() - begin
         if [len(answer) for answer in answers] != counts:
             raise ValueError(f"policy {self.policy.name!r}: {counts[:8]} completions of {len(orders)} prompts were "

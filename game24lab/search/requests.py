@@ -21,7 +21,8 @@ from game24lab.search.tree import Tree
 class Propose:
     """Ask for the next line of some states. Reply: per state a list of `width` completions of one line each.
 
-    A tuple of widths, one for each state, asks for more lines here and fewer there.
+    A tuple of widths, one for each state, asks for more lines here and fewer there. With `ranked` they are no samples:
+    the first begins as it would anyhow, the others with the likeliest other tokens, one each.
     """
 
     states: tuple
@@ -31,11 +32,18 @@ class Propose:
     top_p: float = 1.0
     top_k: int = 0
     max_tokens: int = 64  # per line
+    unit: str = "line"  # where a proposal ends: at a line end, or after `max_tokens` alone ("tokens")
+    ranked: bool = False
+    stream: int = 0  # see Complete
 
 
 @dataclass(frozen=True)
 class Complete:
-    """Ask for everything up to the end. Reply: per state a list of `n` completions."""
+    """Ask for everything up to the end, or to a pause. Reply: per state a list of `n` completions.
+
+    Requests of one stream draw from the same random numbers, by sample and by place in the answer; 1 are those that a
+    search's first request has anyhow.
+    """
 
     states: tuple
     n: int
@@ -44,6 +52,10 @@ class Complete:
     top_p: float = 1.0
     top_k: int = 0
     max_tokens: int = 256  # per completion
+    stream: int = 0  # 0: numbers of its own
+    pause: str = ""  # end early: at a line end ("line"), or as `Policy.generate` says
+    threshold: float = 0.0
+    spare: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,16 @@ def strip(request: Request) -> Request:
     if isinstance(request, Propose):
         return replace(request, states=(), width=1, attempt=0)
     return replace(request, states=(), n=1, attempt=0) if isinstance(request, Complete) else Value(())
+
+
+def write_options(kind: Propose | Complete) -> dict[str, Any]:
+    """The keywords of `Policy.generate` that a request's settings come to; those that not all policies have only where
+    they are asked for."""
+    options = {name: getattr(kind, name) for name in ("max_tokens", "temperature", "top_p", "top_k")}
+    if isinstance(kind, Propose):
+        return options | {"stop_line": kind.unit == "line"} | ({"ranked": True} if kind.ranked else {})
+    looked = {name: getattr(kind, name) for name in ("pause", "threshold", "spare")}
+    return options | {"stop_line": kind.pause == "line"} | (looked if kind.pause not in ("", "line") else {})
 
 
 def list_counts(request: Request) -> tuple[int, ...]:
