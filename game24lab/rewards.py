@@ -1,8 +1,9 @@
 """Rewards: what a completion is paid for, by name, and their weighted sum.
 
-Output, process and length are the three parts of LLM4Game24's reward (LiaoMengqi/LLM4Game24, grpo/reward_model.py), the
-first two exact here, because one judge (`tasks.chains`) reads every line. A completion is judged once, whatever number
-of rewards ask. It does not know of groups, advantages, models or trainers.
+Each task has rewards of its own, see `KINDS`. Those of word problems are in `wordrewards`; here are those of number
+games: output, process and length are the three parts of LLM4Game24's reward (LiaoMengqi/LLM4Game24,
+grpo/reward_model.py), the first two exact, because one judge (`tasks.chains`) reads every line. A completion is judged
+once, whatever number of rewards ask. It does not know of groups, advantages, models or trainers.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any
 from game24lab.tasks.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.chains import judge_chain
 from game24lab.tasks.puzzles import Puzzle, check_numbers, parse_puzzle
+from game24lab.wordrewards import WORD_REWARDS, WORD_WEIGHTS, describe, read_gold
 
-Reward = Callable[[Puzzle, str, int], float | None]  # numbers, text, target; None: not applicable
+# What is known of the problem (a puzzle's numbers), the text, and the target where it is a number game
+Reward = Callable[..., float | None]  # None: not applicable
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"output": 0.55, "process": 0.30, "length": 0.15})
 
@@ -52,14 +55,6 @@ def measure(numbers: Puzzle, text: str, target: int = 24) -> Measures:
         share_right=judged.share_right if lines else 0.0, share_before_wrong=before / lines if lines else 0.0,
         sound=judged.first_unsound is None, rollbacks=judged.rollbacks,
     )  # fmt: skip
-
-
-def find_measures(numbers: Any, completion: Any, target: int = 24) -> Measures:
-    """`measure` of a puzzle and a completion as `score` takes them; ValueError where there are no numbers."""
-    puzzle = _read_numbers(numbers)
-    if puzzle is None:
-        raise ValueError("numbers None: a puzzle is needed, such as [4, 5, 6, 10]")
-    return measure(puzzle, _read_text(completion), target)
 
 
 # ------------------------------------------------------------------------------------------------- what is paid
@@ -164,6 +159,35 @@ REWARDS: Mapping[str, Reward] = MappingProxyType({
 })  # fmt: skip
 
 
+# ------------------------------------------------------------------------------------------------- kinds of tasks
+@dataclass(frozen=True)
+class Kind:
+    """The rewards of a task, and what they must know of a problem."""
+
+    rewards: Mapping[str, Reward]
+    weights: Mapping[str, float]  # where nobody says others
+    column: str  # of a data set: what is known of each problem
+    read: Callable[[Any], Any]  # a cell of it as the rewards take it; None: not applicable. ValueError for others
+    describe: Callable[..., tuple[str, int]]  # takes what a reward takes: how a completion ended, and its lines
+    targeted: bool = False  # whether rewards take the target of a number game too
+
+    def call(self, function: Callable[..., Any], known: Any, text: str, target: int) -> Any:
+        """A reward, or `describe`, of one completion."""
+        return function(known, text, target) if self.targeted else function(known, text)
+
+
+def _describe_chain(numbers: Puzzle, text: str, target: int) -> tuple[str, int]:
+    found = measure(numbers, text, target)
+    return found.outcome, found.lines
+
+
+def find_kind(task: str) -> Kind:
+    """The rewards of a task by its name; ValueError for a task that has none."""
+    if task not in KINDS:
+        raise ValueError(f"task {task!r}: one of {', '.join(KINDS)} is accepted")
+    return KINDS[task]
+
+
 # ---------------------------------------------------------------------------------------------------- weighing
 def check_weights(weights: Mapping[str, float], rewards: Mapping[str, Reward] = REWARDS) -> dict[str, float]:
     """The weights as floats, in their order.
@@ -187,25 +211,29 @@ def check_weights(weights: Mapping[str, float], rewards: Mapping[str, Reward] = 
 
 
 def score(
-    numbers: Sequence[Any],
+    problems: Sequence[Any],
     texts: Sequence[Any],
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     target: int = 24,
-    rewards: Mapping[str, Reward] = REWARDS,
+    rewards: Mapping[str, Reward] | None = None,
+    task: str = "game24",
 ) -> list[dict[str, float | None]]:
     """The rewards of each completion by name, and their weighted sum as `total`.
 
     Args:
-        numbers: the puzzle of each completion: a sequence of whole numbers or a text such as "4 5 6 10". None: the
-            rewards are not applicable, all of them None.
+        problems: what is known of the problem of each completion. In a number game the numbers: a sequence of whole
+            numbers or a text such as "4 5 6 10"; of a word problem the right answer. None: the rewards are not
+            applicable, all of them None.
         texts: the completions: texts, or lists of chat messages.
-        rewards: what the names stand for; a caller's own functions can be added.
+        rewards: what the names stand for, by default the task's; a caller's own functions can be added.
 
     A reward that is None adds nothing; where all are, the total is None. ValueError for bad weights or numbers, and
     where there are not as many puzzles as completions.
     """
+    kind = find_kind(task)
+    rewards = kind.rewards if rewards is None else rewards
     weights = check_weights(weights, rewards)
-    columns = [_apply(rewards[name], name, numbers, texts, target) for name in weights]
+    columns = [_apply(kind, rewards[name], name, problems, texts, target) for name in weights]
     rows = []
     for values in zip(*columns, strict=True):
         row = dict(zip(weights, values, strict=True))
@@ -215,34 +243,42 @@ def score(
 
 
 def make_reward_functions(
-    weights: Mapping[str, float] = DEFAULT_WEIGHTS, target: int = 24, rewards: Mapping[str, Reward] = REWARDS
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    target: int = 24,
+    rewards: Mapping[str, Reward] | None = None,
+    task: str = "game24",
 ) -> tuple[list[Callable[..., list[float | None]]], list[float]]:
     """What TRL's `reward_funcs` and `reward_weights` take: one function a reward, named after it, and the weights.
 
-    The functions read `completions` and the column `numbers` of the data set, and no other; a weight of 0 makes a
-    metric. None: not applicable. What a reward raises is raised. ValueError as in `check_weights`.
+    The functions read `completions` and one column of the data set, and no other: `numbers` in a number game, `gold` of
+    word problems. A weight of 0 makes a metric. None: not applicable. What a reward raises is raised. ValueError as in
+    `check_weights`.
     """
+    kind = find_kind(task)
+    rewards = kind.rewards if rewards is None else rewards
     weights = check_weights(weights, rewards)
-    return [_make_function(name, rewards[name], target) for name in weights], list(weights.values())
+    return [_make_function(kind, name, rewards[name], target) for name in weights], list(weights.values())
 
 
-def _make_function(name: str, reward: Reward, target: int) -> Callable[..., list[float | None]]:
-    def pay(completions: Sequence[Any], numbers: Sequence[Any] | None = None, **columns: Any) -> list[float | None]:
-        if numbers is None:
-            raise ValueError(f"reward {name!r}: the data set lacks the column 'numbers', each row a puzzle's numbers")
-        return _apply(reward, name, numbers, completions, target)
+def _make_function(kind: Kind, name: str, reward: Reward, target: int) -> Callable[..., list[float | None]]:
+    def pay(completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        if columns.get(kind.column) is None:
+            raise ValueError(f"reward {name!r}: the data set lacks the column {kind.column!r}, in each row what is "
+                             "known of its problem")  # fmt: skip
+        return _apply(kind, reward, name, columns[kind.column], completions, target)
 
     pay.__name__ = pay.__qualname__ = name  # TRL logs it under this name
     return pay
 
 
-def _apply(reward: Reward, name: str, numbers: Sequence[Any], texts: Sequence[Any], target: int) -> list[float | None]:
-    if len(numbers) != len(texts):
-        raise ValueError(f"reward {name!r}: {len(numbers)} puzzles and {len(texts)} completions; as many are accepted")
-    puzzles = map(_read_numbers, numbers)
+def _apply(
+    kind: Kind, reward: Reward, name: str, problems: Sequence[Any], texts: Sequence[Any], target: int
+) -> list[float | None]:
+    if len(problems) != len(texts):
+        raise ValueError(f"reward {name!r}: {len(problems)} puzzles and {len(texts)} completions; as many are accepted")
     return [
-        None if puzzle is None else reward(puzzle, _read_text(text), target)
-        for puzzle, text in zip(puzzles, texts, strict=True)
+        None if known is None else kind.call(reward, known, read_text(text), target)
+        for known, text in zip(map(kind.read, problems), texts, strict=True)
     ]
 
 
@@ -256,11 +292,17 @@ def _read_numbers(value: Any) -> Puzzle | None:
     return check_numbers(value, fewest=1)
 
 
-def _read_text(completion: Any) -> str:
-    """A completion's text; of a chat's messages, what they say one after the other."""
+def read_text(completion: Any) -> str:
+    """A completion's text; of a chat's messages, what they say one after the other. ValueError for neither."""
     if isinstance(completion, str):
         return completion
     try:
         return "\n".join([message["content"] for message in completion])
     except (TypeError, KeyError):
         raise ValueError(f"completion {str(completion)[:60]!r}: a text or chat messages are accepted") from None
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType({
+    "game24": Kind(REWARDS, DEFAULT_WEIGHTS, "numbers", _read_numbers, _describe_chain, targeted=True),
+    "gsm8k": Kind(WORD_REWARDS, WORD_WEIGHTS, "gold", read_gold, describe),
+})  # fmt: skip

@@ -15,7 +15,7 @@ import ipywidgets as widgets
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.rewards import DEFAULT_WEIGHTS, REWARDS, Reward, check_weights, find_measures, score
+from game24lab.rewards import Reward, check_weights, find_kind, score
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
@@ -36,32 +36,38 @@ _STYLE = """<style>
 
 def judge_rows(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]],
-    names: Iterable[str] = tuple(DEFAULT_WEIGHTS),
+    names: Iterable[str] | None = None,
     target: int = 24,
-    rewards: Mapping[str, Reward] = REWARDS,
+    rewards: Mapping[str, Reward] | None = None,
+    task: str = "game24",
 ) -> pd.DataFrame:
-    """A table of completions with one column for each reward named, and `outcome` and `lines`.
+    """A table of completions with one column for each reward named, by default the task's, and `outcome` and `lines`.
 
-    `rows` have `numbers` (a text such as "4 5 6 10", or numbers) and `text`, as `grading.grade` leaves them; other
-    columns are left out. ValueError for no rows, one of the two missing, or what `rewards.score` refuses.
+    `rows` have `text`, and in a number game `numbers` (a text such as "4 5 6 10", or numbers), of word problems `gold`,
+    as `grading.grade` leaves them; other columns are left out. ValueError for no rows, one of the two missing, or what
+    `rewards.score` refuses.
     """
+    kind = find_kind(task)
+    known = kind.column
     records = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else [dict(row) for row in rows]
     if not records:
-        raise ValueError("completions to weigh: there are none; at least one row with numbers and text is needed")
-    weights, found = dict.fromkeys(names, 1.0), []
+        raise ValueError(f"completions to weigh: there are none; at least one row with {known} and text is needed")
+    weights, found = dict.fromkeys(kind.weights if names is None else names, 1.0), []
     for place, record in enumerate(tqdm(records, disable=len(records) < 300, unit="completion")):
-        for column in ("numbers", "text"):
+        for column in (known, "text"):
             if column not in record:
                 raise ValueError(f"completion {place} to weigh lacks {column!r}; it has {', '.join(map(str, record))}")
-        numbers, text = record["numbers"], record["text"]
+        problem, text = record[known], record["text"]
         if not isinstance(text, str):
             raise ValueError(f"completion {place} to weigh: a text is accepted, not {type(text).__name__}")
-        (row,) = score([numbers], [text], weights, target, rewards)
-        measures = find_measures(numbers, text, target)
+        (row,) = score([problem], [text], weights, target, rewards, task)
+        if (truth := kind.read(problem)) is None:
+            raise ValueError(f"completion {place} to weigh: {known} None; what is known of its problem is needed")
+        outcome, lines = kind.call(kind.describe, truth, text, target)
         # half characters would break tables and the way to the browser
-        shown = {"numbers": numbers if isinstance(numbers, str) else " ".join(map(str, numbers)),
+        shown = {known: " ".join(map(str, problem)) if isinstance(problem, list | tuple) else str(problem),
                  "text": text.encode("utf-8", "replace").decode()}  # fmt: skip
-        found.append({**shown, "outcome": measures.outcome, "lines": measures.lines, **row})
+        found.append({**shown, "outcome": outcome, "lines": lines, **row})
     return pd.DataFrame(found).drop(columns="total").astype(dict.fromkeys(weights, float))
 
 
@@ -89,16 +95,18 @@ class Weighing(widgets.VBox):
     def __init__(
         self,
         rows: pd.DataFrame | Iterable[Mapping[str, Any]],
-        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        weights: Mapping[str, float] | None = None,
         *,
         target: int = 24,
-        rewards: Mapping[str, Reward] = REWARDS,
+        rewards: Mapping[str, Reward] | None = None,
         shown: int = 20,
+        task: str = "game24",
     ) -> None:
-        weights = check_weights(weights, rewards)
+        kind = find_kind(task)
+        weights = check_weights(kind.weights if weights is None else weights, rewards or kind.rewards)
         if type(shown) is not int or shown < 1:
             raise ValueError(f"shown {shown!r}: a whole number of at least 1 is accepted")
-        self._table, self._shown = judge_rows(rows, weights, target, rewards), shown
+        self._table, self._shown, self._known = judge_rows(rows, weights, target, rewards, task), shown, kind.column
         self._start = rank_rows(self._table, weights)["rank"]
         top = max(1.0, *weights.values())
         self.sliders = {
@@ -131,7 +139,8 @@ class Weighing(widgets.VBox):
         shares = ", ".join(f"{name} {weight / whole if normalise else weight:.2f} ({weight / whole:.0%})"
                            for name, weight in weights.items())  # fmt: skip
         self._said.value = f"{shares}: {moved} of {len(ranked)} completions moved"
-        self._view.value = _draw(self.ranking, {name: weight / whole for name, weight in weights.items()}, self._shown)
+        parts = {name: weight / whole for name, weight in weights.items()}
+        self._view.value = _draw(self.ranking, parts, self._shown, self._known)
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
@@ -143,19 +152,20 @@ class Weighing(widgets.VBox):
         return {**bundle, "text/html": self._view.value.replace("<table>", f"{said}<table>", 1)}
 
 
-def _draw(ranking: pd.DataFrame, shares: Mapping[str, float], shown: int) -> str:
+def _draw(ranking: pd.DataFrame, shares: Mapping[str, float], shown: int, known: str) -> str:
     """The table as HTML: whatever a model wrote is escaped and cut."""
     colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(shares)}
     heads = "".join(f'<th style="border-bottom: 3px solid {colours[name]}">{_escape(name)}</th>' for name in shares)
-    body = "".join(_draw_row(row, shares, colours) for row in ranking.head(shown).to_dict("records"))
+    body = "".join(_draw_row(row, shares, colours, known) for row in ranking.head(shown).to_dict("records"))
     more = f"<p>and {len(ranking) - shown} more below</p>" if len(ranking) > shown else ""
     heads = f"<th>rank</th><th>moved</th><th>total</th>{heads}"
-    heads += "".join(f"<th>{name}</th>" for name in ("outcome", "lines", "puzzle", "completion"))
+    names = ("outcome", "lines", "puzzle" if known == "numbers" else known, "completion")
+    heads += "".join(f"<th>{name}</th>" for name in names)
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="game24lab-weighing">{_STYLE}{table}{more}</div>'
 
 
-def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapping[str, str]) -> str:
+def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapping[str, str], known: str) -> str:
     way = "up" if row["moved"] > 0 else "down" if row["moved"] < 0 else ""
     moved = f"{'▲' if way == 'up' else '▼'} {abs(row['moved'])}" if way else "="
     paid = {name: 0.0 if math.isnan(row[name]) else min(1.0, max(0.0, row[name])) for name in shares}
@@ -168,7 +178,7 @@ def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapp
     last = text[-200:].rpartition("\n")[2][-60:] or "(empty)"
     return (f'<tr class="{way}"><td>{row["rank"]}</td><td>{moved}</td><td>{row["total"]:.3f}<span class="bar">{bar}'
             f"</span></td>{cells}<td>{_escape(row['outcome'])}</td><td>{_write(row['lines'])}</td>"
-            f"<td>{_escape(row['numbers'])}</td><td><details><summary>{_escape(last)}</summary>"
+            f"<td>{_escape(row[known])}</td><td><details><summary>{_escape(last)}</summary>"
             f"<pre>{_escape(cut + rest)}</pre></details></td></tr>")  # fmt: skip
 
 

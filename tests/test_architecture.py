@@ -38,7 +38,8 @@ FLOORS = {
     "tasks.problems": 1.4,
     "tasks.wordproblems": 1.3,
     # 2: checkpoints
-    "rewards": 2.0,
+    "wordrewards": 2.0,
+    "rewards": 2.05,
     "models": 2.0,
     "tracesets": 2.0,
     "tracemaking": 2.1,

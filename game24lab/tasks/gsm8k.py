@@ -123,14 +123,20 @@ class WordProblem:
     steps: tuple[str, ...] = ()  # lines that lead there, without the answer
     operations: int = 0  # calculations needed, 0 where nobody knows
     structure: str = ""  # what kinds of sentences it is made of, where it was made here
+    written: str = ""  # the answer as a data set wrote it, such as 1,234
 
     def __str__(self) -> str:
         return self.question
 
     @property
+    def gold(self) -> str:
+        """The answer in writing."""
+        return self.written or write_number(self.answer)
+
+    @property
     def row(self) -> dict[str, str]:
         """The published schema: `question`, and `answer` with its steps and `#### 42`."""
-        lines = (*self.steps, f"{GOLD} {write_number(self.answer)}")
+        lines = (*self.steps, f"{GOLD} {self.gold}")
         return {"question": self.question, "answer": "\n".join(lines)}
 
 
@@ -153,7 +159,7 @@ def read_row(row: Any, place: str = "row 0", *, annotations: bool = False) -> Wo
         raise ValueError(f"{place}: the answer {gold.strip()[:60]!r} is no number; one such as 42, -3, 1,234.5 or 3/4 "
                          "is accepted")  # fmt: skip
     lines = [line if annotations else _ANNOTATION.sub("", line) for line in steps.split("\n") if line.strip()]
-    return WordProblem(row["question"].strip(), number.value, tuple(line.strip() for line in lines))
+    return WordProblem(row["question"].strip(), number.value, tuple(map(str.strip, lines)), written=gold.strip())
 
 
 def write_solution(problem: WordProblem) -> str:
