@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from game24lab.search.requests import Outcome
     from game24lab.tasks.game24 import Game24
 
-_KINDS = {"runs": "account", "sft": "sft", "rl": "rl"}  # of a report, with the module whose report_<kind> writes it
+# Kinds of reports, with the module whose report_<kind> writes one.
+_KINDS = {"runs": "account", "sft": "sft", "rl": "rl", "search": "search"}
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
           "critic_calls", "depth", "seconds")  # fmt: skip
@@ -132,10 +133,10 @@ def run(options: argparse.Namespace) -> int:
     overrides |= {name: parse_override(path, name, text) for name, text in options.parameter}
     output = options.output
     if output is None and "output" not in overrides:
-        # a file of a parameter set, params/<set>/<notebook>.yaml, has its place, where later stages look for it
-        folders = [file.resolve().parent for file in options.file if file.stem == path.stem]
-        sets = [folder.name for folder in folders if folder.parent.name == "params"]
-        output = f"runs/{sets[-1]}/{path.stem}" if sets else None
+        # a file of a parameter set, params/<set>/<notebook or recipe>.yaml, has its place: later stages look there
+        files = [file.resolve() for file in options.file]
+        places = [f"runs/{file.parent.name}/{file.stem}" for file in files if file.parent.parent.name == "params"]
+        output = places[-1] if places else None
     begin = time.perf_counter()
     done = run_notebook(path, overrides, output)
     _print_run(done, time.perf_counter() - begin)
@@ -382,7 +383,7 @@ def _make_parser() -> argparse.ArgumentParser:
     command = add(report, "a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
     command.add_argument("--kind", default="runs", help="runs (default) tells of training and search; sft of 03_sft on "
-                         "traces, each run an arm; rl of 06_grpo and 07_dpo")  # fmt: skip
+                         "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies")  # fmt: skip
     command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
                          "folder)")  # fmt: skip
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from game24lab import figures
 from game24lab.report import evidence as ev
+from game24lab.report.critics import tell_calibration
 from game24lab.report.published import find_published
 from game24lab.report.report import MISSING, Block, Bullets, Columns, Heading, KeyValues, Picture, Report, Table
 from game24lab.report.words import (
@@ -119,8 +120,10 @@ def _tell_results(arms: list[dict[str, Any]], passes: list[dict[str, Any]]) -> l
         for arm in arms
     )  # fmt: skip
     intervals = ", ".join(dict.fromkeys(arm["interval"] for arm in arms))
-    note = (f"95 %: interval ({intervals}). Tokens: sampled from the policy per attempt, mean and median; critic: "
-            "tokens it read, mean; FLOPs: of both, mean.")
+    note = (
+        f"95 %: interval ({intervals}). Tokens: sampled from the policy per attempt, mean and median; critic: "
+        "tokens it read, mean; FLOPs: of both, mean."
+    )
     source = join_sources(arms)
     align = ("left", "left", "left", *["right"] * 8)
     table = Table("Accuracy and cost by arm.", source, header, rows, align, note=note)
@@ -155,7 +158,7 @@ def _tell_cost(arms: list[dict[str, Any]], width: int) -> Picture:
 
 def _tell_published(points: list[dict[str, Any]]) -> Table:
     rows = tuple(
-        (p["source"], p["model"], p["setting"], write_percent(p["accuracy"]), p["tokens"] or MISSING, p["checked"])
+        (p["source"], p["model"], p["setting"], write_percent(p["accuracy"]), write_count(p["tokens"]), p["checked"])
         for p in points
     )
     return Table(
@@ -176,15 +179,7 @@ def _tell_pictures(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> 
             mine = {one.run.id: one for one in trained if one.run.name == name}
             ends = [end for end in numbers["training"] if end["run"] in mine]
             blocks.append(_tell_training(list(mine.values()), ends))
-    for entry in numbers["calibration"]:
-        values = pd.DataFrame(entry["values"])
-        figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), values)
-        against = "share of rollouts solved" if entry["against"] == "solved" else "share alive by the exact solver"
-        auc = MISSING if entry["auc"] is None else f"{entry['auc']:.3f}"
-        caption = (f"The critic on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: {against} "
-                   f"by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on alive "
-                   f"and on dead positions (AUC {auc}).")  # fmt: skip
-        blocks.append(draw_picture(figure, caption, entry["source"], 190))
+    blocks += [tell_calibration(entry) for entry in numbers["calibration"]]
     for one in (one for one in evidence if one.tree is not None):
         blocks.append(_tell_tree(one))
     return [Heading("How it came about"), *blocks] if blocks else []

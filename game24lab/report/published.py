@@ -1,17 +1,30 @@
 """Published numbers to stand beside ours: who reported what, on which puzzles, and how far that has been checked.
 
-They were measured with other models, other tokenizers and partly other rules, so they are printed in a table of their
-own and never drawn into our figures. It does not know of runs.
+They were measured with other models, other tokenizers and partly other rules: they stand in tables of their own, and
+where a figure shows them, it marks them as what they are. It does not know of runs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from game24lab.cost import Cost, measure_texts
 
 TOT = "Tree of Thoughts, arXiv 2305.10601"
 TSLLM = "TS-LLM, arXiv 2309.17179"
+RESCALE = "ReSCALE"
 LLM4GAME24 = "LiaoMengqi/LLM4Game24"
 GAME24RL = "ElysiaFollower/game24-rl"
+SEVEN_B = 7_000_000_000  # parameters, as the name says
+# What the 7B models write, and how many of their tokens that takes (from memory, unverified): with it, their tokens can
+# be held against our lines and characters.
+SOLUTION = """12 / 3 = 4 (left: 2 4 4)
+4 + 2 = 6 (left: 4 6)
+4 * 6 = 24 (left: 24)
+The answer is (12 / 3 + 2) * 4 = 24"""
+SOLUTION_TOKENS = 76
+_MEMORY = "from memory, unverified"
 
 
 @dataclass(frozen=True)
@@ -23,27 +36,62 @@ class Published:
     model: str
     setting: str
     accuracy: float  # 0 to 1
-    tokens: str  # "" where not reported
-    checked: str  # "read" in the paper, "recomputed" from published logs, "from memory, unverified"
+    tokens: int | None  # sampled ones, as they count; None where not reported
+    checked: str  # "read" in the paper, "recomputed" from published logs, "stated by others", "from memory, unverified"
+    mode: str = "unverified"  # "verified": an answer counts if any of several is right
+    parameters: int | None = None
+
+
+def _rescale(setting: str, accuracy: float, tokens: int) -> Published:
+    return Published("tsllm", RESCALE, "7B", setting, accuracy, tokens, "read", parameters=SEVEN_B)
+
+
+def _tsllm(setting: str, accuracy: float, tokens: int, checked: str = _MEMORY) -> Published:
+    return Published("tsllm", TSLLM, "Llama-2-7B", setting, accuracy, tokens, checked, parameters=SEVEN_B)
 
 
 PUBLISHED = (
-    Published("tot", TOT, "GPT-4", "input-output prompt", 0.073, "", "read"),
-    Published("tot", TOT, "GPT-4", "chain of thought", 0.04, "", "read"),
-    Published("tot", TOT, "GPT-4", "chain of thought, self-consistency of 100", 0.09, "", "read"),
-    Published("tot", TOT, "GPT-4", "chain of thought, pass@100", 0.49, "4.6k", "recomputed"),
-    Published("tot", TOT, "GPT-4", "Tree of Thoughts, b = 1", 0.45, "", "read"),
-    Published("tot", TOT, "GPT-4", "Tree of Thoughts, b = 5", 0.74, "5.5k", "read"),
-    Published("tsllm", TSLLM, "Llama-2-7B", "greedy", 0.127, "76", "from memory, unverified"),
-    Published("tsllm", TSLLM, "Llama-2-7B", "MCTS-alpha", 0.633, "412", "from memory, unverified"),
-    Published("tsllm", TSLLM, "Llama-2-7B", "MCTS-rollout", 0.713, "670", "from memory, unverified"),
-    Published("tsllm", "ReSCALE", "7B", "PUCT, best of its budgets", 0.867, "1.3k", "read"),
+    Published("tot", TOT, "GPT-4", "input-output prompt", 0.073, None, "read"),
+    Published("tot", TOT, "GPT-4", "chain of thought", 0.04, None, "read"),
+    Published("tot", TOT, "GPT-4", "chain of thought, self-consistency of 100", 0.09, None, "read"),
+    Published("tot", TOT, "GPT-4", "chain of thought, pass@100", 0.49, 4600, "recomputed", "verified"),
+    Published("tot", TOT, "GPT-4", "Tree of Thoughts, b = 1", 0.45, None, "read"),
+    Published("tot", TOT, "GPT-4", "Tree of Thoughts, b = 5", 0.74, 5500, "read", "verified"),
+    _tsllm("greedy", 0.127, 76),
+    _tsllm("CoT-SC, majority", 0.146, 684),
+    _tsllm("CoT-SC, by outcome model", 0.506, 684),
+    _tsllm("BFS-V", 0.648, 369, "tokens from memory; accuracy stated by others"),
+    _tsllm("MCTS-alpha", 0.633, 412),
+    _tsllm("MCTS-rollout", 0.713, 670, "tokens from memory; accuracy stated by others"),
+    _rescale("PUCT, 5 simulations, width 6", 0.378, 244),
+    _rescale("PUCT, 5 simulations, width 15", 0.605, 366),
+    _rescale("PUCT, 5 simulations, width 25", 0.727, 453),
+    _rescale("PUCT, 5 simulations, width 55", 0.765, 587),
+    _rescale("PUCT, best of a sweep of 169", 0.867, 1297),
+    _rescale("best of 32", 0.541, 2500),
 )
 
 
 def find_published(splits: set[str]) -> list[Published]:
     """The points that were measured on the puzzles of these splits."""
     return [point for point in PUBLISHED if point.split in splits]
+
+
+def hold_against(point: Published) -> dict[str, Any]:
+    """A point's fields, and its cost in our units where that can be said, None where not.
+
+    `sampled_tokens` as reported; `flops`: 2 N tokens, for the sampled tokens alone (prompts, duplicates and the critic
+    are in no published count, so it is a lower bound); `sampled_lines` and `sampled_characters`: the tokens at the rate
+    of `SOLUTION`, for the models that write it.
+    """
+    lines, characters = measure_texts([SOLUTION])
+    known = point.tokens is not None and point.parameters is not None
+    costs = {"sampled_tokens": point.tokens, "flops": None, "sampled_lines": None, "sampled_characters": None}
+    if known:
+        solutions = point.tokens / SOLUTION_TOKENS
+        costs |= {"flops": Cost(sampled_tokens=point.tokens).flops(point.parameters),
+                  "sampled_lines": lines * solutions, "sampled_characters": characters * solutions}  # fmt: skip
+    return asdict(point) | costs
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,121 @@
+"""Curves of searches: accuracy against any cost, with published points, and accuracy against one parameter.
+
+As in figures, none knows where its table came from, nor which strategies there are: kinship is handed in, and those of
+one kind share a colour and differ by symbol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from game24lab.figures import MODES, PALETTE, make_error, make_figure, need, plain
+
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
+OTHERS = "#8C8C8C"  # what is not ours
+_OPEN = {"verified": "", "unverified": "-open"}  # as in figures.MODES: filled where the exact verifier chose
+_WIDE = 8.0  # largest over smallest value, from which on an axis is logarithmic
+
+Styles = Mapping[str, tuple[str, str]]
+
+
+def style(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
+    """Colour and symbol of each strategy, from kinds of strategies: a colour a kind, a symbol a strategy in it."""
+    return {name: (colour, symbol) for names, colour in zip(kinds.values(), cycle(PALETTE), strict=False)
+            for name, symbol in zip(names, cycle(SYMBOLS), strict=False)}  # fmt: skip
+
+
+def draw_frontier(
+    table: pd.DataFrame, cost: str, title: str, styles: Styles, published: pd.DataFrame | None = None
+) -> go.Figure:
+    """Accuracy against a cost (log axis), a panel for the verified arms and one for the unverified.
+
+    Columns: `algorithm`, `mode`, `curve`, `accuracy` and the one that `cost` names; optional `low` and `high`. Points
+    of one curve are joined; a missing cost is left out. `published` has `mode`, `source`, `accuracy` and the cost:
+    stars, one grey a source, in the panel of their mode.
+    """
+    need(table, "algorithm", "mode", "curve", "accuracy", cost)
+    panels = _find_panels(table["mode"])
+    figure = make_figure(*_name_panels(title, panels, "accuracy"))
+    for (algorithm, mode, _), rows in table.dropna(subset=[cost]).groupby(["algorithm", "mode", "curve"], sort=False):
+        colour, symbol = styles.get(algorithm, (OTHERS, SYMBOLS[0]))
+        rows = rows[rows[cost] > 0].sort_values(cost)
+        figure.add_scatter(
+            x=rows[cost], y=rows["accuracy"], mode="lines+markers", name=plain(algorithm), legendgroup=plain(algorithm),
+            line={"color": colour, "width": 1.0}, error_y=make_error(rows, colour), **_place(panels, mode),
+            marker={"color": colour, "size": 6, "symbol": symbol + _OPEN[mode]},
+        )  # fmt: skip
+    if published is not None and cost in published:
+        known = published.dropna(subset=[cost])
+        for (source, mode), rows in known[known["mode"].isin(panels)].groupby(["source", "mode"], sort=False):
+            sources = list(dict.fromkeys(published["source"]))
+            shade = ("#000000", "#707070", "#A8A8A8")[sources.index(source) % 3]
+            figure.add_scatter(x=rows[cost], y=rows["accuracy"], mode="markers", name=plain(source),
+                               legendgroup=plain(source), marker={"color": shade, "size": 11, "symbol": "star"},
+                               **_place(panels, mode))  # fmt: skip
+    _finish(figure, panels, {"type": "log", "tickformat": "~s"})
+    return figure
+
+
+def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
+    """Accuracy against the value of a parameter, one line a series, a panel for each of at most two `panel`s.
+
+    Columns: `panel`, `series`, `algorithm`, `mode`, `value` (a number), `accuracy`; optional `low` and `high`. The axis
+    is logarithmic where all values are above 0 and lie far apart.
+    """
+    need(table, "panel", "series", "algorithm", "mode", "value", "accuracy")
+    panels = list(dict.fromkeys(table["panel"]))
+    if len(panels) > 2:
+        raise ValueError(f"the table to draw has {len(panels)} panels; two are accepted")
+    figure = make_figure(*_name_panels(title, panels, "accuracy"))
+    dashes = {"verified": "solid", "unverified": "dot"}
+    for (panel, series), rows in table.groupby(["panel", "series"], sort=False):
+        colour, symbol = styles.get(rows["algorithm"].iloc[0], (OTHERS, SYMBOLS[0]))
+        mode = rows["mode"].iloc[0]
+        if mode not in MODES:
+            raise ValueError(f"mode {mode!r} of {series!r}: one of {', '.join(MODES)} is accepted")
+        rows = rows.sort_values("value")
+        figure.add_scatter(
+            x=rows["value"], y=rows["accuracy"], mode="lines+markers", name=plain(series), legendgroup=plain(series),
+            line={"color": colour, "width": 1.4, "dash": dashes[mode]}, error_y=make_error(rows, colour),
+            marker={"color": colour, "size": 6, "symbol": symbol + _OPEN[mode]},
+            **_place(panels, panel),
+        )  # fmt: skip
+    values = sorted(set(table["value"]))
+    axis = {"tickvals": values, "ticktext": [f"{value:g}" for value in values]} if len(values) <= 8 else {}
+    if values[0] > 0 and values[-1] / values[0] >= _WIDE:
+        axis |= {"type": "log"}
+    _finish(figure, panels, axis)
+    return figure
+
+
+def _find_panels(modes: pd.Series) -> list[str]:
+    """The modes that there are, verified first."""
+    strange = set(modes) - set(MODES)
+    if strange:
+        raise ValueError(f"mode {sorted(strange)[0]!r}: one of {', '.join(MODES)} is accepted")
+    return [mode for mode in MODES if (modes == mode).any()]
+
+
+def _name_panels(title: str, panels: Sequence[str], y: str) -> tuple[str, str, tuple[str, str] | None]:
+    """Titles of the axes of one panel or two, for `make_figure`."""
+    names = [f"{title}, {panel}" if panel else title for panel in panels]
+    return names[0], y, (names[1], y) if len(names) > 1 else None
+
+
+def _place(panels: Sequence[str], panel: str) -> dict[str, str]:
+    return {"xaxis": "x2", "yaxis": "y2"} if panels.index(panel) else {}
+
+
+def _finish(figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object]) -> None:
+    """The same axes in all panels, and each name in the legend once."""
+    told: set[str] = set()
+    for trace in figure.data:
+        trace.showlegend = trace.name not in told
+        told.add(trace.name)
+    for number in ("", "2")[: len(panels)]:
+        figure.update_layout({f"xaxis{number}": dict(axis),
+                              f"yaxis{number}": {"tickformat": ".0%", "range": [0, 1.03]}})  # fmt: skip

@@ -1,0 +1,156 @@
+"""What a report says of critics: how far their values can be trusted, and what a better one would be worth.
+
+It reads what 04_critic leaves in a run's folder, each file where it is there:
+
+    calibration.parquet   as in evidence.py, optional with `depth`
+    choices.parquet       `selection.compare_selections`: ways to choose among the same samples
+    noiselab.parquet      `noiselab.tabulate`; gains.parquet `measure_gains`; widths.parquet `find_widths`
+
+A file that is there and broken is a ValueError that names it. It does not know which report it stands in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from game24lab import diagrams, figures
+from game24lab.calibration import measure_groups
+from game24lab.noise import match_auc
+from game24lab.report import evidence as ev
+from game24lab.report.report import MISSING, Block, Picture, Table
+from game24lab.report.words import draw_picture, join_sources, write_percent, write_range
+
+FILES = {
+    "choices": ("arm", "k", "accuracy", "low", "high", "problems"),
+    "noiselab": ("critic", "sigma", "arm", "mode", "problems", "seeds", "accuracy", "low", "high", "sampled_tokens"),
+    "gains": ("arm", "mode", "problems", "blind", "truth", "gap", "gap_low", "gap_high"),
+    "widths": ("algorithm", "mode", "critic", "sigma", "width", "accuracy", "low", "high", "sampled_tokens", "useful"),
+}
+_TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
+Numbers = Mapping[str, Any]
+
+
+def gather_critics(evidence: Iterable[ev.Evidence]) -> dict[str, list[dict[str, Any]]]:
+    """Every number on critics, JSON-able: `calibration`, `depths` and those of `FILES`, a list each, maybe empty.
+
+    A sigma is None where it is no finite number: the column `critic` says whether that is the blind or the trained one.
+    """
+    evidence = list(evidence)
+    found: dict[str, list[dict[str, Any]]] = {"calibration": ev.summarise_calibration(evidence), "depths": []}
+    for one in evidence:
+        table = one.calibration
+        if table is not None and "depth" in table:
+            rows = measure_groups(table["value"], table["truth"].astype(bool), table["depth"]).to_dict("records")
+            found["depths"] += [{"run": one.run.id, "source": one.source(ev.CALIBRATION)} | _plain(row) for row in rows]
+    for file, columns in FILES.items():
+        found[file] = [row for one in evidence for row in _read(one, file, columns)]
+    return found
+
+
+def _read(one: ev.Evidence, file: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    path = one.run.folder / f"{file}.parquet"
+    if not path.exists():
+        return []
+    table = one.run.read_records(file)
+    if missing := [column for column in columns if column not in table]:
+        raise ValueError(f"{path}: the column {missing[0]!r} is missing; there are {', '.join(map(str, table))}")
+    known = [*columns, *(column for column in _TRAINED if file == "gains" and column in table)]
+    head = {"run": one.run.id, "source": one.source(path.name)}
+    auc = (one.run.manifest.get("facts") or {}).get("sibling_auc")
+    head |= {"like": None if auc is None else match_auc(auc)} if file == "noiselab" else {}
+    return [head | _plain(row) for row in table[known].to_dict("records")]
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Python's own values; numbers that are not finite are None."""
+    values = {str(key): value.item() if hasattr(value, "item") else value for key, value in row.items()}
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in values.items()}  # fmt: skip
+
+
+def _restore(rows: Sequence[Numbers]) -> pd.DataFrame:
+    """A table to draw, with the sigmas that JSON cannot hold."""
+    unwritten = {"blind": math.inf, "trained": math.nan}
+    table = pd.DataFrame(rows)
+    return table.assign(sigma=[unwritten.get(row["critic"], row["sigma"]) for row in rows])
+
+
+# ------------------------------------------------------------------------------------------- blocks
+def tell_calibration(entry: Numbers) -> Picture:
+    """One critic's reliability, and its values on alive and on dead positions."""
+    figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), pd.DataFrame(entry["values"]))
+    against = "share of rollouts solved" if entry["against"] == "solved" else "share alive by the exact solver"
+    auc = MISSING if entry["auc"] is None else f"{entry['auc']:.3f}"
+    caption = (f"The critic on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: {against} "
+               f"by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on alive "
+               f"and on dead positions (AUC {auc}).")  # fmt: skip
+    return draw_picture(figure, caption, entry["source"], 190)
+
+
+def tell_critics(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
+    """Calibration, errors by depth and ways to choose among samples, as far as there are numbers."""
+    blocks: list[Block] = [tell_calibration(entry) for entry in numbers["calibration"]]
+    small = []
+    for depths in _by_run(numbers["depths"]):
+        told = ", ".join(f"{e['group']}: {write_percent(e['false_dead'])} / {write_percent(e['false_alive'])}"
+                         for e in depths)  # fmt: skip
+        caption = f"Judged wrongly by moves made (alive called dead / dead called alive), and AUC. {told}."
+        blocks.append(draw_picture(diagrams.draw_depths(pd.DataFrame(depths)), caption, depths[0]["source"], 190))
+    for choices in _by_run(numbers["choices"]):
+        table = pd.DataFrame(choices)
+        most = table[table["k"] == table["k"].max()]
+        told = ", ".join(f"{row.arm} {write_percent(row.accuracy)}" for row in most.itertuples())
+        caption = (f"Ways to choose one of k answers, the same samples for all, {table['problems'].max()} problems; at "
+                   f"k = {table['k'].max()}: {told}. Any: a perfect chooser.")  # fmt: skip
+        small.append(draw_picture(figures.draw_pass_at_k(table), caption, choices[0]["source"], 220))
+    return blocks + small
+
+
+def tell_noise(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
+    """The noise lab: accuracy by the critic's noise, what a critic is worth to each strategy, useful widths."""
+    blocks: list[Block] = []
+    for lab in _by_run(numbers["noiselab"]):
+        table, like = _restore(lab), lab[0]["like"]
+        more = "" if like is None else f" Stars: the trained critic, at the noise of equal sibling AUC, {like:.2f}."
+        tried = f"{table['problems'].max()} problems, {table['seeds'].max()} seed(s), 95 % intervals"
+        caption = f"Searches with the truth for a critic, with truth and noise, and with none; {tried}.{more}"
+        blocks.append(draw_picture(diagrams.draw_noise(table, like=like), caption, lab[0]["source"], 300))
+    if numbers["gains"]:
+        blocks.append(_tell_gains(numbers["gains"]))
+    for widths in _by_run(numbers["widths"]):
+        drawn = []
+        for (algorithm, mode), table in _restore(widths).groupby(["algorithm", "mode"], sort=False):
+            useful = table.groupby("critic", sort=False)["useful"].first()
+            told = ", ".join(f"{critic} {int(width)}" for critic, width in useful.items())
+            caption = f"{algorithm}, {mode}: accuracy by width; the smallest that no wider one beats: {told}."
+            drawn.append((diagrams.draw_widths(table, f"width of {algorithm}"), caption))
+        blocks += [draw_picture(figure, caption, widths[0]["source"], 230) for figure, caption in drawn]
+    return blocks
+
+
+def _tell_gains(gains: Sequence[Numbers]) -> Table:
+    """What a critic is worth: from none to the truth, and how much of that the trained one closes."""
+    header = ("arm", "mode", "problems", "no critic", "truth", "gap", "95 %", "trained", "closed", "95 %", "like noise")
+    rows = tuple(
+        (e["arm"], e["mode"], e["problems"], write_percent(e["blind"]), write_percent(e["truth"]),
+         write_percent(e["gap"]), write_range(e, "gap_"), write_percent(e.get("trained")),
+         write_percent(e.get("closed")), write_range(e, "closed_") if "closed_low" in e else MISSING,
+         MISSING if e.get("like_sigma") is None else f"{e['like_sigma']:.2f}")
+        for e in gains
+    )  # fmt: skip
+    note = ("Gap: accuracy with the truth for a critic less that with none; closed: the trained critic's share of it; "
+            "like noise: the noise on the truth with which the search does as well, - where none of those tried is as "
+            "bad or there is no gap. Intervals by bootstrap over problems.")  # fmt: skip
+    return Table("What a critic is worth to a search.", join_sources(gains), header, rows,
+                 ("left", "left", *["right"] * 9), note=note)  # fmt: skip
+
+
+def _by_run(rows: Sequence[Numbers]) -> list[list[Numbers]]:
+    groups: dict[str, list[Numbers]] = {}
+    for row in rows:
+        groups.setdefault(row["run"], []).append(row)
+    return list(groups.values())
