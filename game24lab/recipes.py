@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ def expand_arms(
                              "accepted")  # fmt: skip
         if wrong := next((key for key in entry if key not in _KEYS), None):
             raise ValueError(f"arm {name!r} has the key {wrong!r}; it takes {', '.join(_KEYS)}{suggest(wrong, _KEYS)}")
-        entry = {"algorithm": str(name), "mode": list(modes)} | dict(entry)
-        for tags, chosen in _combine(entry):
+        mode = entry.get("mode", list(modes))
+        entry = {"algorithm": str(name), **{key: value for key, value in entry.items() if key != "mode"}, "mode": mode}
+        for tags, chosen in _combine(name, entry):
             full = "@".join([str(name), ",".join(tags)] if tags else [str(name)])
             name_file(full, 0)  # a name that cannot be a file's is found now
             arms |= read_arms({full: chosen})
@@ -59,14 +61,14 @@ def find_family(arm: str) -> str:
     return arm.partition("@")[0]
 
 
-def _combine(entry: Mapping[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
+def _combine(name: Any, entry: Mapping[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
     """Every combination of the lists in an entry, each with what tells it apart; lists of one entry tell nothing."""
     axes = []  # where, what to call it, the choices
     for key, value in entry.items():
         inner = value.items() if key in _MAPPINGS and isinstance(value, Mapping) else [(None, value)]
         axes += [(key, part, choice) for part, choice in inner if isinstance(choice, list)]
     if empty := next(((key, part) for key, part, choices in axes if not choices), None):
-        raise ValueError(f"{empty[1] or empty[0]} []: a list of at least one value is accepted")
+        raise ValueError(f"arm {name!r}: {empty[1] or empty[0]} []: a list of at least one value is accepted")
     found = []
     for values in itertools.product(*(choices for _, _, choices in axes)):
         chosen, tags = {key: dict(value) if isinstance(value, Mapping) else value for key, value in entry.items()}, []
@@ -79,6 +81,14 @@ def _combine(entry: Mapping[str, Any]) -> list[tuple[list[str], dict[str, Any]]]
                 tags.append(str(value) if key == "mode" else f"{part or key}={value}")
         found.append((tags, chosen))
     return found
+
+
+def take_chunk(problems: Sequence[Any], start: int = 0, end: int = 0) -> Sequence[Any]:
+    """The problems from place `start` on, up to and without `end` (0: to the last); ValueError where there are none."""
+    if min(start, end) < 0 or not (chunk := problems[start : end or None]):
+        raise ValueError(f"start {start}, end {end}: places among {len(problems)} problems, start before end, are "
+                         "accepted; end 0 is the last")  # fmt: skip
+    return chunk
 
 
 def check_arms(task: Task, problem: Any, arms: Mapping[str, Arm], policy: Any, critic: Any = None) -> None:
@@ -149,9 +159,9 @@ def run_arms(
 ) -> list[Path]:
     """A completions file for each arm and seed, in a folder; the same call goes on where a kill has ended it.
 
-    First all arms and all files that are there are checked, then what is left is tried on `trial` problems (0: not) and
-    the estimate is said, then one bar shows all searches with the time left. Further settings are those of
-    `completions.write_completions`, whose errors are raised.
+    First all arms and all files that are there are checked. Then what is left is tried on `trial` problems (0: not) and
+    the estimate is said on standard error. Then one bar shows all searches with the time left. Further settings are
+    those of `completions.write_completions`, whose errors are raised.
     """
     folder, paths, left = Path(folder), {}, dict.fromkeys(arms, 0)
     check_arms(task, problems[0], arms, policy, critic)
@@ -165,7 +175,7 @@ def run_arms(
     if trial and sum(left.values()):
         estimate = estimate_cost(task, problems, arms, policy, critic, left=left, trial=trial, seed=seeds[0],
                                  progress=progress)  # fmt: skip
-        tqdm.write(describe_cost(estimate))
+        tqdm.write(describe_cost(estimate), file=sys.stderr)
     with tqdm(total=whole, initial=whole - sum(left.values()), disable=not progress, unit="search") as bar:
         for (name, seed), path in paths.items():
             bar.set_description(f"{name}, seed {seed}")

@@ -301,9 +301,12 @@ def test_a_failing_cell_has_a_status_of_its_kind(capsys, checkout):
 
 
 def test_a_parameter_set_has_its_own_folder_of_runs(capsys, checkout):
+    (checkout / "params/recipes").mkdir()
+    (checkout / "params/recipes/long.yaml").write_text("steps: 4\n")
     for words, folder in [
         (["-f", "params/toy/05_search.yaml"], "runs/toy/05_search"),
         (["-f", "params/toy/05_search.yaml", "--output", "runs/mine"], "runs/mine"),
+        (["-f", "params/toy/05_search.yaml", "-f", "params/recipes/long.yaml"], "runs/recipes/long"),
         (["-p", "steps", 3], "runs/05_search"),
     ]:
         status, out, err = call(capsys, "run", "05_search", *words, "-p", "policy", "")

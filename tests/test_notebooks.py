@@ -16,6 +16,7 @@ from game24lab.runs import read_run
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SETS = sorted((ROOT / "params").glob("*/*.yaml"))
+RECIPES = {"strategies": "09_strategies"}  # sets whose files are recipes of one notebook
 NEEDED_SETS = ("smoke", "lab")  # the demo is the short way from random weights to a searched tree
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_set = pytest.mark.parametrize("path", SETS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -30,7 +31,7 @@ def read_code(path):
 
 
 def test_there_are_notebooks():
-    named = {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search", "06_grpo", "07_dpo"}
+    named = {"01_puzzles", "02_traces", "03_sft", "04_critic", "05_search", "06_grpo", "07_dpo", "09_strategies"}
     assert named <= {path.stem for path in NOTEBOOKS}
 
 
@@ -93,7 +94,7 @@ def test_every_notebook_has_its_parameter_sets(path):
 
 @each_set
 def test_parameter_files_hold_what_their_notebook_declares_and_differs(path):
-    notebook = ROOT / "notebooks" / f"{path.stem}.ipynb"
+    notebook = ROOT / "notebooks" / f"{RECIPES.get(path.parent.name, path.stem)}.ipynb"
     values, defaults = read_overrides(path), read_parameters(notebook)
     checked = check_overrides(notebook, values)
     same = [name for name, value in checked.items() if value == defaults[name].default]
