@@ -1,8 +1,8 @@
 """Chains of thought graded: one answer of a policy is one row, judged exactly; then tables by token budget.
 
 One generation at the largest budget serves all smaller ones: an answer of t tokens is unfinished at a budget below t.
-It knows prompts of the Game of 24 and the judge of chains. It does not know how a policy samples, how it was trained,
-nor how a table is drawn.
+It knows prompts of the Game of 24 and the judge of chains; other tasks bring theirs to `gather`, and the tables serve
+all. It does not know how a policy samples, how it was trained, nor how a table is drawn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ OUTCOMES = ("solved", "wrong value", "wrong numbers", "wrong expression", "unfin
 WRONG = OUTCOMES[1:4]  # an answer was given, and it is not right
 BUDGETS = (256, 512, 1024, 2048, 4096)
 LINE_BINS = (8, 16, 32, 64, 128)  # last line count of each bin; the last bin is open
+KEYS = ("numbers", "question")  # what names a problem, by task
 _SETTINGS = ("model", "budget", "temperature", "top_p", "target", "seed", "parameters")
 
 
@@ -89,40 +90,69 @@ def grade(
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise ValueError(f"puzzles: {twice} is listed twice")
-    path = None if path is None else Path(path)
     ranks = load_ranking() if ranks is None else ranks
     settings = {"stage": stage, "model": model, "budget": budget, "temperature": float(temperature),
-                "top_p": float(top_p), "target": target, "seed": seed, "parameters": policy.parameters,
-                "backend": policy.name}  # fmt: skip
-    rows = _open_grades(path, settings)
-    held = Counter(row["numbers"] for row in rows if row["stage"] == stage)
+                "top_p": float(top_p), "target": target, "seed": seed}  # fmt: skip
+    puzzles = {name: tuple(map(int, name.split())) for name in names}
+    prompts = {name: task.prompt(numbers) for name, numbers in puzzles.items()}
+    places = {name: _place(numbers, target, ranks) for name, numbers in puzzles.items()}
+    return gather(policy, prompts, lambda name, answer: places[name] | _judge(puzzles[name], answer, target), settings,
+                  samples=samples, path=path, progress=progress, batch=batch)  # fmt: skip
+
+
+def gather(
+    policy: Any,
+    prompts: Mapping[str, str],
+    judge: Callable[[str, Any], Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    *,
+    columns: Mapping[str, str] = COLUMNS,
+    samples: int = 1,
+    path: str | Path | None = None,
+    progress: bool = True,
+    batch: int = 256,
+) -> pd.DataFrame:
+    """The loop of `grade` for any task: prompts by the problem's name, and a judge that makes a row of an answer.
+
+    `columns` are the table's, the first of them the problem's name. `settings` stand in every row: `stage`, `budget`,
+    `temperature`, `top_p` and `seed` must be among them, `model` and others may. ValueError and OSError as there.
+    """
+    path, key = None if path is None else Path(path), next(iter(columns))
+    settings = {**settings, "parameters": policy.parameters, "backend": policy.name}
+    stage, names = settings["stage"], list(prompts)
+    rows = _open_grades(path, settings, columns)
+    held = Counter(row[key] for row in rows if row["stage"] == stage)
     left = [name for name in names if held[name] < samples]
-    rows = [row for row in rows if row["stage"] != stage or row["numbers"] not in set(left)]  # half-done ones go
+    rows = [row for row in rows if row["stage"] != stage or row[key] not in set(left)]  # half-done ones go
     each, total = max(1, batch // samples), len(names) * samples
     with tqdm(total=total, initial=total - len(left) * samples, disable=not progress, unit="answer") as bar:
         for begin in range(0, len(left), each):
             part = left[begin : begin + each]
-            rows += [settings | row for row in _answer(policy, task, part, samples, settings, ranks)]
+            rows += [settings | row for row in _answer(policy, prompts, part, judge, key, samples, settings)]
             if path is not None:
-                _write(path, rows)
+                _write(path, rows, columns)
             bar.update(len(part) * samples)
-    found = {(row["numbers"], row["sample"]): row for row in rows if row["stage"] == stage}
-    return _make_table([found[name, index] for name in names for index in range(samples)])
+    found = {(row[key], row["sample"]): row for row in rows if row["stage"] == stage}
+    return _make_table([found[name, index] for name in names for index in range(samples)], columns)
 
 
-def read_grades(path: str | Path) -> pd.DataFrame:
-    """The rows that `grade` wrote. OSError where there is no file, ValueError that names what is broken in it."""
+def read_grades(path: str | Path, columns: Mapping[str, str] = COLUMNS) -> pd.DataFrame:
+    """The rows that `grade` wrote, or `gather` with other columns.
+
+    OSError where there is no file, ValueError that names what is broken in it.
+    """
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError:
         raise FileNotFoundError(2, "no grades here", str(path)) from None
     except (ValueError, TypeError) as error:  # what pyarrow raises for broken files is a ValueError
         raise ValueError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from None
-    missing = [column for column in COLUMNS if column not in table]
+    missing = [column for column in columns if column not in table]
     if missing:
-        raise ValueError(f"{path}: no grades of chains: the column {missing[0]!r} is missing")
+        kind = "chains" if columns is COLUMNS else "this kind"
+        raise ValueError(f"{path}: no grades of {kind}: the column {missing[0]!r} is missing")
     try:
-        table = table.astype(COLUMNS)
+        table = table.astype(columns)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: a column holds what it should not ({str(error).splitlines()[0]})") from None
     strange = sorted(set(table["outcome"]) - set(OUTCOMES))
@@ -132,6 +162,14 @@ def read_grades(path: str | Path) -> pd.DataFrame:
 
 
 # -------------------------------------------------------------------------------------------- tables from rows
+def find_key(rows: pd.DataFrame) -> str:
+    """The column that names the problems of rows; ValueError where there is none."""
+    found = [name for name in KEYS if name in rows]
+    if len(found) != 1:
+        raise ValueError(f"rows with the columns {', '.join(map(str, rows))}: one of {', '.join(KEYS)} is accepted")
+    return found[0]
+
+
 def cut(rows: pd.DataFrame, budget: int) -> pd.DataFrame:
     """The rows as a smaller token budget would have left them.
 
@@ -167,11 +205,12 @@ def summarise_budgets(
         for budget in sorted({b for b in budgets if b <= part["budget"].min()}):
             now = cut(part, budget)
             entry = dict(zip(by, key, strict=True)) | {"budget": budget}
-            entry |= {"puzzles": now["numbers"].nunique(), "n": len(now)}
+            problems = now[find_key(now)]
+            entry |= {"puzzles": problems.nunique(), "n": len(now)}
             ends = {"accuracy": now["solved"], "wrong": now["outcome"].isin(WRONG),
                     "unfinished": now["outcome"] == "unfinished"}  # fmt: skip
             for name, hits in ends.items():
-                share, low, high = _bound(hits, now["numbers"], confidence)
+                share, low, high = _bound(hits, problems, confidence)
                 prefix = "" if name == "accuracy" else f"{name}_"
                 entry |= {name: share, f"{prefix}low": low, f"{prefix}high": high}
             means = now[["tokens", "lines", "characters"]].mean().to_dict()
@@ -196,7 +235,7 @@ def pass_at_k(
     `ks` defaults to the powers of two. Intervals by bootstrap over puzzles. ValueError for a k above the samples.
     """
     now = rows if budget is None else cut(rows, budget)
-    counts = now.groupby("numbers", sort=False)["solved"].agg(["count", "sum"])
+    counts = now.groupby(find_key(now), sort=False)["solved"].agg(["count", "sum"])
     if counts.empty:
         raise ValueError("pass@k: no answers to count")
     fewest, table = int(counts["count"].min()), []
@@ -214,7 +253,7 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, budget: int, *, confidence: 
 
     By bootstrap over the puzzles that both answered; ValueError where there are none.
     """
-    before, after = (cut(rows, budget).groupby("numbers")["solved"].mean() for rows in (first, second))
+    before, after = (cut(rows, budget).groupby(find_key(rows))["solved"].mean() for rows in (first, second))
     changes = (after - before).dropna()
     if changes.empty:
         raise ValueError("a paired difference: no puzzle was answered by both")
@@ -237,25 +276,27 @@ def bin_lines(lines: Iterable[float]) -> pd.Categorical:
 
 # -------------------------------------------------------------------------------------------- one answer, one file
 def _answer(
-    policy: Any, task: Game24, names: Sequence[str], samples: int, settings: Mapping[str, Any], ranks: Ranking
-) -> list[dict[str, Any]]:
-    """One call of the policy: the answers to some puzzles, judged."""
-    puzzles = [tuple(map(int, name.split())) for name in names]
+    policy: Any, prompts: Mapping[str, str], names: Sequence[str], judge: Callable[[str, Any], Mapping[str, Any]],
+    key: str, samples: int, settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """One call of the policy: the answers to some problems, judged."""
     clock = time.perf_counter()
     found = policy.generate(
-        [task.prompt(numbers) for numbers in puzzles], samples, max_tokens=settings["budget"],
-        temperature=settings["temperature"], top_p=settings["top_p"],
-        seeds=[_hash(settings["seed"], name) for name in names],
+        [prompts[name] for name in names], samples, max_tokens=settings["budget"], temperature=settings["temperature"],
+        top_p=settings["top_p"], seeds=[_hash(settings["seed"], name) for name in names],
     )  # fmt: skip
     pace = (time.perf_counter() - clock) / max(1, sum(answer.tokens for answers in found for answer in answers))
-    known, rows = task.target == 24, []
-    for name, numbers, answers in zip(names, puzzles, found, strict=True):
-        rank = ranks.rank(numbers) if known and ranks.name == "published" else None
-        place = {"numbers": name, "rank": rank, "bucket": (find_bucket(numbers, ranks) or "") if known else ""}
-        for index, answer in enumerate(answers):
-            own = {"sample": index, "seconds": pace * answer.tokens}
-            rows.append(place | own | _judge(numbers, answer, task.target))
-    return rows
+    return [
+        {key: name, "sample": index, "seconds": pace * answer.tokens, **judge(name, answer)}
+        for name, answers in zip(names, found, strict=True)
+        for index, answer in enumerate(answers)
+    ]
+
+
+def _place(numbers: Sequence[int], target: int, ranks: Ranking) -> dict[str, Any]:
+    known = target == 24
+    rank = ranks.rank(numbers) if known and ranks.name == "published" else None
+    return {"rank": rank, "bucket": (find_bucket(numbers, ranks) or "") if known else ""}
 
 
 def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
@@ -273,29 +314,29 @@ def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _open_grades(path: Path | None, shared: dict[str, Any]) -> list[dict[str, Any]]:
+def _open_grades(path: Path | None, shared: dict[str, Any], columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rows that a file holds already, checked against the settings of its stage."""
     if path is None:
         return []
     if not path.exists():
-        _write(path, [])  # fails early
+        _write(path, [], columns)  # fails early
         return []
-    rows = read_grades(path)
+    rows = read_grades(path, columns)
     mine = rows[rows["stage"] == shared["stage"]]
-    for name in _SETTINGS:
+    for name in filter(shared.__contains__, _SETTINGS):
         others = mine.loc[mine[name] != shared[name], name].tolist()
         if others:
             raise ValueError(f"{path}: it holds the stage {shared['stage']!r} with {name} {others[0]!r}, not "
                              f"{shared[name]!r}: choose another file or another stage")  # fmt: skip
-    return rows[list(COLUMNS)].to_dict("records")
+    return rows[list(columns)].to_dict("records")
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    write_atomically(path, lambda temporary: _make_table(rows).to_parquet(temporary, index=False))
+def _write(path: Path, rows: list[dict[str, Any]], columns: Mapping[str, str]) -> None:
+    write_atomically(path, lambda temporary: _make_table(rows, columns).to_parquet(temporary, index=False))
 
 
-def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})
+def _make_table(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()})
 
 
 def _bound(hits: pd.Series, puzzles: pd.Series, confidence: float) -> tuple[float, float, float]:

@@ -8,9 +8,11 @@ generation nothing.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from jinja2 import TemplateError
 from safetensors import safe_open
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
@@ -153,6 +155,30 @@ def load_checkpoint(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
+    """The chat template of a checkpoint: a function from messages to a prompt for its answer; None where it has none.
+
+    What the tokenizer puts before every text is not written twice. ValueError for a checkpoint without a tokenizer, and
+    from the function for messages that the template refuses.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"checkpoint {name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+    if not tokenizer.chat_template:
+        return None
+    first = tokenizer.bos_token if tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id else None
+
+    def write(messages: list[dict[str, str]]) -> str:
+        try:
+            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise ValueError(f"checkpoint {name}: its chat template refuses these messages: {error}") from error
+        return text.removeprefix(first) if first else text
+
+    return write
 
 
 def check_checkpoint(folder: Path) -> None:

@@ -101,6 +101,7 @@ FLOORS = {
     "diagrams": 5.2,
     "grading": 5.1,
     "wordgrading": 5.15,
+    "worlds": 5.2,
     "weighing": 5.0,
     "figures": 5.1,
     "vector": 5.2,

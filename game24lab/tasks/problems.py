@@ -11,6 +11,7 @@ from typing import Any
 
 from game24lab.tasks.arithmetic import measure_difficulty
 from game24lab.tasks.game24 import Game24
+from game24lab.tasks.gsm8k import WordProblem, WordProblems
 from game24lab.tasks.puzzles import Puzzle
 
 
@@ -27,6 +28,11 @@ def make_problems(puzzles: Iterable[Sequence[int]], task: Game24 | None = None) 
     task = task or Game24()
     starts = [task.start(puzzle).numbers for puzzle in puzzles]
     return [Problem(task.prompt(numbers), {"numbers": list(numbers)}) for numbers in starts]
+
+
+def pose(problems: Iterable[WordProblem], task: WordProblems) -> list[Problem]:
+    """Word problems as problems: the task's prompt, and the column `gold`, the right answer."""
+    return [Problem(task.prompt(problem.question), {"gold": problem.gold}) for problem in problems]
 
 
 def pick_by_difficulty(

@@ -26,7 +26,7 @@ _TRIES = 10_000  # draws in a row that give no new problem, before it is said th
 
 def make_problems(
     count: int,
-    seed: int = 0,
+    seed: int | str = 0,
     operations: Sequence[int] = OPERATIONS,
     *,
     side: str = "train",
