@@ -100,6 +100,13 @@ def test_cost_until_the_verifier_accepts(pool, batch):
         assert [one[0] for one in found] == pytest.approx(np.mean(spent, axis=0).tolist())
 
 
+@quick
+@given(votes=answers)
+def test_distinct_answers_are_counted_exactly(votes):
+    expected = count_all(len(votes), lambda places: len({votes[place] for place in places} - {None}))
+    assert labels.expect_distinct(votes, range(1, len(votes) + 1)) == pytest.approx(expected)
+
+
 def test_labels_are_unbiased_for_known_chances():
     """Pools of 12 drawn by known chances: the labels' mean is the chance itself, at every n."""
     rng = np.random.default_rng(1)

@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from game24lab.tasks.gsm8k import read_number
 
 _LONGEST = 500  # characters of an answer
+_BOXES = 100  # of a completion, the last ones, that are looked into
 _TAIL = 20_000  # characters of a completion that are looked through, from its end
 _TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 _MARKED = re.compile(r"#### *([^\n]+)")
@@ -25,7 +26,8 @@ _SPACING = re.compile(r"\\left|\\right|\\[!,;: ]|\\\$|\$|~|\s+")
 def find_answer(text: str) -> str | None:
     """The answer of a completion: of its last box, else between its last answer tags, else behind `####`; or None."""
     text = text[-_TAIL:]
-    boxes = [inner for match in _BOX.finditer(text) if (inner := _read_braces(text, match.end())) is not None]
+    ends = [match.end() for match in _BOX.finditer(text)][-_BOXES:]
+    boxes = [inner for end in ends if (inner := _read_braces(text, end)) is not None]
     found = boxes or _TAGGED.findall(text) or _MARKED.findall(text)
     answer = found[-1].strip() if found else ""
     return answer if 0 < len(answer) <= _LONGEST else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from itertools import combinations
 from statistics import NormalDist
 
@@ -126,9 +127,7 @@ def find_chance_of_weighted(
     ranks, chances = None, []
     for n in ns:
         if math.comb(total, n) <= SUBSETS:
-            chosen = np.array(list(combinations(range(total), n)))
-            drawn = np.zeros((len(chosen), total))
-            np.put_along_axis(drawn, chosen, 1.0, axis=1)
+            drawn = _list_subsets(total, n)
         else:
             ranks = rng.random((repeats, total)).argsort(axis=1).argsort(axis=1) if ranks is None else ranks
             drawn = (ranks < n).astype(float)
@@ -141,6 +140,15 @@ def find_chance_of_weighted(
         shares = (leading & is_right).sum(axis=1) / np.maximum(leading.sum(axis=1), 1)
         chances.append(shares.mean())
     return np.array(chances)
+
+
+@lru_cache(maxsize=4)
+def _list_subsets(total: int, n: int) -> np.ndarray:
+    """All subsets of n, as rows of 0 and 1: shape (subsets, total). Kept, for the next problem has the same ones."""
+    chosen = np.array(list(combinations(range(total), n)))
+    drawn = np.zeros((len(chosen), total))
+    np.put_along_axis(drawn, chosen, 1.0, axis=1)
+    return drawn
 
 
 def aggregate(scores: Sequence[float], how: str = "last") -> float:
@@ -211,6 +219,14 @@ def expect_cost_verified(
         rows.append((float(drawn @ tokens), float(drawn.sum()), float(_miss(total, hits, before[::size]).sum())))
     spent, samples, batches = np.array(rows).T
     return spent, samples, batches
+
+
+def expect_distinct(answers: Sequence[Hashable | None], ns: Sequence[int]) -> np.ndarray:
+    """How many different answers n samples hold on average, None aside, for each n: shape (ns,). Exact."""
+    total = _check(ns, answers)
+    counts = Counter(answer for answer in answers if answer is not None).values()
+    misses = [sum(math.comb(total - count, n) for count in counts) / math.comb(total, n) for n in ns]
+    return len(counts) - np.array(misses)
 
 
 def _miss(total: int, hits: int, drawn: np.ndarray) -> np.ndarray:

@@ -1,0 +1,173 @@
+"""Sheets: completions files of a folder, ours or made elsewhere, each read as one arm with one seed.
+
+Files made elsewhere are graded here, so that a sheet has verdicts, votes and scores wherever it comes from. This module
+does not know of labels, costs or tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from game24lab.completions import ENDING, read_completions
+from game24lab.evaluation import STRATEGIES
+from game24lab.routing.foreign import find_answer, is_right, name_answer
+from game24lab.routing.parts import name_group, show
+from game24lab.runs import read_run
+
+Judge = Callable[[str, str], bool]
+
+_POOLS = ("best_of_n", "majority", "weighted_majority")
+_SEED = re.compile(r"(?P<arm>.+)_seed(?P<seed>[0-9]+)")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One arm with one seed: its rows by problem, each with `place` (file and line) and, wherever it was made,
+    `correct`, `ballots`, `agg_scores` and `solved`."""
+
+    path: Path
+    arm: str
+    seed: int
+    rows: Mapping[str, Mapping[str, Any]]
+    method: str  # the algorithm, "" where neither file nor name says
+    parameters: Mapping[str, Any]  # with defaults; {} where the file does not say
+    verified: bool  # the exact verifier chose
+    pool: bool  # its samples are independent, and all were drawn
+
+
+def read_sheets(
+    folder: str | Path, *, names: Mapping[str, str] | None = None, judge: Judge | None = None, progress: bool = True
+) -> list[Sheet]:
+    """All completions files at or below a folder, in the order of their paths.
+
+    Args:
+        names: the arm of a file, by its path below the folder, where its own name does not say; may be one for several
+            files with different problems. A file made elsewhere is called after its path otherwise.
+        judge: whether an answer (found in the text) equals the right one, for files made elsewhere without `correct`.
+
+    ValueError that names the file and line: no files, a broken line or foreign columns, a problem twice, an arm with
+    two configurations, a puzzle in two splits. OSError as the files'.
+    """
+    folder, names = Path(folder), dict(names or {})
+    paths = sorted(folder.rglob(f"*{ENDING}"))
+    if not paths:
+        raise ValueError(f"{folder}: no files *{ENDING} there; those of 09_strategies or search-and-learn are accepted")
+    known = {str(path.relative_to(folder)) for path in paths}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"names: {name!r} is no completions file below {folder}; such as {min(known)} is accepted")
+    sheets: dict[tuple[str, int], Sheet] = {}
+    for path in tqdm(paths, desc="read", unit="file", disable=not progress or len(paths) < 3):
+        sheet = _read_sheet(path, folder, names, judge)
+        before = sheets.get((sheet.arm, sheet.seed))
+        if before is not None:
+            sheet = _join(before, sheet, str(path.relative_to(folder)) in names)
+        sheets[sheet.arm, sheet.seed] = sheet
+    _check_sheets(list(sheets.values()))
+    return list(sheets.values())
+
+
+def _read_sheet(path: Path, folder: Path, names: Mapping[str, str], judge: Judge | None) -> Sheet:
+    found = read_completions(path, traces=False)
+    if not found:
+        raise ValueError(f"{path}: empty; at least one line is accepted")
+    rows: dict[str, dict[str, Any]] = {}
+    first = found[0]
+    for number, row in enumerate(found, 1):
+        place = f"{path}, line {number}"
+        for key in ("strategy", "seed", "config_hash"):
+            if row[key] != first[key]:
+                raise ValueError(f"{place}: {key} {row[key]!r}, but {first[key]!r} on line 1; one arm and seed a file "
+                                 "is accepted")  # fmt: skip
+        if row["problem"] in rows:
+            raise ValueError(f"{place}: {show(row['problem'])} stands there twice")
+        rows[row["problem"]] = {**row, "place": place}
+    relative = path.relative_to(folder)
+    ours = first["config_hash"] is not None
+    arm, seed = first["strategy"], first["seed"]
+    if not ours:
+        arm, seed = str(relative.parent / arm).replace("\\", "/"), 0
+        if match := _SEED.fullmatch(arm):
+            arm, seed = match["arm"], int(match["seed"])
+        for row in rows.values():
+            _grade(row, judge)
+    method = first["algorithm"] if ours else max((name for name in ("", *STRATEGIES) if name in path.name), key=len)
+    pool = method in _POOLS and all(_is_whole(row) for row in rows.values())
+    return Sheet(path, names.get(str(relative), arm), seed, rows, method, first["parameters"] or {},
+                 first["mode"] == "verified", pool)  # fmt: skip
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    """Whether all samples were drawn, whatever they were."""
+    if row["config_hash"] is None:
+        return bool(row["completions"])
+    return (row["mode"], row["stopped"], len(row["completions"])) == ("unverified", "done", row["parameters"]["n"])
+
+
+def _grade(row: dict[str, Any], judge: Judge | None) -> None:
+    """Give a row made elsewhere what ours have: `correct`, `ballots`, `agg_scores`, `solved`."""
+    answers = [find_answer(text) for text in row["completions"]]
+    gold = row.get("answer")
+    gold = str(gold).strip() if isinstance(gold, str | int | float) else ""
+    if row["correct"] is None:
+        if not gold:
+            raise ValueError(f"{row['place']}: neither correct nor the right answer stands there; one of the columns "
+                             "'correct' and 'answer' is accepted")  # fmt: skip
+        row["correct"] = [answer is not None and (judge or is_right)(answer, gold) for answer in answers]
+    if row.get("ballots") is None:
+        row["ballots"] = [name_answer(answer) for answer in answers]
+    if row.get("agg_scores") is None and row.get("scores") is not None:
+        row["agg_scores"] = [scores[-1] if scores else None for scores in row["scores"]]
+    if row["solved"] is None:
+        pred = row.get("pred")
+        if not isinstance(pred, str):
+            raise ValueError(f"{row['place']}: pred {str(pred)[:40]!r}; the text of the chosen completion is accepted")
+        if pred in row["completions"]:
+            row["solved"] = bool(row["correct"][row["completions"].index(pred)])
+        elif gold:
+            row["solved"] = (judge or is_right)(find_answer(pred) or pred, gold)
+        else:
+            raise ValueError(f"{row['place']}: pred is none of the completions, and no right answer stands there")
+
+
+def _join(before: Sheet, sheet: Sheet, named: bool) -> Sheet:
+    """Two files of one arm and seed, given one name on purpose and with different problems."""
+    if not named:
+        raise ValueError(f"{sheet.path} and {before.path} both hold the arm {sheet.arm!r} with seed {sheet.seed}: one "
+                         "file an arm and seed is accepted")  # fmt: skip
+    if twice := next((problem for problem in sheet.rows if problem in before.rows), None):
+        raise ValueError(f"{sheet.rows[twice]['place']}: {show(twice)} stands in {before.path} too")
+    rows = {**before.rows, **sheet.rows}
+    return replace(before, rows=rows, pool=before.pool and sheet.pool)
+
+
+def _check_sheets(sheets: Sequence[Sheet]) -> None:
+    """One configuration an arm, and no puzzle in two splits."""
+    first: dict[str, Sheet] = {}
+    splits: dict[Any, tuple[str, str]] = {}
+    for sheet in sheets:
+        before = first.setdefault(sheet.arm, sheet)
+        hashes = [next(iter(one.rows.values()))["config_hash"] for one in (before, sheet)]
+        if hashes[0] != hashes[1]:
+            raise ValueError(f"{sheet.path}: the arm {sheet.arm!r} with configuration {hashes[1]}, but {hashes[0]} in "
+                             f"{before.path}; one configuration an arm is accepted")  # fmt: skip
+        for problem, row in sheet.rows.items():
+            split, place = splits.setdefault(name_group(problem), (row["split"], row["place"]))
+            if split and row["split"] and split != row["split"]:
+                raise ValueError(f"{row['place']}: {show(problem)} is of the split {row['split']!r}, but of {split!r} "
+                                 f"in {place}; a puzzle is accepted in one split only")  # fmt: skip
+
+
+def find_hardware(folder: Path) -> str:
+    """The device of the run that the files lie in, "" where they lie in none (another program's manifest is none)."""
+    for place in (folder, *folder.resolve().parents[:2]):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return str(read_run(place).manifest.get("device") or "")
+    return ""
