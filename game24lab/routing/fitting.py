@@ -54,7 +54,7 @@ class RouterConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ValueError(f"{name} {value!r}: a number of at least 0 is accepted (in YAML 1.0e-4)")
-        widths = self.hidden if isinstance(self.hidden, list | tuple) else [None]
+        widths = self.hidden if isinstance(self.hidden, list | tuple) and self.hidden else [None]
         if any(type(width) is not int or width < 1 for width in widths):
             raise ValueError(f"hidden {self.hidden!r}: a list of whole numbers of at least 1 is accepted")
         if type(self.seed) is not int or self.seed < 0:

@@ -124,13 +124,17 @@ def route(grid: Grid, lambda_tokens: float, lambda_seconds: float = 0.0) -> np.n
     return choose(grid.predicted_chance, grid.predicted_tokens, grid.predicted_seconds, lambda_tokens, lambda_seconds)
 
 
-def list_prices(costs: np.ndarray, count: int = 40) -> list[float]:
-    """Prices at which a choice can turn, ascending: 0, then even steps of the logarithm to where only cost counts."""
-    costs = np.asarray(costs, float)
-    known = costs[np.isfinite(costs) & (costs > 0)]
-    if not known.size:
+def list_prices(chance: np.ndarray, costs: np.ndarray, count: int = 60) -> list[float]:
+    """Prices at which choices turn, ascending: 0, then quantiles of what one unit of cost more is worth between two
+    arms of a problem, and a price at which only cost counts. `chance` and `costs` have the shape (problems, arms)."""
+    more = costs[:, None, :] - costs[:, :, None]
+    worth = (chance[:, None, :] - chance[:, :, None])[more > 0] / more[more > 0]
+    worth = worth[worth > 0]
+    if not worth.size:
         return [0.0]
-    return [0.0, *map(float, np.geomspace(1e-3 / known.max(), 10 / known.min(), count - 1))]
+    turns = np.quantile(worth, np.linspace(0, 1, max(2, count - 1)))
+    turns[-1] *= 2
+    return [0.0, *map(float, np.unique(turns))]
 
 
 def sweep(grid: Grid, prices: Sequence[float], axis: str = "tokens", *, other: float = 0.0) -> Way:
@@ -170,7 +174,8 @@ def find_price(grid: Grid, budget: float) -> float:
 
     ValueError where even the cheapest arms take more.
     """
-    rows, prices = np.arange(len(grid.problems)), list_prices(grid.predicted_tokens, 400)
+    rows = np.arange(len(grid.problems))
+    prices = list_prices(grid.predicted_chance, grid.predicted_tokens, 400)
     spent = [float((grid.predicted_tokens[rows, route(grid, price)] + grid.fee_tokens).mean()) for price in prices]
     for price, tokens in zip(prices, spent, strict=True):
         if tokens <= budget:

@@ -106,12 +106,15 @@ class _Samples:
         self.chance, self.cost = weights @ way.chance.T, weights @ way.cost(axis).T
         self.fixed_chance, self.fixed_cost = weights @ fixed.chance.T, weights @ fixed.cost(axis).T
         if oracle is not None:
-            self.oracle_chance, self.oracle_cost = weights @ oracle.chance.T, weights @ oracle.cost(axis).T
+            zero = np.zeros((len(weights), 1))  # no answer, for nothing
+            self.oracle_chance = np.concatenate([zero, weights @ oracle.chance.T], axis=1)
+            self.oracle_cost = np.concatenate([zero, weights @ oracle.cost(axis).T], axis=1)
 
     def compare(self, at: np.ndarray, accuracy: np.ndarray) -> dict[str, float]:
         """What a row says of an accuracy at a cost, both of shape (repeats + 1,)."""
         hull = read_hull(self.fixed_cost, self.fixed_chance, at)
-        oracle = np.maximum(read_hull(self.oracle_cost, self.oracle_chance, at), hull)
+        # whatever weights problems have, an oracle's steps are the best for their prices: they are their own hull
+        oracle = np.maximum(_read_between(self.oracle_cost, self.oracle_chance, at), hull)
         gap, gain = oracle - hull, accuracy - hull
         shares = np.where(gap > _LEAST, gain / np.where(gap > _LEAST, gap, 1.0), np.nan)
         row = {"hull": hull[0], "accuracy": accuracy[0], "gain": gain[0], "oracle": oracle[0], "share": shares[0]}

@@ -11,11 +11,12 @@ from itertools import combinations
 
 import numpy as np
 
-from game24lab.routing.frontier import Grid, Way, choose, collect, find_hull, route
+from game24lab.routing.frontier import Grid, Way, choose, collect, find_hull, list_prices, route
 
 CHAIN = 3  # arms of a cascade, at most
 _CANDIDATES = 16  # arms that cascades are made of, at most: chains of three are then 696
 BINS = 8  # of difficulty
+ORACLE_STEPS = 200
 
 
 def take_fixed(grid: Grid) -> Way:
@@ -24,8 +25,12 @@ def take_fixed(grid: Grid) -> Way:
     return collect(grid, "fixed arm", grid.arms, everywhere, fees=False)
 
 
-def take_oracle(grid: Grid, prices: Sequence[float], axis: str = "tokens") -> Way:
-    """The best choice of one who knows every problem's true chances and costs (not its luck), for nothing."""
+def take_oracle(grid: Grid, axis: str = "tokens", *, count: int = ORACLE_STEPS) -> Way:
+    """The best choices of one who knows every problem's true chances and costs (not its luck), for nothing.
+
+    A step a price, of so many that what lies between two of them is near the best too.
+    """
+    prices = list_prices(grid.chance, grid.tokens if axis == "tokens" else grid.seconds, count)
     pairs = [(price, 0.0) if axis == "tokens" else (0.0, price) for price in prices]
     choices = [choose(grid.chance, grid.tokens, grid.seconds, *pair) for pair in pairs]
     return collect(grid, "oracle", prices, choices, fees=False)

@@ -84,14 +84,17 @@ def list_inputs(features: pd.DataFrame) -> list[str]:
 def check_table(table: pd.DataFrame, features: pd.DataFrame | None = None) -> None:
     """ValueError that names the problem and arm where a tidy table cannot be learnt from.
 
-    That is: a column is missing; a label lies outside 0..1; a cost is negative, or known for some rows only; an arm is
-    missing for a problem or stands there twice; a puzzle stands in two parts; a problem has no features.
+    That is: a column is missing, or all tokens are; a label lies outside 0..1; a cost is negative, or known for some
+    rows only; an arm is missing for a problem or stands there twice; a puzzle stands in two parts; a problem has no
+    features.
     """
     for name in NEEDED:
         if name not in table:
             raise ValueError(f"table: the column {name!r} is missing; there are {', '.join(map(str, table))}")
     if table.empty:
         raise ValueError("table: there are no rows; a row for each problem and arm is accepted")
+    if table[COSTS[0]].isna().all():
+        raise ValueError(f"{COSTS[0]}: not known for any row; a router that is to spare them needs them")
 
     def refuse(wrong: pd.Series, what: str) -> None:
         if wrong.any():

@@ -1,0 +1,282 @@
+"""The frontier against brute force: choices, hull, rivals, gains and the coverage of their intervals."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from routed_worlds import make_world
+from scipy.optimize import linprog
+
+from game24lab.routing import gains, rivals
+from game24lab.routing.frontier import (
+    Grid,
+    Way,
+    choose,
+    find_hull,
+    find_price,
+    list_prices,
+    measure,
+    mix,
+    read_grid,
+    read_hull,
+    route,
+    sweep,
+)
+
+
+def make_grid(count=40, arms=4, seed=0, *, blur=0.3, fee=2.0):
+    """Random chances; costs that grow with the arm; predictions that mistake how hard a problem is by a `blur`."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(count, 1)) + np.linspace(-1, 1.5, arms) + 0.3 * rng.normal(size=(count, arms))
+    tokens = 10 * 3.0 ** np.arange(arms) * rng.uniform(0.8, 1.2, (count, arms))
+    guessed = tokens * rng.uniform(0.9, 1.1, tokens.shape)
+    return Grid(
+        tuple(f"{seed} {number}" for number in range(count)), tuple(f"arm {place}" for place in range(arms)),
+        1 / (1 + np.exp(-base)), tokens, tokens / 100, 1 / (1 + np.exp(-base - blur * rng.normal(size=(count, 1)))),
+        guessed, guessed / 100, np.full(count, fee), np.full(count, fee / 100),
+    )  # fmt: skip
+
+
+GRID = make_grid()
+PRICES = list_prices(GRID.predicted_chance, GRID.predicted_tokens, 25)
+
+
+# ---------------------------------------------------------------------------------------------------------- choosing
+def test_every_choice_is_the_best_of_all():
+    for price, other in itertools.product((0.0, 1e-3, 0.1), (0.0, 0.5)):
+        chosen = choose(GRID.chance, GRID.tokens, GRID.seconds, price, other)
+        for row, place in enumerate(chosen):
+            utilities = [GRID.chance[row, arm] - price * GRID.tokens[row, arm] - other * GRID.seconds[row, arm]
+                         for arm in range(4)]  # fmt: skip
+            assert utilities[place] == max(utilities)
+
+
+def test_a_sweep_is_what_its_choices_come_to():
+    way = sweep(GRID, PRICES)
+    for step, price in enumerate(PRICES):
+        chosen = route(GRID, price)
+        for row, arm in enumerate(chosen):
+            assert way.chance[step, row] == GRID.chance[row, arm]
+            assert way.tokens[step, row] == GRID.tokens[row, arm] + 2.0
+            assert way.seconds[step, row] == pytest.approx(GRID.seconds[row, arm] + 0.02)
+    table = measure(way)
+    assert table["accuracy"].iloc[0] == way.chance[0].mean()
+    assert table["tokens"].iloc[-1] == pytest.approx((GRID.tokens.min(axis=1) + 2).mean(), rel=0.1)
+    shares = mix(GRID, PRICES)
+    assert shares.groupby("price")["share"].sum().to_numpy() == pytest.approx(1)
+    assert len(shares) == 4 * len(PRICES)
+    by_seconds = sweep(GRID, [price * 100 for price in PRICES], "seconds")
+    assert (by_seconds.chance == way.chance).all()  # here a second is a hundred tokens
+
+
+def test_prices_are_those_at_which_choices_turn():
+    chance, costs = np.array([[0.2, 0.5, 0.4], [0.1, 0.1, 0.9]]), np.array([[10.0, 40, 20], [10, 20, 30]])
+    prices = list_prices(chance, costs, 50)
+    assert prices[0] == 0
+    assert prices[1] == pytest.approx(0.1 / 20)  # from the third arm of the first problem to its second
+    assert prices[-1] == pytest.approx(2 * 0.8 / 10)
+    taken = {tuple(choose(chance, costs, costs, price)) for price in prices}
+    assert taken == {(1, 2), (2, 2), (0, 2), (0, 0)}
+    assert list_prices(np.ones((3, 2)), np.ones((3, 2))) == [0.0]
+
+
+def test_prices_and_unknown_seconds_are_checked():
+    with pytest.raises(ValueError, match=r"lambda_tokens -1\.0"):
+        route(GRID, -1.0)
+    blind = Grid(GRID.problems, GRID.arms, GRID.chance, GRID.tokens, GRID.seconds * np.nan, GRID.predicted_chance,
+                 GRID.predicted_tokens, GRID.predicted_seconds * np.nan, GRID.fee_tokens, GRID.fee_seconds)  # fmt: skip
+    assert not blind.timed
+    assert GRID.timed
+    assert (route(blind, 0.1) == route(GRID, 0.1)).all()
+    with pytest.raises(ValueError, match="the seconds are not known"):
+        route(blind, 0.1, 0.1)
+
+
+def test_a_budget_is_met_at_the_lowest_price():
+    rows = np.arange(40)
+    for budget in (20, 50, 200, 1000):
+        price = find_price(GRID, budget)
+        spent = (GRID.predicted_tokens[rows, route(GRID, price)] + 2).mean()
+        assert spent <= budget
+        assert price == 0 or (GRID.predicted_tokens[rows, route(GRID, price * 0.9)] + 2).mean() > budget * 0.9
+    with pytest.raises(ValueError, match=r"budget 5: .* 2 of them to look"):
+        find_price(GRID, 5)
+
+
+def test_rows_become_a_grid_in_any_order():
+    table, _ = make_world(12)
+    said = table.assign(predicted_probability=0.5, predicted_sampled_tokens=1.0)
+    grid = read_grid(said.sample(frac=1, random_state=0).sort_values("arm", kind="stable"))
+    row, arm = grid.problems.index("1 1 1 2"), grid.arms.index("best_of_n@16")
+    wanted = said[(said["problem"] == "1 1 1 2") & (said["arm"] == "best_of_n@16")]["probability"].item()
+    assert grid.chance[row, arm] == wanted
+    assert not grid.timed
+    assert (grid.fee_tokens == 0).all()
+    with pytest.raises(ValueError, match="47 rows for 12 problems and 4 arms"):
+        read_grid(said.iloc[1:])
+    with pytest.raises(ValueError, match="predicted_probability"):
+        read_grid(table)
+
+
+# -------------------------------------------------------------------------------------------------------------- hull
+@pytest.mark.parametrize(
+    ("costs", "accuracies", "origin", "wanted"),
+    [
+        ([1, 2, 3, 4, 5], [0.2, 0.5, 0.5, 0.9, 0.8], True, [-1, 1, 3]),
+        ([1, 2, 3, 4, 5], [0.2, 0.5, 0.5, 0.9, 0.8], False, [0, 1, 3]),
+        ([1, 2, 3], [0.1, 0.2, 0.3], False, [0, 2]),  # on one line
+        ([4], [0.5], True, [-1, 0]),
+        ([4], [0.5], False, [0]),
+        ([4, 4], [0.5, 0.7], False, [1]),
+        ([2, 2, 5], [0.1, 0.4, 0.6], False, [1, 2]),  # one above another
+        ([3, 1], [0.2, 0.6], False, [1]),  # the cheapest is the best
+        ([1, 2], [0.0, 0.0], True, [-1]),  # nothing is ever right
+    ],
+)
+def test_hull_by_hand(costs, accuracies, origin, wanted):
+    assert find_hull(costs, accuracies, origin=origin).tolist() == wanted
+
+
+def test_hull_is_the_best_mix_of_points():
+    rng = np.random.default_rng(0)
+    for trial in range(20):
+        costs, accuracies = rng.uniform(1, 100, 9), rng.random(9)
+        places = find_hull(costs, accuracies)
+        x = [0 if place < 0 else costs[place] for place in places]
+        y = [0 if place < 0 else accuracies[place] for place in places]
+        for at in rng.uniform(0, 120, 3):
+            mixed = linprog(-accuracies, A_ub=[costs, np.ones(9)], b_ub=[at, 1], bounds=(0, 1))  # the rest: no answer
+            found = read_hull(costs[None], accuracies[None], np.array([at]))
+            assert found == pytest.approx(-mixed.fun, abs=1e-7), trial
+            assert found == pytest.approx(np.interp(at, x, y))
+    assert np.isnan(read_hull(np.array([[5.0]]), np.array([[0.5]]), np.array([4.0]), origin=False))
+
+
+# ------------------------------------------------------------------------------------------------------------ rivals
+def test_nobody_beats_the_oracle_and_mixes_stay_below_the_hull():
+    fixed, oracle = rivals.take_fixed(GRID), rivals.take_oracle(GRID)
+    known = make_grid(seed=1)
+    ways = (sweep(GRID, PRICES), fixed, rivals.mix_like(GRID, PRICES), rivals.mix_evenly(GRID),
+            rivals.route_by_difficulty(known, GRID, PRICES))  # fmt: skip
+    for step, price in enumerate(oracle.steps):
+        best = oracle.chance[step] - price * oracle.tokens[step]
+        for way in ways:
+            assert (best.mean() >= (way.chance - price * way.tokens).mean(axis=1) - 1e-12).all()
+    chance, tokens = fixed.chance.mean(axis=1), fixed.tokens.mean(axis=1)
+    assert chance == pytest.approx(GRID.chance.mean(axis=0))
+    for way in ways[2:4]:
+        at = way.tokens.mean(axis=1)
+        hull = read_hull(np.tile(tokens, (len(at), 1)), np.tile(chance, (len(at), 1)), at)
+        assert (way.chance.mean(axis=1) <= hull + 1e-12).all()
+
+
+def test_a_random_mix_is_what_dealing_at_random_comes_to():
+    price = PRICES[12]
+    chosen, rng = route(GRID, price), np.random.default_rng(0)
+    rows = np.arange(40)
+    dealt = [GRID.chance[rows, rng.permutation(chosen)].mean() for _ in range(2000)]
+    assert rivals.mix_like(GRID, [price]).chance.mean() == pytest.approx(np.mean(dealt), abs=0.004)
+
+
+def test_difficulty_alone_with_one_bin_is_the_best_fixed_arm():
+    known = make_grid(seed=1)
+    way = rivals.route_by_difficulty(known, GRID, PRICES, bins=1)
+    for step, price in enumerate(PRICES):
+        best = int((known.chance.mean(axis=0) - price * known.tokens.mean(axis=0)).argmax())
+        assert (way.chance[step] == GRID.chance[:, best]).all()
+        assert (way.tokens[step] == GRID.tokens[:, best] + 2.0).all()
+    finer = rivals.route_by_difficulty(known, GRID, PRICES)
+    assert finer.chance.shape == way.chance.shape
+    for wrong, named in ((GRID, "both known and to be judged"), (known.take([]), "there are none"),
+                         (make_grid(arms=3, seed=1), "known problems have the arms")):  # fmt: skip
+        with pytest.raises(ValueError, match=named):
+            rivals.route_by_difficulty(wrong, GRID, PRICES)
+
+
+def test_cascades_are_what_running_them_comes_to():
+    known, rng = make_grid(seed=1), np.random.default_rng(0)
+    way = rivals.run_cascades(known, GRID)
+    assert max(len(name.split(" > ")) for name in way.steps) > 1
+    costs = way.tokens.mean(axis=1)
+    assert (np.diff(costs) > 0).all()
+    chain = [GRID.arms.index(name) for name in way.steps[-1].split(" > ")]
+    wins, spent = np.zeros(40), np.zeros(40)
+    for _ in range(3000):
+        going = np.ones(40, bool)
+        for arm in chain:
+            spent += going * GRID.tokens[:, arm]
+            right = going & (rng.random(40) < GRID.chance[:, arm])
+            wins, going = wins + right, going & ~right
+    assert way.chance[-1] == pytest.approx(wins / 3000, abs=0.04)
+    assert way.tokens[-1] == pytest.approx(spent / 3000, rel=0.05)
+    names = [GRID.arms[place] for place in np.argsort(known.tokens.mean(axis=0))]
+    assert all(sorted(step.split(" > "), key=names.index) == step.split(" > ") for step in way.steps)
+
+
+# ------------------------------------------------------------------------------------------------------------- gains
+def test_gains_by_hand():
+    one = np.ones((1, 2))
+    fixed = Way("fixed arm", ("a", "b"), np.array([[0.2, 0.4], [0.6, 0.8]]), np.array([[10, 10], [30, 30]]), one)
+    oracle = Way("oracle", (0.0,), 0.9 * one, 20 * one, one)
+    way = Way("router", (0.0,), np.array([[0.5, 0.8]]), np.array([[15.0, 25.0]]), one)
+    (row,) = gains.compare_at_steps(way, fixed, oracle, repeats=50).to_dict("records")
+    assert row["cost"] == 20
+    assert row["hull"] == pytest.approx(0.5)  # halfway from (10, 0.3) to (30, 0.7)
+    assert row["gain"] == pytest.approx(0.15)
+    assert row["share"] == pytest.approx(0.15 / 0.4)
+    assert row["gain_low"] <= row["gain"] <= row["gain_high"]
+    (at,) = gains.compare_at_costs(way, fixed, oracle, repeats=50).to_dict("records")
+    assert at["arm"] == "b"  # at 10 tokens the router cannot be
+    assert (at["cost"], at["accuracy"], at["hull"]) == pytest.approx((30, 0.65, 0.7))
+    best = gains.match_best(way, fixed, repeats=50)
+    assert (best["arm"], best["arm_accuracy"], best["cost"], best["ratio"]) == ("b", pytest.approx(0.7), None, None)
+    better = Way("router", (0.0, 1.0), np.array([[0.4, 0.4], [1.0, 1.0]]), np.array([[10, 10], [20, 20]]), one[[0, 0]])
+    found = gains.match_best(better, fixed, repeats=50)
+    assert found["cost"] == pytest.approx(15)  # halfway between its two steps
+    assert found["ratio"] == pytest.approx(0.5)
+    assert found["reached"] == 1
+
+
+def test_where_there_is_no_gap_there_is_no_share():
+    grid = make_grid(arms=1)
+    fixed, oracle = rivals.take_fixed(grid), rivals.take_oracle(grid)
+    table = gains.compare_at_steps(sweep(grid, [0.0]), fixed, oracle, repeats=20)
+    assert table["share"].isna().all()
+    assert table["share_low"].isna().all()
+    assert table["gain"].item() == pytest.approx(0, abs=1e-12)
+
+
+def test_the_operating_point_is_that_of_the_largest_share():
+    way, fixed, oracle = sweep(GRID, PRICES), rivals.take_fixed(GRID), rivals.take_oracle(GRID)
+    table = gains.compare_at_steps(way, fixed, oracle, repeats=2)
+    gaps = table["oracle"] - table["hull"]
+    assert gains.pick_step(way, fixed, oracle) == table["share"].where(gaps >= gaps.max() / 5).idxmax()
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    """Of puzzles drawn anew, again and again, from a world whose gain is known: 95 % intervals hold it."""
+    world = make_grid(5000, seed=7, blur=0.7, fee=0.5)
+
+    def judge(grid, repeats):
+        way, fixed, oracle = sweep(grid, [4e-3]), rivals.take_fixed(grid), rivals.take_oracle(grid, count=60)
+        return gains.compare_at_steps(way, fixed, oracle, repeats=repeats).iloc[0]
+
+    truth, rng, held = judge(world, 1), np.random.default_rng(8), {"gain": 0, "share": 0}
+    assert truth["gain"] > 0.01
+    assert 0.3 < truth["share"] < 0.9
+    for _ in range(50):
+        found = judge(world.take(rng.integers(0, 5000, 100)), 150)
+        for name in held:
+            held[name] += found[f"{name}_low"] <= truth[name] <= found[f"{name}_high"]
+    assert all(42 <= count <= 50 for count in held.values()), held
+
+
+def test_steps_for_a_table_are_spread_over_costs():
+    way = sweep(GRID, PRICES)
+    some = gains.spread_steps(way, "tokens", 6)
+    costs = way.tokens.mean(axis=1)[some]
+    assert len(some) == 6
+    assert (np.diff(costs) > 0).all()
+    assert costs[0] == way.tokens.mean(axis=1).min()
+    assert isinstance(gains.compare_at_costs(way, rivals.take_fixed(GRID), way, repeats=2), pd.DataFrame)
