@@ -86,6 +86,8 @@ FLOORS = {
     "training.dpo": 4.2,
     "training.rollouts": 4.1,
     "training.watch": 4.15,
+    "training.tracking": 4.0,
+    "training.payment": 4.0,
     "training.updates": 4.2,
     "training.grpo": 4.25,
     "training.stock": 4.2,
