@@ -107,9 +107,10 @@ def test_the_styles_look_as_documented(style):
 
 
 def test_one_search_in_all_styles():
-    search = search_in_order(NUMBERS, random.Random(0))
-    assert write_chain(NUMBERS, search, "sound").count("roll back") > 1
-    written = {style: write_chain(NUMBERS, search, style).splitlines() for style in STYLES}
+    numbers = (1, 3, 5, 9)
+    search = search_in_order(numbers, random.Random(0))
+    assert write_chain(numbers, search, "sound").count("roll back") == 3
+    written = {style: write_chain(numbers, search, style).splitlines() for style in STYLES}
     assert [line for line in written["sound"] if line in written["solution"]] == written["solution"]
     assert written["v1"] == [line for line in written["v2"] if "roll" not in line]
     assert len(written["v2"]) == len(written["v3"]) > len(written["v1"])

@@ -15,16 +15,16 @@ from game24lab.tasks.traces import write_line
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (1, 5, 5, 5), (2, 2, 6, 12), (1, 11, 11, 13), (6, 6, 6, 6),
            (4, 9, 10, 13), (1, 2, 7, 7)]  # fmt: skip
 LINES = (
-    "11 - 1 = 10 (left: 10 11 13)\n"
-    "11 - 10 = 1 (left: 1 13)\n"
-    "13 - 10 = 3 (left: 3 11)\n"
-    "roll back (left: 1 11 11 13)\n"
-    "13 - 11 = 2 (left: 1 2 11)\n"
+    "7 - 4 = 3 (left: 1 2 3)\n"
+    "3 - 2 = 1 (left: 1 1)\n"
+    "3 + 2 = 5 (left: 1 5)\n"
+    "roll back (left: 1 2 4 7)\n"
+    "7 + 4 = 11 (left: 1 2 11)\n"
     "11 + 1 = 12 (left: 2 12)\n"
     "12 * 2 = 24 (left: 24)\n"
-    "reach 24! expression: (11 + 1) * (13 - 11)\n"
+    "reach 24! expression: (7 + 4 + 1) * 2\n"
 ).splitlines(keepends=True)
-NUMBERS = (1, 11, 11, 13)
+NUMBERS = (1, 2, 4, 7)
 
 
 def write(numbers, style, seed):
@@ -113,16 +113,16 @@ def test_a_search_goes_on_where_it_stands():
 
 
 def test_a_wrong_line():
-    text = "".join([*LINES[:4], "13 - 11 = 3 (left: 1 3 11)\n", "11 * 3 = 33 (left: 1 33)\n"])
+    text = "".join([*LINES[:4], "7 + 4 = 12 (left: 1 2 12)\n", "12 * 2 = 24 (left: 1 24)\n"])
     found = pair(text, ended=False, most_lines=100)
-    assert found == Pair("Input: 1 11 11 13\n" + "".join(LINES[:4]), found.chosen, "".join(text.splitlines(True)[4:]),
+    assert found == Pair("Input: 1 2 4 7\n" + "".join(LINES[:4]), found.chosen, "".join(text.splitlines(True)[4:]),
                          True, False, "wrong")  # fmt: skip
-    assert found.chosen.endswith("reach 24! expression: (11 + 1) * (13 - 11)\n")
+    assert found.chosen.endswith("reach 24! expression: (7 + 4 + 1) * 2\n")
     assert not found.chosen.startswith("roll back"), "the chain has gone back by itself"
 
 
 def test_a_living_position_abandoned():
-    text = "".join([*LINES[:5], "roll back (left: 1 11 11 13)\n", "11 * 1 = 11 (left: 11 11 13)\n"])
+    text = "".join([*LINES[:5], "roll back (left: 1 2 4 7)\n", "7 - 2 = 5 (left: 1 4 5)\n"])
     found = pair(text)
     assert found.fault == "unsound"
     assert found.prompt.endswith(LINES[4])
@@ -136,7 +136,7 @@ def test_a_chain_that_lost_its_way():
     place, alive = next((i, move) for i, move in enumerate(moves) if reachable(move[1]))
     dead = next(move for move in moves[place:] if not reachable(move[1]))
     found = pair(write_line(*dead) + "\n", ended=False)
-    assert (found.fault, found.prompt, found.rejected_ends) == ("out of order", "Input: 1 11 11 13\n", False)
+    assert (found.fault, found.prompt, found.rejected_ends) == ("out of order", "Input: 1 2 4 7\n", False)
     before = next(move for move in moves[:place] if not reachable(move[1]))
     assert pair(write_line(*before) + "\n", ended=False) is None
     assert pair(write_line(*alive) + "\n", ended=False) is None
@@ -156,12 +156,12 @@ def test_what_follows_an_answer_is_rejected():
 
 
 def test_a_wrong_answer_at_the_goal():
-    found = pair("".join([*LINES[:7], "reach 24! expression: (11 - 1) * (13 - 11)\n"]))
+    found = pair("".join([*LINES[:7], "reach 24! expression: (7 - 4 + 1) * 2\n"]))
     assert (found.fault, found.chosen) == ("wrong", LINES[7])
 
 
 def test_many_chains():
-    bad, good = ("".join([*LINES[:4], "13 - 11 = 3 (left: 1 3 11)\n"]), "".join(LINES))
+    bad, good = ("".join([*LINES[:4], "7 + 4 = 12 (left: 1 2 12)\n"]), "".join(LINES))
     chains = [(NUMBERS, bad, False), (NUMBERS, good, True), (NUMBERS, bad, False), (NUMBERS, bad, True)]
     pairs = make_pairs(chains, keep=0.5, seed=1)
     assert [pair.rejected_ends for pair in pairs] == [False, True], "each once, and none of a chain without a fault"

@@ -161,10 +161,10 @@ def test_bad_input(change, said, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("ranks", "lines", "most", "tokens", "fit"), [(TOT_RANKS, 29.7, 90, 299, 1.0), (TSLLM_RANKS, 52.7, 215, 526, 0.895)]
+    ("ranks", "lines", "most", "tokens", "fit"), [(TOT_RANKS, 29.7, 136, 300, 0.97), (TSLLM_RANKS, 46.7, 215, 467, 0.887)]
 )
 def test_how_long_whole_searches_of_the_held_out_puzzles_are(ranks, lines, most, tokens, fit):
-    """What LOG.md says of them: a budget of 1,024 tokens holds all searches of ranks 901-1000."""
+    """What LOG.md says of them: a budget of 1,024 tokens holds 97 % of the searches of ranks 901-1000."""
     count, puzzles = make_counter(), list_published(*ranks)
     searches = [search_in_order(puzzle, random.Random(0)) for puzzle in puzzles]
     lengths = [count(write_chain(*pair, "sound")) + 1 for pair in zip(puzzles, searches, strict=True)]  # the end token

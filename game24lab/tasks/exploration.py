@@ -20,8 +20,7 @@ from typing import NamedTuple
 from game24lab.tasks.arithmetic import State, Step, legal_steps, make_state, reachable
 
 LARGEST_TRIED = 199  # a search in order makes no number above this: it would not lead to 24 but for one puzzle in many
-# Small numbers first. Of the orders of four operators this one needs the fewest lines on ranks 1-900.
-OPERATORS = "/-+*"
+OPERATORS = "-+*/"  # the order in which a pair of numbers is tried
 
 
 class Visit(NamedTuple):
@@ -39,10 +38,11 @@ Search = tuple[Visit, ...]  # in the order of visits; the last one has reached t
 def list_moves(state: State, target: Fraction | int = 24) -> tuple[tuple[Step, State], ...]:
     """The moves that a search in order tries, in that order: one a position that they lead to.
 
-    By operator (`OPERATORS`), then by operands. Non-negative whole numbers up to `LARGEST_TRIED` only; where the target
+    By pair of numbers, the largest first, then by operator (`OPERATORS`): what comes next can be read off the last move
+    tried. Non-negative whole numbers up to `LARGEST_TRIED` only; where the target
     is reachable but not so, the moves that keep it reachable come behind them.
     """
-    moves = sorted(legal_steps(state), key=lambda move: OPERATORS.index(move[0].operator))
+    moves = sorted(legal_steps(state), key=_rank_move)
     plain = [move for move in moves if 0 <= move[0].result <= LARGEST_TRIED and move[0].result.denominator == 1]
     if not any(reachable(after, target) for _, after in plain):
         plain += [move for move in moves if reachable(move[1], target)]
@@ -50,6 +50,11 @@ def list_moves(state: State, target: Fraction | int = 24) -> tuple[tuple[Step, S
     for step, after in plain:
         unique.setdefault(after, step)
     return tuple((step, after) for after, step in unique.items())
+
+
+def _rank_move(move: tuple[Step, State]) -> tuple:
+    step = move[0]
+    return -max(step.left, step.right), -min(step.left, step.right), OPERATORS.index(step.operator)
 
 
 def search_in_order(

@@ -22,6 +22,7 @@ from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
 from game24lab.models import VOCABULARIES, load_checkpoint, make_model, make_tokenizer
+from game24lab.numerals import lay_out_numbers
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import (
     HeldOut,
@@ -166,6 +167,8 @@ def make_trainer(
     else:
         tokenizer = make_tokenizer(config.words)
         model = make_model(config.size, tokenizer, seed=config.seed)
+        if config.words == "traces":
+            lay_out_numbers(model, tokenizer)
     bf16 = pick_precision(config.precision) == "bf16"
     if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():
         model.set_attn_implementation("sdpa_float32")
