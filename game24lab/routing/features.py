@@ -167,7 +167,8 @@ def try_problems(
     """Signals of one greedy try and a few samples, and their cost: a row a problem, indexed by it.
 
     Columns: of the greedy answer `try_logprob` (natural log), `try_logprob_mean` and `try_logprob_least` of its tokens,
-    `try_length` (tokens), `try_ended` (it got to an end, right or wrong); of the samples `try_entropy` (the mean of
+    `try_length` (tokens), `try_ended` (it got to an end, right or wrong, by legal lines: what every unverified search
+    is told too, and with policies that seldom end elsewhere than at the target nearly the verdict); of the samples `try_entropy` (the mean of
     minus their log-probability: unbiased for the entropy of an answer at temperature 1, in nats), `try_agreement`
     (share of their pairs that end in one position), `try_likeness` (share that ends where the greedy one does); with a
     critic `try_value` and `try_value_end`, its word in [-1, 1] on the first position and where the greedy answer ends;
