@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from game24lab.backends.prompts import Prompt
-from game24lab.tasks.task import Illegal, Task, Verdict
+from game24lab.tasks.task import Illegal, Task, Verdict, follow
 
 Reward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable
 _LABEL = 28  # characters of an answer's end that label a node
@@ -87,8 +87,19 @@ class Continuations:
         return self.policy.decode([[token] for token in ids])
 
     def text(self, state: Continuation) -> str:
-        """The prompt and the answer so far: what a critic reads."""
-        return self.task.text(self.task.start(state.problem)) + self.read(state)
+        """What a critic reads: where the whole lines have led, as the task shows it, and what has been begun of a line.
+
+        Behind an illegal line nothing leads anywhere: the prompt and the answer as they stand.
+        """
+        begin, answer = self.task.start(state.problem), self.read(state)
+        whole, end, tail = answer.rpartition("\n")
+        now, stopped = follow(self.task, begin, whole)
+        return self.task.text(begin) + answer if stopped else self.task.text(now) + (tail if end else answer)
+
+    def is_lost(self, state: Continuation) -> bool:
+        """Whether a whole line of the answer is illegal."""
+        whole = self.read(state) + "\n" * self.has_ended(state)
+        return follow(self.task, self.task.start(state.problem), whole.rpartition("\n")[0])[1] is not None
 
     def label(self, state: Continuation) -> str:
         """How the answer ends, in one line."""

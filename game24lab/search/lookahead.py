@@ -189,11 +189,16 @@ class _Writing(Graph):
         return edge, edge.child
 
     def evaluate(self, places: Sequence[Place], rollout: dict | None = None) -> Generator[Request, list, None]:
-        """Values by the critic; or by rollouts in one request, and by the reward itself at ends."""
-        if self.leaf == "critic":
-            yield from super().evaluate(places)
-            return
+        """Values by the critic, -1 behind an illegal line; or by rollouts in one request, and by the reward at ends."""
         places = [place for place in places if place.value is None]
+        if self.leaf == "critic":
+            for place in places:
+                if self.task.is_lost(place.state):
+                    place.value = self.tree.value[place.nodes[0]] = -1.0
+                    self.tree.log("evaluate", place.nodes[0])
+            if places := [place for place in places if place.value is None]:
+                yield from super().evaluate(places)
+            return
         open_ones = [place for place in places if not place.terminal]
         rolled: dict[Place, list[Continuation]] = {place: [place.state] for place in places if place.terminal}
         found: dict[Place, list[Candidate]] = {}

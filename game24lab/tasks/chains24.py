@@ -1,0 +1,89 @@
+"""The Game of 24 answered in chains of thought, as a Task: any text line by line, judged whole by the judge of chains.
+
+A chain may hold wrong lines and dead ends and still solve its puzzle; what counts is the expression of its answer. This
+module does not know of models, tokens or search, nor how chains are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from game24lab.tasks.chains import Judgement, judge_chain
+from game24lab.tasks.game24 import Game24
+from game24lab.tasks.task import Illegal, Verdict
+from game24lab.tasks.traces import ANSWER_PREFIX
+
+_LONGEST_LINE = 2_000  # characters
+_CLOSE = "</answer>"
+_ANSWERS = (ANSWER_PREFIX, "expression:", _CLOSE)  # what a line holds that may be an answer
+
+
+@dataclass(frozen=True)
+class Chain:
+    """How far a chain has come."""
+
+    numbers: tuple[int, ...]
+    lines: tuple[str, ...] = ()
+    finished: bool = False  # an answer line has been given
+
+    @property
+    def text(self) -> str:
+        """The lines as they were written, each with its end."""
+        return "".join(line + "\n" for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Chains24:
+    """Chains of thought on the Game of 24, with any target."""
+
+    target: int = 24
+    name: str = "chains24"
+
+    def start(self, problem: Sequence[int]) -> Chain:
+        """The empty chain. ValueError unless the problem is one to six positive integers."""
+        return Chain(Game24(self.target).start(problem).numbers)
+
+    def text(self, state: Chain) -> str:
+        """The prompt and the lines so far."""
+        return Game24(self.target).prompt(state.numbers) + state.text
+
+    def label(self, state: Chain) -> str:
+        """The last line, cut."""
+        return state.lines[-1][:40] if state.lines else " ".join(map(str, state.numbers))
+
+    def step(self, state: Chain, line: str) -> Chain | Illegal:
+        """The chain with one more line: any text of bounded length, until an answer line has been given."""
+        if state.finished and line.strip() != _CLOSE:
+            return Illegal("the answer has been given")
+        if len(line) > _LONGEST_LINE:
+            return Illegal(f"a line of {len(line)} characters: at most {_LONGEST_LINE} are read")
+        after = Chain(state.numbers, (*state.lines, line), state.finished)
+        # judged only where it may be an answer: a judgement reads the whole chain
+        if state.finished or not any(mark in line for mark in _ANSWERS):
+            return after
+        return Chain(after.numbers, after.lines, self._judge(after).finished)
+
+    def _judge(self, state: Chain) -> Judgement:
+        return judge_chain(state.numbers, state.text, self.target)
+
+    def is_terminal(self, state: Chain) -> bool:
+        """Whether an answer line has been given."""
+        return state.finished
+
+    def verdict(self, state: Chain) -> Verdict:
+        """Exact: the expression of the answer line makes the target of exactly these numbers, or not."""
+        judged = self._judge(state)
+        if not judged.finished:
+            return Verdict(False, "unfinished", "", "no answer line")
+        reason = f"{judged.answer}: {judged.outcome}"
+        return Verdict(judged.solved, "solved" if judged.solved else "wrong value", judged.answer, reason)
+
+    def key(self, state: Chain) -> Hashable:
+        """Numbers and lines: what was written before decides what comes next."""
+        return state.numbers, state.lines
+
+    def truth(self, state: Chain) -> bool | None:
+        """Whether the answer is right, once it is given; before, whether the puzzle can be solved at all."""
+        game = Game24(self.target)
+        return self.verdict(state).solved if state.finished else game.truth(game.start(state.numbers))
