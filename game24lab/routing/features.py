@@ -168,12 +168,12 @@ def try_problems(
 
     Columns: of the greedy answer `try_logprob` (natural log), `try_logprob_mean` and `try_logprob_least` of its tokens,
     `try_length` (tokens), `try_ended` (it got to an end, right or wrong, by legal lines: what every unverified search
-    is told too, and with policies that seldom end elsewhere than at the target nearly the verdict); of the samples `try_entropy` (the mean of
-    minus their log-probability: unbiased for the entropy of an answer at temperature 1, in nats), `try_agreement`
-    (share of their pairs that end in one position), `try_likeness` (share that ends where the greedy one does); with a
-    critic `try_value` and `try_value_end`, its word in [-1, 1] on the first position and where the greedy answer ends;
-    `try_solved` where the exact verifier may be asked (`verified`). `TRY_COSTS` are all sampled tokens, calls of both
-    models and seconds of model time.
+    is told too, but nearly the verdict where a policy seldom ends elsewhere than at the target); of the samples
+    `try_entropy` (the mean of minus their log-probability: unbiased for the entropy of an answer at temperature 1, in
+    nats), `try_agreement` (share of their pairs that end in one position), `try_likeness` (share that ends where the
+    greedy one does); with a critic `try_value` and `try_value_end`, its word in [-1, 1] on the first position and where
+    the greedy answer ends; `try_solved` where the exact verifier may be asked (`verified`). `TRY_COSTS` are all sampled
+    tokens, calls of both models and seconds of model time.
 
     Args:
         problems: puzzles as `4 5 6 10` or in any way the task can start from. ValueError as the task's.
