@@ -5,6 +5,8 @@ from itertools import combinations_with_replacement, islice
 import numpy as np
 import pandas as pd
 
+from game24lab.routing.frontier import Grid
+
 CHANCES = (0.02, 0.1, 0.3, 0.6, 0.95)  # of one sample, by level
 SIZES = (1, 4, 16, 64)
 TOKENS = 30.0  # of one sample
@@ -42,3 +44,16 @@ def make_world(count=300, seed=0, *, noise=0.0, part=True):
         "try_tokens": 30.0, "try_calls": 1.0, "try_seconds": 0.01, "oracle_level": level.astype(float),
     }, index=pd.Index(problems, name="problem"))  # fmt: skip
     return table, features
+
+
+def make_grid(count=40, arms=4, seed=0, *, blur=0.3, fee=2.0):
+    """Random chances; costs that grow with the arm; predictions that mistake how hard a problem is by a `blur`."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(count, 1)) + np.linspace(-1, 1.5, arms) + 0.3 * rng.normal(size=(count, arms))
+    tokens = 10 * 3.0 ** np.arange(arms) * rng.uniform(0.8, 1.2, (count, arms))
+    guessed = tokens * rng.uniform(0.9, 1.1, tokens.shape)
+    return Grid(
+        tuple(f"{seed} {number}" for number in range(count)), tuple(f"arm {place}" for place in range(arms)),
+        1 / (1 + np.exp(-base)), tokens, tokens / 100, 1 / (1 + np.exp(-base - blur * rng.normal(size=(count, 1)))),
+        guessed, guessed / 100, np.full(count, fee), np.full(count, fee / 100),
+    )  # fmt: skip

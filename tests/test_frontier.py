@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from routed_worlds import make_world
+from routed_worlds import make_grid, make_world
 from scipy.optimize import linprog
 
 from game24lab.routing import gains, rivals
@@ -23,20 +23,6 @@ from game24lab.routing.frontier import (
     route,
     sweep,
 )
-
-
-def make_grid(count=40, arms=4, seed=0, *, blur=0.3, fee=2.0):
-    """Random chances; costs that grow with the arm; predictions that mistake how hard a problem is by a `blur`."""
-    rng = np.random.default_rng(seed)
-    base = rng.normal(size=(count, 1)) + np.linspace(-1, 1.5, arms) + 0.3 * rng.normal(size=(count, arms))
-    tokens = 10 * 3.0 ** np.arange(arms) * rng.uniform(0.8, 1.2, (count, arms))
-    guessed = tokens * rng.uniform(0.9, 1.1, tokens.shape)
-    return Grid(
-        tuple(f"{seed} {number}" for number in range(count)), tuple(f"arm {place}" for place in range(arms)),
-        1 / (1 + np.exp(-base)), tokens, tokens / 100, 1 / (1 + np.exp(-base - blur * rng.normal(size=(count, 1)))),
-        guessed, guessed / 100, np.full(count, fee), np.full(count, fee / 100),
-    )  # fmt: skip
-
 
 GRID = make_grid()
 PRICES = list_prices(GRID.predicted_chance, GRID.predicted_tokens, 25)

@@ -15,7 +15,7 @@ from game24lab.routing.frontier import choose, join_rows, read_grid, route
 from game24lab.routing.predictors import Calibration, Predictor, measure_loss
 from game24lab.routing.quality import find_auc, measure_chances, measure_costs, tabulate_reliability
 from game24lab.routing.router import load_router
-from game24lab.routing.training import check_table, list_inputs, train
+from game24lab.routing.training import check_lesson, list_inputs, train
 
 QUICK = {
     "logistic": {},
@@ -217,22 +217,22 @@ def change(table, **values):
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
-        (lambda t: change(t, probability=1.2), r"'1 1 1 1', arm 'best_of_n@1': the label 1\.2"),
-        (lambda t: change(t, probability=np.nan), "the label nan"),
+        (lambda t: change(t, probability=1.2), r"probability 1\.2 of '1 1 1 1' with the arm 'best_of_n@1'"),
+        (lambda t: change(t, probability=np.nan), "probability nan"),
         (lambda t: change(t, sampled_tokens=-1.0), r"sampled_tokens -1\.0"),
-        (lambda t: change(t, seconds=np.nan), "seconds is missing, which is known for other rows"),
-        (lambda t: t.iloc[1:], "'1 1 1 1': the arm 'best_of_n@1' is missing"),
+        (lambda t: change(t, seconds=np.nan), "seconds nan"),
+        (lambda t: t.iloc[1:], "the arm 'best_of_n@1' is missing for 1 of"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "stands there twice"),
         (lambda t: t.drop(columns="part"), "the column 'part' is missing"),
-        (lambda t: t.iloc[:0], "there are no rows"),
-        (lambda t: change(t, part="other"), "'1 1 1 1' is in several parts"),
+        (lambda t: t.iloc[:0], "no rows"),
+        (lambda t: change(t, part="other"), "'1 1 1 1' is in two parts"),
         (lambda t: pd.concat([t, t.iloc[4:8].assign(problem="2 1 1 1", part="test"),
                               t.iloc[4:8].assign(problem="1 2 1 1", part="train")]), "in one part only"),
         (lambda t: t.assign(probability=t["probability"].where(t["part"] != "train", 0.0)), "one class only"),
         (lambda t: t.assign(probability=t["probability"].where(t["part"] != "calibration", 1.0)), "labels are 1"),
         (lambda t: t[t["part"] != "stopping"], "part 'stopping': no puzzles"),
         (lambda t: t.assign(sampled_tokens=0.0), "costs nothing"),
-        (lambda t: t.assign(sampled_tokens=np.nan), "sampled_tokens: not known"),
+        (lambda t: t.assign(sampled_tokens=np.nan), "sampled_tokens are not known"),
     ],
 )  # fmt: skip
 def test_tables_that_cannot_teach_are_refused_with_their_place(spoil, named):
@@ -256,7 +256,7 @@ def test_features_that_cannot_be_used_are_refused_with_their_place():
         with pytest.raises(ValueError, match=named):
             router.predict(spoilt)
     with pytest.raises(ValueError, match="has none"):
-        check_table(table, features.iloc[1:])
+        check_lesson(table, features.iloc[1:])
 
 
 @pytest.mark.parametrize("wrong", [

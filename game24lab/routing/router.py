@@ -23,7 +23,8 @@ from game24lab.runs import write_atomically
 
 VERSION = 1
 CHANCE, COSTS = "probability", ("sampled_tokens", "seconds")
-TRY = "try_"  # how columns begin that one greedy try tells
+TRY = "try_"  # how columns begin that a try tells
+UNSAMPLED = ("try_value",)  # of these, the critic's word on the first position: a call of it, and no sampled token
 _JSON, _ARRAYS = "router.json", "router.safetensors"
 
 
@@ -65,8 +66,8 @@ class Router:
 
     @property
     def tries(self) -> bool:
-        """Whether it has to watch one greedy try first, which it has to pay for."""
-        return any(name.startswith(TRY) for name in self.encoding.features)
+        """Whether it has to watch a try first, which it has to pay for."""
+        return any(name.startswith(TRY) and name not in UNSAMPLED for name in self.encoding.features)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """A row a problem and arm: `problem`, `arm`, `probability`, and those of `sampled_tokens` and `seconds` that it

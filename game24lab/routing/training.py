@@ -15,9 +15,10 @@ import pandas as pd
 
 from game24lab.routing.features import ORACLE, TRY_COSTS, describe_arms
 from game24lab.routing.fitting import RouterConfig, calibrate, fit
-from game24lab.routing.parts import PARTS, check_parts, show
+from game24lab.routing.parts import PARTS, show
 from game24lab.routing.predictors import Calibration
 from game24lab.routing.router import CHANCE, COSTS, Encoding, Router, check_features
+from game24lab.routing.table import check_table, list_arms
 
 NEEDED = ("problem", "arm", "part", CHANCE, COSTS[0], "method", "verified")
 
@@ -28,7 +29,7 @@ def train(
     features: pd.DataFrame,
     *,
     columns: Sequence[str] | None = None,
-    arms: Mapping[str, Mapping[str, Any]] | None = None,
+    facts: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Router:
     """Learn from a tidy table (a row a problem and arm, with `part`) and features indexed by problem.
@@ -36,14 +37,14 @@ def train(
     Args:
         columns: the features it may see; None = all but what a try costs and what only an oracle knows; none at all
             makes a router that knows the arms alone.
-        arms: how each arm is run, kept in the router.
+        facts: what else is to be kept in the router, such as where the features come from.
 
-    Costs that are NaN throughout are not learnt. ValueError as `check_table` and `check_features`, and where the
+    Costs that are NaN throughout are not learnt. ValueError as `check_lesson` and `check_features`, and where the
     training puzzles hold one class only or no cost at all.
     """
     columns = list_inputs(features) if columns is None else list(columns)
     check_features(features, columns)
-    check_table(table, features)
+    check_lesson(table, features)
     names = list(dict.fromkeys(table["arm"]))
     parts = {part: _arrange(table[table["part"] == part], names) for part in PARTS}
     needed = ("train", "stopping", *(("calibration",) if config.calibration != "none" else ()))
@@ -71,8 +72,9 @@ def train(
         scores = predictors[CHANCE].score(inputs["calibration"])
         calibration = calibrate(config.calibration, scores, parts["calibration"][CHANCE].to_numpy(float))
     counts = {part: int(rows["problem"].nunique()) for part, rows in parts.items() if len(rows)}
-    facts = {"problems": counts, "arms": len(names), "columns": len(columns)}
-    return Router(asdict(config), encoding, predictors, scales, calibration, dict(arms or {}), facts,
+    facts = {"problems": counts} | dict(facts or {})
+    runs = list_arms(table) if "parameters" in table else {}
+    return Router(asdict(config), encoding, predictors, scales, calibration, runs, facts,
                   pd.concat(curves, ignore_index=True))  # fmt: skip
 
 
@@ -81,48 +83,18 @@ def list_inputs(features: pd.DataFrame) -> list[str]:
     return [name for name in features if name not in TRY_COSTS and not str(name).startswith(ORACLE)]
 
 
-def check_table(table: pd.DataFrame, features: pd.DataFrame | None = None) -> None:
-    """ValueError that names the problem and arm where a tidy table cannot be learnt from.
-
-    That is: a column is missing, or all tokens are; a label lies outside 0..1; a cost is negative, or known for some
-    rows only; an arm is missing for a problem or stands there twice; a puzzle stands in two parts; a problem has no
-    features.
-    """
+def check_lesson(table: pd.DataFrame, features: pd.DataFrame) -> None:
+    """ValueError, beside those of `table.check_table`, for a table without parts, methods or tokens, and for a problem
+    without features."""
     for name in NEEDED:
         if name not in table:
             raise ValueError(f"table: the column {name!r} is missing; there are {', '.join(map(str, table))}")
-    if table.empty:
-        raise ValueError("table: there are no rows; a row for each problem and arm is accepted")
+    check_table(table)
     if table[COSTS[0]].isna().all():
-        raise ValueError(f"{COSTS[0]}: not known for any row; a router that is to spare them needs them")
-
-    def refuse(wrong: pd.Series, what: str) -> None:
-        if wrong.any():
-            row = table[wrong].iloc[0]
-            raise ValueError(f"{show(row['problem'])}, arm {row['arm']!r}: {what.format(**row)}")
-
-    refuse(~table[CHANCE].between(0, 1), "the label {probability} is accepted from 0 to 1 only")
-    for cost in COSTS:
-        if cost in table and not (missing := table[cost].isna()).all():
-            refuse(missing, f"{cost} is missing, which is known for other rows; for all, or for none, is accepted")
-            finite = table[cost].between(0, np.finfo(float).max)
-            refuse(~finite, f"{cost} {{{cost}}}: a number of at least 0 is accepted")
-    refuse(table.duplicated(["problem", "arm"]), "it stands there twice; one row a problem and arm is accepted")
-    arms = list(dict.fromkeys(table["arm"]))
-    counts = table.groupby("problem", sort=False)["arm"].agg(set)
-    for problem, there in counts.items():
-        if len(there) < len(arms):
-            missing = next(arm for arm in arms if arm not in there)
-            raise ValueError(f"{show(problem)}: the arm {missing!r} is missing, which other problems have; every arm "
-                             "for every problem is accepted")  # fmt: skip
-    twice = table.groupby("problem", sort=False)["part"].nunique(dropna=False)
-    if (twice > 1).any():
-        raise ValueError(f"puzzle {show(twice.idxmax())} is in several parts: a puzzle is accepted in one part only")
-    check_parts(table.drop_duplicates("problem").set_index("problem")["part"])
-    if features is not None:
-        absent = [problem for problem in counts.index if problem not in features.index]
-        if absent:
-            raise ValueError(f"features: {show(absent[0])} has none; a row for every problem of the table is accepted")
+        raise ValueError(f"table: {COSTS[0]} are not known for any row; a router that is to spare them needs them")
+    absent = [problem for problem in dict.fromkeys(table["problem"]) if problem not in features.index]
+    if absent:
+        raise ValueError(f"features: {show(absent[0])} has none; a row for every problem of the table is accepted")
 
 
 def _arrange(rows: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:

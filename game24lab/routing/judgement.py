@@ -1,0 +1,148 @@
+"""A judgement of a router: its frontier beside all rivals on test puzzles, its gains, and what models and features do.
+
+Everything is made from rows of problem and arm with predictions, so that a report needs no model. What is chosen, such
+as an operating point, is chosen on puzzles that are not judged. This module does not know how anything is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from game24lab.evaluation import bootstrap
+from game24lab.routing import gains, rivals
+from game24lab.routing.fitting import RouterConfig
+from game24lab.routing.frontier import (
+    AXES,
+    Grid,
+    Way,
+    find_hull,
+    join_rows,
+    list_prices,
+    measure,
+    mix,
+    read_grid,
+    sweep,
+)
+from game24lab.routing.quality import measure_chances, measure_costs
+from game24lab.routing.router import CHANCE, COSTS
+from game24lab.routing.training import train
+
+KNOWN = ("calibration", "stopping")  # parts on which choices are made that the test judges
+STEPS = 60  # prices of a sweep
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one axis of cost, "tokens" or "seconds", says of a router."""
+
+    axis: str
+    grid: Grid = field(repr=False)
+    ways: Mapping[str, Way] = field(repr=False)  # by name: router, fixed arm, oracle and other rivals
+    points: pd.DataFrame = field(repr=False)  # as `frontier.measure`, all ways; fixed arms with `low` and `high`
+    hull: tuple[str, ...]  # the arms on the convex hull, the cheapest first
+    at_costs: pd.DataFrame = field(repr=False)  # the router at the cost of each fixed arm
+    at_prices: pd.DataFrame = field(repr=False)  # the router at each of its prices
+    price: float  # the operating point, chosen on known puzzles
+    best: Mapping[str, Any]  # what the accuracy of the best fixed arm costs
+    shares: pd.DataFrame = field(repr=False)  # the mix of arms against the price
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """The row of `at_prices` at the operating point."""
+        return self.at_prices[self.at_prices["step"] == self.price].iloc[0].to_dict()
+
+
+def judge(
+    rows: pd.DataFrame, axis: str = "tokens", *, steps: int = STEPS, repeats: int = gains.REPEATS, seed: int = 0
+) -> Judgement:
+    """Hold a router against its rivals; `rows` as `frontier.join_rows` leaves them, with `part`.
+
+    ValueError where test or known puzzles are missing, for another axis, or seconds that nobody knows.
+    """
+    if axis not in AXES:
+        raise ValueError(f"axis {axis!r}: one of {', '.join(AXES)} is accepted")
+    grid, known = (_take(rows, parts) for parts in (("test",), KNOWN))
+    if axis == "seconds" and not grid.timed:
+        raise ValueError("axis 'seconds': the seconds of some arm are not known; 'tokens' is accepted")
+    prices = list_prices(known.predicted_chance, getattr(known, f"predicted_{axis}"), steps)
+    fixed, router = rivals.take_fixed(grid), sweep(grid, prices, axis)
+    ways = [router, fixed, rivals.take_oracle(grid, axis), rivals.mix_like(grid, prices, axis), rivals.mix_evenly(grid),
+            rivals.route_by_difficulty(known, grid, prices, axis), rivals.run_cascades(known, grid, axis)]  # fmt: skip
+    place = gains.pick_step(sweep(known, prices, axis), rivals.take_fixed(known), rivals.take_oracle(known, axis), axis)
+    points = pd.concat([measure(way) for way in ways], ignore_index=True)
+    points[["low", "high"]] = np.nan
+    for arm, chance in zip(fixed.steps, fixed.chance, strict=True):
+        here = (points["way"] == fixed.name) & (points["step"] == arm)
+        points.loc[here, ["low", "high"]] = bootstrap(chance, repeats=repeats, seed=seed)
+    settings = {"repeats": repeats, "seed": seed}
+    return Judgement(
+        axis, grid, {way.name: way for way in ways}, points,
+        tuple(grid.arms[corner] for corner in _find_corners(fixed, axis)),
+        gains.compare_at_costs(router, fixed, ways[2], axis, **settings),
+        gains.compare_at_steps(router, fixed, ways[2], axis, **settings), prices[place],
+        gains.match_best(router, fixed, axis, **settings), mix(grid, prices, axis),
+    )  # fmt: skip
+
+
+def _take(rows: pd.DataFrame, parts: Sequence[str]) -> Grid:
+    if "part" not in rows:
+        raise ValueError("rows: the column 'part' is missing; it says which puzzles are judged")
+    mine = rows[rows["part"].isin(parts)]
+    if mine.empty:
+        raise ValueError(f"rows: no puzzles of the part {' or '.join(parts)}; at least one is needed")
+    return read_grid(mine)
+
+
+def _find_corners(fixed: Way, axis: str) -> list[int]:
+    return [place for place in find_hull(fixed.cost(axis).mean(axis=1), fixed.chance.mean(axis=1)) if place >= 0]
+
+
+# ---------------------------------------------------------------------------------------------- models and features
+def compare_lessons(
+    table: pd.DataFrame,
+    features: pd.DataFrame,
+    lessons: Mapping[str, tuple[RouterConfig, Sequence[str] | None]],
+    *,
+    repeats: int = gains.REPEATS,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train a router for each lesson (settings, columns it may see) and measure it, a row a lesson.
+
+    Columns: `lesson`, `model`, `columns` (how many), `stopping` (loss on the stopping puzzles, for choosing a model),
+    then on test puzzles those of `quality.measure_chances`, `tokens_ratio`, `tokens_error` and `tokens_explained`, and
+    at the operating point along tokens `cost`, `accuracy`, `gain`, `gain_low`, `gain_high`, `share`, `share_low`,
+    `share_high`; `ratio` is that of `gains.match_best`.
+    """
+    measured = []
+    for name, (config, columns) in (bar := tqdm(lessons.items(), disable=not progress, unit="lesson")):
+        bar.set_description(name)
+        router = train(config, table, features, columns=columns, progress=False)
+        rows = join_rows(table, router.predict(features), router.charge(features))
+        judged = judge(rows, repeats=repeats)
+        measured.append({
+            "lesson": name, "model": config.model, "columns": len(router.encoding.features),
+            "stopping": measure_chances(*_pair(rows, "stopping", CHANCE))["loss"],
+            **measure_chances(*_pair(rows, "test", CHANCE)),
+            **{f"tokens_{key}": value for key, value in measure_costs(*_pair(rows, "test", COSTS[0])).items()},
+            **{key: judged.point[key] for key in ("cost", "accuracy", "gain", "gain_low", "gain_high", "share",
+                                                  "share_low", "share_high")},
+            "ratio": judged.best["ratio"],
+        })  # fmt: skip
+    return pd.DataFrame(measured)
+
+
+def _pair(rows: pd.DataFrame, part: str, column: str) -> tuple[pd.Series, pd.Series]:
+    mine = rows[rows["part"] == part]
+    return mine[f"predicted_{column}"], mine[column]
+
+
+def list_lessons(config: RouterConfig, groups: Mapping[str, Sequence[str]], models: Sequence[str]) -> dict[str, Any]:
+    """Lessons of an ablation: every model with all columns, and the model of `config` with each group of them."""
+    lessons = {f"{model}, all": (replace(config, model=model), groups["all"]) for model in models}
+    return lessons | {f"{config.model}, {name}": (config, columns) for name, columns in groups.items() if name != "all"}
