@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from game24lab.search.requests import suggest
 from game24lab.tasks.task import Task
 
 _KEYS = tuple(Arm.__dataclass_fields__)
+_SUMS = ("sampled_tokens", "policy_calls", "critic_calls", "seconds")
 _MAPPINGS = ("parameters", "budget")  # a list within them is a choice too
 
 
@@ -115,9 +117,9 @@ def estimate_cost(
 ) -> pd.DataFrame:
     """What the searches that are `left` of each arm will cost, by a trial of each on a few problems spread over all.
 
-    Columns: `arm`, `searches` (left), and what they will sum up to: `sampled_tokens`, `policy_calls`, `critic_calls`,
-    `seconds`. Few problems fill no batch, so the seconds are rather too many. Nothing of the trial is kept; arms
-    without a search left are not tried. ValueError for a trial below 1.
+    Columns: `arm`, `tried` (problems), `searches` (left), and what these will sum up to: `sampled_tokens`,
+    `policy_calls`, `critic_calls`, and `seconds` at the pace of the trial, whose batches are small: rather too many.
+    Nothing of the trial is kept; arms without a search left are not tried. ValueError for a trial below 1.
     """
     if type(trial) is not int or trial < 1:
         raise ValueError(f"trial {trial!r}: a whole number of at least 1 is accepted")
@@ -126,10 +128,13 @@ def estimate_cost(
     tried = {name: arm for name, arm in arms.items() if left[name]}
     table = []
     if tried and sample:
+        clock = time.perf_counter()
         rows = evaluate(task, sample, tried, policy, critic, seeds=(seed,), progress=progress)
-        means = rows.groupby("strategy")[["sampled_tokens", "policy_calls", "critic_calls", "seconds"]].mean()
-        table = [{"arm": name, "searches": left[name], **(means.loc[name] * left[name]).to_dict()} for name in tried]
-    return pd.DataFrame(table, columns=["arm", "searches", "sampled_tokens", "policy_calls", "critic_calls", "seconds"])
+        rows["seconds"] *= (time.perf_counter() - clock) / max(rows["seconds"].sum(), 1e-9)  # those of no model too
+        means = rows.groupby("strategy")[list(_SUMS)].mean()
+        table = [{"arm": name, "tried": count, "searches": left[name], **(means.loc[name] * left[name]).to_dict()}
+                 for name in tried]  # fmt: skip
+    return pd.DataFrame(table, columns=["arm", "tried", "searches", *_SUMS])
 
 
 def describe_cost(estimate: pd.DataFrame) -> str:
@@ -138,9 +143,9 @@ def describe_cost(estimate: pd.DataFrame) -> str:
         return "nothing is left to do"
     sums = estimate.drop(columns="arm").sum()
     hours, minutes = divmod(math.ceil(sums["seconds"] / 60), 60)
-    return (f"{len(estimate)} arms, {sums['searches']:,.0f} searches left: about {sums['sampled_tokens']:,.0f} sampled "
-            f"tokens, {sums['policy_calls']:,.0f} calls of the policy and {sums['critic_calls']:,.0f} of the critic, "
-            f"at most about {hours} h {minutes} min")  # fmt: skip
+    return (f"{sums['searches']:,.0f} searches left, arms: {len(estimate)}. By {estimate['tried'].max()} problems of "
+            f"each: about {sums['sampled_tokens']:,.0f} sampled tokens, {sums['policy_calls']:,.0f} calls of the "
+            f"policy, {sums['critic_calls']:,.0f} of the critic, {hours} h {minutes:02} min at this pace")  # fmt: skip
 
 
 def run_arms(

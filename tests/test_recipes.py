@@ -92,11 +92,11 @@ def test_a_grid_is_a_file_for_each_arm_and_seed_and_goes_on_where_it_was(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         run_arms(tmp_path, TASK, PUZZLES, arms, POLICY, CRITIC, **settings)
     monkeypatch.undo()
-    assert "3 arms, 36 searches left: about" in capsys.readouterr().err
+    assert "36 searches left, arms: 3. By 4 problems of each: about" in capsys.readouterr().err
     half = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(half) == 4
     paths = run_arms(tmp_path, TASK, PUZZLES, arms, POLICY, CRITIC, **settings)
-    assert "2 arms, 16 searches left: about" in capsys.readouterr().err
+    assert "16 searches left, arms: 2. By" in capsys.readouterr().err
     assert [path.name for path in paths] == [f"{arm}_seed{seed}_completions.jsonl" for arm in arms for seed in (3, 4)]
     assert paths[0].name == "greedy_seed3_completions.jsonl"
     for path in paths:
@@ -117,7 +117,9 @@ def test_the_estimate_scales_a_trial_to_what_is_left():
     (row,) = estimate.to_dict("records")
     assert (row["arm"], row["searches"], row["policy_calls"]) == ("best_of_n@n=8", 600, 600)
     assert row["sampled_tokens"] == pytest.approx(tokens / 3 * 600)
-    assert describe_cost(estimate).startswith(f"1 arms, 600 searches left: about {tokens * 200:,} sampled tokens, 600")
+    said = describe_cost(estimate)
+    assert said.startswith(f"600 searches left, arms: 1. By 3 problems of each: about {tokens * 200:,} sampled tokens,")
+    assert said.endswith(" at this pace")
     nothing = estimate_cost(TASK, PUZZLES, arms, policy, CRITIC, left=dict.fromkeys(left, 0), progress=False)
     assert describe_cost(nothing) == "nothing is left to do"
     with pytest.raises(ValueError, match="trial 0"):
