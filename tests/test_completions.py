@@ -14,6 +14,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab.completions import SAMPLED, name_file, read_completions, tabulate_completions, write_completions
 from game24lab.cost import Cost
 from game24lab.evaluation import COLUMNS, STRATEGIES, Arm, evaluate, summarise
+from game24lab.provenance import hash_checkpoint
 from game24lab.search.engine import run
 from game24lab.search.tree import Tree
 from game24lab.tasks.game24 import Game24
@@ -226,6 +227,16 @@ def test_equal_models_of_another_task_are_another_configuration(tmp_path):
     with pytest.raises(ValueError, match=f"config_hash is '{first}' there"):
         write_completions(path, Game24(target=10), PUZZLES, BEST, POLICY, CRITIC, progress=False)
     assert read_completions(write(tmp_path / "b.jsonl", problems=PUZZLES[1:2], seed=3))[0]["config_hash"] == first
+
+
+def test_checkpoints_are_told_apart_by_what_is_in_them(tmp_path):
+    for name, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(weights)
+        (tmp_path / name / "notes.txt").write_text(name)
+    first, same, other = (hash_checkpoint(tmp_path / name) for name in "abc")
+    assert first == same != other
+    assert hash_checkpoint("Qwen/Qwen2.5-0.5B") == "Qwen/Qwen2.5-0.5B"
 
 
 @pytest.mark.parametrize(
