@@ -54,6 +54,17 @@ def test_puzzles_that_need_a_fraction_are_taught():
     assert all("/3" in sample.completion for sample in samples)
 
 
+def test_a_share_of_samples_begins_with_a_fraction():
+    task, samples = Game24(), draw(600, fraction_share=0.5)
+    broken = [sample for sample in samples if "/" in sample.completion.partition("(left:")[2].partition("\n")[0]]
+    assert len(broken) / len(samples) == pytest.approx(0.5, abs=0.08)
+    for prompt, completion, ends in broken:
+        state, wrong = follow(task, Position((), (), read(prompt)), completion)
+        assert wrong is None
+        assert state.left == (24,) if ends else task.truth(state)
+    assert len({len(read(sample.prompt)) for sample in broken}) > 1
+
+
 def test_seeds():
     assert draw(200, seed=1) == draw(200, seed=1)
     assert draw(200, seed=1) != draw(200, seed=2)
@@ -73,5 +84,7 @@ def test_other_targets_and_sizes():
 def test_bad_input():
     with pytest.raises(ValueError, match=r"core_share 1\.5"):
         draw(core_share=1.5)
+    with pytest.raises(ValueError, match=r"fraction_share -1"):
+        draw(fraction_share=-1)
     with pytest.raises(ValueError, match="none of the 1 can make 24"):
         make_solutions([(1, 1, 1, 1)], 5, held_out=[], highest=0)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
-from game24lab.tasks.arithmetic import make_state, reachable
+from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.traces import preferred_steps, write_line
 
@@ -41,6 +41,7 @@ def make_solutions(
     core_share: float = 0.35,
     position_share: float = 0.15,
     opening_share: float = 0.5,
+    fraction_share: float = 0.0,
     target: int = 24,
     seed: int = 0,
     progress: Callable[[Sequence[int]], Sequence[int]] = lambda indices: indices,
@@ -59,7 +60,8 @@ def make_solutions(
 
     Raises ValueError for shares outside 0..1, a held-out puzzle among the training puzzles, or no solvable puzzle.
     """
-    shares = {"core_share": core_share, "position_share": position_share, "opening_share": opening_share}
+    shares = {"core_share": core_share, "position_share": position_share, "opening_share": opening_share,
+              "fraction_share": fraction_share}  # fmt: skip
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
@@ -72,15 +74,25 @@ def make_solutions(
     rng = random.Random(int.from_bytes(hashlib.sha256(f"corpus {seed}".encode()).digest()[:8], "big"))
 
     def draw() -> Sample:
+        fraction = fraction_share > 0 and rng.random() < fraction_share
+        while True:
+            position, openings = draw_start(), ()
+            if not fraction or (openings := _fractions(position, target)):
+                return finish(position, openings)
+
+    def draw_start() -> Whole:
         position = rng.choice(core if rng.random() < core_share else wider)
         if rng.random() < position_share:
             # five in six begin after one move, the rest after two: short positions are soon learnt
             for _ in range(min(1 if rng.random() < 5 / 6 else 2, len(position) - 2)):
                 position = rng.choice(_lines(position, target))[1]
+        return position
+
+    def finish(position: Whole, openings: Sequence[tuple[str, tuple]]) -> Sample:
         prompt, lines = task.prompt(position), []
         cut = len(position) == size and rng.random() < opening_share
         while len(position) > 1 and not (cut and lines):
-            line, position = rng.choice(_lines(position, target))
+            line, position = rng.choice((openings if not lines else ()) or _lines(position, target))
             lines.append(line)
         return Sample(prompt, "".join(lines), ends=not cut)
 
@@ -138,6 +150,13 @@ def _solvable(position: Whole, target: int) -> bool:
         a, b = position
         return target in (a + b, b - a, a * b) or (a > 0 and b == target * a)
     return any(_solvable(move[4], target) for move in _trials(position))
+
+
+@lru_cache(maxsize=200_000)
+def _fractions(position: tuple, target: int) -> tuple[tuple[str, tuple], ...]:
+    """The lines that leave a fraction from which the target can be made, each with the position after it."""
+    moves = (move for move in legal_steps(make_state(position)) if move[0].result.denominator > 1)
+    return tuple((write_line(step, after) + "\n", after) for step, after in moves if reachable(after, target))
 
 
 @lru_cache(maxsize=200_000)
