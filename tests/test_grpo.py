@@ -271,7 +271,7 @@ def test_mini_batches_are_of_like_lengths():
 
 
 # Kills, stops ---------------------------------------------------------------------------------------------------------
-class KillError(Exception):
+class KillError(BaseException):  # a kill is no failure of a reward
     pass
 
 

@@ -21,10 +21,20 @@ from trl import GRPOConfig as TRLConfig
 
 from game24lab.models import load_checkpoint
 from game24lab.tasks.problems import Problem
-from game24lab.training.loop import common_arguments, count_processes, find_finished, finish, pick_precision, start
+from game24lab.training.loop import (
+    common_arguments,
+    count_processes,
+    find_finished,
+    find_resume_point,
+    finish,
+    pick_precision,
+    start,
+)
+from game24lab.training.payment import RewardError, guard
 from game24lab.training.rollouts import Rollouts
+from game24lab.training.tracking import make_trackers
 from game24lab.training.updates import Trainer
-from game24lab.training.watch import Show, Watch
+from game24lab.training.watch import Keep, Show, Watch
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 Rewards = tuple[Sequence[Callable[..., list]], Sequence[float]]  # functions as TRL calls them, and their weights
@@ -38,6 +48,7 @@ _OWNED = {
     "use_adaptive_entropy", "top_entropy_quantile",
 }  # fmt: skip
 _RESERVED = {"prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state"}
+
 
 @dataclass(frozen=True)
 class GRPOConfig:
@@ -101,6 +112,9 @@ def train(
     output: Path | str,
     evaluate: Evaluate | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
+    *,
+    keep_every: int = 0,
+    report_to: str = "none",
 ) -> Path:
     """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
 
@@ -118,25 +132,38 @@ def train(
     Args:
         rewards: functions as TRL calls them (see `game24lab.rewards.make_reward_functions`), and one weight each.
         show: is called with the curve so far every few seconds, to draw it while it grows.
+        keep_every: above 0, every so many steps the weights and what they sample are kept in `output/steps`.
+        report_to: a tracker that the curve goes to besides, see `training.tracking`.
 
     Raises ValueError for unusable problems, rewards or arguments, FloatingPointError where numbers cease to be finite.
+    A reward that raises, or does not return a number (or None) for each completion, is a ValueError that names it; what
+    was learnt before is kept, and the same call with a mended reward goes on from there.
     """
     output = Path(output)
     finished = find_finished(output, config)
     if finished is not None:
         return finished
-    trainer = make_trainer(config, problems, rewards, output, evaluate)
-    if show is not None:
-        trainer.add_callback(Show(show))
-    start(trainer, output, config)
+    if type(keep_every) is not int or keep_every < 0:
+        raise ValueError(f"keep_every {keep_every!r}: a whole number of at least 0 is accepted, 0 to keep none")
+    keep = Keep(keep_every, output) if keep_every else None
+    trackers = make_trackers(report_to, output)
+    trainer = make_trainer(config, problems, rewards, output, evaluate, keep)
+    for callback in (*trackers, *([Show(show)] if show is not None else [])):
+        trainer.add_callback(callback)
+    try:
+        start(trainer, output, config)
+    except RewardError as error:
+        raise ValueError(f"{error}; {_rescue(trainer, output)}") from error
     return finish(trainer, trainer.processing_class, output, config)
 
 
 def make_trainer(
-    config: GRPOConfig, problems: Sequence[Problem], rewards: Rewards, output: Path, evaluate: Evaluate | None = None
-) -> Trainer:
+    config: GRPOConfig, problems: Sequence[Problem], rewards: Rewards, output: Path, evaluate: Evaluate | None = None,
+    keep: Keep | None = None,
+) -> Trainer:  # fmt: skip
     """The trainer, ready to start. ValueError as in `train`."""
     functions, weights = _check_rewards(rewards)
+    functions = [guard(function) for function in functions]
     if config.patience and evaluate is None:
         raise ValueError(f"patience {config.patience} without an evaluation: stopping needs held-out accuracy")
     rows = _arrange(len(_check_problems(problems)), config.steps * config.rollouts.problems, config.seed)
@@ -158,14 +185,27 @@ def make_trainer(
     if evaluate is not None:
         watch = Watch(lambda now: evaluate(now, tokenizer), config.evaluate_every, config.patience, output)
         callbacks.append(watch)
+    if keep is not None:
+        callbacks.append(keep)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
     )
-    return Trainer(
+    trainer = Trainer(
         config.rollouts, reference=reference, kl=config.kl, momentum=config.momentum, skip_equal=config.skip_equal,
-        model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
+        keep=keep, model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
         train_dataset=Dataset.from_dict(data), optimizers=(optimizer, None),
     )  # fmt: skip
+    if keep is not None:
+        keep.trainer = trainer
+    return trainer
+
+
+def _rescue(trainer: Trainer, output: Path) -> str:
+    """Keep what was learnt before a reward failed, and say where; of several processes none knows of the others."""
+    if trainer.state.global_step and count_processes() == 1:
+        trainer._save_checkpoint(trainer.model, trial=None)
+    point = find_resume_point(output)
+    return f"what was learnt before is kept in {point}" if point else "nothing had been learnt yet"
 
 
 def _arrange(count: int, length: int, seed: int) -> list[int]:

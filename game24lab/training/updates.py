@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import torch
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
@@ -19,6 +20,7 @@ from trl import GRPOTrainer
 from game24lab.training.advantages import Baseline, measure_groups, normalise_with_momentum, split_groups
 from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
+from game24lab.training.watch import Keep
 
 # Names in the log, shorter than TRL's; `rewards/<name>/mean` becomes `reward/<name>`
 _NAMES = {"completions/mean_length": "tokens", "completions/clipped_ratio": "unfinished", "step_time": "seconds",
@@ -33,11 +35,12 @@ class Trainer(GRPOTrainer):
 
     def __init__(
         self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, kl: float = 0.0, momentum: float = 0.0,
-        skip_equal: bool = True, **options: Any,
+        skip_equal: bool = True, keep: Keep | None = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
         # the reference is no affair of TRL's constructor, which would load it again, beside the model
         self.beta, self.ref_model, self.momentum, self.skip_equal = kl, reference, momentum, skip_equal
+        self.keep = keep
         self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
         self.rollout_func = self._roll_out
         self._cut_logits = takes_cut(self.model)
@@ -70,6 +73,7 @@ class Trainer(GRPOTrainer):
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         found = super()._calculate_rewards(*args, **kwargs)  # (completions of all processes, rewards)
+        self._paid, self._texts = found, args[2]
         total = (found * self.reward_weights.to(found.device)).nansum(1)
         self._rewards = total.masked_fill(found.isnan().all(1), math.nan)
         return found
@@ -84,6 +88,8 @@ class Trainer(GRPOTrainer):
             baseline = Baseline.from_dict(self.memory["baseline"])
             found = normalise_with_momentum(self._rewards, self.num_generations, baseline, self.momentum)
             batch["advantages"], self.memory["baseline"] = found[0][mine], found[1].to_dict()
+        if self.keep is not None and self.model.training and self.keep.is_due(self.state.global_step):
+            self._keep_samples(inputs, batch, mine)
         if self.skip_equal:
             _, spreads = measure_groups(split_groups(self._rewards, self.num_generations))
             differs = (spreads > 1e-8).repeat_interleave(self.num_generations)[mine]
@@ -91,6 +97,16 @@ class Trainer(GRPOTrainer):
             mask = batch["completion_mask"] * batch.get("tool_mask", 1)
             batch["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
         return batch
+
+    def _keep_samples(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any], mine: slice) -> None:
+        """What was sampled at this step: prompt and columns, text, tokens, rewards by name and their sum, advantage."""
+        paid = zip(self.reward_func_names, self._paid[mine].T.tolist(), strict=True)
+        rows = pd.DataFrame(inputs).assign(
+            step=self.state.global_step, text=self._texts, tokens=batch["completion_mask"].sum(1).tolist(),
+            **{f"reward/{name}": values for name, values in paid}, reward=self._rewards[mine].tolist(),
+            advantage=batch["advantages"].tolist(),
+        )  # fmt: skip
+        self.keep.write_samples(self.state.global_step, self.accelerator.process_index, rows)
 
     # Mini-batches
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pandas as pd
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from game24lab.models import load_checkpoint, save_checkpoint
+from game24lab.runs import write_atomically
 from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve, replace_folder
 
 
@@ -74,6 +75,32 @@ class Watch(HeldOut):
     def _recall(state: TrainerState) -> dict[str, Any]:
         """The best evaluation and how many have come since, in the trainer's state: saved with every resume point."""
         return state.stateful_callbacks.setdefault("watch", {"best": None, "stale": 0})
+
+
+class Keep(TrainerCallback):
+    """Keeps checkpoints on the way, every so many steps, in `<output>/steps/<step>`, and says where samples go."""
+
+    def __init__(self, every: int, output: Path) -> None:
+        self.every, self.folder, self.trainer = every, output / "steps", None
+
+    def is_due(self, step: int) -> bool:
+        """Whether what the weights of this step are, and sample, is kept."""
+        return step % self.every == 0
+
+    def on_step_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        step = state.global_step
+        if self.is_due(step) and state.is_world_process_zero:
+            temporary = self.folder / f".{step}.part"
+            save_checkpoint(self.trainer.accelerator.unwrap_model(model), self.trainer.processing_class, temporary)
+            replace_folder(temporary, self.folder / str(step))
+
+    def write_samples(self, step: int, rank: int, rows: pd.DataFrame) -> None:
+        """Write what the weights of a step have sampled as `samples-<step>.parquet`; a rank other than 0 is named."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"samples-{step}.parquet" if not rank else f"samples-{step}-{rank}.parquet"
+        write_atomically(self.folder / name, lambda temporary: rows.to_parquet(temporary, index=False))
 
 
 class Show(TrainerCallback):

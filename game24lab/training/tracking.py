@@ -1,0 +1,48 @@
+"""Trackers: where a training's curve goes besides its own file: TensorBoard, trackio, Weights & Biases, or nowhere.
+
+Thin over transformers' callbacks; none of the packages is needed unless it is asked for. It does not know what is
+trained.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+TRACKERS = ("none", "tensorboard", "trackio", "wandb")
+
+
+def check_tracker(report_to: str) -> str:
+    """The tracker's name. ValueError for one that there is not, or whose package is not installed."""
+    if report_to not in TRACKERS:
+        raise ValueError(f"report_to {report_to!r}: one of {', '.join(TRACKERS)} is accepted")
+    if report_to != "none" and importlib.util.find_spec(report_to) is None:
+        raise ValueError(f"report_to {report_to!r}: its package is not installed; `pip install {report_to}` "
+                         "or 'none' is accepted")  # fmt: skip
+    return report_to
+
+
+def make_trackers(report_to: str, folder: Path) -> list[TrainerCallback]:
+    """The callbacks that log to a tracker; files of a local one lie under `folder`. ValueError as in `check_tracker`.
+
+    Projects and accounts are the packages' own affair (`WANDB_PROJECT`, `WANDB_MODE`, `TRACKIO_SPACE_ID`, ...).
+    """
+    check_tracker(report_to)
+    if report_to == "none":
+        return []
+    if report_to == "tensorboard":
+        from torch.utils.tensorboard import SummaryWriter
+        from transformers.integrations import TensorBoardCallback
+
+        return [TensorBoardCallback(SummaryWriter(str(folder / "tensorboard")))]
+    if report_to == "wandb":
+        from transformers.integrations import WandbCallback
+
+        os.environ.setdefault("WANDB_DIR", str(folder))
+        return [WandbCallback()]
+    from transformers.integrations import TrackioCallback
+
+    return [TrackioCallback()]
