@@ -25,6 +25,7 @@ from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import MODES, Algorithm, bind, run
 from game24lab.search.gumbel import gumbel_mcts
+from game24lab.search.lookahead import lookahead
 from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.puct import mcts_alpha, mcts_rollout
@@ -41,6 +42,9 @@ STRATEGIES: dict[str, Algorithm] = {
         bfs_v, dfs_v, best_first, a_star, particle_filter, rebase, mcts_alpha, mcts_rollout, gumbel_mcts, rap,
     )
 }  # fmt: skip
+
+# These search inside an answer: what they are given as a task is a `search.continuations.Continuations`.
+INSIDE: dict[str, Algorithm] = {"lookahead": lookahead}
 
 COLUMNS = {
     "problem": "str", "strategy": "str", "algorithm": "str", "parameters": "str", "mode": "str", "seed": "int64",
@@ -94,9 +98,10 @@ class Arm:
 
 def find_strategy(name: str) -> Algorithm:
     """The algorithm of a name; ValueError that suggests the nearest name."""
-    if name not in STRATEGIES:
-        raise ValueError(f"strategy {name!r}: one of {', '.join(STRATEGIES)} is accepted{suggest(name, STRATEGIES)}")
-    return STRATEGIES[name]
+    known = STRATEGIES | INSIDE
+    if name not in known:
+        raise ValueError(f"strategy {name!r}: one of {', '.join(known)} is accepted{suggest(name, known)}")
+    return known[name]
 
 
 def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm]) -> dict[str, Arm]:
@@ -192,7 +197,7 @@ def evaluate(
                           "split": split}  # fmt: skip
                 for (seed, place), outcome in zip(part, outcomes, strict=True):
                     own = {"problem": names[place], "seed": seed, "rank": ranks.get(names[place])}
-                    rows.append(own | shared | _flatten(outcome))
+                    rows.append(own | shared | flatten(outcome))
                 if path is not None:
                     write_atomically(path, lambda temporary: _make_table(rows).to_parquet(temporary, index=False))
     found = {tuple(row[key] for key in _IDENTITY): row for row in rows}
@@ -220,7 +225,8 @@ def write_problem(problem: Any) -> str:
     return problem if isinstance(problem, str) else " ".join(map(str, problem))
 
 
-def _flatten(outcome: Outcome) -> dict[str, Any]:
+def flatten(outcome: Outcome) -> dict[str, Any]:
+    """What a row says of an outcome, by the names of `COLUMNS`."""
     names = ("solved", "outcome", "answer", "candidates", "correct", "stopped", "mode", "repeated_tokens",
              "illegal_tokens")  # fmt: skip
     costs = {name: getattr(outcome.cost, name) for name in Cost.__dataclass_fields__}

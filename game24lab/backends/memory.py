@@ -1,0 +1,46 @@
+"""How much memory something took at its highest, beyond what was held before.
+
+On a GPU torch counts it exactly; on a CPU it is the process's resident memory, which Linux keeps the highest mark of.
+Elsewhere it is not known. It does not know what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def measure_memory(work: Callable[[], Any]) -> tuple[Any, float | None]:
+    """What `work()` returns, and the bytes that it took at its highest; None where that cannot be told."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        found = work()
+        return found, float(max(0, torch.cuda.max_memory_allocated() - before))
+    before = _reset()
+    found = work()
+    highest = _read("VmHWM") if before is not None else None
+    return found, None if highest is None else max(0.0, highest - before)
+
+
+def _reset() -> float | None:
+    """Set the mark back to what is held now, in bytes; None where the system has no such mark."""
+    try:
+        _RESET.write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    return _read("VmRSS")
+
+
+def _read(name: str) -> float | None:
+    try:
+        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    words = next((line.split() for line in lines if line.startswith(f"{name}:")), None)
+    return float(words[1]) * 1024 if words and len(words) > 1 and words[1].isdigit() else None

@@ -1,0 +1,127 @@
+"""Answers of arms in rows: texts and what they earn, equal cost found, memory measured, rewards that may not speak."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_models
+
+from game24lab.answers import HONEST, Scorer, answer, match, open_inside, tabulate_answers
+from game24lab.backends.live import TransformersPolicy
+from game24lab.backends.memory import measure_memory
+from game24lab.evaluation import COLUMNS, Arm
+from game24lab.rewards import KINDS
+from game24lab.tasks.game24 import Game24
+
+PROBLEMS = [(4, 5, 6, 10), (1, 2, 3)]
+SCORER = Scorer("game24", list, {"output": 1.0, "process": 0.5, "length": 0.0})
+FORM = Scorer("game24", list, {"length": 1.0, "finished": 0.5})
+LOOK = {"max_tokens": 10, "simulations": 2, "depth": 1, "top_k": 2, "every": 4}
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return TransformersPolicy(*tiny_models.make("qwen3", seed=3), frozen=True)
+
+
+@pytest.fixture(scope="module")
+def rows(policy):
+    arms = {
+        "plain": Arm("lookahead", LOOK | {"simulations": 0}, "unverified"),
+        "look": Arm("lookahead", LOOK, "unverified"),
+        "look, verified": Arm("lookahead", LOOK),
+        "best of 2": Arm("best_of_n", {"n": 2, "choose": "logprob", "max_tokens": 10}, "unverified"),
+        "best of 9": Arm("best_of_n", {"n": 9, "choose": "logprob", "max_tokens": 10}, "unverified"),
+    }
+    return pd.concat([
+        answer(Game24(), PROBLEMS, name, arm, policy, scorer=SCORER, pays=FORM if arm.mode == "unverified" else None,
+               seed=seed, run_id="r", progress=False)
+        for name, arm in arms.items() for seed in (0, 1)
+    ])  # fmt: skip
+
+
+def test_every_arm_has_a_row_for_each_problem_and_seed(rows):
+    assert set(COLUMNS) < set(rows)
+    assert len(rows) == 5 * 2 * 2
+    assert set(rows["problem"]) == {"4 5 6 10", "1 2 3"}
+    assert (rows["wall_seconds"] > 0).all()
+
+
+def test_the_text_is_what_its_tokens_say_and_earns_what_the_judge_says(rows):
+    inside = rows[rows["algorithm"] == "lookahead"]
+    for row in inside.to_dict("records"):
+        pieces = json.loads(row["pieces"])
+        assert len(pieces) == row["answer_tokens"]
+        assert "".join(text for text, _ in pieces).count("5") == row["text"].count("5")
+    for row in rows.to_dict("records"):
+        (earned,) = SCORER.score([tuple(map(int, row["problem"].split()))], [row["text"]])
+        assert row["reward"] == earned["total"]
+        assert all(row[f"reward/{name}"] == earned[name] for name in SCORER.weights)
+    assert (rows.loc[rows["strategy"] == "plain", "decisions"] == 0).all()
+    assert (rows.loc[rows["strategy"] == "look", "decisions"] > 0).all()
+
+
+def test_summaries_hold_accuracy_rewards_and_speed(rows):
+    table = tabulate_answers(rows).set_index("arm")
+    assert list(table.index) == ["plain", "look", "look, verified", "best of 2", "best of 9"]
+    part = rows[rows["strategy"] == "look"]
+    assert table.loc["look", "reward"] == pytest.approx(part["reward"].mean())
+    assert table.loc["look", "seconds_per_token"] == pytest.approx(part["seconds"].sum() / part["answer_tokens"].sum())
+    assert table.loc["look", "wall_seconds"] == pytest.approx(part["wall_seconds"].unique().mean())
+
+
+def make_row(arm, algorithm, solved, tokens, mode="verified", problem="a", seed=0, wall=1.0):
+    return {"strategy": arm, "algorithm": algorithm, "mode": mode, "solved": solved, "sampled_tokens": tokens,
+            "problem": problem, "seed": seed, "wall_seconds": wall}  # fmt: skip
+
+
+def test_a_lookahead_is_held_against_the_cheapest_that_spends_as_much():
+    table = pd.DataFrame([
+        *(make_row("look", "lookahead", place < 6, 100, problem=str(place), wall=4.0) for place in range(10)),
+        *(make_row("of 2", "best_of_n", place < 2, 60, problem=str(place), wall=1.0) for place in range(10)),
+        *(make_row("of 4", "best_of_n", place < 5, 120, problem=str(place), wall=2.0) for place in range(10)),
+        *(make_row("of 8", "best_of_n", place < 9, 240, problem=str(place), wall=3.0) for place in range(10)),
+        *(make_row("other", "best_of_n", True, 100, "unverified", str(place)) for place in range(10)),
+    ])  # fmt: skip
+    (tokens,) = match(table, "sampled_tokens").to_dict("records")
+    assert (tokens["arm"], tokens["baseline"], tokens["enough"], tokens["problems"]) == ("look", "of 4", True, 10)
+    assert (tokens["accuracy"], tokens["baseline_accuracy"]) == (0.6, 0.5)
+    assert tokens["difference"] == pytest.approx(0.1)
+    assert tokens["low"] <= 0.1 <= tokens["high"]
+    (seconds,) = match(table, "wall_seconds").to_dict("records")
+    assert (seconds["baseline"], seconds["enough"], seconds["spent"]) == ("of 8", False, 0.4)
+    assert seconds["difference"] == pytest.approx(-0.3)
+    assert match(table[table["algorithm"] == "best_of_n"], "sampled_tokens").empty
+    with pytest.raises(ValueError, match="unit 'flops'"):
+        match(table, "flops")
+
+
+def test_where_all_differ_alike_the_interval_claims_no_certainty():
+    table = pd.DataFrame([*(make_row("look", "lookahead", True, 9, problem=str(place)) for place in range(8)),
+                          *(make_row("of 2", "best_of_n", False, 9, problem=str(place)) for place in range(8))])
+    (found,) = match(table, "sampled_tokens").to_dict("records")
+    assert found["difference"] == 1.0
+    assert found["low"] < 0.8
+
+
+def test_only_rewards_of_the_text_alone_are_honest():
+    assert FORM.honest
+    assert not SCORER.honest
+    assert Scorer("game24", list, {"length": 1.0, "output": 0.0}).honest, "a metric pays nothing"
+    for name in HONEST:
+        assert any(name in kind.rewards for kind in KINDS.values()), f"{name} is no reward any more"
+    world = open_inside(Game24(), None, FORM)
+    assert (world.honest, world.span) == (True, (0.0, 1.5))
+    assert open_inside(Game24(), None).reward is None
+
+
+def test_bad_weights_are_named():
+    with pytest.raises(ValueError, match="did you mean 'length'"):
+        Scorer("game24", list, {"lenght": 1.0})
+
+
+def test_memory_is_what_was_taken_on_top():
+    found, taken = measure_memory(lambda: np.ones(30_000_000).sum())
+    assert found == 30_000_000
+    assert taken is None or 200e6 < taken < 400e6
