@@ -89,6 +89,13 @@ def pick_step(way: Way, fixed: Way, oracle: Way, axis: str = "tokens") -> int:
     return int(np.nanargmax(np.where((gaps >= gaps.max() / 5) & ~np.isnan(shares), shares, -np.inf)))
 
 
+def average_gain(way: Way, fixed: Way, axis: str = "tokens") -> float:
+    """The mean gain over the hull at the costs of the fixed arms; 0 at those below the way's cheapest step, where one
+    would do without it. One number to choose a router by, on problems that it is not judged on."""
+    table = compare_at_costs(way, fixed, fixed, axis, repeats=0)
+    return float(table["gain"].sum() / len(fixed.steps))
+
+
 _COMPARED = ("hull", "accuracy", "gain", "gain_low", "gain_high", "oracle", "share", "share_low", "share_high")
 
 

@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from game24lab.evaluation import bootstrap
 from game24lab.routing import gains, rivals
-from game24lab.routing.fitting import RouterConfig
+from game24lab.routing.features import ORACLE
+from game24lab.routing.fitting import PUBLISHED_SHAPE, RouterConfig
 from game24lab.routing.frontier import (
     AXES,
     Grid,
@@ -32,6 +33,7 @@ from game24lab.routing.frontier import (
 from game24lab.routing.quality import measure_chances, measure_costs
 from game24lab.routing.router import CHANCE, COSTS
 from game24lab.routing.training import train
+from game24lab.search.engine import MODES
 
 KNOWN = ("calibration", "stopping")  # parts on which choices are made that the test judges
 STEPS = 60  # prices of a sweep
@@ -50,6 +52,7 @@ class Judgement:
     at_prices: pd.DataFrame = field(repr=False)  # the router at each of its prices
     price: float  # the operating point, chosen on known puzzles
     best: Mapping[str, Any]  # what the accuracy of the best fixed arm costs
+    known_gain: float  # the mean gain on known puzzles, to choose among routers by
     shares: pd.DataFrame = field(repr=False)  # the mix of arms against the price
 
     @property
@@ -86,7 +89,8 @@ def judge(
         tuple(grid.arms[corner] for corner in _find_corners(fixed, axis)),
         gains.compare_at_costs(router, fixed, ways[2], axis, **settings),
         gains.compare_at_steps(router, fixed, ways[2], axis, **settings), prices[place],
-        gains.match_best(router, fixed, axis, **settings), mix(grid, prices, axis),
+        gains.match_best(router, fixed, axis, **settings),
+        gains.average_gain(sweep(known, prices, axis), rivals.take_fixed(known), axis), mix(grid, prices, axis),
     )  # fmt: skip
 
 
@@ -103,6 +107,16 @@ def _find_corners(fixed: Way, axis: str) -> list[int]:
     return [place for place in find_hull(fixed.cost(axis).mean(axis=1), fixed.chance.mean(axis=1)) if place >= 0]
 
 
+def keep_mode(table: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """The arms of a tidy table that are "verified", "unverified", or "both"; ValueError where there is none."""
+    if mode not in ("both", *MODES):
+        raise ValueError(f"mode {mode!r}: one of both, {', '.join(MODES)} is accepted")
+    kept = table if mode == "both" else table[table["verified"] == (mode == "verified")]
+    if kept.empty:
+        raise ValueError(f"mode {mode!r}: none of the {table['arm'].nunique()} arms is {mode}")
+    return kept.copy()
+
+
 # ---------------------------------------------------------------------------------------------- models and features
 def compare_lessons(
     table: pd.DataFrame,
@@ -114,10 +128,10 @@ def compare_lessons(
 ) -> pd.DataFrame:
     """Train a router for each lesson (settings, columns it may see) and measure it, a row a lesson.
 
-    Columns: `lesson`, `model`, `columns` (how many), `stopping` (loss on the stopping puzzles, for choosing a model),
-    then on test puzzles those of `quality.measure_chances`, `tokens_ratio`, `tokens_error` and `tokens_explained`, and
-    at the operating point along tokens `cost`, `accuracy`, `gain`, `gain_low`, `gain_high`, `share`, `share_low`,
-    `share_high`; `ratio` is that of `gains.match_best`.
+    Columns: `lesson`, `model`, `columns` (how many), `known_gain` (see `gains.average_gain`; on puzzles of `KNOWN`, to
+    choose by), then on test puzzles those of `quality.measure_chances`, `tokens_ratio`, `tokens_error` and
+    `tokens_explained`, and at the operating point along tokens `cost`, `accuracy`, `gain`, `gain_low`, `gain_high`,
+    `share`, `share_low`, `share_high`; `ratio` is that of `gains.match_best`.
     """
     measured = []
     for name, (config, columns) in (bar := tqdm(lessons.items(), disable=not progress, unit="lesson")):
@@ -127,7 +141,7 @@ def compare_lessons(
         judged = judge(rows, repeats=repeats)
         measured.append({
             "lesson": name, "model": config.model, "columns": len(router.encoding.features),
-            "stopping": measure_chances(*_pair(rows, "stopping", CHANCE))["loss"],
+            "known_gain": judged.known_gain,
             **measure_chances(*_pair(rows, "test", CHANCE)),
             **{f"tokens_{key}": value for key, value in measure_costs(*_pair(rows, "test", COSTS[0])).items()},
             **{key: judged.point[key] for key in ("cost", "accuracy", "gain", "gain_low", "gain_high", "share",
@@ -142,7 +156,26 @@ def _pair(rows: pd.DataFrame, part: str, column: str) -> tuple[pd.Series, pd.Ser
     return mine[f"predicted_{column}"], mine[column]
 
 
-def list_lessons(config: RouterConfig, groups: Mapping[str, Sequence[str]], models: Sequence[str]) -> dict[str, Any]:
-    """Lessons of an ablation: every model with all columns, and the model of `config` with each group of them."""
-    lessons = {f"{model}, all": (replace(config, model=model), groups["all"]) for model in models}
-    return lessons | {f"{config.model}, {name}": (config, columns) for name, columns in groups.items() if name != "all"}
+def list_lessons(
+    config: RouterConfig, groups: Mapping[str, Sequence[str]], models: Sequence[str], *, published: bool = False
+) -> dict[str, tuple[RouterConfig, Sequence[str]]]:
+    """Every model with every group of features, called `<model>, <group>`; `published` adds the published shape."""
+    lessons = {f"{model}, {group}": (replace(config, model=model), columns)
+               for model in models for group, columns in groups.items()}  # fmt: skip
+    return lessons | ({"published, all": (replace(config, **PUBLISHED_SHAPE), groups["all"])} if published else {})
+
+
+def pick_lesson(
+    measured: pd.DataFrame, lessons: Mapping[str, tuple[RouterConfig, Sequence[str]]], model: str = "", group: str = ""
+) -> str:
+    """The lesson with the largest gain on known puzzles, of those that see nothing an oracle alone knows.
+
+    `model` and `group` leave only lessons of that name; ValueError where there is none.
+    """
+    fair = [name for name, (_, columns) in lessons.items() if not any(one.startswith(ORACLE) for one in columns)]
+    wanted = [name for name in fair if all(not part or part == given for part, given in
+                                           zip((model, group), name.split(", "), strict=True))]  # fmt: skip
+    if not wanted:
+        raise ValueError(f"lesson {model or 'any'}, {group or 'any'}: one of {'; '.join(fair)} is accepted")
+    found = measured[measured["lesson"].isin(wanted)]
+    return str(found.loc[found["known_gain"].idxmax(), "lesson"])

@@ -78,18 +78,13 @@ def survey(
         settings = {"samples": look.samples, "temperature": look.temperature, "max_tokens": look.max_tokens}
         found.append(try_problems(task, problems, policy, critic, seed=look.seed, progress=progress, **settings))
     else:
+        found.append(pd.DataFrame(0.0, index=pd.Index(problems, name="problem"), columns=list(TRY_COSTS)))
+    if look.tries == "value":
         roots = [task.start(parse_puzzle(one) if look.structure == "numbers" else one) for one in problems]
-        found.append(_value(task, problems, roots, critic if look.tries == "value" else None))
+        begin, values = time.perf_counter(), critic.score([task.text(root) for root in roots])
+        taken = (time.perf_counter() - begin) / max(1, len(problems))
+        found[-1] = found[-1].assign(try_value=values, try_calls=1.0, try_seconds=taken)
     return pd.concat(found, axis=1)
-
-
-def _value(task: Task, problems: Sequence[str], roots: Sequence[Any], critic: Any) -> pd.DataFrame:
-    """The critic's word on each first position, `try_value`, and what it costs: a call and no token; or nothing."""
-    table, begin = pd.DataFrame(0.0, index=pd.Index(problems, name="problem"), columns=list(TRY_COSTS)), time.time()
-    if critic is None:
-        return table
-    values = critic.score([task.text(root) for root in roots])
-    return table.assign(try_value=values, try_calls=1.0, try_seconds=(time.time() - begin) / max(1, len(problems)))
 
 
 def _embed(look: Look, problems: Sequence[str], parts: Mapping[str, str] | None, progress: bool) -> pd.DataFrame:
