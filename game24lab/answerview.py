@@ -11,12 +11,14 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from game24lab.grading import find_key
 from game24lab.tasks.chains import judge_chain
 from game24lab.traceview import ChainView
+from game24lab.wordview import SolutionView
 
 
 class AnswerView(widgets.VBox):
-    """`AnswerView(rows)`: the rows of `grading.grade`, in their order.
+    """`AnswerView(rows)`: the rows of `grading.grade`, or of `wordgrading.grade_words`, in their order.
 
     It begins with the first answer that is not right. `chosen` is the list to choose from, and can be set from Python:
     `view.chosen.value = 3`. ValueError for no rows.
@@ -26,7 +28,9 @@ class AnswerView(widgets.VBox):
         self._rows = rows.reset_index(drop=True)
         if self._rows.empty:
             raise ValueError("answers to look at: there are none; at least one row is needed")
-        names = [f"{row.numbers} · {row.outcome} · {row.tokens:,} tokens" for row in self._rows.itertuples()]
+        problems = [name if len(name) <= 40 else f"{name[:39]}…" for name in self._rows[find_key(self._rows)]]
+        names = [f"{name} · {row.outcome} · {row.tokens:,} tokens"
+                 for name, row in zip(problems, self._rows.itertuples(), strict=True)]  # fmt: skip
         unsolved = self._rows.index[~self._rows["solved"]]
         self.chosen = widgets.Dropdown(
             options=[(name, place) for place, name in enumerate(names)], description="answer",
@@ -38,9 +42,11 @@ class AnswerView(widgets.VBox):
         self._show()
 
     @property
-    def chain(self) -> ChainView:
+    def chain(self) -> ChainView | SolutionView:
         """The answer that is shown, judged."""
         row = self._rows.loc[self.chosen.value]
+        if "question" in row:
+            return SolutionView(row["question"], row["gold"], row["text"])
         return ChainView(judge_chain(tuple(map(int, row["numbers"].split())), row["text"], int(row["target"])))
 
     def _show(self, _: Any = None) -> None:

@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """All notebooks that have a file in params/<set>/, one after the other, and a report on what came out."""
-    from game24lab.notebook import find_notebooks, run_notebook
+    from game24lab.notebook import find_notebooks, match_notebook, run_notebook
 
     begin = time.perf_counter()
     notebooks = find_notebooks()
@@ -157,16 +157,17 @@ def demo(options: argparse.Namespace) -> int:
         sets = sorted(folder.name for folder in parameters.glob("*") if any(folder.glob("[0-9][0-9]_*.yaml")))
         raise ValueError(f"parameter set {options.set!r}: none in {parameters}; "
                          f"{', '.join(sets) + ' are accepted' if sets else 'run in a checkout'}")  # fmt: skip
-    missing = [file.stem for file in files if file.stem not in notebooks]
+    wanted = [match_notebook(file.stem, notebooks) for file in files]
+    missing = [file.stem for file, notebook in zip(files, wanted, strict=True) if notebook is None]
     if missing:
         raise ValueError(f"{parameters / options.set / missing[0]}.yaml: there is no notebook {missing[0]}")
-    overrides = [_read_file(notebooks[file.stem], file) for file in files]
+    overrides = [_read_file(notebook, file) for notebook, file in zip(wanted, files, strict=True)]
     folder = Path(options.output or f"runs/{options.set}")
     stages = []
-    for number, (file, given) in enumerate(zip(files, overrides, strict=True), 1):
+    for number, (file, notebook, given) in enumerate(zip(files, wanted, overrides, strict=True), 1):
         _say(f"[{number}/{len(files)}] {file.stem}")
         clock = time.perf_counter()
-        stages.append(run_notebook(notebooks[file.stem], given, folder / file.stem))
+        stages.append(run_notebook(notebook, given, folder / file.stem))
         _print_run(stages[-1], time.perf_counter() - clock, sys.stderr)
     page = _write_tree_page(stages)
     pdf = folder / REPORT

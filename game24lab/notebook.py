@@ -75,6 +75,15 @@ def find_notebook(name: str) -> Path:
     return found[name]
 
 
+def match_notebook(name: str, notebooks: Mapping[str, Path]) -> Path | None:
+    """The notebook that a parameter file is for: of its own name, or of what stands before an underscore.
+
+    `06_grpo_gsm8k` is one more set of parameters for `06_grpo`. None where there is no such notebook.
+    """
+    found = [known for known in notebooks if name == known or name.startswith(f"{known}_")]
+    return notebooks[max(found, key=len)] if found else None
+
+
 def read_parameters(path: str | Path) -> dict[str, Parameter]:
     """The parameters of a notebook in order, with defaults and help. ValueError where the cell breaks the form."""
     try:

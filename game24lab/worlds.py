@@ -39,6 +39,9 @@ class World(Protocol):
     def write_lessons(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
         """So many solutions to learn from."""
 
+    def list_forbidden(self) -> Sequence[Any]:
+        """Puzzles that no trace to learn from may begin with; ValueError for a task that has no such traces."""
+
     def pose(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """Problems to learn from by trial; of those that are made without end, `count`."""
 
@@ -64,6 +67,10 @@ class Numbers:
         """Solutions by the exact solver; options as in `tasks.corpus.make_solutions`."""
         options |= {"held_out": self.sides.held_out, "seed": self.seed, "progress": progress}
         return make_solutions(self.sides.train, count, **options)
+
+    def list_forbidden(self) -> Sequence[tuple[int, ...]]:
+        """The held-out puzzles, those that are not asked too."""
+        return self.sides.held_out
 
     def pose(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.problems.pick_by_difficulty`."""
@@ -95,6 +102,10 @@ class Words:
         if not samples:
             raise ValueError(f"word problems ({self.source}): none has steps to learn from")
         return samples
+
+    def list_forbidden(self) -> Sequence[str]:
+        """ValueError: search traces are of number games."""
+        raise ValueError("traces with the task gsm8k: word problems have none; their solutions are learnt without")
 
     def pose(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """Prompts with right answers. ValueError for a difficulty: nobody knows it before they are tried."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from game24lab.notebook import check_overrides, read_overrides, read_parameters
+from game24lab.notebook import check_overrides, match_notebook, read_overrides, read_parameters
 from game24lab.runs import read_run
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +94,7 @@ def test_every_notebook_has_its_parameter_sets(path):
 
 @each_set
 def test_parameter_files_hold_what_their_notebook_declares_and_differs(path):
-    notebook = ROOT / "notebooks" / f"{RECIPES.get(path.parent.name, path.stem)}.ipynb"
+    notebook = match_notebook(RECIPES.get(path.parent.name, path.stem), {one.stem: one for one in NOTEBOOKS})
     values, defaults = read_overrides(path), read_parameters(notebook)
     checked = check_overrides(notebook, values)
     same = [name for name, value in checked.items() if value == defaults[name].default]
