@@ -145,3 +145,35 @@ PUBLISHED_RL = (  # of LLM4Game24: 12 prompts x 8 answers a step, one run
     _larger("v2 traces", "GRPO", 1024, "137, test", 0.847),
     _larger("v2 traces", "GRPO", 4096, "137, test", 0.942),
 )
+
+
+@dataclass(frozen=True)
+class PublishedRoute:
+    """One reported way to spend tokens on questions of a set."""
+
+    data: str
+    way: str
+    accuracy: float  # 0 to 1
+    tokens: float | None  # a question, of *their* tokenizer
+    seconds: float | None
+    checked: str = "read"
+
+
+ROUTED = "Huang et al. 2025, arXiv 2509.09864"  # Qwen2.5-1.5B-Instruct, a 7B process reward model; nobody verifies
+_NUMINA, _MATH = "NuminaMath", "MATH-500, 100 questions"
+PUBLISHED_ROUTES = (
+    PublishedRoute(_NUMINA, "majority of 32", 0.378, 18_766, 6.3),
+    PublishedRoute(_NUMINA, "weighted majority of 32", 0.392, 18_766, 8.9),
+    PublishedRoute(_NUMINA, "beam search 8 x 4 x 20", 0.422, 7_119, 13.9),
+    PublishedRoute(_NUMINA, "beam search 16 x 4 x 20", 0.449, 15_332, 24.5),
+    PublishedRoute(_NUMINA, "beam search 32 x 2 x 20", 0.467, 34_825, 49.4),
+    PublishedRoute(_NUMINA, "beam search 32 x 4 x 40, the best fixed arm", 0.477, 49_159, 92.1),
+    PublishedRoute(_NUMINA, "hull of the fixed arms at the router's cost", 0.454, 20_784, None,
+                   "recomputed, partly read off a plot"),
+    PublishedRoute(_NUMINA, "router, price of a token 1e-6", 0.483, 20_784, 28.8),
+    PublishedRoute(_NUMINA, "router, price of a token 1e-7", 0.494, 29_586, 42.9),
+    PublishedRoute(_NUMINA, "oracle", 0.579, 5_799, 9.4),
+    PublishedRoute(_MATH, "weighted majority of 32", 0.702, None, None),
+    PublishedRoute(_MATH, "the best beam search", 0.822, None, None),
+    PublishedRoute(_MATH, "oracle", 0.880, 7_000, None),
+)  # fmt: skip

@@ -28,6 +28,7 @@ from game24lab.routing.frontier import (
     measure,
     mix,
     read_grid,
+    read_hull,
     sweep,
 )
 from game24lab.routing.quality import measure_chances, measure_costs
@@ -92,6 +93,22 @@ def judge(
         gains.match_best(router, fixed, axis, **settings),
         gains.average_gain(sweep(known, prices, axis), rivals.take_fixed(known), axis), mix(grid, prices, axis),
     )  # fmt: skip
+
+
+def compare_ways(judged: Judgement, cost: float) -> pd.DataFrame:
+    """Every way at one mean cost, between its steps of the nearest costs: `way`, `cheapest` (its least cost),
+    `accuracy`, NaN below that. Of the fixed arms it is their hull, of a way of one step that step, whatever it costs.
+    """
+    rows = []
+    for name, points in judged.points.groupby("way", sort=False):
+        x, y = points[judged.axis].to_numpy(float), points["accuracy"].to_numpy(float)
+        if name == "fixed arm":
+            name, height = "hull of fixed arms", float(read_hull(x[None], y[None], np.array([cost]))[0])
+        else:
+            order = np.argsort(x, kind="stable")
+            height = float(np.interp(cost, x[order], y[order], left=np.nan)) if len(x) > 1 else float(y[0])
+        rows.append({"way": name, "cheapest": float(x.min()), "accuracy": height})
+    return pd.DataFrame(rows)
 
 
 def _take(rows: pd.DataFrame, parts: Sequence[str]) -> Grid:
