@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.figures import ABOVE, MODES, PALETTE, make_error, make_figure, need, plain
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
 OTHERS = "#8C8C8C"  # what is not ours
@@ -38,7 +39,7 @@ def draw_frontier(
     stars, one grey a source, in the panel of their mode.
     """
     need(table, "algorithm", "mode", "curve", "accuracy", cost)
-    panels = _find_panels(table["mode"])
+    panels, ends = _find_panels(table["mode"]), [table[cost]]
     figure = make_figure(*_name_panels(title, panels, "accuracy"))
     for (algorithm, mode, _), rows in table.dropna(subset=[cost]).groupby(["algorithm", "mode", "curve"], sort=False):
         colour, symbol = styles.get(algorithm, (OTHERS, SYMBOLS[0]))
@@ -50,13 +51,18 @@ def draw_frontier(
         )  # fmt: skip
     if published is not None and cost in published:
         known = published.dropna(subset=[cost])
+        ends.append(known[cost])
         for (source, mode), rows in known[known["mode"].isin(panels)].groupby(["source", "mode"], sort=False):
             sources = list(dict.fromkeys(published["source"]))
             shade = ("#000000", "#707070", "#A8A8A8")[sources.index(source) % 3]
             figure.add_scatter(x=rows[cost], y=rows["accuracy"], mode="markers", name=plain(source),
                                legendgroup=plain(source), marker={"color": shade, "size": 11, "symbol": "star"},
                                **_place(panels, mode))  # fmt: skip
-    _finish(figure, panels, {"type": "log", "tickformat": "~s"})
+    reach = np.log10(pd.concat(ends).loc[lambda costs: costs > 0].agg(["min", "max"]).astype(float))
+    spare = max(0.05, 0.04 * (reach.iloc[1] - reach.iloc[0]))  # both panels alike, so that they compare
+    _finish(
+        figure, panels, {"type": "log", "tickformat": "~s", "range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
+    )
     return figure
 
 
@@ -119,3 +125,4 @@ def _finish(figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object]
     for number in ("", "2")[: len(panels)]:
         figure.update_layout({f"xaxis{number}": dict(axis),
                               f"yaxis{number}": {"tickformat": ".0%", "range": [0, 1.03]}})  # fmt: skip
+    figure.update_layout(legend=ABOVE, showlegend=True)

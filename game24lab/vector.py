@@ -101,7 +101,8 @@ def _render(figure: go.Figure, kind: str) -> bytes:
             _set_axis(axes, "y", layout[_axis_name(pair[1])])
         if entries and layout.showlegend is not False and (len(entries) > 1 or layout.showlegend):
             flat = layout.legend.orientation == "h"
-            place = {"loc": "outside upper center", "ncols": len(entries)} if flat else {"loc": "outside right upper"}
+            columns = _count_columns(list(entries), layout.width or 640)
+            place = {"loc": "outside upper center", "ncols": columns} if flat else {"loc": "outside right upper"}
             legend = canvas.legend(list(entries.values()), ["." for _ in entries], **place, frameon=False,
                                    borderaxespad=0.2, handlelength=1.2 if flat else 2.4)
             for text, name in zip(legend.get_texts(), entries, strict=True):
@@ -129,6 +130,16 @@ def _refuse(properties: Mapping[str, Any], kind: str, where: str) -> None:
     unknown = sorted(set(properties) - set(_KNOWN[kind].split()))
     if unknown:
         raise ValueError(f"{where}: {unknown[0]!r} cannot be drawn without a browser; known: {_KNOWN[kind]}")
+
+
+def _count_columns(names: Sequence[str], width: float) -> int:
+    """Columns of a legend above the plot, as many as find room; entries fill column after column."""
+    for columns in range(len(names), 1, -1):
+        rows = math.ceil(len(names) / columns)
+        longest = [max(map(len, names[begin : begin + rows])) for begin in range(0, len(names), rows)]
+        if sum(7.4 * letters + 40 for letters in longest) <= width:
+            return columns
+    return 1
 
 
 def _axis_name(reference: str) -> str:
@@ -217,9 +228,11 @@ def _set_axis(axes: Axes, side: str, given: Any) -> None:
     if logarithmic := given.type == "log":
         (axes.set_xscale if side == "x" else axes.set_yscale)("log")
     low, high = axis.get_view_interval()
+    if logarithmic and given.range is not None:
+        low, high = (10**end for end in given.range)
     if logarithmic:
         few = math.log10(high / low) < 2.2
-        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if few else (1,), numticks=15))
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if few else (1,), numticks=15 if few else 6))
         axis.set_minor_formatter(ticker.NullFormatter())
         axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     if given.tickformat == "~s":

@@ -50,7 +50,8 @@ def judge(folder: Path) -> Path:
     arms = {f"best_of_n {n}": {"algorithm": "best_of_n", "parameters": {"n": n}, "mode": "unverified"} for n in (2, 8)}
     with start_run(folder, "04_critic", {"sigmas": [1.0], "seed": 0}) as run:
         rows = run_lab(Game24(), EASY[:10], arms, FakePolicy(), FakeCritic(), sigmas=[1.0], progress=False)
-        run.write_records(pd.DataFrame({"value": value, "truth": truth, "depth": 1 + np.arange(400) % 3}), "calibration")
+        judged = pd.DataFrame({"value": value, "truth": truth, "depth": 1 + np.arange(400) % 3})
+        run.write_records(judged, "calibration")
         run.write_records(pd.DataFrame({"arm": ["any", "critic max"] * 2, "k": [1, 1, 4, 4], "problems": 10,
                                         "accuracy": [0.4, 0.4, 0.8, 0.6], "low": [0.2, 0.2, 0.5, 0.3],
                                         "high": [0.6, 0.6, 0.9, 0.8]}), "choices")  # fmt: skip

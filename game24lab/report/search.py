@@ -85,19 +85,20 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
         ),
         Heading(f"The best at no more than {MOST:,} sampled tokens"),
         _tell_best(numbers),
+        *_draw_costs(numbers, ("sampled_tokens",)),
         *([_tell_published(numbers["published"])] if numbers["published"] else []),
         Heading("Every strategy"),
-        *[_tell_strategies(numbers, split) for split in _list_splits(arms)],
-        Heading("Accuracy against cost"),
-        *_draw_costs(numbers),
+        *[_tell_strategies(numbers, split, mode) for split, mode in _list_parts(arms)],
+        Heading("Against other costs"),
+        *_draw_costs(numbers, [cost for cost in tr.COSTS if cost != "sampled_tokens"]),
     ]
     if numbers["sweeps"]:
         blocks += [Heading("Sensitivity"), *_tell_sweeps(numbers["sweeps"])]
     blocks += [
         Heading("Time"),
-        *[_tell_times(numbers, split) for split in _list_splits(arms)],
+        *[_tell_times(numbers, split, mode) for split, mode in _list_parts(arms)],
         Heading("Where the budget goes"),
-        *[block for split in _list_splits(arms) for block in _tell_budget(numbers, split)],
+        *[block for split, mode in _list_parts(arms) for block in _tell_budget(numbers, split, mode)],
     ]
     if any(critics[key] for key in ("noiselab", "gains", "widths")):
         blocks += [Heading("The noise lab: what a better critic is worth"), *tell_noise(critics)]
@@ -106,7 +107,7 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
     blocks += [
         Heading("What did not work"), Bullets(tuple(_tell_negatives(numbers))),
         Heading("Limits"), Bullets(tuple(_tell_limits(numbers))),
-        Heading("All arms"), *[_tell_arms(arms, split) for split in _list_splits(arms)],
+        Heading("All arms"), *[_tell_arms(arms, split, mode) for split, mode in _list_parts(arms)],
         *tell_origin(numbers["runs"], _list_settings(arms)),
     ]  # fmt: skip
     return compose_report(numbers["title"], numbers["runs"], blocks)
@@ -167,38 +168,39 @@ def _tell_published(points: Sequence[Numbers]) -> Table:
                  (0, 0, 0, 1.3, 0, 0, 0, 0, 1), note)  # fmt: skip
 
 
-def _tell_strategies(numbers: dict[str, Any], split: str) -> Table:
-    """One row a strategy and mode: its best arm within the budget."""
-    arms = [arm for arm in numbers["by_strategy"] if arm["split"] == split]
-    header = ("strategy", "arm", "mode", "n", "seeds", "accuracy", "95 %", "tokens", "calls", "lines", "char.", "FLOPs")
+def _tell_strategies(numbers: dict[str, Any], split: str, mode: str) -> Table:
+    """One row a strategy: its best arm within the budget."""
+    arms = _pick(numbers["by_strategy"], split, mode)
+    header = ("arm", "n", "seeds", "accuracy", "95 %", "tokens", "calls", "lines", "char.", "FLOPs")
     rows = tuple(
-        (arm["algorithm"], arm["label"] + " *" * (not arm["within"]), arm["mode"], arm["problems"],
-         arm["seeds"], write_percent(arm["accuracy"]), write_range(arm), write_count(arm["sampled_tokens"]),
-         write_count(arm["calls"]), write_count(arm["sampled_lines"]), write_count(arm["sampled_characters"]),
-         write_short(arm["flops"]))
-        for arm in sorted(arms, key=lambda one: (ev.MODES.index(one["mode"]), -one["accuracy"]))
+        (arm["label"] + " *" * (not arm["within"]), arm["problems"], arm["seeds"], write_percent(arm["accuracy"]),
+         write_range(arm), write_count(arm["sampled_tokens"]), write_count(arm["calls"]),
+         write_count(arm["sampled_lines"]), write_count(arm["sampled_characters"]), write_short(arm["flops"]))
+        for arm in sorted(arms, key=lambda one: -one["accuracy"])
     )  # fmt: skip
     note = (f"Each strategy's best arm at no more than {MOST:,} sampled tokens; * none of its arms is that cheap, so "
             "the cheapest. 95 %: Wilson's interval, with several seeds by bootstrap over problems.")  # fmt: skip
-    return Table(f"Every strategy, {_name(split)}.", join_sources(arms), header, rows,
-                 ("left", "left", "left", *["right"] * 9), (0, 1, *[0] * 10), note)  # fmt: skip
+    return Table(f"Every strategy, {_name(split)}, {mode}.", join_sources(arms), header, rows,
+                 ("left", *["right"] * 9), (1, *[0] * 9), note)  # fmt: skip
 
 
-def _draw_costs(numbers: dict[str, Any]) -> list[Picture]:
-    """Accuracy against every cost, on every split."""
+def _draw_costs(numbers: dict[str, Any], costs: Sequence[str]) -> list[Picture]:
+    """Accuracy against some of `trials.COSTS`, on every split."""
     table = pd.DataFrame(numbers["arms"])
     table["curve"] = tr.name_curves(numbers["arms"])
     table = table.sort_values("algorithm", key=lambda names: names.map([*STYLES, *set(names)].index), kind="stable")
     pictures = []
-    for cost, title in tr.COSTS.items():
+    for cost in costs:
+        title = tr.COSTS[cost]
         for split in _list_splits(numbers["arms"]):
             mine = table[table["split"] == split].dropna(subset=[cost])
             if mine.empty:
                 continue  # records older than the meter's lines
-            points = pd.DataFrame([p for p in numbers["published"] if tr.SPLITS.get(split, ("",))[0] == p["split"]])
+            points = pd.DataFrame([p | {"source": p["source"].partition(",")[0]} for p in numbers["published"]
+                                   if tr.SPLITS.get(split, ("",))[0] == p["split"]])  # fmt: skip
             drawn = len(points) and cost in points and points[cost].notna().any()
             figure = curves.draw_frontier(mine, cost, f"{title} a problem", STYLES, points if drawn else None)
-            height = max(250, 70 + 17 * (mine["algorithm"].nunique() + 2))
+            height = 290 + 18 * (mine["algorithm"].nunique() // 5)
             stars = " Stars: published." if drawn else ""
             caption = (f"Accuracy against {title}, {_name(split)}. Filled: the exact verifier chose the answer; open: "
                        f"the models did. Bars: 95 %.{stars}")  # fmt: skip
@@ -208,18 +210,19 @@ def _draw_costs(numbers: dict[str, Any]) -> list[Picture]:
 
 # ------------------------------------------------------------------------------------------- sweeps, time, budget
 def _tell_sweeps(sweeps: Sequence[Numbers]) -> list[Block]:
-    """A figure for each parameter that sweeps share a subject in, and a table of all."""
+    """A figure for each parameter and a table of all."""
     blocks: list[Block] = []
-    for subject in dict.fromkeys(sweep["subject"] for sweep in sweeps):
-        mine = [sweep for sweep in sweeps if sweep["subject"] == subject and sweep["split"] in tr.SPLITS]
-        rows = [point | {key: sweep[key] for key in ("algorithm", "mode")} | {"panel": f"ranks {sweep['split']}"}
-                | {"series": f"{sweep['algorithm']}, {sweep['parameter']}, {sweep['mode'][:-2]}"}
+    for subject, name in dict.fromkeys((sweep["subject"], sweep["parameter"]) for sweep in sweeps):
+        mine = [sweep for sweep in sweeps if sweep["parameter"] == name and sweep["split"] in tr.SPLITS]
+        rows = [point | {"algorithm": sweep["algorithm"], "mode": sweep["mode"], "panel": f"ranks {sweep['split']}",
+                         "series": f"{sweep['algorithm']}, {sweep['mode']}"}
                 for sweep in mine for point in sweep["points"]]  # fmt: skip
         if rows:
             table = pd.DataFrame(rows).sort_values("panel", key=lambda names: names.map(len), kind="stable")
-            figure = curves.draw_sweeps(table, subject if subject != "others" else "value", STYLES)
-            caption = f"Sensitivity to {subject}: accuracy by the value of one parameter, all others held (95 %)."
-            height = max(230, 70 + 17 * table["series"].nunique())
+            figure = curves.draw_sweeps(table, name, STYLES)
+            about = f" ({subject})" if subject not in (name, "others") else ""
+            caption = f"Accuracy by {name}{about}, all other parameters held (95 %)."
+            height = 215 + 18 * (table["series"].nunique() // 3)
             blocks.append(draw_picture(figure, caption, join_sources([p for s in mine for p in s["points"]]), height))
     header = ("strategy", "parameter", "ranks", "mode", "from", "to", "accuracy", "tokens", "difference", "95 %")
     rows = tuple(
@@ -244,43 +247,40 @@ def _write_change(change: Numbers | None) -> tuple[str, str]:
     return f"{100 * change['difference']:+.1f}", f"{100 * change['low']:+.1f} to {100 * change['high']:+.1f}"
 
 
-def _tell_times(numbers: dict[str, Any], split: str) -> Table:
-    arms = [arm for arm in numbers["by_strategy"] if arm["split"] == split]
-    header = ("arm", "mode", "mean s", "p50 s", "p95 s", "rounds", "tokens", "tokens/s")
+def _tell_times(numbers: dict[str, Any], split: str, mode: str) -> Table:
+    arms = _pick(numbers["by_strategy"], split, mode)
+    header = ("arm", "mean s", "p50 s", "p95 s", "rounds", "tokens", "tokens/s")
     rows = tuple(
-        (arm["label"], arm["mode"], f"{arm['seconds']:.3f}", f"{arm['seconds_p50']:.3f}", f"{arm['seconds_p95']:.3f}",
+        (arm["label"], f"{arm['seconds']:.3f}", f"{arm['seconds_p50']:.3f}", f"{arm['seconds_p95']:.3f}",
          f"{arm['depth']:.1f}", write_count(arm["sampled_tokens"]),
          write_count(arm["sampled_tokens"] / arm["seconds"]) if arm["seconds"] else MISSING)
-        for arm in sorted(arms, key=lambda one: (ev.MODES.index(one["mode"]), one["seconds"]))
+        for arm in sorted(arms, key=lambda one: one["seconds"])
     )  # fmt: skip
     note = ("Seconds: a problem's share, by tokens, of the wall time of the model calls that it took part in, many "
             "problems at once; the engine's own time is not in it. Rounds: model calls that had to follow one another, "
             "mean: alone and without company a problem waits for so many calls.")  # fmt: skip
-    return Table(f"Wall time a problem, {_name(split)}.", join_sources(arms), header, rows,
-                 ("left", "left", *["right"] * 6), note=note)  # fmt: skip
+    return Table(f"Wall time a problem, {_name(split)}, {mode}.", join_sources(arms), header, rows,
+                 ("left", *["right"] * 6), note=note)  # fmt: skip
 
 
-def _tell_budget(numbers: dict[str, Any], split: str) -> list[Block]:
-    arms = [arm for arm in numbers["by_strategy"] if arm["split"] == split]
-    arms.sort(key=lambda one: (ev.MODES.index(one["mode"]), one["sampled_tokens"]))
+def _tell_budget(numbers: dict[str, Any], split: str, mode: str) -> list[Block]:
+    arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: one["sampled_tokens"])
     parts = {"policy's prompts": "prompt_tokens", "sampled": "sampled_tokens", "critic": "critic_tokens"}
-    drawn = pd.DataFrame([{"arm": f"{arm['label']}, {arm['mode']}"} | {name: arm[key] for name, key in parts.items()}
-                          for arm in arms])  # fmt: skip
-    figure = figures.draw_cost(drawn, "tokens")
-    caption = f"Tokens through the models, mean a problem, {_name(split)}: each strategy's arm of the tables above."
-    picture = draw_picture(figure, caption, join_sources(arms), max(200, 90 + 15 * len(arms)))
-    header = ("arm", "mode", "prompts", "sampled", "critic", "said before", "illegal", "saved: prompts", "sampled",
-              "critic")  # fmt: skip
+    drawn = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
+    caption = f"Tokens through the models, mean a problem, {_name(split)}, {mode}: the arms of the tables above."
+    height = max(170, 80 + 14 * len(arms))
+    picture = draw_picture(figures.draw_cost(drawn, "tokens"), caption, join_sources(arms), height)
+    header = ("arm", "prompts", "sampled", "critic", "said before", "illegal", "saved")
     rows = tuple(
-        (arm["label"], arm["mode"], *(write_count(arm[key]) for key in parts.values()), write_percent(arm["repeated"]),
-         write_percent(arm["illegal"]), *(write_count(arm[f"saved_{key}"]) for key in parts.values()))
+        (arm["label"], *(write_count(arm[key]) for key in parts.values()), write_percent(arm["repeated"]),
+         write_percent(arm["illegal"]), write_count(sum(arm[f"saved_{key}"] for key in parts.values())))
         for arm in arms
     )  # fmt: skip
     note = ("Said before: share of the sampled tokens in completions that had come behind the same prompt already; "
-            "illegal: share in lines, or whole answers, that the rules refuse. One can be both. Saved: what equal "
-            "requests of the same search would have cost on top, answered from memory.")  # fmt: skip
-    return [picture, Table(f"What the tokens were, {_name(split)}.", join_sources(arms), header, rows,
-                           ("left", "left", *["right"] * 8), note=note)]  # fmt: skip
+            "illegal: share in lines, or whole answers, that the rules refuse. One can be both. Saved: all tokens "
+            "that equal requests of the same search would have cost on top, answered from memory.")  # fmt: skip
+    return [picture, Table(f"What the tokens were, {_name(split)}, {mode}.", join_sources(arms), header, rows,
+                           ("left", *["right"] * 6), note=note)]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------- ends
@@ -329,25 +329,33 @@ def _tell_limits(numbers: dict[str, Any]) -> list[str]:
     return limits + limit_runs(numbers["runs"])
 
 
-def _tell_arms(arms: Sequence[Numbers], split: str) -> Table:
-    mine = [arm for arm in arms if arm["split"] == split]
-    header = ("arm", "mode", "n", "seeds", "accuracy", "95 %", "tokens", "p95", "calls", "lines", "char.", "critic",
-              "FLOPs")  # fmt: skip
+def _tell_arms(arms: Sequence[Numbers], split: str, mode: str) -> Table:
+    mine = _pick(arms, split, mode)
+    header = ("arm", "n", "seeds", "accuracy", "95 %", "tokens", "p95", "calls", "lines", "char.", "critic", "FLOPs")
     rows = tuple(
-        (arm["label"], arm["mode"][:-2], arm["problems"], arm["seeds"], write_percent(arm["accuracy"]),
-         write_range(arm), write_count(arm["sampled_tokens"]), write_count(arm["sampled_tokens_p95"]),
-         write_count(arm["calls"]), write_count(arm["sampled_lines"]), write_count(arm["sampled_characters"]),
-         write_count(arm["critic_tokens"]), write_short(arm["flops"]))
+        (arm["label"], arm["problems"], arm["seeds"], write_percent(arm["accuracy"]), write_range(arm),
+         write_count(arm["sampled_tokens"]), write_count(arm["sampled_tokens_p95"]), write_count(arm["calls"]),
+         write_count(arm["sampled_lines"]), write_count(arm["sampled_characters"]), write_count(arm["critic_tokens"]),
+         write_short(arm["flops"]))
         for arm in mine
     )  # fmt: skip
     note = "Means a problem; p95: of sampled tokens; critic: tokens it read. Problems that no seed solved: in the JSON."
-    return Table(f"All arms, {_name(split)}.", join_sources(mine), header, rows, ("left", "left", *["right"] * 11),
-                 (1, *[0] * 12), note)  # fmt: skip
+    return Table(f"All arms, {_name(split)}, {mode}.", join_sources(mine), header, rows, ("left", *["right"] * 11),
+                 (1, *[0] * 11), note)  # fmt: skip
 
 
 def _list_settings(arms: Sequence[Numbers]) -> list[tuple[str, str]]:
-    settings = {(arm["label"], arm["mode"]): f"{arm['algorithm']}: {write_settings(arm['parameters'])}" for arm in arms}
-    return [(f"{label} ({mode})", text) for (label, mode), text in settings.items()]
+    """What each arm has other than its strategy's defaults."""
+    return list({arm["label"]: f"{arm['algorithm']}: {write_settings(arm['given'])}" for arm in arms}.items())
+
+
+def _pick(arms: Sequence[Numbers], split: str, mode: str) -> list[Numbers]:
+    return [arm for arm in arms if (arm["split"], arm["mode"]) == (split, mode)]
+
+
+def _list_parts(arms: Sequence[Numbers]) -> list[tuple[str, str]]:
+    """Splits and modes that there are arms of, kept apart throughout."""
+    return [(split, mode) for split in _list_splits(arms) for mode in ev.MODES if _pick(arms, split, mode)]
 
 
 def _list_splits(arms: Sequence[Numbers]) -> list[str]:

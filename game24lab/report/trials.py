@@ -7,14 +7,16 @@ strategies are akin stands in `KINDS`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation import bootstrap
+from game24lab.evaluation import STRATEGIES, bootstrap
 from game24lab.report import evidence as ev
+from game24lab.search.engine import bind
 from game24lab.tasks.puzzles import parse_puzzle
 from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, find_bucket
 
@@ -41,6 +43,7 @@ COSTS = {
     "sampled_tokens": "sampled tokens", "calls": "model calls", "flops": "FLOPs", "sampled_lines": "sampled lines",
     "sampled_characters": "sampled characters",
 }  # fmt: skip
+_MODE = re.compile(r"[@, ](un)?verified$")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def list_trials(evidence: Iterable[ev.Evidence]) -> list[Trial]:
     """Every arm on every split of all runs, in the order of the splits.
 
     The numbers are those of `evidence.summarise_arms`, and `split`, `kind`, `calls` (of policy and critic),
-    `seconds_p50`, `seconds_p95`, and `repeated` and `illegal`: shares of the sampled tokens, None in older records.
+    `seconds_p50`, `seconds_p95`, `given` (the parameters that are not the strategy's defaults), and `repeated` and
+    `illegal`: shares of the sampled tokens, None in older records.
     """
     trials = []
     for one in evidence:
@@ -90,14 +94,20 @@ def _measure_more(arm: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
     seconds = {f"seconds_p{q}": float(rows["seconds"].quantile(q / 100)) for q in (50, 95)}
     models = {name: int(rows[name].max()) for name in ("policy_parameters", "critic_parameters")}
     calls = arm["policy_calls"] + arm["critic_calls"]
-    return {"kind": kind, "calls": calls, "backend": str(rows["backend"].iloc[0])} | models | seconds | waste
+    extra = {"calls": calls, "backend": str(rows["backend"].iloc[0]), "given": _list_given(arm)}
+    return {"kind": kind} | extra | models | seconds | waste
+
+
+def _list_given(arm: Mapping[str, Any]) -> dict[str, Any]:
+    algorithm = STRATEGIES.get(arm["algorithm"])
+    usual = bind(algorithm, {}) if algorithm else {}
+    return {name: value for name, value in arm["parameters"].items() if name not in usual or usual[name] != value}
 
 
 def _label(trials: list[Trial]) -> list[Trial]:
-    """The same arm of two runs on one split is told apart by the run."""
-    names = [(t.numbers["split"], t.numbers["mode"], t.numbers["arm"]) for t in trials]
-    return [replace(t, numbers={**t.numbers, "label": t.numbers["arm"] if names.count(name) == 1 else
-                                f"{t.numbers['arm']} [{t.numbers['run'][:4]}]"})
+    """Names without the mode, which stands beside them; the same arm of two runs is told apart by the run."""
+    names = [(t.numbers["split"], t.numbers["mode"], _MODE.sub("", t.numbers["arm"])) for t in trials]
+    return [replace(t, numbers={**t.numbers, "label": name[2] + f" [{t.numbers['run'][:4]}]" * (names.count(name) > 1)})
             for t, name in zip(trials, names, strict=True)]  # fmt: skip
 
 

@@ -1,0 +1,216 @@
+"""The report on searches: a PDF, the records' own numbers beside it, published points, sweeps, and clear complaints."""
+
+import json
+
+import pandas as pd
+import pytest
+import search_runs
+
+from game24lab import cli
+from game24lab.cost import Cost
+from game24lab.evaluation import LATER, load_records, summarise, wilson
+from game24lab.report import evidence, search, trials
+from game24lab.report.published import PUBLISHED, find_published, hold_against
+from game24lab.report.report import compile_report, to_json
+from game24lab.runs import start_run
+from game24lab.tasks.puzzles import write_puzzle
+
+EASY, HARD = ({write_puzzle(puzzle) for puzzle in puzzles[:12]} for puzzles in (search_runs.EASY, search_runs.HARD))
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A folder with two runs of searches and one of a critic."""
+    folder = tmp_path_factory.mktemp("search")
+    search_runs.search(folder / "base", seeds=2)
+    search_runs.search(folder / "sweep", search_runs.SWEEP)
+    search_runs.judge(folder / "critic")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(searched):
+    """What was read, the numbers, and all text of the report."""
+    read = evidence.read_evidence([searched])
+    numbers = search.gather_numbers(read)
+    return read, numbers, to_json(search.tell(read, numbers))
+
+
+def find_arm(numbers, split, mode, label):
+    (arm,) = [arm for arm in numbers["arms"] if (arm["split"], arm["mode"], arm["label"]) == (split, mode, label)]
+    return arm
+
+
+# ------------------------------------------------------------------------------------------------------- the whole
+def test_it_is_a_pdf_with_its_numbers_beside_it(searched, tmp_path, capsys):
+    arms = {"greedy": {"algorithm": "greedy", "mode": "unverified"}}
+    search_runs.search(tmp_path / "run", arms, (search_runs.EASY[0], search_runs.HARD[0]))
+    folders, pdf = [str(tmp_path / "run"), str(searched / "critic")], str(tmp_path / "search_report.pdf")
+    assert cli.main(["report", "--kind", "search", *folders, "-o", pdf]) == 0
+    assert capsys.readouterr().out.strip() == pdf
+    assert (tmp_path / "search_report.pdf").read_bytes()[:5] == b"%PDF-"
+    text = (tmp_path / "search_report.json").read_text(encoding="utf-8")
+    numbers = json.loads(text, parse_constant=pytest.fail)
+    assert len(numbers["runs"]) == 2
+    assert {arm["split"] for arm in numbers["arms"]} == {"901-1000", "1001-1362"}
+    assert numbers["critics"]["gains"]
+
+
+def test_it_says_what_a_reader_must_know(told):
+    expected = ("Every strategy, ranks 901-1000, verified", "Every strategy, ranks 1001-1362, unverified", "flatters",
+                "against sampled tokens, ranks 1001-1362", "against model calls", "against FLOPs", "sampled lines",
+                "sampled characters", "Accuracy by c_init (exploration)", "Accuracy by width", "by simulations",
+                "p95 s", "said before", "illegal", "86.7 %", "1,297", "54.1 %", "2,500", "N = 7 billion", "noise",
+                "Brier", "Not all problems of ranks", "Filled: the exact verifier chose")  # fmt: skip
+    assert not [said for said in expected if said not in told[2]]
+
+
+# ------------------------------------------------------------------------------------------------------ the numbers
+def test_numbers_are_those_of_the_records_split_by_split(searched, told):
+    rows, numbers = load_records(searched / "base" / "records.parquet"), told[1]
+    for split, puzzles in (("901-1000", EASY), ("1001-1362", HARD)):
+        mine = rows[rows["problem"].isin(puzzles)]
+        assert set(mine["problem"]) == puzzles
+        expected = summarise(mine).set_index("arm")
+        for name in search_runs.ARMS:
+            arm = find_arm(numbers, split, rows.loc[rows["strategy"] == name, "mode"].iloc[0], name)
+            part = mine[mine["strategy"] == name]
+            for column in ("accuracy", "low", "high", "sampled_tokens", "sampled_lines", "sampled_characters", "flops"):
+                assert arm[column] == expected.loc[name, column], column
+            assert (arm["problems"], arm["seeds"], arm["attempts"]) == (12, 2, 24)
+            assert arm["calls"] == pytest.approx(part["policy_calls"].mean() + part["critic_calls"].mean())
+            assert arm["seconds_p95"] == part["seconds"].quantile(0.95)
+            assert arm["repeated"] == part["repeated_tokens"].sum() / part["sampled_tokens"].sum()
+            assert arm["illegal"] == part["illegal_tokens"].sum() / part["sampled_tokens"].sum()
+
+
+def test_the_best_is_the_best_within_the_budget_and_says_how_it_does_elsewhere(told):
+    numbers = told[1]
+    assert [(best["split"], best["mode"]) for best in numbers["best"]] == [
+        ("901-1000", "verified"), ("901-1000", "unverified"), ("1001-1362", "verified"), ("1001-1362", "unverified"),
+    ]  # fmt: skip
+    for best in numbers["best"]:
+        rivals = [arm for arm in numbers["arms"] if (arm["split"], arm["mode"]) == (best["split"], best["mode"])]
+        assert best["accuracy"] == max(arm["accuracy"] for arm in rivals if arm["sampled_tokens"] <= search.MOST)
+        other = find_arm(numbers, best["elsewhere"]["split"], best["mode"], best["label"])
+        assert best["elsewhere"]["accuracy"] == other["accuracy"]
+        assert other["split"] != best["split"]
+    cheap = trials.pick_best(trials.list_trials(told[0]), 60)
+    assert all(best["sampled_tokens"] <= 60 for best in cheap)
+
+
+def test_arms_that_differ_in_one_number_are_sweeps_and_others_are_none(told):
+    numbers = told[1]
+    found = {(s["split"], s["algorithm"], s["parameter"], s["subject"]): [p["value"] for p in s["points"]]
+             for s in numbers["sweeps"] if s["mode"] == "unverified"}  # fmt: skip
+    expected = {("mcts", "simulations", "simulations"): [4, 12, 20, 30], ("mcts", "width", "width"): [1, 2, 4],
+                ("mcts", "c_init", "exploration"): [0.2, 1.0, 5.0]}  # fmt: skip
+    assert found == {(split, *key): values for split in trials.SPLITS for key, values in expected.items()}
+    for sweep in numbers["sweeps"]:
+        first, last = sweep["points"][0], sweep["points"][-1]
+        change = sweep["change"]
+        assert change["problems"] == 12
+        assert change["difference"] == pytest.approx(last["accuracy"] - first["accuracy"])
+        assert change["low"] <= change["difference"] <= change["high"]
+
+
+def test_a_wasteful_arm_has_a_cheaper_and_surely_better_one():
+    def arm(label, tokens, solved, mode="verified"):
+        low, high = wilson(solved, 100)
+        return {"split": "901-1000", "mode": mode, "label": label, "sampled_tokens": tokens, "accuracy": solved / 100,
+                "low": low, "high": high}  # fmt: skip
+
+    arms = [arm("good", 100, 90), arm("bad", 200, 50), arm("near", 200, 88), arm("cheap", 20, 50),
+            arm("other", 200, 50, "unverified")]  # fmt: skip
+    assert [(one["label"], better["label"]) for one, better in trials.find_wasteful(arms)] == [("bad", "good")]
+
+
+@pytest.mark.parametrize(
+    ("problem", "split"),
+    [("1 2 3 4", "other"), ("1 2 3", "other"), ("Tom has 3 apples. How many?", "other"), ("", "other"),
+     (write_puzzle(search_runs.EASY[0]), "901-1000"), (write_puzzle(search_runs.HARD[0]), "1001-1362")],
+)  # fmt: skip
+def test_splits_are_found_by_the_puzzle_itself(problem, split):
+    assert trials.find_split(problem) == split
+
+
+def test_every_strategy_has_a_kind_and_a_look_of_its_own():
+    from game24lab.evaluation import STRATEGIES
+
+    assert {name for names in trials.KINDS.values() for name in names} >= set(STRATEGIES)
+    assert len(set(search.STYLES.values())) == len(search.STYLES)
+
+
+# ------------------------------------------------------------------------------------------------- published points
+def test_published_points_have_their_cost_in_our_units():
+    (best,) = [hold_against(point) for point in find_published({"tsllm"}) if point.accuracy == 0.867]
+    assert best["flops"] == 2 * 7e9 * 1297
+    assert best["sampled_lines"] == pytest.approx(4 * 1297 / 76)
+    assert best["sampled_tokens"] == best["tokens"] == 1297
+    assert best["flops"] == Cost(sampled_tokens=1297).flops(7_000_000_000)
+    assert {(p.accuracy, p.tokens) for p in PUBLISHED} >= {(0.867, 1297), (0.605, 366), (0.727, 453), (0.541, 2500)}
+    for point in PUBLISHED:
+        costs = hold_against(point)
+        assert (costs["flops"] is None) == (point.parameters is None or point.tokens is None)
+        assert point.source
+        assert point.checked
+        assert 0 < point.accuracy < 1
+
+
+# ------------------------------------------------------------------------------------------- what may be missing
+def test_one_run_of_one_split_and_mode_alone_is_reported_too(tmp_path):
+    arms = {"greedy": {"algorithm": "greedy", "mode": "unverified"}}
+    search_runs.search(tmp_path / "run", arms, search_runs.EASY[:3])
+    read = evidence.read_evidence([tmp_path])
+    numbers = search.gather_numbers(read)
+    report = search.tell(read, numbers)
+    assert compile_report(report)[:5] == b"%PDF-"
+    assert compile_report(search.tell(read, numbers)) == compile_report(report)  # equal records, equal bytes
+    text = to_json(report)
+    assert "The noise lab" not in text
+    assert "Sensitivity" not in text
+    assert "1001-1362" not in text
+    assert "1 search seed only" in text
+
+
+def test_older_records_miss_lines_and_say_so(searched, tmp_path):
+    rows = load_records(searched / "base" / "records.parquet").query("problem in @EASY and algorithm != 'mcts'")
+    with start_run(tmp_path / "old", "05_search", {"seed": 0}) as run:
+        run.write_records(rows.drop(columns=list(LATER)))
+    read = evidence.read_evidence([tmp_path])
+    numbers = search.gather_numbers(read)
+    assert all(arm[name] is None for arm in numbers["arms"] for name in ("sampled_lines", "repeated", "illegal"))
+    text = to_json(search.tell(read, numbers))
+    assert "Some records are older than the count of lines" in text
+    assert "Accuracy against sampled lines" not in text
+    assert "Accuracy against sampled tokens" in text
+
+
+def test_the_same_arm_of_two_runs_is_told_apart(tmp_path):
+    arms = {"greedy@unverified": {"algorithm": "greedy", "mode": "unverified"}}
+    for seed in range(2):
+        search_runs.search(tmp_path / str(seed), arms, search_runs.EASY[:3], seed=seed)
+    numbers = search.gather_numbers(evidence.read_evidence([tmp_path]))
+    labels = {arm["label"] for arm in numbers["arms"]}
+    assert labels == {f"greedy [{run['id'][:4]}]" for run in numbers["runs"]}
+
+
+def test_hostile_text_reaches_the_page_as_text(searched, tmp_path):
+    rows = load_records(searched / "base" / "records.parquet").query("problem in @EASY and algorithm == 'greedy'")
+    name = '#import "x" $x^2$ <b>*bold*</b> \u202e \\'
+    with start_run(tmp_path / "run", "05_search", {"seed": 0}) as run:
+        run.write_records(rows.assign(strategy=name + rows["strategy"], backend=name))
+    read = evidence.read_evidence([tmp_path])
+    assert compile_report(search.tell(read, search.gather_numbers(read)))[:5] == b"%PDF-"
+
+
+def test_what_is_missing_or_broken_is_named(searched, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no run here"):
+        search.report_search([tmp_path / "nowhere"], tmp_path / "x.pdf")
+    with pytest.raises(ValueError, match=r"critic: records\.parquet with rows of an evaluation is needed"):
+        search.report_search([searched / "critic"], tmp_path / "x.pdf")
+    with start_run(tmp_path / "lab", "04_critic", {"seed": 0}) as run:
+        run.write_records(pd.DataFrame({"critic": ["truth"], "sigma": [0.0]}), "noiselab")
+    with pytest.raises(ValueError, match=r"noiselab\.parquet: the column 'arm' is missing; there are critic, sigma"):
+        search.report_search([searched, tmp_path / "lab"], tmp_path / "x.pdf")
+    assert not list(tmp_path.glob("x.*"))
