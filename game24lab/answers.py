@@ -37,12 +37,11 @@ from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task
 
-ANSWER = {"text": "str", "answer_tokens": "int64", "decisions": "int64", "changed": "int64", "pieces": "str",
-          "reward": "float64", "peak_bytes": "float64", "wall_seconds": "float64"}  # fmt: skip
+ANSWER = {"part": "str", "text": "str", "answer_tokens": "int64", "decisions": "int64", "changed": "int64",
+          "pieces": "str", "reward": "float64", "peak_bytes": "float64", "wall_seconds": "float64"}  # fmt: skip
 # Rewards that read the text alone: they may lead a search whose answers nobody verifies.
 HONEST = frozenset({"strict_format", "soft_format", "xml_count", "calculations", "finished", "lines", "length",
                     "rollbacks"})  # fmt: skip
-BASELINE = ("best_of_n", "majority", "greedy")
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ def answer(
     *,
     scorer: Scorer,
     pays: Scorer | None = None,
+    part: str = "main",
     seed: int = 0,
     split: str = "",
     run_id: str = "",
@@ -107,6 +107,7 @@ def answer(
     Args:
         scorer: what the texts are measured by.
         pays: what pays the leaves of a lookahead; None: the exact verifier.
+        part: which part of an experiment the arm belongs to.
 
     `seconds` is an answer's share of the models' time, `wall_seconds` and `peak_bytes` are those of the whole arm.
     ValueError as the engine raises it.
@@ -119,9 +120,9 @@ def answer(
             seed=seed, merge=arm.merge, budget=arm.budget, progress=bar,
         ))  # fmt: skip
     wall = time.perf_counter() - begin
-    shared = {"strategy": name, "algorithm": arm.algorithm, "parameters": arm.describe(), "seed": seed, "rank": None,
-              "policy_parameters": policy.parameters, "backend": policy.name, "split": split, "run_id": run_id,
-              "critic_parameters": critic.parameters if critic is not None else 0,
+    shared = {"strategy": name, "part": part, "algorithm": arm.algorithm, "parameters": arm.describe(), "seed": seed,
+              "rank": None, "policy_parameters": policy.parameters, "backend": policy.name, "split": split,
+              "run_id": run_id, "critic_parameters": critic.parameters if critic is not None else 0,
               "peak_bytes": math.nan if peak is None else peak, "wall_seconds": wall}  # fmt: skip
     rows = [shared | {"problem": write_problem(problem)} | flatten(outcome) | describe_answer(outcome)
             for problem, outcome in zip(problems, outcomes, strict=True)]  # fmt: skip
@@ -134,7 +135,10 @@ def answer(
 
 
 def describe_answer(outcome: Outcome) -> dict[str, Any]:
-    """The text that a search committed to, as `ANSWER` has it; of a search over lines what its path says."""
+    """The text that a search committed to, as `ANSWER` has it; of a search over lines what its path says.
+
+    A verified search that found nothing right committed to nothing: there, the likeliest of what it has said.
+    """
     tree, meta = outcome.tree, outcome.tree.meta
     if "pieces" in meta:
         text, pieces, tokens = meta["text"], meta["pieces"], meta["answer_tokens"]
@@ -149,7 +153,9 @@ def describe_answer(outcome: Outcome) -> dict[str, Any]:
 
 
 def _find_end(tree: Tree) -> int:
-    return next(event[1] for event in reversed(tree.events) if event[0] == "stop")
+    end = next(event[1] for event in reversed(tree.events) if event[0] == "stop")
+    said = [node for node, logprob in enumerate(tree.logprob) if logprob is not None]
+    return end or max(said, default=0, key=tree.logprob.__getitem__)
 
 
 # -------------------------------------------------------------------------------------------- tables from rows
@@ -168,6 +174,13 @@ def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame(found)], axis=1)
 
 
+def read_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """A summary's lookaheads with their `rule`, `simulations` and `depth` as columns."""
+    inside = table[table["algorithm"].isin(INSIDE)].reset_index(drop=True)
+    settings = [json.loads(parameters) for parameters in inside["parameters"]]
+    return inside.assign(**{name: [one[name] for one in settings] for name in ("rule", "simulations", "depth")})
+
+
 def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.DataFrame:
     """Every lookahead beside the baseline that spends as much: the cheapest with at least its mean `unit`.
 
@@ -182,9 +195,10 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
     for mode, part in rows.groupby("mode", sort=False):
         arms = dict(list(part.groupby("strategy", sort=False)))
         spent = {name: _spend(arm, unit) for name, arm in arms.items()}
-        baselines = sorted((name for name, arm in arms.items() if arm["algorithm"].iloc[0] in BASELINE), key=spent.get)
+        ahead = {name: looks_ahead(arm.iloc[0]) for name, arm in arms.items()}
+        baselines = sorted((name for name in arms if not ahead[name]), key=spent.get)
         for name, arm in arms.items():
-            if arm["algorithm"].iloc[0] not in INSIDE or not baselines:
+            if not ahead[name] or not baselines:
                 continue
             enough = [other for other in baselines if spent[other] >= spent[name]]
             other = enough[0] if enough else baselines[-1]
@@ -200,6 +214,11 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
     columns = ["arm", "mode", "accuracy", "spent", "baseline", "baseline_accuracy", "baseline_spent", "enough",
                "difference", "low", "high", "problems", "seeds"]  # fmt: skip
     return pd.DataFrame(table, columns=columns)
+
+
+def looks_ahead(row: Mapping[str, Any]) -> bool:
+    """Whether a row's arm searches inside its answers at all, and does not decode plainly."""
+    return row["algorithm"] in INSIDE and json.loads(row["parameters"])["simulations"] > 0
 
 
 def _bound(gaps: np.ndarray, confidence: float) -> tuple[float, float]:

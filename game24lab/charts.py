@@ -134,3 +134,32 @@ def draw_rewards(log: pd.DataFrame) -> go.Figure:
     lines = [log.assign(run="total")]
     lines += [log[["step"]].assign(run=part.partition("/")[2], reward=log[part]) for part in parts]
     return draw_curves(pd.concat(lines), panels, shares=("unfinished", "equal_groups", "accuracy"))
+
+
+def draw_grid(table: pd.DataFrame, x: str, series: str, panel: str) -> go.Figure:
+    """Accuracy against `x` (log axis where all are above 0), a line for each value of `series`, side by side for each
+    value of `panel`. Columns: these three and `accuracy`; optional `low`, `high`."""
+    need(table, x, series, panel, "accuracy")
+    figure = make_figure(x, "solved")
+    panels = list(table.groupby(panel, sort=False))
+    colours = dict(zip(dict.fromkeys(table[series]), cycle(PALETTE), strict=False))
+    width = (1 - _GAP * (len(panels) - 1)) / len(panels)
+    ticks = sorted(set(table[x]))
+    for number, (name, part) in enumerate(panels):
+        over, up = (f"{side}{number + 1 if number else ''}" for side in "xy")
+        for value, rows in part.groupby(series, sort=False):
+            rows, colour = rows.sort_values(x), colours[value]
+            style = {"name": plain(f"{series} {value}"), "legendgroup": plain(value), "showlegend": not number}
+            style |= {"line": {"color": colour, "width": 1.4}, "marker": {"color": colour, "size": 6}}
+            figure.add_scatter(x=rows[x], y=rows["accuracy"], mode="lines+markers", xaxis=over, yaxis=up,
+                               error_y=make_error(rows, colour), **style)  # fmt: skip
+        start = number * (width + _GAP)
+        axis = {"title": {"text": plain(f"{x}, {name}")}, "domain": [start, min(1.0, start + width)], "anchor": up,
+                "tickvals": ticks, "ticktext": [str(tick) for tick in ticks]}  # fmt: skip
+        figure.update_layout({
+            f"xaxis{over[1:]}": axis | ({"type": "log"} if ticks[0] > 0 else {}),
+            f"yaxis{up[1:]}": {"title": {"text": "" if number else "solved"}, "anchor": over, "tickformat": ".0%",
+                               "range": [0, 1.03]},
+        })  # fmt: skip
+    figure.update_layout(legend=ABOVE)
+    return figure

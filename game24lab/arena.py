@@ -1,0 +1,112 @@
+"""Where decoders are compared: a task with its held-out problems and rewards, and the arms that meet there.
+
+It knows tasks and arms by name and runs none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from game24lab.answers import Scorer, answer
+from game24lab.evaluation import Arm
+from game24lab.rewards import find_kind
+from game24lab.search.requests import require
+from game24lab.tasks.chains24 import Chains24
+from game24lab.tasks.task import Task
+from game24lab.worlds import open_world
+
+TASKS = ("game24", "chains24", "gsm8k")
+_BATCH = 4  # samples that best-of-n draws before it looks whether one is right
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A task, the problems that are asked, and what rewards know of them."""
+
+    task: Task
+    asked: tuple[Any, ...]
+    kind: str  # of `rewards.KINDS`
+    know: Callable[[Any], Any]  # what the rewards of that kind must know of a problem
+
+    def make_scorer(self, weights: Mapping[str, float] | None = None) -> Scorer:
+        """Rewards by name and weight; the kind's own weights where none are given. ValueError names a bad one."""
+        return Scorer(self.kind, self.know, dict(weights or find_kind(self.kind).weights))
+
+
+def open_arena(task: str, *, checkpoint: str | Path = "", **options: Any) -> Arena:
+    """A task by its name: "game24" (solutions), "chains24" (chains of thought), "gsm8k" (word problems).
+
+    Options are those of `worlds.open_world`; ValueError for anything else, named, and for word problems without a
+    checkpoint of their own.
+    """
+    if task not in TASKS:
+        raise ValueError(f"task {task!r}: one of {', '.join(TASKS)} is accepted")
+    if task != "gsm8k":
+        options |= {"split": options.get("split") or "tot"}
+        world = open_world("game24", **options)
+        return Arena(Chains24() if task == "chains24" else world.task, tuple(world.asked), "game24", list)
+    if not str(checkpoint):
+        raise ValueError("policy '': the shipped one knows the Game of 24 alone; a checkpoint trained on word problems "
+                         "is needed, such as 03_sft makes with task gsm8k")  # fmt: skip
+    world = open_world(task, checkpoint=checkpoint, **options | {"split": options.get("split") or "test"})
+    return Arena(world.task, tuple(world.asked), task, lambda question: world.task.start(question).problem.gold)
+
+
+def list_arms(
+    look: Mapping[str, Any], ns: Sequence[int], *, honest: bool, critic: bool, temperature: float = 1.0
+) -> dict[str, Arm]:
+    """Plain decoding, best-of-n for some n in both modes, and lookahead: verified; and unverified, led by rewards of
+    the form where `honest`, and by a critic where there is one.
+
+    look: parameters of `lookahead`; its `max_tokens` are those of all. temperature: of best-of-n's samples.
+    """
+    tokens = look["max_tokens"]
+    arms = {"plain": Arm("lookahead", {"simulations": 0, "max_tokens": tokens}, "unverified")}
+    for n in ns:
+        require("n", n, int, 1)
+        drawn = {"n": n, "temperature": temperature, "max_tokens": tokens}
+        arms[f"best of {n}"] = Arm("best_of_n", drawn | {"batch": min(n, _BATCH)})
+        arms[f"best of {n}, likeliest"] = Arm("best_of_n", drawn | {"batch": 0, "choose": "logprob"}, "unverified")
+        if critic:
+            arms[f"best of {n}, by critic"] = Arm("best_of_n", drawn | {"batch": 0}, "unverified")
+    arms["look ahead"] = Arm("lookahead", look)
+    if honest:
+        arms["look ahead, by form"] = Arm("lookahead", look, "unverified")
+    if critic:
+        arms["look ahead, by critic"] = Arm("lookahead", {**look, "leaf": "critic"}, "unverified")
+    return arms
+
+
+def make_grid(
+    look: Mapping[str, Any], rules: Sequence[str], simulations: Sequence[int], depths: Sequence[int]
+) -> dict[str, Arm]:
+    """Verified lookaheads with every combination, named `entropy, 4 simulations, depth 2`."""
+    return {f"{rule}, {count} simulations, depth {depth}":
+            Arm("lookahead", {**look, "rule": rule, "simulations": count, "depth": depth})
+            for rule in rules for count in simulations for depth in depths}  # fmt: skip
+
+
+def meet(
+    arena: Arena, arms: Mapping[str, Arm], policy: Any, critic: Any = None, *, scorer: Scorer, form: Scorer | None,
+    recall: Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame], seeds: Iterable[int] = (0,), part: str = "main",
+    **labels: Any,
+) -> pd.DataFrame:  # fmt: skip
+    """The rows of all arms and seeds, see `answers.answer`. Verified lookaheads are paid by `scorer`, others by `form`.
+
+    recall(name, make): the table of that name, made where it is not there yet; a killed run repeats no arm.
+    """
+    tables = []
+    for number, (name, arm) in enumerate(arms.items()):
+        for seed in seeds:
+            def make(name: str = name, arm: Arm = arm, seed: int = seed) -> pd.DataFrame:
+                pays = scorer if arm.mode == "verified" else form
+                return answer(arena.task, arena.asked, name, arm, policy, critic, scorer=scorer, pays=pays, part=part,
+                              seed=seed, **labels)  # fmt: skip
+
+            tables.append(recall(f"{part}-{number:02}-{seed}", make))
+    return pd.concat(tables, ignore_index=True)
