@@ -3,8 +3,10 @@
 #   make demo     train, search and report with the small model; a PDF and a search tree at the end
 #   make test     the tests         make lint    ruff         make lab    JupyterLab         make clean    remove .venv
 #   make chains   long chains of thought: traces, SFT, GRPO, DPO, and reports/rl_report.pdf; hours on two cores
+#   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
+# SEARCH_POLICY=runs/lab/03_sft/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
 # PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
 # gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
 
@@ -14,9 +16,11 @@ PINS := pyproject.toml constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 ARGS ?=
 CHAIN_SEEDS ?= 0 1 2
+SEARCH_SEEDS ?= 1
+SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint clean chains ablation
+.PHONY: demo test lab lint clean chains search ablation
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -40,6 +44,15 @@ chains: $(VENV)/.base
 	done
 	$(BIN)/game24lab run 07_dpo -f params/lab/07_dpo.yaml
 	$(BIN)/game24lab report --kind rl runs/lab/06_grpo_* runs/lab/07_dpo -o reports/rl_report.pdf
+
+search: $(VENV)/.base
+	$(BIN)/game24lab run 04_critic -f params/lab/04_critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
+	for part in strategies width exploration; do \
+	  $(BIN)/game24lab run 09_strategies -f params/search/$$part.yaml -p policy "$(SEARCH_POLICY)" \
+	    -p critic runs/search/04_critic/checkpoint -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
+	done
+	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies width exploration 04_critic) \
+	  -o reports/search_report.pdf
 
 ablation: $(VENV)/.base
 	$(BIN)/game24lab run 02_traces -f params/ablation/02_traces.yaml

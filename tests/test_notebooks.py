@@ -16,7 +16,7 @@ from game24lab.runs import read_run
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SETS = sorted((ROOT / "params").glob("*/*.yaml"))
-RECIPES = {"strategies": "09_strategies"}  # sets whose files are recipes of one notebook
+RECIPES = {"strategies": "09_strategies", "search": "09_strategies"}  # sets whose files are recipes of one notebook
 NEEDED_SETS = ("smoke", "lab")  # the demo is the short way from random weights to a searched tree
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_set = pytest.mark.parametrize("path", SETS, ids=lambda path: f"{path.parent.name}-{path.stem}")
