@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -95,13 +96,15 @@ def solve(options: argparse.Namespace) -> int:
     if options.tree is not None:
         _check_tree_file(options.tree, len(puzzles))
     begin = time.perf_counter()
-    outcomes = _search(options, task, puzzles)
-    for puzzle, outcome in zip(puzzles, outcomes, strict=True):
-        print(_write_json(options, puzzle, outcome) if options.json else _write_line(task, puzzle, outcome))
+    outcomes, arms = _search(options, task, puzzles)
+    for puzzle, outcome, arm in zip(puzzles, outcomes, arms, strict=True):
+        print(_write_json(options, puzzle, outcome, arm) if options.json else _write_line(task, puzzle, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
     _say(f"{options.strategy}, {options.mode}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled tokens a "
          f"puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
+    if options.strategy == "auto":
+        _say("arms: " + ", ".join(f"{arm} ({count})" for arm, count in Counter(arms).most_common()))
     if options.tree is not None:
         from game24lab.treeview.page import write_html
 
@@ -220,26 +223,19 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 # ------------------------------------------------------------------------------------------------------- searching
-def _search(options: argparse.Namespace, task: Game24, puzzles: Sequence[tuple[int, ...]]) -> list[Outcome]:
+def _search(
+    options: argparse.Namespace, task: Game24, puzzles: Sequence[tuple[int, ...]]
+) -> tuple[list[Outcome], list[str]]:
     if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded: no bars are wanted
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    from game24lab.critic import load_critic
-    from game24lab.evaluation import Arm, find_strategy
-    from game24lab.generation import load_policy
-    from game24lab.models import find_pretrained
-    from game24lab.search import engine
+    from game24lab import solving
 
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
-    arm = Arm(options.strategy, given, options.mode)  # complains before any model is loaded
-    backend = "server" if options.url and options.backend == "auto" else options.backend
-    policy = load_policy(options.checkpoint or find_pretrained("policy"), backend=backend, work="lines",
-                         seed=options.seed, url=options.url)  # fmt: skip
-    critic = load_critic(options.critic or find_pretrained("critic")) if options.strategy != "greedy" else None
-    return engine.run(task, puzzles, find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters,
-                      mode=arm.mode, seed=options.seed, progress=len(puzzles) > 1,
-                      trees=options.tree is not None)  # fmt: skip
+    names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
+    return solving.solve(task, puzzles, options.strategy, given, options.mode, trees=options.tree is not None,
+                         **{name: getattr(options, name) for name in names})  # fmt: skip
 
 
 def _check_tree_file(path: Path, puzzles: int) -> None:
@@ -251,11 +247,11 @@ def _check_tree_file(path: Path, puzzles: int) -> None:
         raise FileNotFoundError(2, "no folder that can be written to", str(path.parent))
 
 
-def _write_json(options: argparse.Namespace, puzzle: tuple[int, ...], outcome: Outcome) -> str:
+def _write_json(options: argparse.Namespace, puzzle: tuple[int, ...], outcome: Outcome, arm: str) -> str:
     return json.dumps({
         "puzzle": " ".join(map(str, puzzle)), "target": options.target, "solved": outcome.solved,
-        "answer": outcome.answer, "outcome": outcome.outcome, "strategy": options.strategy, "mode": outcome.mode,
-        "seed": options.seed, "candidates": outcome.candidates, "stopped": outcome.stopped,
+        "answer": outcome.answer, "outcome": outcome.outcome, "strategy": options.strategy, "arm": arm,
+        "mode": outcome.mode, "seed": options.seed, "candidates": outcome.candidates, "stopped": outcome.stopped,
         **{name: getattr(outcome.cost, name) for name in _COSTS},
     })  # fmt: skip
 
@@ -354,8 +350,11 @@ def _make_parser() -> argparse.ArgumentParser:
     command = add(solve, "solve puzzles with a model, one or a file of them")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
     command.add_argument("--file", metavar="FILE", help="a puzzle a line, JSON lines or CSV; - for standard input")
-    command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search, dvts, "
-                         "mcts_alpha, gumbel_mcts, particle_filter ...; a wrong name lists them all")  # fmt: skip
+    command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search, dvts ...; "
+                         "auto: a router chooses for each puzzle; a wrong name lists them all")  # fmt: skip
+    command.add_argument("--budget", type=float, metavar="TOKENS", help="sampled tokens a puzzle: the most a search "
+                         "may take; of auto, what may be expected on average")  # fmt: skip
+    command.add_argument("--router", metavar="DIR", help="of auto (default: the one that ships)")
     command.add_argument("--mode", default="verified", help="verified (default): stop at the first answer that the "
                          "exact verifier accepts; unverified: commit to one answer without it")  # fmt: skip
     command.add_argument("--simulations", type=int, metavar="N", help="of mcts")

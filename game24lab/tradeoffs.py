@@ -97,7 +97,7 @@ def draw_gains(table: pd.DataFrame, axis: str = "tokens") -> go.Figure:
     """The gain over the hull of fixed arms against cost, its interval as a band, and beside it the share of the gap to
     the oracle. Columns: `cost`; `gain`, `share`, each with `_low` and `_high`; missing ones are left out."""
     need(table, "cost", "gain", "gain_low", "gain_high", "share")
-    figure = make_figure(AXES[axis], "gain over the hull", second=(AXES[axis], "share of the gap to the oracle"))
+    figure = make_figure(AXES[axis], "gain over the hull", second=(AXES[axis], "share of the gap"))
     for name, place in (("gain", {}), ("share", {"xaxis": "x2", "yaxis": "y2"})):
         rows = table.dropna(subset=[name, f"{name}_low", f"{name}_high"]).drop_duplicates("cost").sort_values("cost")
         x, colour = rows["cost"].tolist(), LINES["router"][0]

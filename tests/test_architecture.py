@@ -138,6 +138,7 @@ FLOORS = {
     "routing.training": 5.4,
     "routing.survey": 5.3,
     "routing.judgement": 5.5,
+    "routing.planning": 5.4,
     "treeview.timeline": 5.05,
     "treeview.layout": 5.1,
     "treeview.page": 5.2,
@@ -165,6 +166,7 @@ FLOORS = {
     "bench": 6.4,
     "launch": 6.4,
     "doctor": 6.4,
+    "solving": 6.4,
     "cli": 6.5,
     "__main__": 6.6,
 }

@@ -233,11 +233,12 @@ def test_where_there_is_no_gap_there_is_no_share():
     assert table["gain"].item() == pytest.approx(0, abs=1e-12)
 
 
-def test_the_operating_point_is_that_of_the_largest_share():
+def test_the_operating_point_is_that_of_the_largest_gain():
     way, fixed, oracle = sweep(GRID, PRICES), rivals.take_fixed(GRID), rivals.take_oracle(GRID)
     table = gains.compare_at_steps(way, fixed, oracle, repeats=2)
-    gaps = table["oracle"] - table["hull"]
-    assert gains.pick_step(way, fixed, oracle) == table["share"].where(gaps >= gaps.max() / 5).idxmax()
+    assert gains.pick_step(way, fixed) == table["gain"].idxmax()
+    at_costs = gains.compare_at_costs(way, fixed, oracle, repeats=2)
+    assert gains.average_gain(way, fixed) == pytest.approx(at_costs["gain"].sum() / 4)
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():

@@ -185,8 +185,8 @@ def _tell_rivals(router: Numbers) -> Table:
     note = ("Gain: over the hull. Difficulty alone: the best arm for each of eight bins of predicted difficulty. "
             "Cascade: arms one after the other until the exact verifier accepts, which only it hears; chains chosen on "
             "other puzzles. Router's mix at random: its arms in its proportions, dealt without looking. Any arm at "
-            "random: one point, at the mean cost of all arms. The oracle knows all chances and pays for no "
-            "look.")  # fmt: skip
+            "random: one point, at the mean cost of all arms. The oracle knows all chances, pays for no look, and "
+            "takes one arm a puzzle, which a cascade need not.")  # fmt: skip
     caption, header = f"Every way at {write_count(point['cost'])} tokens a puzzle.", ("way", "accuracy", "gain", "from")
     return Table(caption, router["source"], header, rows, ("left", *["right"] * 3), (1, 0, 0, 0), note)
 

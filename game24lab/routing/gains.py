@@ -79,14 +79,12 @@ def match_best(
     }  # fmt: skip
 
 
-def pick_step(way: Way, fixed: Way, oracle: Way, axis: str = "tokens") -> int:
-    """The step at which a way gains the largest share of the gap from hull to oracle: for choosing an operating point
-    on problems that it is not judged on. Steps of hardly any gap, below a fifth of the largest one, do not count."""
-    samples = _Samples(way, fixed, oracle, axis, 0, 0)
-    found = [samples.compare(samples.cost[:, place], samples.chance[:, place]) for place in range(len(way.steps))]
-    gaps = np.array([one["oracle"] - one["hull"] for one in found])
-    shares = np.array([one["share"] for one in found])
-    return int(np.nanargmax(np.where((gaps >= gaps.max() / 5) & ~np.isnan(shares), shares, -np.inf)))
+def pick_step(way: Way, fixed: Way, axis: str = "tokens") -> int:
+    """The step at which a way gains most over the hull: for choosing an operating point on problems that it is not
+    judged on."""
+    samples = _Samples(way, fixed, None, axis, 0, 0)
+    hulls = [read_hull(samples.fixed_cost, samples.fixed_chance, cost) for cost in samples.cost.T]
+    return int(np.argmax(samples.chance[0] - np.concatenate(hulls)))
 
 
 def average_gain(way: Way, fixed: Way, axis: str = "tokens") -> float:

@@ -78,7 +78,7 @@ def judge(
     fixed, router = rivals.take_fixed(grid), sweep(grid, prices, axis)
     ways = [router, fixed, rivals.take_oracle(grid, axis), rivals.mix_like(grid, prices, axis), rivals.mix_evenly(grid),
             rivals.route_by_difficulty(known, grid, prices, axis), rivals.run_cascades(known, grid, axis)]  # fmt: skip
-    place = gains.pick_step(sweep(known, prices, axis), rivals.take_fixed(known), rivals.take_oracle(known, axis), axis)
+    place = gains.pick_step(sweep(known, prices, axis), rivals.take_fixed(known), axis)
     points = pd.concat([measure(way) for way in ways], ignore_index=True)
     points[["low", "high"]] = np.nan
     for arm, chance in zip(fixed.steps, fixed.chance, strict=True):

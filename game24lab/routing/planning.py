@@ -1,0 +1,141 @@
+"""Planning with a router: each problem gets the arm that suits it and the budget, and is searched with that.
+
+It looks at problems just as the router's training did. It does not know how a router learns, nor what arms do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from game24lab.cost import Cost
+from game24lab.evaluation import Arm, find_strategy, read_arms, write_problem
+from game24lab.routing.features import TRY_COSTS
+from game24lab.routing.frontier import Grid, find_price, route
+from game24lab.routing.router import CHANCE, COSTS, Router, load_router
+from game24lab.routing.survey import Look, survey
+from game24lab.search.engine import MODES, run
+from game24lab.search.requests import Outcome, require_one_of
+from game24lab.tasks.task import Task
+
+SHIPPED = Path(__file__).parent.parent / "pretrained" / "router"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which arm a problem gets, and what the router expects of it."""
+
+    problem: str
+    arm: str
+    chance: float
+    tokens: float  # the look included
+    look: Cost  # what looking at it has cost
+
+
+def find_router(folder: str | Path | None = None) -> Router:
+    """The router of a folder, or the shipped one; ValueError where there is none, that says how to make one."""
+    if folder is None and not SHIPPED.is_dir():
+        raise ValueError(f"strategy 'auto': no router ships ({SHIPPED} is missing); make one by `game24lab run "
+                         "10_router` and name its folder, such as --router runs/10_router/router")  # fmt: skip
+    return load_router(folder or SHIPPED)
+
+
+def plan(
+    router: Router,
+    task: Task,
+    problems: Sequence[Any],
+    policy: Any,
+    critic: Any,
+    *,
+    mode: str = "verified",
+    budget: float | None = None,
+    progress: bool = False,
+) -> list[Plan]:
+    """An arm for each problem, of those of a mode that can be run here.
+
+    With a `budget` the dearest thinking whose expected tokens, the look included, are at most so many a problem on
+    average over all of them; without one, the price at which the router was found to gain most.
+
+    ValueError for a router without such arms, one that needs texts embedded, and a budget that nothing fits.
+    """
+    require_one_of("mode", mode, MODES)
+    look = Look(**router.facts.get("look", {}))
+    if look.encoder:
+        raise ValueError(f"router: it looks at embeddings by {look.encoder}, which are not kept in it; one without an "
+                         "encoder is accepted")  # fmt: skip
+    arms = _keep(router, mode)
+    names = [write_problem(problem) for problem in problems]
+    features = survey(_spare(look, router), task, list(dict.fromkeys(names)), policy, critic, progress=progress)
+    said = router.predict(features).merge(router.charge(features), left_on="problem", right_index=True)
+    grid = _make_grid(said, list(features.index), list(arms))
+    price = float(router.facts.get("price", 0.0)) if budget is None else find_price(grid, budget)
+    chosen = dict(zip(grid.problems, route(grid, price), strict=True))
+    row = {name: place for place, name in enumerate(grid.problems)}
+    plans = []
+    for name in names:
+        place, arm = row[name], chosen[name]
+        tokens, calls, seconds = (features.loc[name, column] for column in TRY_COSTS)
+        cost = Cost(sampled_tokens=int(tokens), policy_calls=int(calls), seconds=float(seconds))
+        expected = grid.predicted_tokens[place, arm] + grid.fee_tokens[place]
+        plans.append(Plan(name, grid.arms[arm], float(grid.predicted_chance[place, arm]), float(expected), cost))
+    return plans
+
+
+def solve(
+    router: Router,
+    task: Task,
+    problems: Sequence[Any],
+    plans: Sequence[Plan],
+    policy: Any,
+    critic: Any,
+    *,
+    seed: int = 0,
+    progress: bool = False,
+    trees: bool = False,
+) -> list[Outcome]:
+    """Search each problem with its arm, problems of one arm together; outcomes in their order, the look charged."""
+    arms, outcomes = read_arms(router.arms), {}
+    for name in dict.fromkeys(one.arm for one in plans):
+        mine, arm = [place for place, one in enumerate(plans) if one.arm == name], arms[name]
+        found = run(task, [problems[place] for place in mine], find_strategy(arm.algorithm), policy, critic,
+                    parameters=arm.parameters, mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget,
+                    progress=progress, trees=trees)  # fmt: skip
+        outcomes |= dict(zip(mine, found, strict=True))
+    return [replace(outcomes[place], cost=outcomes[place].cost + one.look) for place, one in enumerate(plans)]
+
+
+def _keep(router: Router, mode: str) -> dict[str, Arm]:
+    known = {name: arm for name, arm in router.arms.items() if name in router.encoding.arms}
+    kept = {name: arm for name, arm in (read_arms(known) if known else {}).items() if arm.mode == mode}
+    if not kept:
+        raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; another "
+                         "mode, or a router with such arms, is accepted")  # fmt: skip
+    return kept
+
+
+def _spare(look: Look, router: Router) -> Look:
+    """The look without what this router does not use of it."""
+    if look.tries == "answers" and not router.tries:
+        uses = any(name.startswith("try_") for name in router.encoding.features)
+        return replace(look, tries="value" if uses else "none")
+    return look
+
+
+def _make_grid(said: pd.DataFrame, problems: list[str], arms: list[str]) -> Grid:
+    """What is predicted for some arms; nothing is known of what will hold."""
+    table = said[said["arm"].isin(arms)]
+
+    def spread(column: str) -> np.ndarray:
+        if column not in table:
+            return np.full((len(problems), len(arms)), np.nan)
+        return table.pivot(index="problem", columns="arm", values=column).loc[problems, arms].to_numpy(float)
+
+    values = [spread(column) for column in (CHANCE, *COSTS)]
+    fees = said.drop_duplicates("problem").set_index("problem").loc[problems]
+    return Grid(tuple(problems), tuple(arms), *values, *values, fees["fee_tokens"].to_numpy(float),
+                fees["fee_seconds"].to_numpy(float))  # fmt: skip

@@ -1,0 +1,69 @@
+"""Solving puzzles from the command line: models by name, one strategy for all puzzles or a router that chooses.
+
+Models are imported once all that was asked for has been checked. It does not know how arguments are written or outcomes
+shown, nor how a strategy searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from game24lab.evaluation import Arm, find_strategy
+from game24lab.search import engine
+from game24lab.search.requests import Outcome, require
+from game24lab.tasks.task import Task
+
+AUTO = "auto"  # the strategy that is chosen for each puzzle
+
+
+def solve(
+    task: Task,
+    puzzles: Sequence[tuple[int, ...]],
+    strategy: str,
+    parameters: Mapping[str, Any],
+    mode: str = "verified",
+    *,
+    budget: float | None = None,
+    checkpoint: str | None = None,
+    critic: str | None = None,
+    router: str | None = None,
+    backend: str = "auto",
+    url: str | None = None,
+    seed: int = 0,
+    trees: bool = False,
+) -> tuple[list[Outcome], list[str]]:
+    """Outcomes in the order of the puzzles, and the arm that each got.
+
+    `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
+    expect to spend on average, its look included. ValueError, before any model is loaded where that can be known, for
+    unknown strategies and parameters, parameters of "auto", and a missing router.
+    """
+    if budget is not None:
+        require("budget", budget, float, 0)
+    if router is not None and strategy != AUTO:
+        raise ValueError(f"router {router}: the strategy 'auto' takes one, not {strategy!r}")
+    if strategy == AUTO:
+        if parameters:
+            raise ValueError(f"strategy 'auto': the router chooses arms, {', '.join(parameters)} are not accepted")
+        from game24lab.routing import planning
+
+        known = planning.find_router(router)
+    else:
+        limit = {} if budget is None else {"sampled_tokens": budget}
+        arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded
+    from game24lab.critic import load_critic
+    from game24lab.generation import load_policy
+    from game24lab.models import find_pretrained
+
+    policy = load_policy(checkpoint or find_pretrained("policy"), backend="server" if url and backend == "auto" else
+                         backend, work="lines", seed=seed, url=url)  # fmt: skip
+    judge = load_critic(critic or find_pretrained("critic")) if strategy != "greedy" else None
+    bar = len(puzzles) > 1
+    if strategy == AUTO:
+        plans = planning.plan(known, task, puzzles, policy, judge, mode=mode, budget=budget, progress=bar)
+        found = planning.solve(known, task, puzzles, plans, policy, judge, seed=seed, progress=bar, trees=trees)
+        return found, [one.arm for one in plans]
+    found = engine.run(task, puzzles, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
+                       mode=arm.mode, budget=arm.budget, seed=seed, progress=bar, trees=trees)  # fmt: skip
+    return found, [strategy] * len(puzzles)

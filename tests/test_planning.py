@@ -1,0 +1,189 @@
+"""A router at work: arms by puzzle and budget, looks charged, nothing looked at in vain; judgement and survey."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_models import FakeCritic, FakePolicy
+from routed_worlds import make_world
+
+from game24lab import solving
+from game24lab.routing import planning
+from game24lab.routing.features import TRY_COSTS
+from game24lab.routing.fitting import RouterConfig
+from game24lab.routing.frontier import join_rows
+from game24lab.routing.judgement import compare_lessons, compare_ways, judge, keep_mode, list_lessons, pick_lesson
+from game24lab.routing.survey import Look, group_columns, survey
+from game24lab.routing.training import train
+from game24lab.tasks.game24 import Game24
+
+PUZZLES = [(4, 5, 6, 10), (1, 1, 1, 8), (2, 3, 4, 6), (4, 5, 6, 10)]
+TASK, POLICY, CRITIC = Game24(), FakePolicy(skill=4.0), FakeCritic()
+
+
+def teach(columns, **look):
+    """A router of four arms that sees `columns` of a world in which `sum` is what makes puzzles hard."""
+    table, features = make_world(120)
+    level = features["try_level"]
+    features = features.assign(sum=10.0 + 5 * level, try_value=level, try_logprob=level)
+    facts = {"look": vars(Look(**look)), "price": 1e-3}
+    config = RouterConfig(model="logistic")
+    return train(config, table, features, columns=columns, facts=facts, progress=False)
+
+
+@pytest.fixture(scope="module")
+def router():
+    return teach(["sum"])
+
+
+def test_each_puzzle_gets_an_arm_and_is_searched_with_it(router):
+    plans = planning.plan(router, TASK, PUZZLES, POLICY, CRITIC)
+    assert [one.problem for one in plans] == ["4 5 6 10", "1 1 1 8", "2 3 4 6", "4 5 6 10"]
+    assert plans[0] == plans[3]
+    assert len({one.arm for one in plans}) > 1
+    outcomes = planning.solve(router, TASK, PUZZLES, plans, POLICY, CRITIC)
+    for one, outcome in zip(plans, outcomes, strict=True):
+        assert outcome.candidates <= int(one.arm.partition("@")[2])
+        assert outcome.mode == "verified"
+    assert outcomes[0] == outcomes[3]
+
+
+def test_a_larger_budget_buys_more(router):
+    spent = [np.mean([one.tokens for one in planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, budget=budget)])
+             for budget in (40, 200, 1000, 5000)]  # fmt: skip
+    assert all(tokens <= budget for tokens, budget in zip(spent, (40, 200, 1000, 5000), strict=True))
+    assert spent == sorted(spent)
+    assert spent[-1] > spent[0]
+    with pytest.raises(ValueError, match="budget 3: the cheapest arms"):
+        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, budget=3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "looked", "charged"),
+    [(["sum"], False, False), (["sum", "try_value"], False, False), (["sum", "try_logprob"], True, True)],
+)
+def test_a_router_looks_at_what_it_uses_and_pays_for_it(columns, looked, charged):
+    router, policy = teach(columns), FakePolicy(skill=4.0)
+    plans = planning.plan(router, TASK, PUZZLES[:3], policy, CRITIC)
+    assert bool(policy.calls) == looked
+    assert all((one.look.sampled_tokens > 0) == charged for one in plans)
+    bare = planning.solve(router, TASK, PUZZLES[:3], plans, policy, CRITIC)
+    for one, outcome in zip(plans, bare, strict=True):
+        assert outcome.cost.sampled_tokens > one.look.sampled_tokens
+        assert one.tokens > one.look.sampled_tokens
+
+
+def test_routers_that_cannot_serve_say_why(router, tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "SHIPPED", tmp_path / "router")
+    with pytest.raises(ValueError, match=r"no router ships .* make one by `game24lab run 10_router`"):
+        planning.find_router()
+    router.save(tmp_path / "router")
+    assert planning.find_router().arms == json.loads(json.dumps(router.arms))
+    with pytest.raises(ValueError, match="none of its 4 arms is unverified"):
+        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, mode="unverified")
+    with pytest.raises(ValueError, match="embeddings by bert"):
+        planning.plan(teach(["sum"], encoder="bert"), TASK, PUZZLES, POLICY, CRITIC)
+
+
+def test_solving_checks_before_it_loads():
+    for settings, named in (
+        ({"strategy": "auto", "parameters": {"n": 3}}, "the router chooses arms, n are not accepted"),
+        ({"strategy": "mcts", "parameters": {}, "router": "r"}, "the strategy 'auto' takes one, not 'mcts'"),
+        ({"strategy": "mcts", "parameters": {}, "budget": -1}, "budget -1"),
+        ({"strategy": "auto", "parameters": {}, "router": "nowhere"}, r"router nowhere: router\.json is missing"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            solving.solve(TASK, PUZZLES, **settings)
+
+
+# ------------------------------------------------------------------------------------------------------------ survey
+def test_looks_gather_what_they_say():
+    problems = ["4 5 6 10", "1 1 1 8"]
+    numbers = survey(Look(tries="none"), TASK, problems, progress=False)
+    assert (numbers[list(TRY_COSTS)] == 0).all().all()
+    assert numbers.loc["4 5 6 10", "sum"] == 25
+    value = survey(Look(tries="value"), TASK, problems, critic=CRITIC, progress=False)
+    texts = [TASK.text(TASK.start(puzzle)) for puzzle in ((4, 5, 6, 10), (1, 1, 1, 8))]
+    assert value["try_value"].tolist() == pytest.approx(CRITIC.score(texts))
+    assert (value["try_tokens"] == 0).all()
+    full = survey(Look(), TASK, problems, POLICY, CRITIC, oracle=True, progress=False)
+    assert (full["try_tokens"] > 0).all()
+    assert full["try_value"].tolist() == pytest.approx(value["try_value"].tolist())
+    groups = group_columns(full)
+    assert list(groups) == ["all", "numbers", "try", "free", "none", "oracle"]
+    assert set(groups["free"]) == {*groups["numbers"], "try_value"}
+    assert not any(name.startswith("oracle_") for name in groups["all"])
+    assert set(groups["oracle"]) - set(groups["all"]) == {"oracle_solutions", "oracle_alive"}
+    assert list(group_columns(numbers)) == ["all", "none"]
+    for wrong, named in (({"structure": "some"}, "structure"), ({"tries": "two"}, "tries"),
+                         ({"structure": "none", "tries": "none"}, "nothing to look at")):  # fmt: skip
+        with pytest.raises(ValueError, match=named):
+            Look(**wrong)
+    with pytest.raises(ValueError, match="the parts are needed"):
+        survey(Look("none", "none", encoder="bert"), TASK, problems, progress=False)
+
+
+# --------------------------------------------------------------------------------------------------------- judgement
+@pytest.fixture(scope="module")
+def lessons():
+    table, features = make_world(200, noise=0.3)
+    config = RouterConfig(model="logistic")
+    groups = {"all": ["sum", "try_level"], "none": [], "oracle": ["sum", "oracle_level"]}
+    return table, features, list_lessons(config, groups, ["logistic"])
+
+
+def test_lessons_are_compared_and_the_fair_one_that_gains_most_is_picked(lessons):
+    table, features, all_lessons = lessons
+    measured = compare_lessons(table, features, all_lessons, repeats=20, progress=False).set_index("lesson")
+    assert list(measured.index) == ["logistic, all", "logistic, none", "logistic, oracle"]
+    assert measured["loss"].idxmin() == "logistic, oracle"
+    assert measured["excess"].min() > 0
+    assert measured["known_gain"].idxmax() == "logistic, oracle"  # which pays for no look, too
+    assert pick_lesson(measured.reset_index(), all_lessons) == "logistic, all"
+    assert pick_lesson(measured.reset_index(), all_lessons, group="none") == "logistic, none"
+    with pytest.raises(ValueError, match="lesson mlp, any"):
+        pick_lesson(measured.reset_index(), all_lessons, "mlp")
+    published = list_lessons(RouterConfig(), {"all": []}, [], published=True)
+    assert published["published, all"][0].hidden == (200, 200)
+
+
+def test_a_judgement_is_of_test_puzzles_and_its_choices_are_not(lessons):
+    table, features, all_lessons = lessons
+    config, columns = all_lessons["logistic, all"]
+    router = train(config, table, features, columns=columns, progress=False)
+    rows = join_rows(table, router.predict(features), router.charge(features))
+    judged = judge(rows, repeats=20)
+    assert set(judged.grid.problems) == set(table.loc[table["part"] == "test", "problem"])
+    assert judged.point["step"] == judged.price
+    assert judged.point["gain"] > 0
+    assert judged.hull[-1] == "best_of_n@64"
+    other = rows.assign(probability=rows["probability"].where(rows["part"] != "test", 1 - rows["probability"]))
+    assert judge(other, repeats=2).price == judged.price
+    ways = compare_ways(judged, judged.point["cost"]).set_index("way")["accuracy"]
+    assert ways["router"] == pytest.approx(judged.point["accuracy"])
+    assert ways["hull of fixed arms"] == pytest.approx(judged.point["hull"])
+    assert ways["oracle"] == pytest.approx(judged.point["oracle"])
+    assert set(ways.index) == {"router", "hull of fixed arms", "oracle", "router's mix at random", "any arm at random",
+                               "difficulty alone", "cascade, verified"}  # fmt: skip
+    assert judge(rows, "seconds", repeats=2).axis == "seconds"
+    for spoilt, named in (
+        (rows.drop(columns="part"), "'part' is missing"),
+        (rows[rows["part"] != "test"], "no puzzles of the part test"),
+        (rows[~rows["part"].isin(["calibration", "stopping"])], "calibration or stopping"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            judge(spoilt)
+    with pytest.raises(ValueError, match="axis 'seconds'"):
+        judge(rows.drop(columns="seconds"), "seconds")
+
+
+def test_modes_are_kept_apart():
+    table, _ = make_world(4)
+    both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " unverified")])
+    assert keep_mode(both, "unverified")["arm"].str.endswith("unverified").all()
+    assert len(keep_mode(both, "both")) == len(both)
+    with pytest.raises(ValueError, match="none of the 4 arms is unverified"):
+        keep_mode(table, "unverified")
+    with pytest.raises(ValueError, match="mode 'half'"):
+        keep_mode(table, "half")

@@ -1,0 +1,78 @@
+"""The report on routing: a PDF with its numbers beside it, which are those of the records; clear complaints."""
+
+import json
+
+import pytest
+from routed_runs import make_router_run
+
+from game24lab import cli
+from game24lab.report import routed, router
+from game24lab.report.report import to_json
+from game24lab.routing.judgement import judge
+from game24lab.runs import start_run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two routers: of verified arms and of unverified ones."""
+    folder = tmp_path_factory.mktemp("routers")
+    make_router_run(folder / "a")
+    make_router_run(folder / "b", seed=1, verified=False, repeats=20)
+    return folder
+
+
+def test_the_report_is_a_pdf_with_its_numbers_beside_it(runs, tmp_path, capsys):
+    assert cli.main(["report", "--kind", "router", str(runs), "-o", str(tmp_path / "router.pdf")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "router.pdf")
+    assert (tmp_path / "router.pdf").read_bytes()[:5] == b"%PDF-"
+    numbers = json.loads((tmp_path / "router.json").read_text(), parse_constant=pytest.fail)
+    assert [one["label"] for one in numbers["routers"]] == ["verified", "unverified"]
+    assert len(numbers["published"]) == 13
+
+
+def test_its_numbers_are_those_of_the_records(runs):
+    found = routed.read_routed([runs / "a"])
+    (numbers,) = routed.gather(found)
+    judged = judge(found[0].rows, repeats=60)
+    assert numbers["point"]["gain"] == judged.point["gain"]
+    assert numbers["point"]["share_low"] == judged.point["share_low"]
+    assert numbers["best"]["arm"] == "best_of_n@64"
+    test = found[0].test
+    assert numbers["puzzles"]["test"] == test["problem"].nunique()
+    arm = test[test["arm"] == "best_of_n@16"]
+    told = next(entry for entry in numbers["fixed"] if entry["step"] == "best_of_n@16")
+    assert told["accuracy"] == pytest.approx(arm["probability"].mean())
+    assert told["low"] <= told["accuracy"] <= told["high"]
+    assert numbers["fee"] == 30
+    assert sum(entry["share"] for entry in numbers["mix"]) == pytest.approx(1)
+    assert {entry["lesson"] for entry in numbers["lessons"]} == {"logistic, all", "logistic, none", "logistic, oracle"}
+
+
+def test_it_says_what_did_not_work(runs):
+    found = routed.read_routed([runs])
+    numbers = router.gather_numbers(found)
+    poor = numbers["routers"][0]
+    poor["point"] |= {"gain": 0.001, "gain_low": -0.02, "gain_high": 0.02, "share": 0.05}
+    poor["best"] |= {"ratio": None, "cost": None}
+    text = to_json(router.tell(found, numbers))
+    for said in ("not beyond chance", "less than 40% of the gap", "never reached", "differences of a few points"):
+        assert said in text
+
+
+def test_what_is_no_router_is_refused(runs, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        routed.read_routed([tmp_path])
+    other = start_run(tmp_path / "x", "05_search", {"output": "x"})
+    other.finish()
+    with pytest.raises(ValueError, match="runs of 10_router are needed"):
+        routed.read_routed([tmp_path])
+    empty = start_run(tmp_path / "y", "10_router", {"output": "y"})
+    with pytest.raises(ValueError, match="not come as far as routing"):
+        routed.read_routed([tmp_path / "y"])
+    rows = routed.read_routed([runs / "a"])[0].rows
+    empty.write_records(rows.drop(columns="trials"))
+    with pytest.raises(ValueError, match="lacks the column 'trials'"):
+        routed.read_routed([tmp_path / "y"])
+    empty.write_records(rows[rows["part"] != "test"])
+    with pytest.raises(ValueError, match=r"records\.parquet: rows: no puzzles of the part test"):
+        routed.read_routed([tmp_path / "y"])
