@@ -4,6 +4,7 @@
 #   make test     the tests         make lint    ruff         make lab    JupyterLab         make clean    remove .venv
 #   make chains   long chains of thought: traces, SFT, GRPO, DPO, and reports/rl_report.pdf; hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
+#   make router   a grid of arms, routers of unverified and of verified ones, and reports/router_report.pdf; hours
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # SEARCH_POLICY=runs/lab/03_sft/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
@@ -20,7 +21,7 @@ SEARCH_SEEDS ?= 1
 SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint clean chains search ablation
+.PHONY: demo test lab lint clean chains search router ablation
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -53,6 +54,12 @@ search: $(VENV)/.base
 	done
 	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies width exploration 04_critic) \
 	  -o reports/search_report.pdf
+
+router: $(VENV)/.base
+	$(BIN)/game24lab run 09_strategies -f params/lab/09_strategies.yaml
+	$(BIN)/game24lab run 10_router -f params/lab/10_router.yaml
+	$(BIN)/game24lab run 10_router -f params/lab/10_router.yaml -p mode verified --output runs/lab/10_router_verified
+	$(BIN)/game24lab report --kind router runs/lab/10_router runs/lab/10_router_verified -o reports/router_report.pdf
 
 ablation: $(VENV)/.base
 	$(BIN)/game24lab run 02_traces -f params/ablation/02_traces.yaml

@@ -13,7 +13,15 @@ from game24lab.routing import planning
 from game24lab.routing.features import TRY_COSTS
 from game24lab.routing.fitting import RouterConfig
 from game24lab.routing.frontier import join_rows
-from game24lab.routing.judgement import compare_lessons, compare_ways, judge, keep_mode, list_lessons, pick_lesson
+from game24lab.routing.judgement import (
+    compare_lessons,
+    compare_ways,
+    find_prices,
+    judge,
+    keep_mode,
+    list_lessons,
+    pick_lesson,
+)
 from game24lab.routing.survey import Look, group_columns, survey
 from game24lab.routing.training import train
 from game24lab.tasks.game24 import Game24
@@ -27,7 +35,7 @@ def teach(columns, **look):
     table, features = make_world(120)
     level = features["try_level"]
     features = features.assign(sum=10.0 + 5 * level, try_value=level, try_logprob=level)
-    facts = {"look": vars(Look(**look)), "price": 1e-3}
+    facts = {"look": vars(Look(**look)), "prices": {"verified": 1e-3}}
     config = RouterConfig(model="logistic")
     return train(config, table, features, columns=columns, facts=facts, progress=False)
 
@@ -166,6 +174,7 @@ def test_a_judgement_is_of_test_puzzles_and_its_choices_are_not(lessons):
     assert ways["oracle"] == pytest.approx(judged.point["oracle"])
     assert set(ways.index) == {"router", "hull of fixed arms", "oracle", "router's mix at random", "any arm at random",
                                "difficulty alone", "cascade, verified"}  # fmt: skip
+    assert find_prices(rows) == {"verified": judged.price}
     assert judge(rows, "seconds", repeats=2).axis == "seconds"
     for spoilt, named in (
         (rows.drop(columns="part"), "'part' is missing"),

@@ -124,6 +124,12 @@ def _find_corners(fixed: Way, axis: str) -> list[int]:
     return [place for place in find_hull(fixed.cost(axis).mean(axis=1), fixed.chance.mean(axis=1)) if place >= 0]
 
 
+def find_prices(rows: pd.DataFrame) -> dict[str, float]:
+    """The operating point of the "verified" and of the "unverified" arms, each alone, where there are any."""
+    kinds = {mode: rows[rows["verified"] == (mode == MODES[0])] for mode in MODES}
+    return {mode: judge(part, repeats=2).price for mode, part in kinds.items() if len(part)}
+
+
 def keep_mode(table: pd.DataFrame, mode: str) -> pd.DataFrame:
     """The arms of a tidy table that are "verified", "unverified", or "both"; ValueError where there is none."""
     if mode not in ("both", *MODES):

@@ -59,7 +59,7 @@ def plan(
     """An arm for each problem, of those of a mode that can be run here.
 
     With a `budget` the dearest thinking whose expected tokens, the look included, are at most so many a problem on
-    average over all of them; without one, the price at which the router was found to gain most.
+    average over all of them; without one, the price at which the router was found to gain most, or else 0.
 
     ValueError for a router without such arms, one that needs texts embedded, and a budget that nothing fits.
     """
@@ -73,7 +73,7 @@ def plan(
     features = survey(_spare(look, router), task, list(dict.fromkeys(names)), policy, critic, progress=progress)
     said = router.predict(features).merge(router.charge(features), left_on="problem", right_index=True)
     grid = _make_grid(said, list(features.index), list(arms))
-    price = float(router.facts.get("price", 0.0)) if budget is None else find_price(grid, budget)
+    price = float(router.facts.get("prices", {}).get(mode, 0.0)) if budget is None else find_price(grid, budget)
     chosen = dict(zip(grid.problems, route(grid, price), strict=True))
     row = {name: place for place, name in enumerate(grid.problems)}
     plans = []
