@@ -2,6 +2,7 @@
 
 import pytest
 import tiny_models
+import torch
 from letters import Table
 
 from game24lab.backends.live import TransformersPolicy
@@ -150,6 +151,20 @@ def test_every_sampled_token_is_charged_and_stands_in_the_tree(policy, parameter
     assert sum(outcome.cost.sampled_tokens for outcome in found) == sum(sampled)
     assert all(outcome.tree.sampled == outcome.cost.sampled_tokens for outcome in found)
     assert len(sampled) < sum(outcome.cost.depth for outcome in found), "problems share model calls"
+
+
+@pytest.mark.parametrize("parameters", [{"every": 3}, {"rule": "line", "chunk": 4}, {"every": 2, "chunk": 3}])
+def test_log_probabilities_of_the_answer_are_the_models_own(policy, parameters):
+    """Token by token by one forward of the whole; shares stand where the search chose."""
+    for outcome, problem in zip(write(policy, temperature=1.0, **parameters), PROBLEMS, strict=True):
+        meta, start = outcome.tree.meta, policy.encode(Game24().text(Game24().start(problem)))
+        with torch.inference_mode():
+            logits = policy.model(torch.tensor([[*start, *meta["ids"]]])).logits[0, len(start) - 1 : -1]
+        logprobs = torch.log_softmax(logits, -1).gather(1, torch.tensor(meta["ids"])[:, None])[:, 0]
+        assert meta["logprobs"] == pytest.approx(logprobs.tolist(), abs=1e-4)
+        chosen = [place for place, share in enumerate(meta["shares"]) if share is not None]
+        assert chosen == [decision["at"] for decision in meta["decisions"]]
+        assert all(0 < meta["shares"][place] <= 1 for place in chosen)
 
 
 def test_neighbours_change_nothing(policy):

@@ -85,8 +85,9 @@ def lookahead(
 
     Verified: the first end, of the answer or of a rollout, that the exact verifier accepts is the answer. Unverified:
     the answer is what was written to its end; a reward that knows the right answer has no place there. The tree's
-    `meta` holds `text`, `answer_tokens`, `pieces` (each token's text and who wrote it: "plain", "kept", "changed") and
-    `decisions`. ValueError for parameters that make no sense, such as a depth beyond the model's window.
+    `meta` holds `text`, `answer_tokens`, `decisions`, `pieces` (each token's text and who wrote it: "plain", "kept",
+    "changed"), and of each token `ids`, `logprobs` (the model's own) and `shares` (of the visits at its decision, None
+    where plain decoding wrote it). ValueError for parameters that make no sense, such as a depth beyond the model's window.
     """
     _check_world(task, leaf, verified)
     numbers = {"every": (every, 1), "simulations": (simulations, 0), "depth": (depth, 0), "top_k": (top_k, 1),
@@ -172,12 +173,16 @@ class _Writing(Graph):
     rollout: Complete | None = None
     ranks: dict[int, int] = field(default_factory=dict)  # nodes that were proposed -> their place among the proposals
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    logprobs: dict[int, Sequence[float]] = field(default_factory=dict)  # of each node's tokens, the model's own
+    shares: dict[int, float] = field(default_factory=dict)  # of the visits, that a node written had among its siblings
 
     def expand(self, place: Place, lines: list) -> list[Edge]:
         """Proposals, the first of them what plain decoding would say."""
         new = super().expand(place, [replace(line, text=write_ids(line.ids)) for line in lines])
         for rank, line in enumerate(lines):
-            self.ranks.setdefault(place.lines[write_ids(line.ids)][0], rank)
+            node = place.lines[write_ids(line.ids)][0]
+            self.ranks.setdefault(node, rank)
+            self.logprobs[node] = line.logprobs
         return new
 
     def write(self, place: Place, completion: Any) -> tuple[Edge, Place]:
@@ -185,6 +190,7 @@ class _Writing(Graph):
         line = write_ids(completion.ids)
         super().expand(place, [replace(completion, text=line)])
         node = place.lines[line][0]
+        self.logprobs[node] = completion.logprobs
         edge = next(edge for edge in place.edges if edge.node == node)
         return edge, edge.child
 
@@ -222,6 +228,7 @@ class _Writing(Graph):
         ended = self.task.is_terminal(state)
         node = self.tree.add(place.nodes[0], line, self.task.label(state), tokens=completion.tokens,
                              logprob=completion.logprob, status="open" if ended else "unfinished")  # fmt: skip
+        self.logprobs[node] = completion.logprobs
         candidate = Candidate(state, node, completion.logprob, "terminal" if ended else "unfinished")
         self.completed.append(candidate)
         if self.verified and self.accepted is None and self.task.verdict(state).solved:
@@ -235,6 +242,8 @@ class _Writing(Graph):
         by_visits = choose == "visits"
         edge = max(alive, key=lambda edge: (edge.followed, weigh(edge.child)) if by_visits
                    else (weigh(edge.child), edge.followed))  # fmt: skip
+        followed = sum(edge.followed for edge in proposed)
+        self.shares[edge.node] = edge.followed / followed if followed else 1 / len(proposed)
         usual = next((edge.node for edge in proposed if not self.ranks[edge.node]), edge.node)
         self.decisions.append({"at": len(place.state.ids), "node": place.nodes[0], "chosen": edge.node,
                                "usual": usual, "changed": edge.node != usual,
@@ -251,13 +260,17 @@ class _Writing(Graph):
 
     def tell(self, answer: Answer) -> None:
         """Note the answer, token by token, in the tree's `meta`."""
-        (state, node), marks = answer, []
+        (state, node), marks, logprobs, shares = answer, [], [], []
         for passed in self.tree.path(node)[1:]:
             mark = "plain" if passed not in self.ranks else "changed" if self.ranks[passed] else "kept"
-            marks += [mark] * len(self.tree.line[passed].split(" "))
+            said = self.logprobs[passed]
+            marks += [mark] * len(said)
+            logprobs += map(float, said)
+            shares += [self.shares.get(passed), *[None] * (len(said) - 1)]
         self.tree.meta |= {
             "text": self.task.read(state), "answer_tokens": len(state.ids), "decisions": self.decisions,
             "pieces": [list(piece) for piece in zip(self.task.spell(state.ids), marks, strict=True)],
+            "ids": list(state.ids), "logprobs": logprobs, "shares": shares,
         }  # fmt: skip
 
 

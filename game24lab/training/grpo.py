@@ -47,6 +47,7 @@ _OWNED = {
     "learning_rate", "seed", "data_seed", "output_dir", "shuffle_dataset", "save_steps", "entropy_coef",
     "use_adaptive_entropy", "top_entropy_quantile",
 }  # fmt: skip
+_BY_TOKEN = ("dapo", "grpo", "bnpo", "dr_grpo", "cispo", "sapo")  # losses in which every token has an advantage
 _RESERVED = {"prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state"}
 
 
@@ -96,9 +97,23 @@ class GRPOConfig:
                              "generation and scoring do not do it")  # fmt: skip
         for name in sorted(set(self.trainer_args) - {known.name for known in fields(TRLConfig)}):
             raise ValueError(f"trainer_args {name!r}: no field of TRL's GRPOConfig")
+        self._check_search()
         if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
             raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
                              "iteration no longer knows the nucleus that was sampled from")  # fmt: skip
+
+
+    def _check_search(self) -> None:
+        """ValueError for trainer_args with which searched members could not enter the loss as they are said to."""
+        enter = self.rollouts.search.enter if self.rollouts.search.share else "as_is"
+        accepted = {"loss_type": _BY_TOKEN} if enter != "as_is" else {}
+        if enter == "supervised":
+            accepted |= {"scale_rewards": ("group",), "multi_objective_aggregation": ("sum_then_normalize",)}
+        for name, options in accepted.items():
+            value = self.trainer_args.get(name, options[0])
+            if value not in options:
+                raise ValueError(f"trainer_args {name!r} {value!r} with searched members that enter {enter}: "
+                                 f"{' or '.join(options)} is accepted")  # fmt: skip
 
 
 def _list_divisors(number: int) -> str:

@@ -12,8 +12,8 @@ import math
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from game24lab.backends.decoding import truncate
 from game24lab.export import export_ctranslate2
 from game24lab.generation import CTranslate2Policy, Sampling, TransformersPolicy
+from game24lab.training.searching import Found, Searching, search
 
 BACKENDS = ("transformers", "ctranslate2")
 
@@ -37,6 +38,7 @@ class Rollouts:
     temperature: float = 1.0
     top_p: float = 1.0  # nucleus: the smallest set of tokens that holds this much probability
     backend: str = "transformers"  # the live weights, or "ctranslate2": exported in memory after every step
+    search: Searching = field(default_factory=Searching)  # members of each group that come from a search
 
     def __post_init__(self) -> None:
         for name, least in (("problems", 1), ("group", 2), ("max_tokens", 1)):
@@ -50,6 +52,12 @@ class Rollouts:
                              "problem are all the same")  # fmt: skip
         if self.backend not in BACKENDS:
             raise ValueError(f"backend {self.backend!r}: one of {', '.join(BACKENDS)} is accepted")
+        if self.search.count(self.group) and self.backend != "transformers":
+            raise ValueError(f"backend {self.backend!r} with a search: it does not show the distributions that are "
+                             "searched; 'transformers' is accepted")  # fmt: skip
+        if self.search.share and self.search.enter == "corrected" and (self.temperature, self.top_p) != (1, 1):
+            raise ValueError(f"enter 'corrected' at temperature {self.temperature} and top_p {self.top_p}: 1 and 1 are "
+                             "accepted, where the policy's own probabilities are those of sampling")  # fmt: skip
 
     @property
     def completions(self) -> int:
@@ -67,6 +75,10 @@ class Sampler:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rollouts: Rollouts) -> None:
         self.model, self.tokenizer, self.rollouts = model, tokenizer, rollouts
+        self.pay: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]] | None = None  # answers to rows
+        self.highest = 1.0  # that `pay` comes to
+        self.found: dict[int, tuple[list[float], list[float | None]]] = {}  # searched rows: log-probabilities, shares
+        self.searched: Found | None = None  # what the last searches have cost
         self._policy: Any = None
         self._taken = -1  # the step whose weights the policy has
 
@@ -76,20 +88,36 @@ class Sampler:
         A row's randomness depends on the seed, the step and its number in the step's batch, which begins at `first`:
         not on how many processes there are, nor (with the backend `transformers`) on whether the run was interrupted.
         Completion ids hold the end token; a completion without any token is given one, which is not learnt from
-        (`env_mask`). `logprobs` are the model's own, at temperature 1 over the whole vocabulary.
+        (`env_mask`). `logprobs` are the model's own, at temperature 1 over the whole vocabulary. Rows that the search
+        answers are noted in `found` and `searched`; they count in numbers of tokens like all others.
         """
-        policy = self._take(seed, step)
+        policy, sampling = self._take(seed, step), self.rollouts.sampling
+        settings = {"max_tokens": sampling.max_tokens, "temperature": float(sampling.temperature),
+                    "top_p": sampling.top_p}  # fmt: skip
         seeds = [mix(seed, step, first + row) for row in range(len(prompts))]
-        found = policy.generate(list(prompts), 1, max_tokens=self.rollouts.max_tokens, seeds=seeds,
-                                temperature=float(self.rollouts.temperature), top_p=self.rollouts.top_p)  # fmt: skip
-        rows, end = [group[0] for group in found], self.tokenizer.eos_token_id
+        rule, group = self.rollouts.search, self.rollouts.group
+        searched = [row for row in range(len(prompts)) if rule.is_searched(first + row, group)]
+        own = [row for row in range(len(prompts)) if row not in set(searched)]
+        found = policy.generate([prompts[row] for row in own], 1, seeds=[seeds[row] for row in own], **settings)
+        said = {row: (list(answer.ids), list(answer.logprobs)) for row, (answer,) in zip(own, found, strict=True)}
+        self.found, self.searched = {}, None
+        if searched:
+            def pay(numbers: Sequence[int], texts: Sequence[str]) -> Sequence[float | None]:
+                return self.pay([searched[number] for number in numbers], texts)
+
+            asked = [prompts[row] for row in searched]
+            self.searched = search(policy, asked, pay, self.highest, [seeds[row] for row in searched], rule, **settings)
+            kept = zip(searched, self.searched.ids, self.searched.logprobs, self.searched.shares, strict=True)
+            for row, ids, logprobs, shares in kept:
+                said[row], self.found[row] = (ids, logprobs), (logprobs, shares)
+        rows, end = [said[row] for row in range(len(prompts))], self.tokenizer.eos_token_id
         output = {
             "prompt_ids": self.tokenizer(list(prompts))["input_ids"],
-            "completion_ids": [list(row.ids) or [end] for row in rows],
-            "logprobs": [list(row.logprobs) or [0.0] for row in rows],
+            "completion_ids": [ids or [end] for ids, _ in rows],
+            "logprobs": [logprobs or [0.0] for _, logprobs in rows],
         }
-        if not all(row.ids for row in rows):
-            output["env_mask"] = [[1] * len(row.ids) or [0] for row in rows]
+        if not all(ids for ids, _ in rows):
+            output["env_mask"] = [[1] * len(ids) or [0] for ids, _ in rows]
         return output
 
     def _take(self, seed: int, step: int) -> Any:

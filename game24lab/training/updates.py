@@ -17,9 +17,16 @@ import torch
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
-from game24lab.training.advantages import Baseline, measure_groups, normalise_with_momentum, split_groups
+from game24lab.training.advantages import (
+    Baseline,
+    measure_groups,
+    normalise_groups,
+    normalise_with_momentum,
+    split_groups,
+)
 from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
+from game24lab.training.searching import teach, weigh
 from game24lab.training.watch import Keep
 
 # Names in the log, shorter than TRL's; `rewards/<name>/mean` becomes `reward/<name>`
@@ -42,6 +49,7 @@ class Trainer(GRPOTrainer):
         self.beta, self.ref_model, self.momentum, self.skip_equal = kl, reference, momentum, skip_equal
         self.keep = keep
         self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
+        self.sampler.pay, self.sampler.highest = self._pay_rows, float(self.reward_weights.sum())
         self.rollout_func = self._roll_out
         self._cut_logits = takes_cut(self.model)
 
@@ -65,6 +73,10 @@ class Trainer(GRPOTrainer):
             raise
         asked = {tuple(ids) for ids in output["prompt_ids"]}  # a prompt is forwarded once, however many completions
         counts = [sum(map(len, output["completion_ids"])), sum(map(len, asked))]
+        if (search := self.sampler.searched) is not None:  # all that it tried is sampled too
+            counts[0] += search.sampled_tokens - sum(map(len, search.ids))
+            counts[1] += search.prompt_tokens
+            self._metrics["train"]["search_changed"].append(search.changed)
         counts = self.accelerator.reduce(torch.tensor(counts, device=self.accelerator.device), "sum").tolist()
         for name, count in zip(("sampled_tokens", "prompt_tokens"), counts, strict=True):
             self.memory[name] += count
@@ -78,18 +90,48 @@ class Trainer(GRPOTrainer):
         self._rewards = total.masked_fill(found.isnan().all(1), math.nan)
         return found
 
+    def _pay_rows(self, rows: list[int], texts: list[str]) -> list[float | None]:
+        """What answers to some rows of this step would earn, for a search."""
+        asked = [self._inputs[row] for row in rows]
+        columns = {name: [row[name] for row in asked] for name in asked[0] if name not in ("prompt", "completion")}
+        given = {"prompts": [row["prompt"] for row in asked], "completions": texts, "trainer_state": self.state}
+        paid = [function(**given, **columns) for function in self.reward_funcs]
+        weights = self.reward_weights.tolist()
+        found = [[weight * value for weight, value in zip(weights, values, strict=True) if value is not None]
+                 for values in zip(*paid, strict=True)]  # fmt: skip
+        return [math.fsum(parts) if parts else None for parts in found]
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._inputs = inputs
         with warnings.catch_warnings():  # TRL 1.16 reads a property that transformers 5 calls by another name
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             batch = super()._generate_and_score_completions(inputs)
         begin = self.accelerator.process_index * len(inputs)
         mine = slice(begin, begin + len(inputs))
+        rule, rewards, size, advantages = self.rollouts.search, self._rewards, self.num_generations, None
+        searched = torch.tensor([rule.is_searched(row, size) for row in range(len(rewards))], device=rewards.device)
+        taught = rule.enter == "supervised" and bool(rule.share)
+        if taught:  # then the others are one another's measure
+            rewards = rewards.masked_fill(searched, math.nan)
+            advantages = normalise_groups(rewards, size)
         if self.momentum:
             baseline = Baseline.from_dict(self.memory["baseline"])
-            found = normalise_with_momentum(self._rewards, self.num_generations, baseline, self.momentum)
-            batch["advantages"], self.memory["baseline"] = found[0][mine], found[1].to_dict()
+            advantages, baseline = normalise_with_momentum(rewards, size, baseline, self.momentum)
+            self.memory["baseline"] = baseline.to_dict()
+        if taught:
+            advantages = teach(self._rewards, searched, advantages, size, rule.weight)
+        if advantages is not None:
+            batch["advantages"] = advantages[mine]
+        if rule.share:
+            for name, rows in (("searched_reward", searched), ("own_reward", ~searched)):
+                self._metrics["train"][name].append(self._rewards[rows].nanmean().item())
         if self.keep is not None and self.model.training and self.keep.is_due(self.state.global_step):
             self._keep_samples(inputs, batch, mine)
+        if rule.share and rule.enter == "corrected":
+            weights = torch.ones_like(batch["completion_mask"], dtype=batch["advantages"].dtype)
+            for row, (logprobs, shares) in self.sampler.found.items():
+                weights[row, : len(shares)] = weights.new_tensor(weigh(logprobs, shares, rule.clip))
+            batch["advantages"] = batch["advantages"][:, None] * weights
         if self.skip_equal:
             _, spreads = measure_groups(split_groups(self._rewards, self.num_generations))
             differs = (spreads > 1e-8).repeat_interleave(self.num_generations)[mine]
