@@ -1,0 +1,338 @@
+"""A task by its name: the same doors for number games and word problems, from lessons to GRPO to graded answers."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tiny_models
+import torch
+from tokenizers.processors import TemplateProcessing
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from game24lab.answerview import AnswerView
+from game24lab.generation import TransformersPolicy
+from game24lab.grading import measure, pair, pass_at_k, summarise_budgets
+from game24lab.models import load_checkpoint, make_model, make_tokenizer, read_chat, save_checkpoint
+from game24lab.rewards import make_reward_functions
+from game24lab.tasks.gsm8k import INSTRUCTION, PLAIN, TAGS, WordProblem, WordProblems, find_answer
+from game24lab.tasks.wordproblems import make_problems
+from game24lab.training import grpo, sft
+from game24lab.training.loop import STATE_FOLDER
+from game24lab.training.payment import RewardError, guard
+from game24lab.training.rollouts import Rollouts
+from game24lab.wordgrading import WORD_COLUMNS, grade_words
+from game24lab.wordrewards import WORD_WEIGHTS
+from game24lab.worlds import open_world
+
+# As Qwen2.5 ships it, without the branches for tools
+CHAT = (
+    "{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}"
+    "{%- else %}{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{%- endif %}"
+    "{%- for message in messages %}{%- if message.role != 'system' %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{%- endif %}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+
+
+def walk(numbers, **options):
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def chatty(tmp_path_factory):
+    """A tiny random Qwen2 checkpoint with a real chat template."""
+    tokenizer = make_tokenizer("problems")
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": ["<|im_start|>", "<|im_end|>"], "eos_token": "<|im_end|>"}
+    )
+    tokenizer.chat_template = CHAT
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Qwen2ForCausalLM(Qwen2Config(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=2, max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+            pad_token_id=tokenizer.pad_token_id,
+        ))  # fmt: skip
+    folder = tmp_path_factory.mktemp("worlds") / "qwen2"
+    save_checkpoint(model, tokenizer, folder)
+    return folder
+
+
+# ------------------------------------------------------------------------------------------------------- doors
+@pytest.mark.parametrize("task", ["game24", "gsm8k"])
+def test_every_task_goes_through_the_same_doors(task):
+    world = open_world(task, split="random" if task == "game24" else "test", held_out=3)
+    assert (world.name, len(world.asked)) == (task, 3)
+    lessons = world.write_lessons(5, walk)
+    assert len(lessons) == 5
+    assert all(sample.prompt and sample.completion for sample in lessons)
+    posed = world.pose(4, 0.0, 1.0, walk)
+    functions, _ = make_reward_functions({"output": 1} if task == "game24" else WORD_WEIGHTS, task=task)
+    columns = {name: [problem.columns[name] for problem in posed] for name in posed[0].columns}
+    assert all(len(function(completions=[""] * len(posed), **columns)) == len(posed) for function in functions)
+    for problem in world.asked:
+        assert world.task.text(world.task.start(problem))
+        assert world.task.prompt(problem) not in {one.prompt for one in posed} | {sample.prompt for sample in lessons}
+    assert "3 held out" in str(world) or task == "game24"
+    tokenizer = make_tokenizer(world.words)
+    assert tokenizer.decode(tokenizer(lessons[0].completion)["input_ids"]) == lessons[0].completion
+
+
+def test_held_out_word_problems_are_the_same_for_all_seeds_and_lessons_are_not():
+    one, two = (open_world("gsm8k", split="familiar", held_out=4, seed=seed) for seed in (0, 1))
+    assert one.asked == two.asked
+    assert one.write_lessons(4, walk) != two.write_lessons(4, walk)
+    assert {problem.prompt for problem in one.pose(4, 0, 1, walk)} & {one.task.prompt(q) for q in one.asked} == set()
+
+
+@pytest.mark.parametrize(("arguments", "named"), [
+    ({"task": "chess"}, "game24 or gsm8k"), ({"task": "gsm8k"}, "split 'tot'"),
+    ({"task": "gsm8k", "split": "test", "operations": [9]}, "from 1 to 6"),
+    ({"task": "gsm8k", "split": "test", "template": "{question}"}, "lacks <reasoning>"),
+    ({"task": "gsm8k", "source": "./nowhere"}, "no such file"),
+    ({"task": "gsm8k", "split": "test", "checkpoint": "./nowhere"}, "its tokenizer cannot be loaded"),
+])  # fmt: skip
+def test_bad_arguments_are_named(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        open_world(**arguments)
+
+
+def test_what_word_problems_do_not_have_is_said(tmp_path):
+    world = open_world("gsm8k", split="test", held_out=1)
+    with pytest.raises(ValueError, match="word problems have none"):
+        world.list_forbidden()
+    with pytest.raises(ValueError, match="0 to 1 is accepted"):
+        world.pose(1, 0.2, 1.0, walk)
+    rows = [{"question": f"What is {n}?", "answer": f"#### {n}"} for n in range(60)]
+    (tmp_path / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    bare = open_world("gsm8k", source=str(tmp_path / "bare.jsonl"), held_out=2)
+    assert len(bare.pose(10, 0, 1, walk)) == 10
+    with pytest.raises(ValueError, match="none has steps"):
+        bare.write_lessons(10, walk)
+
+
+def test_the_prompt_is_plain_or_goes_through_the_models_own_chat_template(chatty, tmp_path):
+    ask = {"task": "gsm8k", "split": "test", "held_out": 1}
+    plain, chat = open_world(**ask), open_world(**ask, checkpoint=chatty)
+    question = plain.asked[0]
+    assert plain.task.prompt(question) == PLAIN.replace("{question}", question)
+    wanted = (
+        f"<|im_start|>user\n{INSTRUCTION.replace('{question}', question).strip()}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert chat.task.prompt(question).endswith(wanted)
+    assert open_world(**ask, checkpoint=chatty, template="plain").task.prompt(question) == plain.task.prompt(question)
+    own = "Say {question} in " + " ".join(TAGS)
+    assert f"Say {question} in" in open_world(**ask, checkpoint=chatty, template=own).task.prompt(question)
+    assert read_chat(tiny_models.save("qwen2", tmp_path / "mute")) is None
+
+
+def test_nothing_is_put_before_a_chat_twice(tmp_path):
+    tokenizer = make_tokenizer("problems")
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    first = [("<s>", tokenizer.bos_token_id)]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=first)
+    tokenizer.chat_template = "{{ bos_token }}{% for message in messages %}{{ message.content }}{% endfor %}"
+    tokenizer.save_pretrained(tmp_path)
+    prompt = read_chat(tmp_path)([{"role": "user", "content": "How many?"}])
+    assert prompt == "How many?"
+    assert tokenizer(prompt)["input_ids"].count(tokenizer.bos_token_id) == 1
+
+
+def test_a_chat_template_that_refuses_is_named(chatty, tmp_path):
+    tokenizer = load_checkpoint(chatty)[1]
+    tokenizer.chat_template = "{{ raise_exception('no such role') }}"
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="its chat template refuses these messages: no such role"):
+        read_chat(tmp_path)([{"role": "user", "content": "?"}])
+
+
+# ------------------------------------------------------------------------------------------- SFT, GRPO, grades
+def test_a_model_learns_from_lessons_and_is_graded(tmp_path):
+    world = open_world("gsm8k", split="test", held_out=3, operations=[1])
+    config = sft.SFTConfig(size="mini", words=world.words, steps=2, batch_size=4, evaluate_every=0, precision="fp32")
+    folder = sft.train(config, world.write_lessons(8, walk), tmp_path / "sft")
+    policy, path = TransformersPolicy(*load_checkpoint(folder)), tmp_path / "grades.parquet"
+    rows = world.grade(policy, world.asked, budget=12, samples=2, temperature=1.0, path=path, progress=False)
+    assert dict(rows.dtypes.astype(str)).keys() == WORD_COLUMNS.keys()
+    assert rows["question"].tolist() == [question for question in world.asked for _ in range(2)]
+    assert (rows["tokens"] <= 12).all()
+    assert not rows.duplicated(["question", "text"]).all()
+    written = path.stat().st_mtime_ns
+    pd.testing.assert_frame_equal(world.grade(policy, world.asked, budget=12, samples=2, temperature=1.0, path=path,
+                                              progress=False), rows)  # fmt: skip
+    assert path.stat().st_mtime_ns == written
+    assert summarise_budgets(rows, [12])["puzzles"].tolist() == [3]
+    assert pass_at_k(rows)["k"].tolist() == [1, 2]
+    assert measure(rows)["accuracy"] <= 1
+    assert pair(rows, rows, 12)["difference"] == 0
+    with pytest.raises(ValueError, match="temperature 0"):
+        world.grade(policy, world.asked, samples=2)
+    with pytest.raises(ValueError, match="is listed twice"):
+        world.grade(policy, [world.asked[0]] * 2)
+    with pytest.raises(ValueError, match="budget 12"):
+        world.grade(policy, world.asked, budget=8, samples=2, temperature=1.0, path=path, progress=False)
+
+
+class Said:
+    """A policy that says one thing."""
+
+    name, parameters = "said", 1
+
+    def __init__(self, text):
+        self.text = text
+
+    def generate(self, prompts, n, **settings):
+        class Answer:
+            text, tokens, finish = self.text, 30, "stop"
+
+        return [[Answer()] * n for _ in prompts]
+
+
+def test_grades_tell_how_an_answer_ended_and_how_well_formed_it_is():
+    problem = WordProblem("How many are 6 times 7?", 42, ("6 * 7 = 42",), 1)
+    texts = {"solved": "<reasoning>\n6 * 7 = 42\n</reasoning>\n<answer>\n42\n</answer>\n",
+             "wrong value": "<reasoning>\n6 * 7 = 43\n</reasoning>\n<answer>\n43\n</answer> so",
+             "unfinished": "42"}  # fmt: skip
+    rows = [grade_words(Said(text), WordProblems(), [problem], budget=99, progress=False) for text in texts.values()]
+    table = pd.concat(rows, ignore_index=True)
+    assert table["outcome"].tolist() == list(texts)
+    assert table["strict_format"].tolist() == [1, 0, 0]
+    assert table["calculations"].tolist()[:2] == [1, 0]
+    view = AnswerView(table)
+    assert "6 * 7 = 43" in view._repr_mimebundle_()["text/html"]
+    assert "! 6 * 7 = 43" in repr(view)
+    assert "wrong value: says 43, not 42" in repr(view)
+    hostile = AnswerView(table.assign(text="<script>alert(1)</script>\n\x1b[0m", question="<b>?</b>"))
+    assert "<script>" not in hostile._repr_mimebundle_()["text/html"]
+    assert "\x1b" not in repr(hostile)
+
+
+def test_a_chat_model_goes_through_grpo(chatty, tmp_path):
+    """The path of 06_grpo for a foreign checkpoint: its chat template, the five rewards, samples and steps kept."""
+    world = open_world("gsm8k", split="test", held_out=2, operations=[1], checkpoint=chatty)
+    config = grpo.GRPOConfig(
+        checkpoint=str(chatty), steps=2, mini_batch=4, learning_rate=1e-3, evaluate_every=1, precision="fp32",
+        rollouts=Rollouts(2, 4, 10),
+    )  # fmt: skip
+    functions, weights = make_reward_functions({**WORD_WEIGHTS, "lines": 0}, task="gsm8k")
+
+    def pay_spread(completions, **columns):
+        return [sum(map(ord, text)) % 97 / 97 for text in completions]
+
+    def watch(model, tokenizer):
+        rows = world.grade(TransformersPolicy(model, tokenizer), world.asked, budget=10, progress=False)
+        return measure(rows)
+
+    folder = grpo.train(config, world.pose(4, 0, 1, walk), ([*functions, pay_spread], [*weights, 1.0]), tmp_path, watch,
+                        keep_every=1)  # fmt: skip
+    before, after = (dict(load_checkpoint(one)[0].named_parameters()) for one in (chatty, folder))
+    assert not [name for name in before if torch.equal(before[name], after[name])]
+    assert load_checkpoint(folder)[1].chat_template == CHAT
+    curve = pd.read_parquet(tmp_path / "training.parquet").set_index("step")
+    assert {f"reward/{name}" for name in WORD_WEIGHTS} <= set(curve)
+    assert curve["accuracy"].dropna().index.tolist() == [0, 1, 2]
+    kept = sorted(path.name for path in (tmp_path / "steps").iterdir())
+    assert kept == ["1", "2", "samples-0.parquet", "samples-1.parquet"]
+    samples = pd.read_parquet(tmp_path / "steps" / "samples-0.parquet")
+    assert len(samples) == 8
+    assert samples["prompt"].str.contains("<|im_start|>assistant", regex=False).all()
+    assert {"gold", "text", "tokens", "reward/correctness", "reward", "advantage"} <= set(samples)
+    assert samples["reward"].mean() == pytest.approx(curve["reward"][1], abs=1e-5)
+    first = load_checkpoint(tmp_path / "steps" / "2")[0].state_dict()
+    assert all(torch.equal(first[name], value) for name, value in load_checkpoint(folder)[0].state_dict().items())
+
+
+# ---------------------------------------------------------------------------------------------- failing rewards
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    tokenizer = make_tokenizer("problems")
+    folder = tmp_path_factory.mktemp("small") / "policy"
+    save_checkpoint(make_model("mini", tokenizer), tokenizer, folder)
+    return folder
+
+
+def fail(**columns):
+    raise ZeroDivisionError("mine\nand more")
+
+
+BROKEN = {
+    r"reward 'fail' raised ZeroDivisionError: mine$": fail,
+    r"reward '<lambda>' returned 3 numbers for 8 completions; one each is accepted$": lambda **_: [0.5] * 3,
+    r"reward '<lambda>' returned 'good'; a number, or None where": lambda **_: ["good"] * 8,
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_a_reward_that_fails_is_named(message):
+    with pytest.raises(RewardError, match=message) as error:
+        guard(BROKEN[message])(completions=["x"] * 8)
+    assert "\n" not in str(error.value)
+
+
+def test_a_reward_that_works_is_left_as_it_is():
+    def pay(completions, **columns):
+        return [None, 1, 0.5, True]
+
+    assert guard(pay)(completions=["x"] * 4) == [None, 1, 0.5, True]
+    assert guard(pay).__name__ == "pay"
+
+
+def test_nothing_is_lost_where_a_reward_fails(small, tmp_path):
+    posed = open_world("gsm8k", split="test", held_out=1, operations=[1]).pose(4, 0, 1, walk)
+    config = grpo.GRPOConfig(checkpoint=str(small), steps=3, mini_batch=8, learning_rate=1e-3, evaluate_every=0,
+                             precision="fp32", rollouts=Rollouts(2, 4, 6))  # fmt: skip
+
+    def pay(completions, **columns):
+        return [sum(map(ord, text)) % 97 / 97 for text in completions]
+
+    def turn(completions, trainer_state, **columns):
+        return pay(completions) if trainer_state.global_step < 2 else fail()
+
+    with pytest.raises(ValueError, match="reward 'turn' raised ZeroDivisionError at step 3: mine; what") as error:
+        grpo.train(config, posed, ([turn], [1.0]), tmp_path / "broken")
+    assert f"what was learnt before is kept in {tmp_path / 'broken' / STATE_FOLDER / 'checkpoint-2'}" in str(
+        error.value
+    )
+    mended = grpo.train(config, posed, ([pay], [1.0]), tmp_path / "broken")
+    whole = grpo.train(config, posed, ([pay], [1.0]), tmp_path / "whole")
+    for one, two in zip(load_checkpoint(mended)[0].parameters(), load_checkpoint(whole)[0].parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_path):
+    posed = open_world("gsm8k", split="test", held_out=1, operations=[1]).pose(2, 0, 1, walk)
+    rewards = make_reward_functions(WORD_WEIGHTS, task="gsm8k")
+    config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
+    with pytest.raises(ValueError, match="keep_every -1"):
+        grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
+    with pytest.raises(ValueError, match="report_to 'excel': one of none, tensorboard, trackio, wandb is accepted"):
+        grpo.train(config, posed, rewards, tmp_path, report_to="excel")
+    assert not list(tmp_path.iterdir())
+
+
+# -------------------------------------------------------------------------------------------------- who knows 24
+
+
+def test_word_problems_need_nothing_of_the_game_of_24():
+    """Search, training, generation and evaluation know tasks by their protocol alone."""
+    package = Path(open_world.__code__.co_filename).parent
+    rooms = ["search", "training", "backends"]
+    files = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
+    files += [package / f"{name}.py" for name in ("generation", "evaluation", "critic", "models", "wordgrading")]
+    for path in files:
+        names = {
+            node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
+        }
+        wrong = {
+            name for name in names if re.fullmatch(r"game24lab\.tasks\.(game24|arithmetic|puzzles|chains|traces)", name)
+        }
+        assert not wrong, f"{path.name} imports {', '.join(sorted(wrong))}"
+
+
+def test_problems_made_here_are_solved_by_their_own_solutions():
+    from game24lab.tasks.gsm8k import write_solution
+
+    assert all(find_answer(write_solution(problem)) == str(problem.answer) for problem in make_problems(50))
