@@ -67,7 +67,10 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     if trainer == "grpo":
         work = [make_problems(parse_puzzle(numbers, fewest=1) for (numbers,) in rows),
                 make_reward_functions(values.pop("weights", DEFAULT_WEIGHTS))]  # fmt: skip
-        values["rollouts"] = _make_config(module.Rollouts, values.get("rollouts", {}), f"{job}, rollouts")
+        sampled = values.get("rollouts", {})
+        if isinstance(sampled, dict) and "search" in sampled:
+            sampled["search"] = _make_config(module.Searching, sampled["search"], f"{job}, search")
+        values["rollouts"] = _make_config(module.Rollouts, sampled, f"{job}, rollouts")
     config = _make_config(getattr(module, name), values, str(job))
     loop = importlib.import_module("game24lab.training.loop")
     if _is_first():  # a launcher may have started fewer processes than was asked for

@@ -32,9 +32,12 @@ from game24lab.training.loop import (
 )
 from game24lab.training.payment import RewardError, guard
 from game24lab.training.rollouts import Rollouts
+from game24lab.training.searching import Searching
 from game24lab.training.tracking import make_trackers
 from game24lab.training.updates import Trainer
 from game24lab.training.watch import Keep, Show, Watch
+
+__all__ = ["GRPOConfig", "Rollouts", "Searching", "make_trainer", "train"]
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 Rewards = tuple[Sequence[Callable[..., list]], Sequence[float]]  # functions as TRL calls them, and their weights
