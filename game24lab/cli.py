@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from game24lab.tasks.game24 import Game24
 
 # Kinds of reports, with the module whose report_<kind> writes one.
-_KINDS = {"runs": "account", "sft": "sft", "rl": "rl", "search": "search", "router": "router"}
+_KINDS = {"runs": "account"} | {name: name for name in ("sft", "rl", "search", "router", "lookahead")}
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
           "critic_calls", "depth", "seconds")  # fmt: skip
@@ -384,7 +384,7 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
     command.add_argument("--kind", default="runs", help="runs (default) tells of training and search; sft of 03_sft on "
                          "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies; router of "
-                         "10_router")  # fmt: skip
+                         "10_router; lookahead of 08_lookahead, with 06_grpo")  # fmt: skip
     command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
                          "folder)")  # fmt: skip
 

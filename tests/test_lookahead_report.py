@@ -1,0 +1,111 @@
+"""The report on lookahead: a PDF, the records' own numbers beside it, hostile answers as text, clear complaints."""
+
+import json
+
+import graded_runs
+import numpy as np
+import pandas as pd
+import pytest
+from demo_trees import grow_tree
+
+from game24lab import cli
+from game24lab.answers import ANSWER, match
+from game24lab.arena import list_arms, make_grid
+from game24lab.evaluation import COLUMNS, wilson
+from game24lab.report import evidence, lookahead
+from game24lab.report.report import to_json
+from game24lab.runs import start_run
+
+LOOK = {"max_tokens": 64, "simulations": 4, "depth": 2, "rule": "entropy"}
+EVIL = '#panic("x") $x$ <script>alert(1)</script>'
+REWARDS = ("reward/correctness", "reward/strict_format")
+
+
+def make_row(name, arm, part, place, seed, rng):
+    solved, ahead = bool(rng.random() < 0.3 + 0.2 * ("best" in name) + 0.4 * ("look" in name)), "look" in name
+    pieces = [["12", "plain"], ["\n", "kept"], [EVIL, "changed" if ahead else "plain"]]
+    tokens = 400 if ahead else 30 * int(name.split(" ")[-1]) if name[-1].isdigit() and "best" in name else 30
+    return dict.fromkeys(COLUMNS, 0) | {
+        "problem": f"{EVIL} {place}", "strategy": name, "algorithm": arm.algorithm, "parameters": arm.describe(),
+        "mode": arm.mode, "seed": seed, "solved": solved, "outcome": "solved" if solved else "wrong value",
+        "answer": EVIL, "stopped": "done", "sampled_tokens": tokens, "backend": "transformers",
+        "seconds": 0.01 * tokens, "policy_parameters": 4_000_000, "rank": None, "split": "test", "run_id": "r", "part": part, "text": EVIL,
+        "answer_tokens": 30, "decisions": 3 * ahead, "changed": int(ahead), "pieces": json.dumps(pieces),
+        "reward": 2.5 * solved, "peak_bytes": np.nan if place else 1e6, "wall_seconds": tokens / 10,
+        **dict.fromkeys(REWARDS, float(solved)),
+    }  # fmt: skip
+
+
+def make_run(folder, problems=20, seeds=1):
+    """A finished run of 08_lookahead, made without any model."""
+    rng = np.random.default_rng(0)
+    parts = {"main": list_arms(LOOK, [1, 4, 16], honest=True, critic=False),
+             "grid": make_grid(LOOK, ["tokens", "entropy"], [2, 8], [1, 3])}  # fmt: skip
+    rows = [make_row(name, arm, part, place, seed, rng) for part, arms in parts.items() for name, arm in arms.items()
+            for seed in range(seeds) for place in range(problems)]  # fmt: skip
+    kinds = COLUMNS | ANSWER | dict.fromkeys(REWARDS, "float64")
+    parameters = {"task": "gsm8k", "policy": "runs/x", "every": 8, "threshold": 0.3, "top_k": 4, "unit": "tokens",
+                  "chunk": 1, "fallback": 0.0, "temperature": 0.0, "seed": 0, **LOOK}  # fmt: skip
+    with start_run(folder, "08_lookahead", parameters) as run:
+        run.write_records(pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind)
+                                        for name, kind in kinds.items()}))  # fmt: skip
+        tree = grow_tree()
+        run.path("tree.json").write_text(tree.to_json())
+        run.finish()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A lookahead, and trainings of GRPO without a search and with one."""
+    place = tmp_path_factory.mktemp("ahead")
+    make_run(place / "look")
+    graded_runs.make_rl_run(place / "plain", "06_grpo", "GRPO", 0.4, 0.6)
+    with_search = graded_runs.make_rl_run(place / "searched", "06_grpo", "GRPO", 0.4, 0.8, sampled=3_000_000)
+    manifest = json.loads((with_search / "manifest.json").read_text())
+    manifest["parameters"] |= {"search_share": 0.25, "search_enter": "corrected"}
+    (with_search / "manifest.json").write_text(json.dumps(manifest))
+    return place
+
+
+def test_it_is_a_pdf_with_its_numbers_beside_it(folder, tmp_path, capsys):
+    assert cli.main(["report", "--kind", "lookahead", str(folder), "-o", str(tmp_path / "ahead.pdf")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "ahead.pdf")
+    assert (tmp_path / "ahead.pdf").read_bytes()[:5] == b"%PDF-"
+    numbers = json.loads((tmp_path / "ahead.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert len(numbers["arms"]) == 9
+    assert len(numbers["grid"]) == 8
+    assert [(entry["share"], entry["enter"]) for entry in numbers["trainings"]] == [(0.0, ""), (0.25, "corrected")]
+
+
+def test_numbers_are_those_of_the_records(folder):
+    numbers = lookahead.gather_numbers(evidence.read_evidence([folder]))
+    rows = pd.read_parquet(folder / "look" / "records.parquet")
+    mine = rows[(rows["strategy"] == "look ahead") & (rows["part"] == "main")]
+    (arm,) = (arm for arm in numbers["arms"] if arm["arm"] == "look ahead")
+    assert arm["accuracy"] == pytest.approx(mine["solved"].mean())
+    assert (arm["low"], arm["high"]) == pytest.approx(wilson(int(mine["solved"].sum()), 20))
+    assert arm["reward/strict_format"] == pytest.approx(mine["reward/strict_format"].mean())
+    found = match(rows[rows["part"] == "main"], "sampled_tokens").set_index(["arm", "mode"])
+    for entry in numbers["matched"]["sampled_tokens"]:
+        assert entry["baseline"] == found.loc[(entry["arm"], entry["mode"]), "baseline"]
+    assert {entry["arm"] for entry in numbers["matched"]["sampled_tokens"]} == {"look ahead", "look ahead, by form"}
+
+
+def test_what_it_says_is_text_and_marks_what_was_changed(folder):
+    found = evidence.read_evidence([folder])
+    told = to_json(lookahead.tell(found, lookahead.gather_numbers(found)))
+    assert json.dumps(f"[{EVIL}]")[1:-1] in told
+    assert "At equal steps the search helped" in told
+    assert "pi over mu" in told
+
+
+def test_without_searched_trainings_it_says_so(folder):
+    found = evidence.read_evidence([folder / "look"])
+    told = to_json(lookahead.tell(found, lookahead.gather_numbers(found)))
+    assert "No run that learnt from searched answers" in told
+
+
+def test_other_runs_are_refused(folder):
+    with pytest.raises(ValueError, match="a run of 08_lookahead is needed"):
+        lookahead.report_lookahead([folder / "plain"], folder / "no.pdf")
