@@ -20,7 +20,8 @@ from game24lab.routing.rivals import take_fixed, take_oracle
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 520, 300, 46, 12, 10, 34  # of the picture, in pixels
 _INK, _ROUTER, _ORACLE, _GREY = "#333333", "#D55E00", "#009E73", "#8C8C8C"
 _STYLE = """<style>
-.game24lab-pricing {font: 13px/1.45 system-ui, sans-serif; display: flex; flex-wrap: wrap; gap: 24px}
+.game24lab-pricing {font: 13px/1.45 system-ui, sans-serif; display: flex; flex-wrap: wrap;
+  gap: 24px; align-items: flex-start}
 .game24lab-pricing table {border-collapse: collapse}
 .game24lab-pricing th, .game24lab-pricing td {padding: 2px 9px; text-align: right; white-space: nowrap}
 .game24lab-pricing th:first-child, .game24lab-pricing td:first-child {text-align: left}
@@ -115,7 +116,11 @@ class Pricing(widgets.VBox):
         corners = self._fixed.iloc[[corner for corner in self._hull if corner >= 0]]
         curves = [(corners, _INK, "4 3", 1.2), *((rows, colour, "", 1.8) for colour, rows in self._curves.items())]
         for rows, colour, dash, width in curves:
-            line = " ".join(place(*pair) for pair in zip(rows["tokens"], rows["accuracy"], strict=True))
+            known = rows.drop_duplicates("tokens").sort_values("tokens")[["tokens", "accuracy"]].to_numpy(float).T
+            if not known.size:
+                continue
+            fine = np.geomspace(known[0, 0], known[0, -1], 60)  # mixes of two points are straight in tokens
+            line = " ".join(place(*pair) for pair in zip(fine, np.interp(fine, *known), strict=True))
             parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="{width}" '
                          f'stroke-dasharray="{dash}"/>')  # fmt: skip
         for row in self._fixed.to_dict("records"):

@@ -33,7 +33,8 @@ def draw_ways(
     """Accuracy against mean cost (log axis): fixed arms as dots with error bars, other ways as lines.
 
     Columns: `way`, `step`, `accuracy`, `tokens` or `seconds`; optional `low` and `high`. `hull` names the fixed arms on
-    their convex hull, from which a line begins at no answer for nothing.
+    their convex hull, from which a line begins at no answer for nothing. Between two steps lies what mixing them at
+    random comes to.
     """
     need(points, "way", "step", "accuracy", axis)
     figure = make_figure(AXES[axis], "accuracy", height=340)
@@ -41,31 +42,34 @@ def draw_ways(
     fixed = points[points["way"] == "fixed arm"].sort_values(axis)
     corners = fixed[fixed["step"].isin(list(hull))]
     if len(corners):
-        x, y = _mix(corners[axis].to_numpy(float), corners["accuracy"].to_numpy(float), points[axis].min())
-        _draw_line(figure, "hull of fixed arms", x, y)
+        x, y = np.append(0.0, corners[axis]), np.append(0.0, corners["accuracy"])
+        _draw_line(figure, "hull of fixed arms", *_mix(x, y, points[axis].min()))
     for way in shown:
-        rows = points[points["way"] == way].sort_values(axis)
+        rows = points[points["way"] == way].drop_duplicates(axis).sort_values(axis)
         if len(rows):
-            _draw_line(figure, way, rows[axis], rows["accuracy"])
+            x, y = rows[axis].to_numpy(float), rows["accuracy"].to_numpy(float)
+            _draw_line(figure, way, *_mix(x, y, x[0]))
     figure.add_scatter(x=fixed[axis], y=fixed["accuracy"], mode="markers", name="fixed arm", marker=dict(_DOT),
                        line={"color": _DOT["color"]}, error_y=make_error(fixed, _DOT["color"]))  # fmt: skip
     figure.update_layout(xaxis={"type": "log", "tickformat": "~s"}, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
     return figure
 
 
-def _draw_line(figure: go.Figure, way: str, x, y) -> None:
+def _draw_line(figure: go.Figure, way: str, x: np.ndarray, y: np.ndarray) -> None:
     colour, dash, width = LINES[way]
     style = {"line": {"color": colour, "dash": dash, "width": width}}
     if len(x) < 2:
         style["marker"] = {"color": colour, "size": 9, "symbol": "diamond"}
-    figure.add_scatter(x=list(x), y=list(y), mode="lines" if len(x) > 1 else "markers", name=plain(way), **style)
+    figure.add_scatter(x=x.tolist(), y=y.tolist(), mode="lines" if len(x) > 1 else "markers", name=plain(way), **style)
 
 
 def _mix(costs: np.ndarray, accuracies: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points along a hull, so that its straight lines are right on a logarithmic axis too, from `least` on."""
-    x, y = np.append(0.0, costs), np.append(0.0, accuracies)
-    fine = np.unique(np.concatenate([np.geomspace(min(least, costs[0]), costs[-1], 80), costs]))
-    return fine, np.interp(fine, x, y)
+    """Points along straight lines between some, so close that they are right on a logarithmic axis, from `least` on."""
+    known = costs[costs >= least]
+    if len(costs) < 2 or not len(known):
+        return costs, accuracies
+    fine = np.unique(np.concatenate([np.geomspace(least, costs[-1], 80), known]))
+    return fine, np.interp(fine, costs, accuracies)
 
 
 def draw_mix(shares: pd.DataFrame, unit: str = "token") -> go.Figure:
