@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import plotly.graph_objects as go
 from matplotlib import ticker
 from matplotlib.axes import Axes
@@ -133,10 +134,9 @@ def _refuse(properties: Mapping[str, Any], kind: str, where: str) -> None:
 
 
 def _count_columns(names: Sequence[str], width: float) -> int:
-    """Columns of a legend above the plot, as many as find room; entries fill column after column."""
+    """Columns of a legend above the plot, as many as find room; matplotlib fills column after column, evenly."""
     for columns in range(len(names), 1, -1):
-        rows = math.ceil(len(names) / columns)
-        longest = [max(map(len, names[begin : begin + rows])) for begin in range(0, len(names), rows)]
+        longest = [max(map(len, part)) for part in np.array_split(names, columns)]
         if sum(7.4 * letters + 40 for letters in longest) <= width:
             return columns
     return 1

@@ -86,6 +86,7 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
         Heading(f"The best at no more than {MOST:,} sampled tokens"),
         _tell_best(numbers),
         *_draw_costs(numbers, ("sampled_tokens",)),
+        *_compare_published(numbers),
         *([_tell_published(numbers["published"])] if numbers["published"] else []),
         Heading("Every strategy"),
         *[_tell_strategies(numbers, split, mode) for split, mode in _list_parts(arms)],
@@ -150,6 +151,25 @@ def _tell_best(numbers: dict[str, Any]) -> Table:
     align = ("left", "left", "left", *["right"] * 9)
     return Table("The best arm for each split and way to end.", join_sources(numbers["best"]), header, tuple(rows),
                  align, (0, 0, 1, *[0] * 9), note)  # fmt: skip
+
+
+def _compare_published(numbers: dict[str, Any]) -> list[Block]:
+    """Our best beside the best published point, by the same way to end on the same puzzles, with the FLOPs of both."""
+    said = []
+    for best in numbers["best"]:
+        name = tr.SPLITS[best["split"]][0]
+        points = [p for p in numbers["published"] if (p["split"], p["mode"]) == (name, best["mode"])]
+        if points:
+            top = max(points, key=lambda point: point["accuracy"])
+            tokens = f" at {top['tokens']:,} tokens" if top["tokens"] else ""
+            work = f" and at least {write_short(top['flops'])} FLOPs" if top["flops"] else ""
+            ratio = top["flops"] / best["flops"] if top["flops"] and best["flops"] else 0
+            less = f", 1/{write_count(ratio)} of that" if ratio > 1 else ""
+            theirs = f"published {write_percent(top['accuracy'])}{tokens}{work} ({top['model']}, {top['setting']})"
+            said.append(f"Ranks {best['split']}, {best['mode']}: {theirs}; here {write_percent(best['accuracy'])} "
+                        f"[{write_range(best)}] at {write_count(best['sampled_tokens'])} tokens and "
+                        f"{write_short(best['flops'])} FLOPs{less} ({best['label']}).")  # fmt: skip
+    return [Bullets(tuple(said))] if said else []
 
 
 def _tell_published(points: Sequence[Numbers]) -> Table:

@@ -1,0 +1,71 @@
+"""Curves hold the numbers of their tables: panels apart, published points where they belong, legends that find room."""
+
+import pandas as pd
+import pytest
+
+from game24lab import curves, vector
+
+STYLES = curves.style({"samples": ("greedy", "best_of_n"), "trees": ("mcts",)})
+ARMS = pd.DataFrame(
+    [("greedy", "unverified", "a", 30, 0.3, 0.2, 0.4), ("mcts", "unverified", "b", 900, 0.8, 0.7, 0.9),
+     ("mcts", "unverified", "b", 100, 0.5, 0.4, 0.6), ("mcts", "verified", "b", 90, 0.9, 0.8, 1.0)],
+    columns=["algorithm", "mode", "curve", "sampled_tokens", "accuracy", "low", "high"],
+)  # fmt: skip
+PUBLISHED = pd.DataFrame({"mode": ["unverified", "unverified", "verified"], "source": ["A", "B", "A"],
+                          "accuracy": [0.867, 0.5, 0.74], "sampled_tokens": [1297, None, 5500]})  # fmt: skip
+SWEEP = pd.DataFrame({"panel": ["x", "x", "y", "y"], "series": "mcts, verified", "algorithm": "mcts",
+                      "mode": "verified", "value": [1, 16, 16, 1], "accuracy": [0.1, 0.4, 0.6, 0.2]})  # fmt: skip
+
+
+def list_points(figure, name, panel=""):
+    return [point for trace in figure.data if trace.name == name and (trace.xaxis or "x") == f"x{panel}"
+            for point in zip(trace.x, trace.y, strict=True)]  # fmt: skip
+
+
+def test_ways_to_end_have_a_panel_each_and_kin_a_colour():
+    figure = curves.draw_frontier(ARMS, "sampled_tokens", "tokens", STYLES, PUBLISHED)
+    assert list_points(figure, "mcts") == [(90, 0.9)]
+    assert list_points(figure, "mcts", "2") == [(100, 0.5), (900, 0.8)]  # one curve, by rising cost
+    assert list_points(figure, "greedy", "2") == [(30, 0.3)]
+    assert list_points(figure, "A") == [(5500, 0.74)]
+    assert list_points(figure, "A", "2") == [(1297, 0.867)]
+    assert list_points(figure, "B", "2") == []  # its cost is not known
+    assert figure.layout.xaxis.range == figure.layout.xaxis2.range
+    assert 10 ** figure.layout.xaxis.range[0] < 30 < 5500 < 10 ** figure.layout.xaxis.range[1]
+    assert {trace.marker.symbol for trace in figure.data if trace.name == "mcts"} == {"circle", "circle-open"}
+    assert STYLES["greedy"][0] == STYLES["best_of_n"][0] != STYLES["mcts"][0]
+    assert STYLES["greedy"][1] != STYLES["best_of_n"][1]
+    assert sum(trace.showlegend for trace in figure.data) == 3  # each name once
+    assert "unverified" in vector.to_svg(figure)
+
+
+def test_one_way_to_end_has_the_whole_width():
+    figure = curves.draw_frontier(ARMS[ARMS["mode"] == "verified"], "sampled_tokens", "tokens", STYLES, PUBLISHED)
+    assert {trace.xaxis for trace in figure.data} == {None}
+    assert vector.to_svg(figure)
+
+
+def test_a_parameter_is_drawn_by_its_values():
+    figure = curves.draw_sweeps(SWEEP, "width", STYLES)
+    assert list_points(figure, "mcts, verified", "2") == [(1, 0.2), (16, 0.6)]
+    assert figure.layout.xaxis.type == "log"
+    assert vector.to_svg(figure)
+    assert curves.draw_sweeps(SWEEP.assign(value=[0, 1, 1, 0]), "width", STYLES).layout.xaxis.type is None
+
+
+def test_what_cannot_be_drawn_is_said():
+    with pytest.raises(ValueError, match="lacks the column 'flops'"):
+        curves.draw_frontier(ARMS, "flops", "FLOPs", STYLES)
+    with pytest.raises(ValueError, match="mode 'both'"):
+        curves.draw_frontier(ARMS.assign(mode="both"), "sampled_tokens", "tokens", STYLES)
+    with pytest.raises(ValueError, match="3 panels; two are accepted"):
+        curves.draw_sweeps(pd.concat([SWEEP, SWEEP[:1].assign(panel="z")]), "width", STYLES)
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "columns"),
+    [(["a", "b"], 640, 2), (["a" * 30, "b" * 30, "c" * 30], 640, 2), (["a" * 200, "b"], 640, 1), ([], 640, 1),
+     (["a" * 10] * 20, 640, 5)],
+)  # fmt: skip
+def test_legends_above_a_plot_take_as_many_lines_as_they_need(names, width, columns):
+    assert vector._count_columns(names, width) == columns
