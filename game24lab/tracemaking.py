@@ -103,7 +103,7 @@ def make_traces(
         thin_share: share of sound traces that leave out some of what they could have tried: `keep` of
             `search_in_order` is drawn evenly from 0 to 1 for these and 1 for the others. A model that learns from
             such traces learns to skip (LOG.md).
-        finish_share: share of sound traces of bucket "any" of which only the answer's line is to be learnt: a search
+        finish_share: share of sound traces of bucket "any" of which only recap and answer are to be learnt: a search
             thinned to at most half stands in the prompt. Composing the expression is the hardest line and the rarest.
         tags: whether think and answer tags stand around.
         count_tokens: text to number of tokens, must pickle; None counts by the package's own tokenizer of traces.
@@ -208,10 +208,9 @@ def _make_finish(recipe: _Recipe, index: int, rng: random.Random) -> Trace:
         numbers = _choose_root(recipe, rng)
         text = _write_trace(recipe, numbers, "sound", rng.uniform(0, _FINISH_KEEP), rng)
         if text:
-            before, _, answer = text.rstrip("\n").rpartition("\n")
-            answer += "\n"
-            trace = _describe_text(recipe, index, numbers, "sound", answer, recipe.count_tokens(answer))
-            return trace._replace(prompt=f"{trace.prompt}{before}\n")
+            *before, recap, answer = text.splitlines(keepends=True)
+            trace = _describe_text(recipe, index, numbers, "sound", recap + answer, recipe.count_tokens(recap + answer))
+            return trace._replace(prompt=trace.prompt + "".join(before))
     raise ValueError(f"finish_share {recipe.finish_share}: all of {_TRIES} searches pass through what is held out")
 
 

@@ -21,6 +21,7 @@ roll back (left: 1 11 11 13)
 13 - 11 = 2 (left: 1 2 11)
 11 + 1 = 12 (left: 2 12)
 12 * 2 = 24 (left: 24)
+reach 24: 13 - 11 = 2, 11 + 1 = 12, 12 * 2 = 24
 reach 24! expression: (11 + 1) * (13 - 11)
 """
 V3 = """\
@@ -130,19 +131,23 @@ DAMAGE = [
     (SOUND, "13 - 11 = 2 (left: 1 2 11)", "11 - 1 = 10 (left: 10 11 13)", 4, "tried before"),
     (SOUND, "roll back (left: 1 11 11 13)", "roll back, left: 1 11 11 13", 3,
      "not of the form `a + b = c (left: ...)`"),
-    (SOUND, "11 + 1 = 12", "11 + 1 = 012", 5, "not of the form `a + b = c (left: ...)`"),
+    (SOUND, "11 + 1 = 12 (", "11 + 1 = 012 (", 5, "not of the form `a + b = c (left: ...)`"),
     (SOUND, "\n12 * 2", "\n\n12 * 2", 6, "an empty line"),
     (SOUND, "12 * 2 = 24 (left: 24)", "12 * 2 = 24" + " " * 300 + "(left: 24)", 6,
      "a line of 321 characters: at most 300 are read"),
-    (SOUND, "12 * 2 = 24", "__import__('os') = 24", 6, "not of the form `a + b = c (left: ...)`"),
-    (SOUND, "(11 + 1) * (13 - 11)", "(11 + 1) * (13 - 11) ** 1", 7,
+    (SOUND, "12 * 2 = 24 (", "__import__('os') = 24 (", 6, "not of the form `a + b = c (left: ...)`"),
+    (SOUND, "(11 + 1) * (13 - 11)", "(11 + 1) * (13 - 11) ** 1", 8,
      "not an expression: unexpected '*' where a number was expected"),
-    (SOUND, "(11 + 1) * (13 - 11)", "(11 + 1) * 2", 7,
+    (SOUND, "(11 + 1) * (13 - 11)", "(11 + 1) * 2", 8,
      "wrong numbers: does not use 11 13; uses too often or without right 2"),
-    (SOUND, "(11 + 1) * (13 - 11)", "(11 + 1) * (13 + 11)", 7, "makes 288, not 24"),
-    (SOUND, "reach 24!", "reach 25!", 7, "not of the form `a + b = c (left: ...)`"),
-    (SOUND, "(13 - 11)\n", "(13 - 11)\nreach 24! expression: 24\n", 8, "after the answer"),
-    (SOUND, "(13 - 11)\n", "(13 - 11)\ntrailing", 8, "after the answer"),
+    (SOUND, "(11 + 1) * (13 - 11)", "(11 + 1) * (13 + 11)", 8, "makes 288, not 24"),
+    (SOUND, "reach 24!", "reach 25!", 8, "not of the form `a + b = c (left: ...)`"),
+    (SOUND, "(13 - 11)\n", "(13 - 11)\nreach 24! expression: 24\n", 9, "after the answer"),
+    (SOUND, "(13 - 11)\n", "(13 - 11)\ntrailing", 9, "after the answer"),
+    (SOUND, "reach 24: 13 - 11 = 2, ", "reach 24: ", 7, "not the moves that led here"),
+    (SOUND, "2, 11 + 1 = 12", "2, 11 + 1 = 13", 7, "not the moves that led here"),
+    (SOUND, "(left: 24)\n", "(left: 24)\nreach 24: 13 - 11 = 2, 11 + 1 = 12, 12 * 2 = 24\n", 8, "told before"),
+    (SOUND, "12 * 2 = 24 (left: 24)\n", "", 6, "24 is not reached"),
     (V3, "left: (13 - (11 - 1)) = 3, 11\n(11)", "left: (13 - (11 + 1)) = 3, 11\n(11)", 1,
      "(13 - (11 + 1)) is 1, not 3"),
     (V3, "left: (13 - (11 - 1)) = 3, 11\n(11)", "left: 3, 11\n(11)", 1,

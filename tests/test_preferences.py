@@ -22,6 +22,7 @@ LINES = (
     "7 + 4 = 11 (left: 1 2 11)\n"
     "11 + 1 = 12 (left: 2 12)\n"
     "12 * 2 = 24 (left: 24)\n"
+    "reach 24: 7 + 4 = 11, 11 + 1 = 12, 12 * 2 = 24\n"
     "reach 24! expression: (7 + 4 + 1) * 2\n"
 ).splitlines(keepends=True)
 NUMBERS = (1, 2, 4, 7)
@@ -156,8 +157,10 @@ def test_what_follows_an_answer_is_rejected():
 
 
 def test_a_wrong_answer_at_the_goal():
-    found = pair("".join([*LINES[:7], "reach 24! expression: (7 - 4 + 1) * 2\n"]))
-    assert (found.fault, found.chosen) == ("wrong", LINES[7])
+    wrong = "reach 24! expression: (7 - 4 + 1) * 2\n"
+    found = pair("".join([*LINES[:8], wrong]))
+    assert (found.fault, found.chosen) == ("wrong", LINES[8])
+    assert pair("".join([*LINES[:7], wrong])).chosen == "".join(LINES[7:]), "the recap, too, where there was none"
 
 
 def test_many_chains():

@@ -94,14 +94,16 @@ def test_whole_sound_traces_exhaust_what_they_abandon_and_thin_ones_do_not():
 
 def test_finishes_learn_the_answer_alone_after_a_search_that_reaches_it():
     traces = draw(40, buckets=("any",), styles=("sound",), finish_share=0.5)
-    finishes = [trace for trace in traces if trace.lines == 1]
+    finishes = [trace for trace in traces if trace.completion.startswith("reach 24: ")]
     assert 5 < len(finishes) < 35
     for trace in finishes:
         start, search = trace.prompt.split("\n", 1)
         assert start == Game24().prompt(trace.numbers).rstrip("\n")
         judged = judge_chain(trace.numbers, search + trace.completion)
-        assert judged.solved and judged.share_right == 1.0
-        assert trace.completion.startswith("reach 24! expression: ") and trace.tokens == COUNTER(trace.completion)
+        assert judged.solved
+        assert judged.share_right == 1.0
+        assert trace.completion.splitlines()[1].startswith("reach 24! expression: ")
+        assert trace.tokens == COUNTER(trace.completion)
 
 
 def test_any_tokenizer_may_count(tmp_path):
@@ -161,7 +163,8 @@ def test_bad_input(change, said, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("ranks", "lines", "most", "tokens", "fit"), [(TOT_RANKS, 27.4, 121, 278, 0.97), (TSLLM_RANKS, 45.9, 206, 461, 0.895)]
+    ("ranks", "lines", "most", "tokens", "fit"),
+    [(TOT_RANKS, 27.4, 121, 299, 0.97), (TSLLM_RANKS, 45.9, 206, 482, 0.884)],
 )
 def test_how_long_whole_searches_of_the_held_out_puzzles_are(ranks, lines, most, tokens, fit):
     """What LOG.md says of them: a budget of 1,024 tokens holds 97 % of the searches of ranks 901-1000."""

@@ -2,7 +2,8 @@
 
     solution  `12 / 3 = 4 (left: 2 4 4)`: the moves of the solution alone, in the notation of TS-LLM
     sound     the same notation; `roll back (left: 2 3 4 12)` names the position returned to, however far up, and stands
-              only before a move of a less deep position: a sibling follows without one
+              only before a move of a less deep position: a sibling follows without one. Behind the last move a recap of
+              the way there, `reach 24: 12 / 3 = 4, 4 + 2 = 6, 6 * 4 = 24`, from which the expression is read off
     v3        `(4) + (2) = 6, left: ((12 / 3) + 2) = 6, 4`: the new card first, each made card with its expression;
               `roll back, left: (12 / 3) = 4, 2, 4` one position up, the root as bare numbers (LiaoMengqi/LLM4Game24)
     v2        as v3, the cards left as values only
@@ -52,7 +53,7 @@ class Line:
     """One line of a chain and what the judge says of it."""
 
     text: str
-    kind: str  # "move", "rollback", "answer", or "other": of no form that the style knows
+    kind: str  # "move", "rollback", "recap", "answer", or "other": of no form that the style knows
     right: bool
     reason: str  # in one line; "" where right
     left: State  # the position after it: computed, and unchanged by a line that is not right
@@ -95,9 +96,15 @@ def write_chain(numbers: Sequence[int], search: Search, style: str, target: int 
     if style in ("solution", "sound"):
         visits = search if style == "sound" else _find_visits(search)
         lines, expression = _write_plain(make_state(numbers), visits), compose(numbers, find_path(search))
+        lines += [write_recap(find_path(search), target)] if style == "sound" else []
     else:
         lines, expression = _write_cards(numbers, search, style)
     return "".join(f"{line}\n" for line in (*lines, f"{_reach(target)}{expression}"))
+
+
+def write_recap(path: Sequence[Step], target: int = 24) -> str:
+    """The moves of a solution on one line, without a line end."""
+    return f"{_recap(target)}{', '.join(_write_move(step) for step in path)}"
 
 
 def add_tags(chain: str) -> str:
@@ -115,6 +122,14 @@ def strip_tags(text: str, target: int = 24) -> str:
 
 def _reach(target: int) -> str:
     return f"reach {target}! expression: "
+
+
+def _recap(target: int) -> str:
+    return f"reach {target}: "
+
+
+def _write_move(step: Step) -> str:
+    return "{} {} {} = {}".format(*_fields(step))
 
 
 def _find_visits(search: Search) -> tuple[Visit, ...]:
@@ -219,6 +234,7 @@ def _tell_style(texts: Sequence[str]) -> str:
 @dataclass
 class _Place:
     state: State
+    move: str = ""  # that led here, as it was written
     tried: set[tuple] = field(default_factory=set)
 
 
@@ -243,6 +259,8 @@ class _Chain:
 
     def _place(self, text: str) -> tuple[str, str]:
         """The kind of a line and what is wrong with it, "" where nothing is; changes the trail where it is right."""
+        if self.style == "sound" and not self.finished and text.startswith(_recap(self.target).rstrip()):
+            return "recap", self._recall(text)
         match = _read(text, self.style)
         prefix = next((p for p in (_reach(self.target), ANSWER_PREFIX) if text.startswith(p.rstrip())), "").rstrip()
         kind = "answer" if prefix else "other" if match is None else "rollback" if match["back"] else "move"
@@ -258,6 +276,14 @@ class _Chain:
         if isinstance(values, str):
             return kind, values
         return kind, self._roll_back(values) if kind == "rollback" else self._move(match, values)
+
+    def _recall(self, text: str) -> str:
+        if self.trail[-1].state != (self.target,):
+            return f"{self.target} is not reached"
+        if self.lines[-1].kind == "recap":
+            return "told before"
+        moves = ", ".join(place.move for place in self.trail[1:])
+        return "" if text == f"{_recap(self.target)}{moves}" else "not the moves that led here"
 
     def _move(self, match: re.Match, values: list[str]) -> str:
         line = match[0]
@@ -278,7 +304,7 @@ class _Chain:
             return "tried before"
         self._return_to(place)
         self.trail[place].tried.add(move)
-        self.trail.append(_Place(after))
+        self.trail.append(_Place(after, line.partition(" (left")[0]))
         return ""
 
     def _roll_back(self, values: list[str]) -> str:

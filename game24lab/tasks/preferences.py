@@ -163,7 +163,7 @@ def _write_rest(
     after = continue_in_order(trail, rng, target, keep) if style == "sound" else _solve(trail, target)
     lines = write_chain(numbers, (*visits, *after), style, target).splitlines(keepends=True)
     moves = [place for place, line in enumerate(lines) if not line.startswith("roll back")]
-    rest = lines[moves[len(visits)] :]
+    rest = lines[-1:] if any(line.kind == "recap" for line in kept) else lines[moves[len(visits)] :]
     if not visits or not after:
         return rest
     # the lines that go back between the two, without those that the chain has already: it may stand above its last move
