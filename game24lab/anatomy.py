@@ -10,6 +10,7 @@ import pandas as pd
 from game24lab.grading import WRONG
 
 ENDINGS = ("solved", "wrong", "unfinished")
+KINDS = ("move", "rollback", "recap", "answer", "other")  # of lines, as tasks/chains.py names them
 _ALL = "all"
 
 
@@ -40,14 +41,15 @@ def describe_wrong_lines(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `ending`, `n`; `damaged` (share with a wrong line), `unsound` (share that abandons a position from which
     the target is reachable); `first` (median line of the first wrong one, from 1) and `place` (median of its place in
-    the chain, 0 to 1); `move`, `rollback`, `answer`, `other`: shares of the damaged whose first wrong line is one;
+    the chain, 0 to 1); `move`, `rollback`, `recap`, `answer`, `other`: shares of the damaged whose first wrong line is
+    one;
     `share_right` (mean share of right lines). NaN where nothing is damaged.
     """
     table = []
     for ending, part in _split(rows):
         damaged = part[part["first_wrong"].notna()]
         first = damaged["first_wrong"].astype("float64") + 1
-        kinds = {kind: (damaged["wrong_kind"] == kind).mean() for kind in ("move", "rollback", "answer", "other")}
+        kinds = {kind: (damaged["wrong_kind"] == kind).mean() for kind in KINDS}
         table.append({
             "ending": ending, "n": len(part), "damaged": len(damaged) / len(part),
             "unsound": part["first_unsound"].notna().mean(), "first": first.median(),

@@ -22,6 +22,7 @@ _VERDICTS = {
     "alive": ("+", "#009E73", "the target is within reach"),
     "dead": ("-", "#E69F00", "a dead end"),
     "rollback": ("<", "#0072B2", "goes back"),
+    "recap": ("=", "#0072B2", "tells the way"),
     "answer": ("=", "#009E73", "solved"),
     "wrong": ("!", "#D55E00", "wrong"),
 }
@@ -99,7 +100,7 @@ class ChainView:
 def _tell(line: Line) -> str:
     if not line.right:
         return "wrong"
-    if line.kind in ("answer", "rollback"):
+    if line.kind in ("answer", "recap", "rollback"):
         return line.kind
     return "dead" if line.dead else "alive"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab import charts, figures
+from game24lab.anatomy import KINDS
 from game24lab.report.report import MISSING, Block, Columns, Picture, Table
 from game24lab.report.words import (
     SMALL,
@@ -83,19 +84,17 @@ def tell_lengths(anatomy: Numbers) -> Table:
 
 def tell_wrong_lines(anatomy: Numbers) -> list[Block]:
     """Where chains first go wrong, and why."""
-    header = ("ending", "answers", "damaged", "unsound", "first at", "place", "move", "rollback", "answer", "other",
-              "right")  # fmt: skip
+    header = ("ending", "answers", "damaged", "unsound", "first at", "place", *KINDS, "right")
     rows = tuple(
         (e["ending"], e["n"], write_percent(e["damaged"]), write_percent(e["unsound"]),
-         MISSING if e["first"] is None else f"{e['first']:.0f}", write_percent(e["place"]), write_percent(e["move"]),
-         write_percent(e["rollback"]), write_percent(e["answer"]), write_percent(e["other"]),
-         write_percent(e["share_right"]))
+         MISSING if e["first"] is None else f"{e['first']:.0f}", write_percent(e["place"]),
+         *(write_percent(e[kind]) for kind in KINDS), write_percent(e["share_right"]))
         for e in anatomy["wrong_lines"]
     )  # fmt: skip
     note = ("Damaged: share of answers with a wrong line; unsound: share that abandons a position from which 24 is "
             "within reach. First at: median line of the first wrong one, and its place in the answer. Move to other: "
             "what that line is. Right: mean share of right lines. Judged exactly, line by line.")  # fmt: skip
-    align = ("left", *["right"] * 10)
+    align = ("left", *["right"] * 11)
     blocks: list[Block] = [Table("Where chains first go wrong.", anatomy["source"], header, rows, align, note=note)]
     if anatomy["reasons"]:
         listed = tuple((e["reason"], e["kind"], e["n"], write_percent(e["share"])) for e in anatomy["reasons"])
