@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.frontier import Way, read_hull
+from game24lab.routing.frontier import Way, find_hull
 
 REPEATS = 1000
 _EDGES = (0.025, 0.975)
@@ -28,13 +28,13 @@ def compare_at_costs(
     `share_low` and `share_high`; all of the same cost. NaN where there is no gap to speak of.
     """
     samples = _Samples(way, fixed, oracle, axis, repeats, seed)
-    rows = []
+    curves, rows = _sort_curves(samples.cost, samples.chance), []
     for place in np.argsort(samples.fixed_cost[0]):
         at = samples.fixed_cost[:, place]
         if at[0] < samples.cost[0].min():
             continue
         row = {"arm": fixed.steps[place], "cost": float(at[0]), "arm_accuracy": float(samples.fixed_chance[0, place])}
-        rows.append(row | samples.compare(at, _read_between(samples.cost, samples.chance, at)))
+        rows.append(row | samples.compare(at, _read_curves(curves, at)))
     return pd.DataFrame(rows, columns=["arm", "cost", "arm_accuracy", *_COMPARED])
 
 
@@ -83,8 +83,7 @@ def pick_step(way: Way, fixed: Way, axis: str = "tokens") -> int:
     """The step at which a way gains most over the hull: for choosing an operating point on problems that it is not
     judged on."""
     samples = _Samples(way, fixed, None, axis, 0, 0)
-    hulls = [read_hull(samples.fixed_cost, samples.fixed_chance, cost) for cost in samples.cost.T]
-    return int(np.argmax(samples.chance[0] - np.concatenate(hulls)))
+    return int(np.argmax(samples.chance[0] - np.interp(samples.cost[0], *samples.hulls[0])))
 
 
 def average_gain(way: Way, fixed: Way, axis: str = "tokens") -> float:
@@ -110,16 +109,15 @@ class _Samples:
         weights = np.concatenate([np.full((1, count), 1 / count), drawn])
         self.chance, self.cost = weights @ way.chance.T, weights @ way.cost(axis).T
         self.fixed_chance, self.fixed_cost = weights @ fixed.chance.T, weights @ fixed.cost(axis).T
+        self.hulls = [_trace_hull(*pair) for pair in zip(self.fixed_cost, self.fixed_chance, strict=True)]
         if oracle is not None:
-            zero = np.zeros((len(weights), 1))  # no answer, for nothing
-            self.oracle_chance = np.concatenate([zero, weights @ oracle.chance.T], axis=1)
-            self.oracle_cost = np.concatenate([zero, weights @ oracle.cost(axis).T], axis=1)
+            # whatever weights problems have, an oracle's steps are the best for their prices: they are their own hull
+            self.oracles = _sort_curves(weights @ oracle.cost(axis).T, weights @ oracle.chance.T)
 
     def compare(self, at: np.ndarray, accuracy: np.ndarray) -> dict[str, float]:
         """What a row says of an accuracy at a cost, both of shape (repeats + 1,)."""
-        hull = read_hull(self.fixed_cost, self.fixed_chance, at)
-        # whatever weights problems have, an oracle's steps are the best for their prices: they are their own hull
-        oracle = np.maximum(_read_between(self.oracle_cost, self.oracle_chance, at), hull)
+        hull = _read_curves(self.hulls, at)
+        oracle = np.maximum(_read_curves(self.oracles, at), hull)
         gap, gain = oracle - hull, accuracy - hull
         shares = np.where(gap > _LEAST, gain / np.where(gap > _LEAST, gap, 1.0), np.nan)
         row = {"hull": hull[0], "accuracy": accuracy[0], "gain": gain[0], "oracle": oracle[0], "share": shares[0]}
@@ -130,13 +128,24 @@ class _Samples:
         return {name: float(value) for name, value in row.items()}
 
 
-def _read_between(costs: np.ndarray, chances: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Accuracy between the two steps of the nearest costs, as a random mix of them has it; shape (sets,)."""
-    found = np.empty(len(at))
-    for number, (cost, chance, wanted) in enumerate(zip(costs, chances, at, strict=True)):
-        order = np.argsort(cost, kind="stable")
-        found[number] = np.interp(wanted, cost[order], chance[order])
-    return found
+def _trace_hull(costs: np.ndarray, chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Costs and accuracies along the convex hull of arms, from no answer for nothing on."""
+    places = find_hull(costs, chances)
+    corners = places[places >= 0]
+    return np.append(0.0, costs[corners]), np.append(0.0, chances[corners])
+
+
+def _sort_curves(costs: np.ndarray, chances: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The same of each row's steps, in the order of their costs."""
+    order = np.argsort(costs, axis=1, kind="stable")
+    zero = np.zeros((len(costs), 1))
+    sides = (np.concatenate([zero, np.take_along_axis(side, order, axis=1)], axis=1) for side in (costs, chances))
+    return list(zip(*sides, strict=True))
+
+
+def _read_curves(curves: list[tuple[np.ndarray, np.ndarray]], at: np.ndarray) -> np.ndarray:
+    """The height of each curve at its cost, as a random mix of the points around it has it; shape (sets,)."""
+    return np.array([np.interp(cost, *curve) for cost, curve in zip(at, curves, strict=True)])
 
 
 def _find_cost(cost: np.ndarray, chance: np.ndarray, wanted: float) -> float:
