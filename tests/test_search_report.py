@@ -114,6 +114,14 @@ def test_arms_that_differ_in_one_number_are_sweeps_and_others_are_none(told):
         assert change["low"] <= change["difference"] <= change["high"]
 
 
+def test_no_difference_on_few_problems_is_no_certainty():
+    one = trials.Trial({}, pd.Series([1.0, 0.0, 1.0], ["a", "b", "c"]))
+    change = trials._compare(one, one)
+    assert change["difference"] == 0
+    assert change["low"] == -change["high"] == -wilson(0, 3)[1]
+    assert trials._compare(one, trials.Trial({}, pd.Series([1.0], ["d"]))) is None
+
+
 def test_a_wasteful_arm_has_a_cheaper_and_surely_better_one():
     def arm(label, tokens, solved, mode="verified"):
         low, high = wilson(solved, 100)

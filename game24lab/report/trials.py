@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation import STRATEGIES, bootstrap
+from game24lab.evaluation import STRATEGIES, bootstrap, wilson
 from game24lab.report import evidence as ev
 from game24lab.search.engine import bind
 from game24lab.tasks.puzzles import parse_puzzle
@@ -193,8 +193,12 @@ def _compare(first: Trial, second: Trial) -> dict[str, float | int] | None:
     difference = (second.shares - first.shares).dropna()
     if difference.empty:
         return None
+    n, middle = len(difference), float(difference.mean())
     low, high = bootstrap(difference.to_numpy())
-    return {"difference": float(difference.mean()), "low": low, "high": high, "problems": len(difference)}
+    if difference.nunique() == 1:  # all alike: a bootstrap would claim certainty
+        reach = 1 - wilson(n, n)[0]
+        low, high = max(-1.0, middle - reach), min(1.0, middle + reach)
+    return {"difference": middle, "low": float(low), "high": float(high), "problems": n}
 
 
 def find_wasteful(arms: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
