@@ -3,12 +3,19 @@
 import pandas as pd
 import pytest
 import tiny_models
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from game24lab.arena import Arena, list_arms, make_grid, meet, open_arena
 from game24lab.backends.live import TransformersPolicy
+from game24lab.generation import load_policy
+from game24lab.models import make_tokenizer, save_checkpoint
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.task import follow
 
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 LOOK = {"max_tokens": 8, "simulations": 1, "depth": 1, "top_k": 2, "rule": "line"}
 
 
@@ -69,3 +76,31 @@ def test_a_killed_meeting_goes_on_where_it_was():
     assert made[-1] == made[-2]
     timed = [name for name in rows if "seconds" in name or "bytes" in name]
     pd.testing.assert_frame_equal(rows.drop(columns=timed), again.drop(columns=timed))
+
+
+def test_a_chat_models_checkpoint_looks_ahead_on_word_problems(tmp_path):
+    """A random Qwen2-architecture folder with a chat template, through every arm, its own end token respected."""
+    config = Qwen2Config(vocab_size=768, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                         num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=512)  # fmt: skip
+    tokenizer = make_tokenizer()
+    config.eos_token_id, config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    config.bos_token_id = None
+    tokenizer.chat_template = CHAT
+    save_checkpoint(Qwen2ForCausalLM(config), tokenizer, tmp_path / "chat")
+    arena = open_arena("gsm8k", checkpoint=tmp_path / "chat", held_out=2, operations=[1], seed=0)
+    policy = load_policy(tmp_path / "chat")
+    assert arena.task.text(arena.task.start(arena.asked[0])).startswith("<|im_start|>user\nRespond in the following")
+    scorer, form = arena.make_scorer(), arena.make_scorer({"xml_count": 1.0, "soft_format": 1.0})
+    rows = meet(arena, list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False), policy, scorer=scorer,
+                form=form, recall=lambda name, make: make(), progress=False)  # fmt: skip
+    assert set(rows["outcome"]) <= {"unfinished", "illegal", "wrong value", "no answer"}
+    assert {"reward/correctness", "reward/xml_count"} <= set(rows)
+    assert (rows.loc[rows["strategy"] == "look ahead, by form", "decisions"] > 0).all()
+
+
+def test_a_problem_that_fills_the_window_is_named(tmp_path):
+    policy = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True)
+    arena = open_arena("gsm8k", checkpoint="x", template="plain", held_out=1, seed=0)
+    with pytest.raises(ValueError, match="fills the model's window of 96"):
+        meet(arena, list_arms(LOOK, [1], honest=False, critic=False), policy, scorer=arena.make_scorer(), form=None,
+             recall=lambda name, make: make(), progress=False)  # fmt: skip
