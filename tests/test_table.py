@@ -218,6 +218,14 @@ def test_search_and_learn_files_are_read(tmp_path):
     assert list_arms(table) == {}
 
 
+def test_samples_without_scores_still_vote(tmp_path):
+    row = {name: value for name, value in make_foreign().items() if name not in ("scores", "agg_scores")}
+    write(tmp_path / "best_of_n_completions.jsonl", [row])
+    table = read(tmp_path)
+    assert get(table, "majority@4", "What is 6 * 7?")["probability"] == 1
+    assert not any(arm.startswith("weighted") for arm in table["arm"])
+
+
 def test_chunks_are_one_arm_where_names_say_so(tmp_path):
     names = {}
     for place in (0, 1):

@@ -228,8 +228,8 @@ def _find_chances(
 
 def _read_scores(row: Mapping[str, Any], agg_strategy: str) -> np.ndarray:
     """One score a completion, -inf where there is none: it came to no end, or nobody valued it."""
-    found = row["agg_scores"] or [None] * len(row["completions"])
-    if agg_strategy and row["scores"]:
+    found = row.get("agg_scores") or [None] * len(row["completions"])
+    if agg_strategy and row.get("scores"):
         found = [aggregate(steps, agg_strategy) if steps and known is not None else None
                  for steps, known in zip(row["scores"], found, strict=True)]  # fmt: skip
     return np.array([-np.inf if score is None else float(score) for score in found])
