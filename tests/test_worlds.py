@@ -302,7 +302,7 @@ def test_nothing_is_lost_where_a_reward_fails(small, tmp_path):
         assert torch.equal(one, two)
 
 
-def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_path):
+def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_path, monkeypatch):
     posed = open_world("gsm8k", split="test", held_out=1, operations=[1]).pose(2, 0, 1, walk)
     rewards = make_reward_functions(WORD_WEIGHTS, task="gsm8k")
     config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
@@ -310,6 +310,9 @@ def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_pa
         grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
     with pytest.raises(ValueError, match="report_to 'excel': one of none, tensorboard, trackio, wandb is accepted"):
         grpo.train(config, posed, rewards, tmp_path, report_to="excel")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"report_to 'wandb': its package is not installed; `pip install wandb`"):
+        grpo.train(config, posed, rewards, tmp_path, report_to="wandb")
     assert not list(tmp_path.iterdir())
 
 
