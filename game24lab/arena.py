@@ -103,6 +103,7 @@ def meet(
     tables = []
     for number, (name, arm) in enumerate(arms.items()):
         for seed in seeds:
+
             def make(name: str = name, arm: Arm = arm, seed: int = seed) -> pd.DataFrame:
                 pays = scorer if arm.mode == "verified" else form
                 return answer(arena.task, arena.asked, name, arm, policy, critic, scorer=scorer, pays=pays, part=part,

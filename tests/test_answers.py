@@ -98,8 +98,12 @@ def test_a_lookahead_is_held_against_the_cheapest_that_spends_as_much():
 
 
 def test_where_all_differ_alike_the_interval_claims_no_certainty():
-    table = pd.DataFrame([*(make_row("look", "lookahead", True, 9, problem=str(place)) for place in range(8)),
-                          *(make_row("of 2", "best_of_n", False, 9, problem=str(place)) for place in range(8))])
+    table = pd.DataFrame(
+        [
+            *(make_row("look", "lookahead", True, 9, problem=str(place)) for place in range(8)),
+            *(make_row("of 2", "best_of_n", False, 9, problem=str(place)) for place in range(8)),
+        ]
+    )
     (found,) = match(table, "sampled_tokens").to_dict("records")
     assert found["difference"] == 1.0
     assert found["low"] < 0.8

@@ -162,6 +162,7 @@ def test_a_supervised_member_leaves_the_group_and_teaches_where_it_is_better():
 
 def test_the_supervised_term_has_the_gradient_of_the_weighed_log_likelihood(checkpoint, tmp_path):
     """Of a step in which only searched members have an advantage, computed by hand."""
+
     def pay(completions, **columns):
         """The more ids sum up, the better; sampled members are paid alike, since only searches are paid by more."""
         return [0.5] * len(completions) if len(completions) == 8 else pay_sum(completions)

@@ -77,8 +77,14 @@ def gather_numbers(evidence: Sequence[ev.Evidence], title: str = TITLE) -> dict[
          for entry in gr.plain(_tabulate(one.rows[one.rows["part"] == part], settings))]
         for part, settings in (("main", False), ("grid", True))
     )  # fmt: skip
-    matched = {unit: [entry | {"run": one.run.id, "source": one.source(ev.RECORDS)} for one in looked
-                      for entry in gr.plain(match(one.rows[one.rows["part"] == "main"], unit))] for unit in UNITS}
+    matched = {
+        unit: [
+            entry | {"run": one.run.id, "source": one.source(ev.RECORDS)}
+            for one in looked
+            for entry in gr.plain(match(one.rows[one.rows["part"] == "main"], unit))
+        ]
+        for unit in UNITS
+    }
     trained = [one.run.folder for one in evidence
                if one.run.name == "06_grpo" and (one.run.folder / gr.GRADES).exists()]  # fmt: skip
     return {"title": title, "runs": ev.describe_runs(evidence), "arms": arms, "grid": grid, "matched": matched,
@@ -211,9 +217,7 @@ def _tell_matched(entries: Sequence[Numbers], unit: str) -> Block:
 def _tell_rewards(arms: Sequence[Numbers]) -> Table:
     names = [name for name in dict.fromkeys(key for arm in arms for key in arm) if name.startswith("reward/")]
     header = ("arm", "ends", "reward", *(name.partition("/")[2].replace("_", " ") for name in names))
-    rows = tuple(
-        (a["arm"], a["mode"], _write(a["reward"]), *(_write(a.get(name)) for name in names)) for a in arms
-    )
+    rows = tuple((a["arm"], a["mode"], _write(a["reward"]), *(_write(a.get(name)) for name in names)) for a in arms)
     known = sorted(name.partition("/")[2] for name in names if name.partition("/")[2] in HONEST)
     note = ("Means over answers: the weighted sum, and each reward unweighted, so that of a form it is the share of "
             f"answers in it. Read from the text alone: {', '.join(known) or 'none of them'}. Where a verified search "
@@ -313,7 +317,9 @@ def _tell_limits(numbers: Numbers) -> list[str]:
         limits.append(f"{fewest} seed(s) of decoding: intervals are over problems, not over seeds.")
     if any(not entry["enough"] for entries in numbers["matched"].values() for entry in entries):
         limits.append("Some lookaheads spent more than every baseline: there the comparison favours the lookahead.")
-    limits.append("A verified search knows the right answer while it searches: it measures what the policy can reach, "
-                  "not what a user without a verifier would get. Its baselines end alike.")
+    limits.append(
+        "A verified search knows the right answer while it searches: it measures what the policy can reach, "
+        "not what a user without a verifier would get. Its baselines end alike."
+    )
     limits.append("Time is that of one machine and of all problems in one batch; alone, an answer takes longer.")
     return limits

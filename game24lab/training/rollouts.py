@@ -102,6 +102,7 @@ class Sampler:
         said = {row: (list(answer.ids), list(answer.logprobs)) for row, (answer,) in zip(own, found, strict=True)}
         self.found, self.searched = {}, None
         if searched:
+
             def pay(numbers: Sequence[int], texts: Sequence[str]) -> Sequence[float | None]:
                 return self.pay([searched[number] for number in numbers], texts)
 
