@@ -73,7 +73,8 @@ def test_summaries_hold_accuracy_rewards_and_speed(rows):
 
 def make_row(arm, algorithm, solved, tokens, mode="verified", problem="a", seed=0, wall=1.0):
     return {"strategy": arm, "algorithm": algorithm, "parameters": '{"simulations": 3}', "mode": mode,
-            "solved": solved, "sampled_tokens": tokens, "problem": problem, "seed": seed, "wall_seconds": wall}  # fmt: skip
+            "solved": solved, "sampled_tokens": tokens, "problem": problem, "seed": seed,
+            "wall_seconds": wall}  # fmt: skip
 
 
 def test_a_lookahead_is_held_against_the_cheapest_that_spends_as_much():
