@@ -81,7 +81,8 @@ def load_policy(
         options = {"device": device, "compute_type": compute_type, "seed": seed, "max_batch_tokens": max_batch_tokens}
         return CTranslate2Policy(find_export(folder), _load_tokenizer(folder), reason=reason, **options)
     model, tokenizer = load_checkpoint(checkpoint, dtype=_choose_type(compute_type, device))
-    return TransformersPolicy(model.to(device), tokenizer, reason=reason, max_batch_tokens=max_batch_tokens, frozen=True)
+    options = {"reason": reason, "max_batch_tokens": max_batch_tokens, "frozen": True}
+    return TransformersPolicy(model.to(device), tokenizer, **options)
 
 
 def _choose_backend(checkpoint: str | Path, device: str, work: str) -> tuple[str, str]:

@@ -87,7 +87,8 @@ def lookahead(
     the answer is what was written to its end; a reward that knows the right answer has no place there. The tree's
     `meta` holds `text`, `answer_tokens`, `decisions`, `pieces` (each token's text and who wrote it: "plain", "kept",
     "changed"), and of each token `ids`, `logprobs` (the model's own) and `shares` (of the visits at its decision, None
-    where plain decoding wrote it). ValueError for parameters that make no sense, such as a depth beyond the model's window.
+    where plain decoding wrote it).
+    ValueError for parameters that make no sense, such as a depth beyond the model's window.
     """
     _check_world(task, leaf, verified)
     numbers = {"every": (every, 1), "simulations": (simulations, 0), "depth": (depth, 0), "top_k": (top_k, 1),
