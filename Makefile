@@ -7,6 +7,7 @@
 #   make router   a grid of arms, routers of unverified and of verified ones, and reports/router_report.pdf; hours
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
+# TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
 # SEARCH_POLICY=runs/lab/03_sft/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
 # PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
 # gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
@@ -16,6 +17,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 ARGS ?=
+TEST_WORKERS ?= 2
 CHAIN_SEEDS ?= 0 1 2
 SEARCH_SEEDS ?= 1
 SEARCH_POLICY ?=
@@ -28,7 +30,7 @@ demo: $(VENV)/.base
 	@$(BIN)/game24lab demo $(ARGS)
 
 test: $(VENV)/.all
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q $(ARGS)
+	@OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.all
 	@$(BIN)/ruff check $(ARGS)
