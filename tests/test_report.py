@@ -234,3 +234,8 @@ def test_no_runs_and_nothing_to_tell(tmp_path):
 def test_no_model_library_is_loaded():
     code = "import sys, game24lab.report; assert not {'torch', 'transformers', 'ctranslate2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_floats_have_three_figures_and_no_exponent():
+    written = {1263.2: "1,263", 70.86: "70.9", 0.035824: "0.0358", 999.6: "1,000", 1e6: "1,000,000"}
+    assert {value: report.show(value) for value in written} == written

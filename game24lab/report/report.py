@@ -161,14 +161,19 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def show(value: Any) -> str:
-    """A cell as text: None and NaN are missing, floats get three digits, the rest is written as it is."""
+    """A cell as text: None and NaN are missing, floats get three figures, the rest is written as it is."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.3g}" if isinstance(value, float) else str(value)
+    return write_float(value) if isinstance(value, float) else str(value)
+
+
+def write_float(value: float) -> str:
+    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _breakable(word: str) -> str:

@@ -27,6 +27,7 @@ from game24lab.report.report import (
     Picture,
     Report,
     Table,
+    write_float,
 )
 from game24lab.report.words import (
     SMALL,
@@ -238,7 +239,7 @@ def _tell_data(numbers: dict[str, Any]) -> list[Block]:
                          part.get("tokens_mean"), part.get("lines_mean"), part.get("rollback_share")))  # fmt: skip
     if not rows:
         return [Paragraph("What the runs learnt from is told by their parameters alone, below.")]
-    rows = [(*row[:3], *(MISSING if cell is None else f"{cell:,.3g}" if isinstance(cell, float) else f"{cell:,}"
+    rows = [(*row[:3], *(MISSING if cell is None else write_float(cell) if isinstance(cell, float) else f"{cell:,}"
                          for cell in row[3:])) for row in rows]  # fmt: skip
     header = ("run", "style", "length", "weight", "traces", "tokens", "lines", "rollbacks")
     note = "Tokens and lines: mean of a trace; rollbacks: share of its lines. The data cards stand in the JSON."
