@@ -108,3 +108,12 @@ def match_auc(auc: float) -> float:
     if auc <= expect_auc(most):
         return math.inf
     return float(brentq(lambda sigma: expect_auc(sigma) - auc, least, most))
+
+
+def find_like(auc: float | None) -> float | None:
+    """The finite sigma that a critic of this AUC is like, for pictures and records; None where there is none.
+
+    None for an AUC that could not be measured, and for one of (nearly) 1/2 or below: no noise is large enough.
+    """
+    sigma = math.inf if auc is None else match_auc(auc)
+    return sigma if math.isfinite(sigma) else None

@@ -8,7 +8,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.calibration import measure
-from game24lab.noise import BlindCritic, NoisyCritic, expect_auc, match_auc
+from game24lab.noise import BlindCritic, NoisyCritic, expect_auc, find_like, match_auc
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.tasks.game24 import Game24
@@ -97,3 +97,10 @@ def test_bad_arguments():
 
     with pytest.raises(ValueError, match="task 'words'"):
         NoisyCritic(Words())
+
+
+def test_what_no_noise_is_like_has_no_number():
+    """A critic that knows no sibling from another once ended its run: infinity is no fact for a manifest."""
+    assert find_like(0.5) is find_like(0.2) is find_like(None) is None
+    assert find_like(1.0) == 0.0
+    assert find_like(0.8) == match_auc(0.8)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from game24lab import diagrams, figures
 from game24lab.calibration import measure_groups
-from game24lab.noise import match_auc
+from game24lab.noise import find_like
 from game24lab.report import evidence as ev
 from game24lab.report.report import MISSING, Block, Picture, Table
 from game24lab.report.words import draw_picture, join_sources, write_percent, write_range
@@ -61,7 +61,7 @@ def _read(one: ev.Evidence, file: str, columns: Sequence[str]) -> list[dict[str,
     known = [*columns, *(column for column in _TRAINED if file == "gains" and column in table)]
     head = {"run": one.run.id, "source": one.source(path.name)}
     auc = (one.run.manifest.get("facts") or {}).get("sibling_auc")
-    head |= {"like": None if auc is None else match_auc(auc)} if file == "noiselab" else {}
+    head |= {"like": find_like(auc)} if file == "noiselab" else {}
     return [head | _plain(row) for row in table[known].to_dict("records")]
 
 
