@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
-from game24lab.tasks.exploration import Abandoned, count_abandoned, list_moves, search_at_random, search_in_order
+from game24lab.tasks.exploration import (
+    LARGEST_TRIED,
+    Abandoned,
+    count_abandoned,
+    list_moves,
+    search_at_random,
+    search_in_order,
+)
 from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.rankings import TSLLM_RANKS, list_published
 
 PUZZLES = random.Random(0).sample(list_solvable(), 40)
 numbers_and_target = st.tuples(st.lists(st.integers(1, 13), min_size=2, max_size=4), st.integers(-3, 30))
@@ -74,6 +82,18 @@ def test_moves_in_order_are_small_whole_numbers_and_each_leads_elsewhere():
     assert len({after for _, after in moves}) == len(moves)
     assert moves[-1][0].result == Fraction(8, 3), "the only way on needs a fraction, and comes last"
     assert all(step.result.denominator == 1 and 0 <= step.result <= 72 for step, _ in moves[:-1])
+
+
+def test_few_puzzles_need_a_large_number_or_a_fraction():
+    """What the comment at LARGEST_TRIED says."""
+    def is_plain(number):
+        return number.denominator == 1 and number <= LARGEST_TRIED
+
+    searches = {puzzle: search_in_order(puzzle, random.Random(0)) for puzzle in list_solvable()}
+    beyond = {puzzle for puzzle, search in searches.items() if not all(is_plain(visit.step.result) for visit in search)}
+    assert len(searches) == 1362
+    assert len(beyond) == 37
+    assert beyond <= {tuple(sorted(puzzle)) for puzzle in list_published(*TSLLM_RANKS)}
 
 
 @pytest.mark.parametrize("lines", [0, 4, 6, 11, 17])
