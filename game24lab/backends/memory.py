@@ -6,6 +6,7 @@ Elsewhere it is not known. It does not know what is measured.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 def measure_memory(work: Callable[[], Any]) -> tuple[Any, float | None]:
     """What `work()` returns, and the bytes that it took at its highest; None where that cannot be told."""
+    gc.collect()  # garbage of before that is freed during the work would hide as much of what the work takes
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
