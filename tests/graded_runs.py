@@ -70,9 +70,10 @@ def make_sft_run(folder: Path, label: str, style: str, skill: float, *, samples=
     return folder
 
 
-def make_rl_run(folder: Path, name: str, model: str, start: float, end: float, *, seed=0, sampled=900_000):
+def make_rl_run(folder: Path, name: str, model: str, start: float, end: float, *, seed=0, sampled=900_000,
+                policy="runs/03_sft/checkpoint"):  # fmt: skip
     """A finished run of 06_grpo or 07_dpo."""
-    with start_run(folder, name, {"policy": "runs/03_sft/checkpoint", "seed": seed}) as run:
+    with start_run(folder, name, {"policy": policy, "seed": seed}) as run:
         rng, step = np.random.default_rng(seed), np.arange(1, 51)
         log = pd.DataFrame({"step": step, "loss": rng.normal(0, 0.02, 50)})
         if name == "06_grpo":

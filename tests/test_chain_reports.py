@@ -182,6 +182,25 @@ def test_costs_are_levelled_by_what_was_sampled(rewarded):
     assert (dpo["step"], dpo["measured"]) == (50, "graded at the end")
 
 
+def test_runs_from_different_starts_are_never_pooled(rewarded, tmp_path):
+    for seed in range(2):
+        graded_runs.make_rl_run(tmp_path / f"short{seed}", "06_grpo", "GRPO", 0.2, 0.6, seed=seed,
+                                policy="runs/03_sft_short/checkpoint")  # fmt: skip
+    evidence = graded.read_graded([rewarded, tmp_path])
+    numbers = rl.gather_numbers(evidence)
+    grpo, dpo, short = numbers["methods"]
+    assert [grpo["method"], dpo["method"], short["method"]] == ["GRPO from 03_sft", "DPO", "GRPO from 03_sft_short"]
+    assert (grpo["runs"], short["runs"]) == (2, 2)
+    alone = rl.gather_numbers(graded.read_graded([rewarded]))["methods"][0]
+    assert all(grpo[key] == alone[key] for key in ("start", "end", "change"))
+    assert short["start"]["accuracy"] < grpo["start"]["accuracy"]
+    labels = [training["label"] for training in numbers["trainings"]]
+    assert labels[:2] == ["GRPO from 03_sft, seed 0", "GRPO from 03_sft, seed 1"]
+    assert labels[3:] == ["GRPO from 03_sft_short, seed 0", "GRPO from 03_sft_short, seed 1"]
+    text = shown(rl.tell(evidence, numbers))
+    assert "GRPO from 03_sft_short" in text
+
+
 def test_without_costs_the_report_says_so(rewarded, tmp_path):
     with start_run(tmp_path / "run", "06_grpo", {"seed": 0}) as run:
         for stage in ("start", "end"):

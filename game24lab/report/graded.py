@@ -87,14 +87,26 @@ def read_graded(folders: Iterable[str | Path]) -> list[Graded]:
     return [replace(one, label=label) for one, label in zip(graded, _name(graded), strict=True)]
 
 
+def name_starts(graded: Sequence[Graded], names: Sequence[str]) -> list[str]:
+    """Each name with where its run started from, where runs of that name started from different policies."""
+    starts = [one.run.manifest.get("parameters", {}).get("policy") for one in graded]
+    found = []
+    for name, start in zip(names, starts, strict=True):
+        differ = len({other for kin, other in zip(names, starts, strict=True) if kin == name}) > 1
+        path = Path(start or "none")
+        found.append(f"{name} from {path.parent.name if path.name == 'checkpoint' else path.name}" if differ else name)
+    return found
+
+
 def _name(graded: Sequence[Graded]) -> list[str]:
-    """A label each, no two alike: the model's name, with the seed or the run's id where several share one."""
-    names = []
-    for one in graded:
-        kin = [other.run.manifest.get("seed") for other in graded if other.label == one.label]
+    """A label each, no two alike: the model's name, with its start, the seed or the run's id where several share it."""
+    names = name_starts(graded, [one.label for one in graded])
+    labels = []
+    for one, name in zip(graded, names, strict=True):
+        kin = [other.run.manifest.get("seed") for other, same in zip(graded, names, strict=True) if same == name]
         more = f", seed {one.run.manifest.get('seed')}" if len(set(kin)) == len(kin) else f" [{one.run.id[:4]}]"
-        names.append(one.label + more * (len(kin) > 1))
-    return names
+        labels.append(name + more * (len(kin) > 1))
+    return labels
 
 
 def _read(run: Run) -> Graded:

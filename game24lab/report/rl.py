@@ -70,9 +70,8 @@ def gather_numbers(graded: Sequence[gr.Graded], title: str = TITLE) -> dict[str,
         names = ", ".join(f"{one.run.folder} ({one.run.name})" for one in graded)
         raise ValueError(f"nothing to report in {names}: runs of {' or '.join(METHODS)} are needed")
     budget = min(ANCHOR, *(int(one.stage(stage)["budget"].min()) for one in trained for stage in (START, END)))
-    trainings = [_measure_training(one, budget) for one in trained]
-    by_method = {method: [one for one in trained if METHODS[one.run.name] == method]
-                 for method in dict.fromkeys(METHODS[one.run.name] for one in trained)}  # fmt: skip
+    by_method = group_methods(trained)
+    trainings = [_measure_training(one, method, budget) for one, method in _list_methods(trained)]
     costs = {cost["run"]: cost for cost in map(gr.read_cost, graded)}
     return {
         "title": title, "runs": gr.describe_graded(graded), "budget": budget, "trainings": trainings,
@@ -81,6 +80,19 @@ def gather_numbers(graded: Sequence[gr.Graded], title: str = TITLE) -> dict[str,
         "lengths": [_describe_change(method, some) for method, some in by_method.items()],
         "costs": list(costs.values()), "published": [vars(point) for point in PUBLISHED_RL],
     }  # fmt: skip
+
+
+def group_methods(graded: Sequence[gr.Graded]) -> dict[str, list[gr.Graded]]:
+    """The runs of each method; where a method was begun from several policies, those of each start by themselves."""
+    groups: dict[str, list[gr.Graded]] = {}
+    for one, method in _list_methods(graded):
+        groups.setdefault(method, []).append(one)
+    return groups
+
+
+def _list_methods(graded: Sequence[gr.Graded]) -> list[tuple[gr.Graded, str]]:
+    trained = [one for one in graded if one.run.name in METHODS]
+    return list(zip(trained, gr.name_starts(trained, [METHODS[one.run.name] for one in trained]), strict=True))
 
 
 def tell(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> Report:
@@ -116,11 +128,11 @@ def tell(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> Report:
 
 
 # ------------------------------------------------------------------------------------------- numbers
-def _measure_training(one: gr.Graded, budget: int) -> dict[str, Any]:
+def _measure_training(one: gr.Graded, method: str, budget: int) -> dict[str, Any]:
     stages = one.grades["stage"].unique()
     best = gr.measure_stage(one, BEST, budget) if BEST in stages else None
     return {
-        "run": one.run.id, "label": one.label, "method": METHODS[one.run.name], "seed": one.run.manifest.get("seed"),
+        "run": one.run.id, "label": one.label, "method": method, "seed": one.run.manifest.get("seed"),
         "source": one.source(), "start": gr.measure_stage(one, START, budget), "best": best,
         "peak": _find_peak(one.training), "end": gr.measure_stage(one, END, budget),
         "change": gr.compare_stages([one], START, END, budget),
@@ -180,7 +192,7 @@ def _list_spending(one: gr.Graded, cost: Mapping[str, Any]) -> pd.DataFrame:
     if log is None or total is None:
         return pd.DataFrame()
     log = log.sort_values("step")
-    count = next((name for name in ("sampled_tokens", "num_tokens") if name in log and METHODS[one.run.name] == "GRPO"),
+    count = next((name for name in ("sampled_tokens", "num_tokens") if name in log and one.run.name == "06_grpo"),
                  None)  # fmt: skip
     tokens = total if count is None else log[count].ffill() / log[count].max() * total
     accuracy = log["accuracy"] if "accuracy" in log else float("nan")
@@ -205,8 +217,9 @@ def _describe_change(method: str, some: Sequence[gr.Graded]) -> dict[str, Any]:
 
 def _list_ours(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> list[dict[str, Any]]:
     ours = []
+    groups = group_methods(graded)
     for method in numbers["methods"]:
-        some = [one for one in graded if METHODS.get(one.run.name) == method["method"]]
+        some = groups[method["method"]]
         for stage in (START, END):
             rows = pd.concat([one.stage(stage) for one in some])
             tokens = max(1, rows["tokens"].sum())
@@ -280,13 +293,12 @@ def _tell_methods(numbers: dict[str, Any]) -> Table:
 
 def _tell_curves(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = []
-    for method in (method["method"] for method in numbers["methods"]):
-        some = [one for one in graded if METHODS.get(one.run.name) == method]
+    for method, some in group_methods(graded).items():
         log = gr.gather_log(some)
         if log.empty:
             continue
         parts = {name: (f"{name.partition('/')[2]} reward", False) for name in log if str(name).startswith("rewards/")}
-        known = ({"loss": ("loss", False)} if method == "DPO" else {}) | PANELS
+        known = ({"loss": ("loss", False)} if some[0].run.name == "07_dpo" else {}) | PANELS
         panels = {name: title for name, title in ({"reward": known["reward"]} | parts | known).items()
                   if name in log and log[name].notna().any()}  # fmt: skip
         names = list(panels)
