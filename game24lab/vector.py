@@ -108,10 +108,24 @@ def _render(figure: go.Figure, kind: str) -> bytes:
                                    borderaxespad=0.2, handlelength=1.2 if flat else 2.4)
             for text, name in zip(legend.get_texts(), entries, strict=True):
                 text.set_text(name)  # not as a label: matplotlib would drop names that begin with "_"
+        _part_labels(canvas)
         out = BytesIO()
         when = {"CreationDate": None} if kind == "pdf" else {"Date": None} if kind == "svg" else {}
         canvas.savefig(out, format=kind, dpi=200, metadata=when)
     return out.getvalue()
+
+
+def _part_labels(canvas: Canvas) -> None:
+    """Make labels along the bottom smaller, then slanted, where one would touch the next."""
+    canvas.draw_without_rendering()
+    for axes in canvas.axes:
+        labels = [label for label in axes.get_xticklabels() if label.get_text()]
+        for change in ({"size": 7}, {"size": 6}, {"rotation": 30, "ha": "right"}):
+            boxes = [label.get_window_extent() for label in labels]
+            if all(left.x1 + 2 < right.x0 for left, right in pairwise(sorted(boxes, key=lambda box: box.x0))):
+                break
+            for label in labels:
+                label.set(**change)
 
 
 def _check(figure: go.Figure) -> None:

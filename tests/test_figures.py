@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from game24lab import figures, vector
+from game24lab import charts, figures, vector
 
 STEPS = np.arange(0, 100, 10)
 LOG = pd.DataFrame({"step": STEPS, "loss": 2 - STEPS / 100, "accuracy": np.where(STEPS % 50 == 0, 0.25, np.nan)})
@@ -116,3 +116,13 @@ def test_bad_tables_and_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"\.html, \.svg, \.pdf or \.png"):
         vector.save(ALL["cost"], tmp_path / "figure.gif")
     assert not list(tmp_path.iterdir())
+
+
+def test_labels_that_would_touch_become_smaller():
+    table = pd.DataFrame({"length": ["1-8", "9-16", "17-32", "33-64", "65-128", "over 128"], "accuracy": 0.5})
+    sizes = {}
+    for width in (300, 800):
+        figure = charts.draw_groups(table, "length", "lines").update_layout(width=width, height=190)
+        (style,) = re.findall(r'<text style="([^"]*)"[^>]*>over 128<', vector.to_svg(figure))
+        sizes[width] = float(re.search(r"font-size: ([\d.]+)px", style)[1])
+    assert sizes[300] < sizes[800] == pytest.approx(8.64)
