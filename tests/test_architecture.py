@@ -56,6 +56,7 @@ FLOORS = {
     "export": 3.1,
     "backends.exported": 3.2,
     "backends.live": 3.2,
+    "backends.apart": 3.3,
     "backends.served": 3.2,
     "generation": 3.3,
     "critic": 3.4,

@@ -217,6 +217,20 @@ def test_exports_follow_the_weights(checkpoint, tmp_path):
     assert moved > 1e-2
 
 
+def test_rollouts_in_a_process_of_their_own_are_the_same(checkpoint, tmp_path):
+    """The weights that train are sent there at every step: curves and checkpoints end up equal."""
+    curves, weights = [], []
+    for name, device in (("here", ""), ("apart", "cpu")):
+        folder = grpo.train(config(checkpoint, rollouts={"device": device}, learning_rate=1e-2), PROBLEMS, REWARDS,
+                            tmp_path / name)  # fmt: skip
+        curves.append(pd.read_parquet(tmp_path / name / "training.parquet").drop(columns=["seconds"]))
+        weights.append(load_checkpoint(folder)[0].state_dict())
+    assert curves[1]["mismatch"].max() < 1e-3
+    pd.testing.assert_frame_equal(*(curve[["step", "reward", "tokens", "sampled_tokens"]] for curve in curves))
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-4)
+
+
 # Advantages and mini-batches ------------------------------------------------------------------------------------------
 def test_groups_that_earned_the_same_are_left_out(checkpoint, tmp_path):
     def pay_second(prompts, completions, **columns):

@@ -1,7 +1,8 @@
 """Rollouts of GRPO: completions sampled with the weights of the moment, and the log-probabilities they were sampled at.
 
-Our own generation is the sampler: the weights that train (`transformers`), or an export of them that is made anew in
-memory whenever they have changed (`ctranslate2`). It does not know of rewards, advantages, losses or what texts mean.
+Our own generation is the sampler: the weights that train (`transformers`), a copy of them on a device and in a process
+of its own, or an export of them that is made anew in memory whenever they have changed (`ctranslate2`). It does not
+know of rewards, advantages, losses or what texts mean.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from game24lab.backends.apart import ApartPolicy, check_device
 from game24lab.backends.decoding import truncate
 from game24lab.export import export_ctranslate2
 from game24lab.generation import CTranslate2Policy, Sampling, TransformersPolicy
@@ -39,6 +41,7 @@ class Rollouts:
     top_p: float = 1.0  # nucleus: the smallest set of tokens that holds this much probability
     backend: str = "transformers"  # the live weights, or "ctranslate2": exported in memory after every step
     search: Searching = field(default_factory=Searching)  # members of each group that come from a search
+    device: str = ""  # of the rollouts alone, in a process of its own, e.g. "cuda:1"; "": where the model trains
 
     def __post_init__(self) -> None:
         for name, least in (("problems", 1), ("group", 2), ("max_tokens", 1)):
@@ -52,6 +55,11 @@ class Rollouts:
                              "problem are all the same")  # fmt: skip
         if self.backend not in BACKENDS:
             raise ValueError(f"backend {self.backend!r}: one of {', '.join(BACKENDS)} is accepted")
+        if self.device:
+            check_device(self.device)
+            if self.backend != "transformers":
+                raise ValueError(f"device {self.device!r} of the rollouts with backend {self.backend!r}: "
+                                 "'transformers' is accepted")  # fmt: skip
         if self.search.count(self.group) and self.backend != "transformers":
             raise ValueError(f"backend {self.backend!r} with a search: it does not show the distributions that are "
                              "searched; 'transformers' is accepted")  # fmt: skip
@@ -123,7 +131,12 @@ class Sampler:
 
     def _take(self, seed: int, step: int) -> Any:
         """The policy, with the weights of this step."""
-        if self.rollouts.backend == "transformers":
+        if self.rollouts.device:
+            if self._policy is None:
+                self._policy = ApartPolicy(self.model, self.tokenizer, device=self.rollouts.device)
+            elif step != self._taken:
+                self._policy.update(self.model)
+        elif self.rollouts.backend == "transformers":
             self._policy = self._policy or TransformersPolicy(self.model, self.tokenizer)
         elif self._policy is None:
             folder = tempfile.mkdtemp(prefix="game24lab-")  # each process has one of its own
