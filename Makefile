@@ -43,9 +43,8 @@ chains: $(VENV)/.base
 	$(BIN)/game24lab run 02_traces -f params/lab/02_traces.yaml
 	$(BIN)/game24lab run 03_sft -f params/lab/03_sft.yaml
 	$(BIN)/game24lab run 03_sft -f params/lab/03_sft_short.yaml
-	for start in 03_sft 03_sft_short; do for seed in $(CHAIN_SEEDS); do \
-	  $(BIN)/game24lab run 06_grpo -f params/lab/06_grpo.yaml -p policy runs/lab/$$start/checkpoint -p seed $$seed \
-	    --output runs/lab/06_grpo$${start#03_sft}_$$seed || exit; \
+	for set in 06_grpo 06_grpo_short; do for seed in $(CHAIN_SEEDS); do \
+	  $(BIN)/game24lab run 06_grpo -f params/lab/$$set.yaml -p seed $$seed --output runs/lab/$${set}_$$seed || exit; \
 	done; done
 	$(BIN)/game24lab run 07_dpo -f params/lab/07_dpo.yaml
 	$(BIN)/game24lab report --kind rl runs/lab/06_grpo_* runs/lab/07_dpo -o reports/rl_report.pdf
