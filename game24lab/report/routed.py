@@ -26,6 +26,7 @@ from game24lab.runs import MANIFEST, Run, find_runs, read_run
 NOTEBOOK, RECORDS, LESSONS = "10_router", "records.parquet", "lessons.parquet"
 _NEEDED = ("problem", "arm", "part", "probability", "trials", "verified", "predicted_probability",
            "predicted_sampled_tokens", "fee_tokens")  # fmt: skip
+_BESIDES = ["calls", "seconds_p50", "seconds_p95"]  # costs that no price is put on
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _gather(one: Routed) -> dict[str, Any]:
         "quality": measure_chances(predicted["probability"], test["probability"]),
         "costs": measure_costs(predicted["sampled_tokens"], test["sampled_tokens"]),
         "reliability": _list(tabulate_reliability(predicted["probability"], test["probability"], test["problem"])),
-        "fixed": _list(judged.points[judged.points["way"] == "fixed arm"].sort_values("tokens")),
+        "fixed": _list(_describe_fixed(one)),
         "point": judged.point, "best": dict(judged.best), "at_costs": _list(judged.at_costs),
         "at_prices": _list(judged.at_prices), "rivals": _list(compare_ways(judged, judged.point["cost"])),
         "mix": _list(judged.shares[judged.shares["price"] == judged.price]),
@@ -118,6 +119,14 @@ def _gather(one: Routed) -> dict[str, Any]:
         told["timed"] = {"point": one.timed.point, "best": dict(one.timed.best), "price": one.timed.price,
                          "at_costs": _list(one.timed.at_costs)}  # fmt: skip
     return plain(told)
+
+
+def _describe_fixed(one: Routed) -> pd.DataFrame:
+    """The fixed arms, the cheapest first, with what an attempt takes besides tokens: means over the test puzzles."""
+    points = one.judged.points
+    known = [name for name in _BESIDES if name in one.test]
+    besides = one.test.groupby("arm")[known].mean().reindex(columns=_BESIDES)
+    return points[points["way"] == "fixed arm"].sort_values("tokens").join(besides, on="step")
 
 
 def _list(table: pd.DataFrame) -> list[dict[str, Any]]:

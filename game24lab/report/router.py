@@ -30,6 +30,8 @@ from game24lab.report.words import (
     write_report,
 )
 
+_BESIDES = (("calls", "calls", "1f"), ("seconds", "seconds", "3g"), ("seconds_p50", "p50", "3g"),
+            ("seconds_p95", "p95", "3g"))  # fmt: skip
 TITLE = "The right amount of thinking for each problem"
 AIM = 0.4  # of the gap between hull and oracle, at one operating point
 FEW = 5  # independent trials behind a label, below which an oracle knows luck too
@@ -226,16 +228,19 @@ def _tell_lessons(one: ro.Routed, router: Numbers) -> Table:
 
 
 def _tell_fixed(router: Numbers) -> Table:
-    timed = any(e["seconds"] is not None for e in router["fixed"])
+    besides = [(name, title, digits) for name, title, digits in _BESIDES
+               if any(e[name] is not None for e in router["fixed"])]  # fmt: skip
     rows = tuple(
         (e["step"], write_percent(e["accuracy"]), write_range(e), write_count(e["tokens"]),
-         *([MISSING if e["seconds"] is None else f"{e['seconds']:.3g}"] if timed else []),
+         *(MISSING if e[name] is None else f"{e[name]:.{digits}}" for name, _, digits in besides),
          "yes" if e["step"] in router["hull"] else "")
         for e in router["fixed"]
     )  # fmt: skip
-    header = ("arm", "accuracy", "95 %", "tokens", *(["seconds"] if timed else []), "on the hull")
+    header = ("arm", "accuracy", "95 %", "tokens", *(title for _, title, _ in besides), "on the hull")
+    note = ("Calls: of policy and critic, for one puzzle. p50, p95: seconds of an attempt at a puzzle, quantiles over "
+            "seeds or draws, then means over puzzles.") if besides else ""  # fmt: skip
     return Table("Every arm for all test puzzles.", router["source"], header, rows,
-                 ("left", *["right"] * (len(header) - 1)), (1, *[0] * (len(header) - 1)))  # fmt: skip
+                 ("left", *["right"] * (len(header) - 1)), (1, *[0] * (len(header) - 1)), note)  # fmt: skip
 
 
 def _tell_published(numbers: Numbers) -> Table:
