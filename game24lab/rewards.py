@@ -18,9 +18,9 @@ from types import MappingProxyType
 from typing import Any
 
 from game24lab.tasks.arithmetic import ExpressionError, parse_expression
-from game24lab.tasks.chains import judge_chain
+from game24lab.tasks.chains import judge_chain, strip_tags
 from game24lab.tasks.puzzles import Puzzle, check_numbers, parse_puzzle
-from game24lab.wordrewards import WORD_REWARDS, WORD_WEIGHTS, describe, read_gold
+from game24lab.wordrewards import WORD_REWARDS, WORD_WEIGHTS, describe, find_false, read_gold
 
 # What is known of the problem (a puzzle's numbers), the text, and the target where it is a number game
 Reward = Callable[..., float | None]  # None: not applicable
@@ -41,6 +41,7 @@ class Measures:
     share_before_wrong: float  # of the lines, those before the first wrong one; 0 without any line
     sound: bool  # no position was abandoned from which the target is within reach
     rollbacks: int
+    first_wrong: int | None  # the first line that is not right
 
 
 # More than one step of GRPO has completions; the keys hold the texts, 40 MB where all are long.
@@ -54,7 +55,17 @@ def measure(numbers: Puzzle, text: str, target: int = 24) -> Measures:
         outcome=judged.outcome, answer=judged.answer, solved=judged.solved, finished=judged.finished, lines=lines,
         share_right=judged.share_right if lines else 0.0, share_before_wrong=before / lines if lines else 0.0,
         sound=judged.first_unsound is None, rollbacks=judged.rollbacks,
+        first_wrong=judged.first_wrong,
     )  # fmt: skip
+
+
+def find_fault(numbers: Puzzle, text: str, target: int = 24) -> int | None:
+    """The number of the first wrong line of a chain, from 0, as line ends count.
+
+    None where all are right, and where think and answer tags stand between them: those lines are not the text's.
+    """
+    line = measure(numbers, text, target).first_wrong
+    return None if line is None or strip_tags(text, target) != text else line
 
 
 # ------------------------------------------------------------------------------------------------- what is paid
@@ -169,6 +180,7 @@ class Kind:
     column: str  # of a data set: what is known of each problem
     read: Callable[[Any], Any]  # a cell of it as the rewards take it; None: not applicable. ValueError for others
     describe: Callable[..., tuple[str, int]]  # takes what a reward takes: how a completion ended, and its lines
+    find_fault: Callable[..., int | None]  # the first wrong line of a completion; takes what a reward takes
     targeted: bool = False  # whether rewards take the target of a number game too
 
     def call(self, function: Callable[..., Any], known: Any, text: str, target: int) -> Any:
@@ -260,6 +272,28 @@ def make_reward_functions(
     return [_make_function(kind, name, rewards[name], target) for name in weights], list(weights.values())
 
 
+def make_locator(target: int = 24, task: str = "game24") -> Callable[..., list[tuple[int, int] | None]]:
+    """A function from `completions` and the data set's columns to where each first goes wrong: the characters of its
+    first wrong line, from and up to, the line end included; None where nothing wrong can be told.
+
+    In a number game every line is judged; of a word problem only the calculations are.
+    """
+    kind = find_kind(task)
+
+    def locate(completions: Sequence[Any], **columns: Any) -> list[tuple[int, int] | None]:
+        lines = _apply(kind, kind.find_fault, "fault", columns[kind.column], completions, target)
+        return [None if line is None else _find_line(read_text(text), int(line))
+                for line, text in zip(lines, completions, strict=True)]  # fmt: skip
+
+    return locate
+
+
+def _find_line(text: str, number: int) -> tuple[int, int]:
+    lines = text.split("\n")
+    begin = sum(len(line) + 1 for line in lines[:number])
+    return begin, min(len(text), begin + len(lines[number]) + 1)
+
+
 def _make_function(kind: Kind, name: str, reward: Reward, target: int) -> Callable[..., list[float | None]]:
     def pay(completions: Sequence[Any], **columns: Any) -> list[float | None]:
         if columns.get(kind.column) is None:
@@ -303,6 +337,6 @@ def read_text(completion: Any) -> str:
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType({
-    "game24": Kind(REWARDS, DEFAULT_WEIGHTS, "numbers", _read_numbers, _describe_chain, targeted=True),
-    "gsm8k": Kind(WORD_REWARDS, WORD_WEIGHTS, "gold", read_gold, describe),
+    "game24": Kind(REWARDS, DEFAULT_WEIGHTS, "numbers", _read_numbers, _describe_chain, find_fault, targeted=True),
+    "gsm8k": Kind(WORD_REWARDS, WORD_WEIGHTS, "gold", read_gold, describe, find_false),
 })  # fmt: skip

@@ -104,6 +104,11 @@ def pay_calculations(gold: Gold, text: str) -> float | None:
     return sum(checked) / len(checked) if checked else None
 
 
+def find_false(gold: Gold, text: str) -> int | None:
+    """The number of the first line with a false calculation, from 0; None where none is false."""
+    return next((number for number, line in enumerate(text.split("\n")) if check_calculation(line) is False), None)
+
+
 # -------------------------------------------------------------------------------------------- the original's own
 def extract_original(text: str) -> str:
     """The gist's answer: what stands behind the last opening tag, up to a closing one; without tags the whole text."""

@@ -92,6 +92,7 @@ FLOORS = {
     "training.watch": 4.15,
     "training.tracking": 4.0,
     "training.payment": 4.0,
+    "training.credit": 4.0,
     "training.searching": 4.21,
     "training.updates": 4.23,
     "training.grpo": 4.25,

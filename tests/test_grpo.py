@@ -231,6 +231,27 @@ def test_rollouts_in_a_process_of_their_own_are_the_same(checkpoint, tmp_path):
         torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-4)
 
 
+def test_losses_rest_on_the_line_that_is_located(checkpoint, tmp_path):
+    """Tokens outside the fault of a completion that earned less than the others have no part in the loss."""
+    asked = []
+
+    def locate(completions, numbers, **columns):
+        asked.append((len(completions), len(numbers)))
+        return [(0, 1) if text else None for text in completions]
+
+    trainer = grpo.make_trainer(config(checkpoint, credit="line", steps=1), PROBLEMS, REWARDS, tmp_path, locate=locate)
+    seen = spy(trainer)
+    trainer.train()
+    assert asked == [(8, 8)]
+    advantages = torch.cat([inputs["advantages"] for inputs in seen if inputs["advantages"].shape[1] > 1])
+    assert (advantages[:, 1:] >= 0).all(), "the blame rests on the first token"
+    assert (advantages[:, 0] <= 0).all()
+    assert (advantages[:, 0] < 0).any()
+    assert (advantages[:, 1:] > 0).any()
+    with pytest.raises(ValueError, match="credit 'line' without `locate`"):
+        grpo.make_trainer(config(checkpoint, credit="line"), PROBLEMS, REWARDS, tmp_path / "b")
+
+
 # Advantages and mini-batches ------------------------------------------------------------------------------------------
 def test_groups_that_earned_the_same_are_left_out(checkpoint, tmp_path):
     def pay_second(prompts, completions, **columns):

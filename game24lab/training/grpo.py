@@ -21,6 +21,7 @@ from trl import GRPOConfig as TRLConfig
 
 from game24lab.models import load_checkpoint
 from game24lab.tasks.problems import Problem
+from game24lab.training.credit import CREDITS
 from game24lab.training.loop import (
     common_arguments,
     count_processes,
@@ -34,7 +35,7 @@ from game24lab.training.payment import RewardError, guard
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.searching import Searching
 from game24lab.training.tracking import make_trackers
-from game24lab.training.updates import Trainer
+from game24lab.training.updates import Locate, Trainer
 from game24lab.training.watch import Keep, Show, Watch
 
 __all__ = ["GRPOConfig", "Rollouts", "Searching", "make_trainer", "train"]
@@ -65,6 +66,7 @@ class GRPOConfig:
     learning_rate: float = 1e-5  # AdamW's; about 2e-6 for a pretrained checkpoint
     kl: float = 0.0  # weight of the divergence from the start; above 0 a reference model is kept
     momentum: float = 0.0  # highest momentum of the reward's baseline: 0 is plain GRPO, 0.2 the published run
+    credit: str = "answer"  # whose every token has its advantage; "line": losses rest on the first wrong line
     skip_equal: bool = True  # leave out groups whose completions have all earned the same
     evaluate_every: int = 10  # steps between held-out evaluations and saved states, 0 = only at the end
     patience: int = 0  # evaluations without a better accuracy before stopping, the best being kept; 0 = never stop
@@ -100,6 +102,8 @@ class GRPOConfig:
                              "generation and scoring do not do it")  # fmt: skip
         for name in sorted(set(self.trainer_args) - {known.name for known in fields(TRLConfig)}):
             raise ValueError(f"trainer_args {name!r}: no field of TRL's GRPOConfig")
+        if self.credit not in CREDITS:
+            raise ValueError(f"credit {self.credit!r}: one of {', '.join(CREDITS)} is accepted")
         self._check_search()
         if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
             raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
@@ -109,13 +113,14 @@ class GRPOConfig:
     def _check_search(self) -> None:
         """ValueError for trainer_args with which searched members could not enter the loss as they are said to."""
         enter = self.rollouts.search.enter if self.rollouts.search.share else "as_is"
-        accepted = {"loss_type": _BY_TOKEN} if enter != "as_is" else {}
+        accepted = {"loss_type": _BY_TOKEN} if enter != "as_is" or self.credit == "line" else {}
         if enter == "supervised":
             accepted |= {"scale_rewards": ("group",), "multi_objective_aggregation": ("sum_then_normalize",)}
         for name, options in accepted.items():
             value = self.trainer_args.get(name, options[0])
             if value not in options:
-                raise ValueError(f"trainer_args {name!r} {value!r} with searched members that enter {enter}: "
+                how = f"searched members that enter {enter}" if enter != "as_is" else "credit 'line'"
+                raise ValueError(f"trainer_args {name!r} {value!r} with {how}: "
                                  f"{' or '.join(options)} is accepted")  # fmt: skip
 
 
@@ -133,6 +138,7 @@ def train(
     *,
     keep_every: int = 0,
     report_to: str = "none",
+    locate: Locate | None = None,
 ) -> Path:
     """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
 
@@ -151,6 +157,7 @@ def train(
         rewards: functions as TRL calls them (see `game24lab.rewards.make_reward_functions`), and one weight each.
         show: is called with the curve so far every few seconds, to draw it while it grows.
         keep_every: above 0, every so many steps the weights and what they sample are kept in `output/steps`.
+        locate: where completions first go wrong, for the credit "line" (see `game24lab.rewards.make_locator`).
         report_to: a tracker that the curve goes to besides, see `training.tracking`.
 
     Raises ValueError for unusable problems, rewards or arguments, FloatingPointError where numbers cease to be finite.
@@ -165,7 +172,7 @@ def train(
         raise ValueError(f"keep_every {keep_every!r}: a whole number of at least 0 is accepted, 0 to keep none")
     keep = Keep(keep_every, output) if keep_every else None
     trackers = make_trackers(report_to, output)
-    trainer = make_trainer(config, problems, rewards, output, evaluate, keep)
+    trainer = make_trainer(config, problems, rewards, output, evaluate, keep, locate)
     for callback in (*trackers, *([Show(show)] if show is not None else [])):
         trainer.add_callback(callback)
     try:
@@ -177,13 +184,15 @@ def train(
 
 def make_trainer(
     config: GRPOConfig, problems: Sequence[Problem], rewards: Rewards, output: Path, evaluate: Evaluate | None = None,
-    keep: Keep | None = None,
+    keep: Keep | None = None, locate: Locate | None = None,
 ) -> Trainer:  # fmt: skip
     """The trainer, ready to start. ValueError as in `train`."""
     functions, weights = _check_rewards(rewards)
     functions = [guard(function) for function in functions]
     if config.patience and evaluate is None:
         raise ValueError(f"patience {config.patience} without an evaluation: stopping needs held-out accuracy")
+    if config.credit == "line" and locate is None:
+        raise ValueError("credit 'line' without `locate`: what tells where a completion first goes wrong is needed")
     rows = _arrange(len(_check_problems(problems)), config.steps * config.rollouts.problems, config.seed)
     data = {"prompt": [problems[row].prompt for row in rows]}
     data |= {name: [problems[row].columns[name] for row in rows] for name in problems[0].columns}
@@ -210,7 +219,8 @@ def make_trainer(
     )
     trainer = Trainer(
         config.rollouts, reference=reference, kl=config.kl, momentum=config.momentum, skip_equal=config.skip_equal,
-        keep=keep, model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
+        keep=keep, locate=locate if config.credit == "line" else None,
+        model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
         train_dataset=Dataset.from_dict(data), optimizers=(optimizer, None),
     )  # fmt: skip
     if keep is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,10 +24,13 @@ from game24lab.training.advantages import (
     normalise_with_momentum,
     split_groups,
 )
+from game24lab.training.credit import find_tokens, rest_on_lines
 from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
 from game24lab.training.searching import teach, weigh
 from game24lab.training.watch import Keep
+
+Locate = Callable[..., Sequence[tuple[int, int] | None]]  # completions and columns to where each first goes wrong
 
 # Names in the log, shorter than TRL's; `rewards/<name>/mean` becomes `reward/<name>`
 _NAMES = {"completions/mean_length": "tokens", "completions/clipped_ratio": "unfinished", "step_time": "seconds",
@@ -42,12 +45,12 @@ class Trainer(GRPOTrainer):
 
     def __init__(
         self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, kl: float = 0.0, momentum: float = 0.0,
-        skip_equal: bool = True, keep: Keep | None = None, **options: Any,
+        skip_equal: bool = True, keep: Keep | None = None, locate: Locate | None = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
         # the reference is no affair of TRL's constructor, which would load it again, beside the model
         self.beta, self.ref_model, self.momentum, self.skip_equal = kl, reference, momentum, skip_equal
-        self.keep = keep
+        self.keep, self.locate = keep, locate
         self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
         self.sampler.pay, self.sampler.highest = self._pay_rows, float(self.reward_weights.sum())
         self.rollout_func = self._roll_out
@@ -127,11 +130,14 @@ class Trainer(GRPOTrainer):
                 self._metrics["train"][name].append(self._rewards[rows].nanmean().item())
         if self.keep is not None and self.model.training and self.keep.is_due(self.state.global_step):
             self._keep_samples(inputs, batch, mine)
+        if self.locate is not None:
+            batch["advantages"] = self._rest_on_lines(inputs, batch)
         if rule.share and rule.enter == "corrected":
             weights = torch.ones_like(batch["completion_mask"], dtype=batch["advantages"].dtype)
             for row, (logprobs, shares) in self.sampler.found.items():
                 weights[row, : len(shares)] = weights.new_tensor(weigh(logprobs, shares, rule.clip))
-            batch["advantages"] = batch["advantages"][:, None] * weights
+            known = batch["advantages"]
+            batch["advantages"] = (known if known.ndim > 1 else known[:, None]) * weights
         if self.skip_equal:
             _, spreads = measure_groups(split_groups(self._rewards, self.num_generations))
             differs = (spreads > 1e-8).repeat_interleave(self.num_generations)[mine]
@@ -139,6 +145,19 @@ class Trainer(GRPOTrainer):
             mask = batch["completion_mask"] * batch.get("tool_mask", 1)
             batch["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
         return batch
+
+    def _rest_on_lines(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> torch.Tensor:
+        """Advantages of tokens, by where each completion first went wrong."""
+        columns = {name: [row[name] for row in inputs] for name in inputs[0] if name not in ("prompt", "completion")}
+        spans = self.locate(completions=self._texts, **columns)
+        ids, mask = batch["completion_ids"], batch["completion_mask"]
+        faults = [None if span is None else find_tokens(self._decode, row[: int(length)].tolist(), span)
+                  for span, row, length in zip(spans, ids, mask.sum(1), strict=True)]  # fmt: skip
+        self._metrics["train"]["faulty"].append(sum(span is not None for span in spans) / len(spans))
+        return rest_on_lines(batch["advantages"], mask.shape[1], faults)
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self.processing_class.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def _keep_samples(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any], mine: slice) -> None:
         """What was sampled at this step: prompt and columns, text, tokens, rewards by name and their sum, advantage."""
