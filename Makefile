@@ -2,7 +2,8 @@
 #
 #   make demo     train, search and report with the small model; a PDF and a search tree at the end
 #   make test     the tests         make lint    ruff         make lab    JupyterLab         make clean    remove .venv
-#   make chains   long chains of thought: traces, SFT, GRPO, DPO, and reports/rl_report.pdf; hours on two cores
+#   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
+#                 hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
 #   make router   a grid of arms, routers of unverified and of verified ones, and reports/router_report.pdf; hours
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
@@ -40,14 +41,17 @@ lab: $(VENV)/.all
 
 # Each run says at once that it is already there where it has finished, and goes on where it was interrupted.
 chains: $(VENV)/.base
-	$(BIN)/game24lab run 02_traces -f params/lab/02_traces.yaml
-	$(BIN)/game24lab run 03_sft -f params/lab/03_sft.yaml
-	$(BIN)/game24lab run 03_sft -f params/lab/03_sft_short.yaml
-	for set in 06_grpo 06_grpo_short; do for seed in $(CHAIN_SEEDS); do \
-	  $(BIN)/game24lab run 06_grpo -f params/lab/$$set.yaml -p seed $$seed --output runs/lab/$${set}_$$seed || exit; \
-	done; done
+	for set in "" _solutions; do \
+	  $(BIN)/game24lab run 02_traces -f params/lab/02_traces$$set.yaml && \
+	  $(BIN)/game24lab run 03_sft -f params/lab/03_sft$$set.yaml || exit; \
+	  for seed in $(CHAIN_SEEDS); do \
+	    $(BIN)/game24lab run 06_grpo -f params/lab/06_grpo$$set.yaml -p seed $$seed \
+	      --output runs/lab/06_grpo$${set}_$$seed || exit; \
+	  done; \
+	done
 	$(BIN)/game24lab run 07_dpo -f params/lab/07_dpo.yaml
-	$(BIN)/game24lab report --kind rl runs/lab/06_grpo_* runs/lab/07_dpo -o reports/rl_report.pdf
+	$(BIN)/game24lab report --kind rl $(foreach set,06_grpo 06_grpo_solutions,$(addprefix runs/lab/$(set)_,$(CHAIN_SEEDS))) \
+	  runs/lab/07_dpo -o reports/rl_report.pdf
 
 search: $(VENV)/.base
 	$(BIN)/game24lab run 04_critic -f params/lab/04_critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
