@@ -74,7 +74,8 @@ ablation: $(VENV)/.base
 	  $(BIN)/game24lab run 03_sft -f params/ablation/03_sft.yaml -p mix "{$$kind: 1.0}" \
 	    --output runs/ablation/$$(echo $$kind | tr / _) || exit; \
 	done
-	$(BIN)/game24lab report --kind sft runs/lab/03_sft runs/ablation/* -o reports/sft_report.pdf
+	$(BIN)/game24lab report --kind sft runs/lab/03_sft $(addprefix runs/ablation/,$(subst /,_,$(KINDS))) \
+	  -o reports/sft_report.pdf
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -262,4 +262,6 @@ def _set_axis(axes: Axes, side: str, given: Any) -> None:
         set_limits(*(10**end if logarithmic else end for end in given.range))
     elif given.rangemode == "tozero":
         smallest, largest = (axes.dataLim.x0, axes.dataLim.x1) if side == "x" else (axes.dataLim.y0, axes.dataLim.y1)
-        set_limits(0 if smallest >= 0 else low, 0 if largest <= 0 else high)
+        low, high = 0 if smallest >= 0 else low, 0 if largest <= 0 else high
+        if low < high:  # all is 0: matplotlib's own limits will do
+            set_limits(low, high)

@@ -6,6 +6,7 @@ after ("end"). No model is needed. What stands in the records is in graded.py; t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ TITLE = "Learning from rewards and preferences"
 METHODS = {"06_grpo": "GRPO", "07_dpo": "DPO"}  # runs of these notebooks; others are what they started from
 START, BEST, END = "start", "best", gr.END
 ANCHOR = 1024  # tokens that the published run, and our aim, stand at
+_ALIKE = 1.1  # so much more than another cost is still equal to it
 SEEDS = 3  # below which the limits say so
 PANELS = {  # of the curves: title, short enough for a narrow panel, and whether a share
     "reward": ("reward", False),
@@ -163,26 +165,31 @@ def _pool(method: str, some: Sequence[gr.Graded], budget: int, costs: Mapping[st
 def _level(
     by_method: Mapping[str, Sequence[gr.Graded]], trainings: Sequence[Mapping[str, Any]], costs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Every run as it stood when it had sampled as many tokens as the thriftiest run in all: `tokens`, `rows`."""
-    spent = {one.run.id: _list_spending(one, costs[one.run.id]) for some in by_method.values() for one in some}
-    totals = [table["tokens"].iloc[-1] for table in spent.values() if len(table)]
-    limit = min(totals) if totals else None
+    """Every run as it stood when it had sampled as many tokens as the thriftiest run of the same start has in all:
+    `tokens` (the fewest of these limits), `rows`, each with its `limit`. A tenth more counts as equal."""
+    runs = [one for some in by_method.values() for one in some]
+    spent = {one.run.id: _list_spending(one, costs[one.run.id]) for one in runs}
+    starts = {one.run.id: one.run.parameters.get("policy") for one in runs}
+    limits: dict[Any, float] = {}
+    for run, table in spent.items():
+        if len(table):
+            limits[starts[run]] = min(limits.get(starts[run], math.inf), float(table["tokens"].iloc[-1]))
     rows = []
     for training in trainings:
-        table = spent[training["run"]]
+        table, limit = spent[training["run"]], limits.get(starts[training["run"]])
         row = {key: training[key] for key in ("run", "label", "method", "source")} | {"step": None, "tokens": None}
-        row |= {"accuracy": None, "measured": "not known"}
+        row |= {"limit": limit, "accuracy": None, "measured": "not known"}
         if limit is not None and len(table):
             last = table.iloc[-1]
-            checked = table[(table["tokens"] <= 1.02 * limit) & table["accuracy"].notna()]
-            if last["tokens"] <= 1.02 * limit:
+            checked = table[(table["tokens"] <= _ALIKE * limit) & table["accuracy"].notna()]
+            if last["tokens"] <= _ALIKE * limit:
                 row |= {"step": int(last["step"]), "tokens": float(last["tokens"]), "measured": "graded at the end",
                         "accuracy": training["end"]["accuracy"]}  # fmt: skip
             elif len(checked):
                 row |= {"step": int(checked["step"].iloc[-1]), "tokens": float(checked["tokens"].iloc[-1]),
                         "accuracy": float(checked["accuracy"].iloc[-1]), "measured": "held-out check"}  # fmt: skip
         rows.append(row)
-    return {"tokens": None if limit is None else float(limit), "rows": rows}
+    return {"tokens": min(limits.values(), default=None), "rows": rows}
 
 
 def _list_spending(one: gr.Graded, cost: Mapping[str, Any]) -> pd.DataFrame:
@@ -328,9 +335,10 @@ def _tell_equal_cost(numbers: dict[str, Any]) -> Block:
               for m in numbers["methods"]]  # fmt: skip
     rows = [(row["label"], write_short(row["tokens"]), write_count(row["step"]), write_percent(row["accuracy"]),
              row["measured"]) for row in level["rows"]]  # fmt: skip
-    note = ("A held-out check stands in where a run had not ended at that cost: the last one before. Supervised "
-            "fine-tuning samples nothing: it is the start.")
-    caption = f"Solved once {write_short(level['tokens'])} tokens were sampled for training, the thriftiest run's all."
+    note = ("A tenth more counts as equal. A held-out check stands in where a run had not ended at that cost: the last "
+            "one before. Supervised fine-tuning samples nothing: it is the start.")  # fmt: skip
+    caption = ("Solved once as many tokens were sampled for training as the thriftiest run of the same start has "
+               f"sampled in all, {' or '.join(dict.fromkeys(write_short(row['limit']) for row in level['rows']))}.")
     header = ("run", "tokens sampled", "step", "solved", "how measured")
     align = ("left", "right", "right", "right", "left")
     return Table(caption, join_sources(level["rows"]), header, (*starts, *rows), align, (1, 0, 0, 0, 0), note)
