@@ -54,6 +54,8 @@ def make_solutions(
         highest: the other samples begin with as many numbers from 1 to here; no other samples where it is not
             above the puzzles' own largest number.
         position_share: share of samples that begin inside a solution, one or two moves after its root.
+        fraction_share: share of samples that make a fraction on the way, or begin where one has been made, one half
+            each; the puzzles that cannot be solved without are too few to learn it from.
         opening_share: share of the solutions from a root of which only the first line is kept. The first move is by far
             the hardest to choose: this way the same number of tokens teaches more of them.
         progress: wraps the indices, such as `tqdm`.
@@ -76,9 +78,21 @@ def make_solutions(
     def draw() -> Sample:
         fraction = fraction_share > 0 and rng.random() < fraction_share
         while True:
-            position, openings = draw_start(), ()
-            if not fraction or (openings := _fractions(position, target)):
-                return finish(position, openings)
+            position = draw_start()
+            if not fraction:
+                return finish(position)
+            if openings := _fractions(position, target):
+                return finish(*rng.choice((begin_before, begin_behind))(position, openings))
+
+    def begin_before(position: Whole, openings: Sequence[tuple[str, tuple]]) -> tuple[tuple, list[tuple[str, tuple]]]:
+        return position, [rng.choice(openings)]
+
+    def begin_behind(position: Whole, openings: Sequence[tuple[str, tuple]]) -> tuple[tuple, list[tuple[str, tuple]]]:
+        """With a fraction in the prompt: a search shows every position as a puzzle of its own."""
+        position = rng.choice(openings)[1]
+        if len(position) > 2 and rng.random() < 0.5:
+            position = rng.choice(_lines(position, target))[1]
+        return position, []
 
     def draw_start() -> Whole:
         position = rng.choice(core if rng.random() < core_share else wider)
@@ -88,11 +102,11 @@ def make_solutions(
                 position = rng.choice(_lines(position, target))[1]
         return position
 
-    def finish(position: Whole, openings: Sequence[tuple[str, tuple]]) -> Sample:
+    def finish(position: tuple, begun: Sequence[tuple[str, tuple]] = ()) -> Sample:
         prompt, lines = task.prompt(position), []
         cut = len(position) == size and rng.random() < opening_share
         while len(position) > 1 and not (cut and lines):
-            line, position = rng.choice((openings if not lines else ()) or _lines(position, target))
+            line, position = begun[0] if begun and not lines else rng.choice(_lines(position, target))
             lines.append(line)
         return Sample(prompt, "".join(lines), ends=not cut)
 
