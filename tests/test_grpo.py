@@ -194,6 +194,9 @@ def test_completions_without_tokens_are_not_learnt_from(checkpoint, tmp_path, mo
             empty = rollouts.TransformersPolicy.generate(self.real, prompts, n, **options)
             return [[type(row[0])("", (), (), "length")] if i % 3 == 0 else row for i, row in enumerate(empty)]
 
+        def update(self, model):
+            self.real.update(model)
+
     trainer = grpo.make_trainer(config(checkpoint, steps=2), PROBLEMS, REWARDS, tmp_path)
     mute = Mute()
     mute.real = rollouts.TransformersPolicy(trainer.model, trainer.processing_class)

@@ -7,6 +7,7 @@ trains, nor when weights change.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -34,20 +35,18 @@ class ApartPolicy(TextPolicy):
     seeding = TransformersPolicy.seeding
     looks = True
 
-    def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, device: str = "cpu",
-        reason: str = "asked for",
-    ) -> None:  # fmt: skip
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, device: str = "cpu") -> None:
         """`device`: torch's name of it, e.g. "cpu" or "cuda:1". ValueError for one that is not there."""
         check_device(device)
-        super().__init__(tokenizer, describe(model, tokenizer), device, str(model.dtype).removeprefix("torch."), reason)
+        dtype = str(model.dtype).removeprefix("torch.")
+        super().__init__(tokenizer, describe(model, tokenizer), device, dtype, "asked for")
         folder = tempfile.mkdtemp(prefix="game24lab-")
         try:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             context = get_context("spawn")  # a fork would inherit locks of threads that it does not have
             self._pipe, theirs = context.Pipe()
-            arguments = (theirs, folder, device, str(model.dtype).removeprefix("torch."), torch.get_num_threads())
+            arguments = (theirs, folder, device, dtype, torch.get_num_threads())
             worker = context.Process(target=_serve, args=arguments, daemon=True, name="game24lab rollouts")
             worker.start()
             theirs.close()
@@ -107,22 +106,20 @@ def _serve(pipe: Connection, folder: str, device: str, dtype: str, threads: int)
     """The worker: answer until the other end is closed, which a parent that was killed does too."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(threads)
-    policy = None
-    while True:
-        try:
-            if policy is None:
-                model, tokenizer = load_checkpoint(folder, dtype=getattr(torch, dtype))
-                policy, found = TransformersPolicy(model.to(device), tokenizer), None
-            else:
-                found = _do(policy, *pipe.recv())
-        except (EOFError, KeyboardInterrupt):
-            return
-        except Exception as error:
-            pipe.send((False, error))
-            if policy is None:
-                return
-            continue
-        pipe.send((True, found))
+    try:
+        model, tokenizer = load_checkpoint(folder, dtype=getattr(torch, dtype))
+        policy = TransformersPolicy(model.to(device), tokenizer)
+    except Exception as error:
+        return pipe.send((False, error))
+    pipe.send((True, None))
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            asked = pipe.recv()
+            try:
+                reply = True, _do(policy, *asked)
+            except Exception as error:
+                reply = False, error
+            pipe.send(reply)
 
 
 def _do(policy: TransformersPolicy, what: str, content: Any) -> Any:

@@ -131,24 +131,25 @@ class Sampler:
 
     def _take(self, seed: int, step: int) -> Any:
         """The policy, with the weights of this step."""
-        if self.rollouts.device:
-            if self._policy is None:
-                self._policy = ApartPolicy(self.model, self.tokenizer, device=self.rollouts.device)
-            elif step != self._taken:
-                self._policy.update(self.model)
-        elif self.rollouts.backend == "transformers":
-            self._policy = self._policy or TransformersPolicy(self.model, self.tokenizer)
-        elif self._policy is None:
-            folder = tempfile.mkdtemp(prefix="game24lab-")  # each process has one of its own
-            export = export_ctranslate2(self.model, f"{folder}/export", tokenizer=self.tokenizer)
-            rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-            device = "cuda" if self.model.device.type == "cuda" else "cpu"
-            self._policy = CTranslate2Policy(export, self.tokenizer, device=device, seed=mix(seed, step, rank) % 2**31)
-            weakref.finalize(self._policy, shutil.rmtree, folder, ignore_errors=True)
+        if self._policy is None:
+            self._policy = self._open(seed, step)
         elif step != self._taken:
             self._policy.update(self.model)
         self._taken = step
         return self._policy
+
+    def _open(self, seed: int, step: int) -> Any:
+        if self.rollouts.device:
+            return ApartPolicy(self.model, self.tokenizer, device=self.rollouts.device)
+        if self.rollouts.backend == "transformers":
+            return TransformersPolicy(self.model, self.tokenizer)
+        folder = tempfile.mkdtemp(prefix="game24lab-")  # each process has one of its own
+        export = export_ctranslate2(self.model, f"{folder}/export", tokenizer=self.tokenizer)
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        device = "cuda" if self.model.device.type == "cuda" else "cpu"
+        policy = CTranslate2Policy(export, self.tokenizer, device=device, seed=mix(seed, step, rank) % 2**31)
+        weakref.finalize(policy, shutil.rmtree, folder, ignore_errors=True)
+        return policy
 
 
 def mix(*numbers: int) -> int:

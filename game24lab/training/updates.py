@@ -17,6 +17,7 @@ import torch
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
+from game24lab.backends.policy import decode_texts
 from game24lab.training.advantages import (
     Baseline,
     measure_groups,
@@ -157,7 +158,7 @@ class Trainer(GRPOTrainer):
         return rest_on_lines(batch["advantages"], mask.shape[1], faults)
 
     def _decode(self, ids: Sequence[int]) -> str:
-        return self.processing_class.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return decode_texts(self.processing_class, [ids])[0]
 
     def _keep_samples(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any], mine: slice) -> None:
         """What was sampled at this step: prompt and columns, text, tokens, rewards by name and their sum, advantage."""
