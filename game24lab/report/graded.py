@@ -89,7 +89,7 @@ def read_graded(folders: Iterable[str | Path]) -> list[Graded]:
 
 def name_starts(graded: Sequence[Graded], names: Sequence[str]) -> list[str]:
     """Each name with where its run started from, where runs of that name started from different policies."""
-    starts = [one.run.manifest.get("parameters", {}).get("policy") for one in graded]
+    starts = [one.run.parameters.get("policy") for one in graded]
     found = []
     for name, start in zip(names, starts, strict=True):
         differ = len({other for kin, other in zip(names, starts, strict=True) if kin == name}) > 1

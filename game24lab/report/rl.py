@@ -230,10 +230,11 @@ def _list_ours(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> list[dic
         for stage in (START, END):
             rows = pd.concat([one.stage(stage) for one in some])
             tokens = max(1, rows["tokens"].sum())
+            learnt = "its own answers" if stage == END else f"{rows['style'].mode()[0]} traces"
             seeds = f", {method['runs']} seeds" if method["runs"] > 1 and stage == END else ""
             ours.append({
                 "label": f"{method['method']}{seeds}", "parameters": int(rows["parameters"].max()), "scratch": False,
-                "source": method["source"], "training": "its own answers" if stage == END else "search traces",
+                "source": method["source"], "training": learnt,
                 "stage": method["method"] if stage == END else "start", "budget": numbers["budget"],
                 "lines_per_token": float(rows["lines"].sum() / tokens),
                 "characters_per_token": float(rows["characters"].sum() / tokens),
