@@ -235,7 +235,7 @@ def _list_ours(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> list[dic
             ours.append({
                 "label": f"{method['method']}{seeds}", "parameters": int(rows["parameters"].max()), "scratch": False,
                 "source": method["source"], "training": learnt,
-                "stage": method["method"] if stage == END else "start", "budget": numbers["budget"],
+                "stage": METHODS[some[0].run.name] if stage == END else "start", "budget": numbers["budget"],
                 "lines_per_token": float(rows["lines"].sum() / tokens),
                 "characters_per_token": float(rows["characters"].sum() / tokens),
                 **{key: method[stage][key] for key in ("puzzles", "accuracy", "wrong", "unfinished")},
