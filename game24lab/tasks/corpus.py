@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
 from game24lab.tasks.game24 import Game24
@@ -111,6 +111,20 @@ def make_solutions(
         return Sample(prompt, "".join(lines), ends=not cut)
 
     return [draw() for _ in progress(range(count))]
+
+
+def draw_fractions(
+    puzzles: Sequence[Whole], count: int, *, held_out: Collection[Whole], seed: int = 0, **options: Any
+) -> list[str]:
+    """At most `count` different prompts whose solution makes a fraction, or that hold one: where to collect rollouts.
+
+    They are the prompts of as many samples of `make_solutions`, whose other options `options` are; few puzzles offer
+    less than is asked for.
+    """
+    if not count:
+        return []  # the roots need not be listed for that
+    samples = make_solutions(puzzles, count, held_out=held_out, fraction_share=1.0, seed=seed, **options)
+    return list(dict.fromkeys(sample.prompt for sample in samples))
 
 
 def list_roots(

@@ -40,7 +40,7 @@ _LONGEST = 4000  # characters of a text that is read back
 class Position:
     """Where a game stands: the numbers it began with, the moves made, the numbers left."""
 
-    numbers: tuple[int, ...]
+    numbers: State  # it began with: whole ones, unless it was read from a text
     steps: tuple[Step, ...]
     left: State
     answered: bool = False  # an answer line has closed the game
@@ -81,14 +81,15 @@ class Game24:
     def read(self, text: str) -> Position:
         """The position that a text from `text` shows, equal to the one shown in `key` and `truth`.
 
-        Where the text shows the numbers left alone, the moves before are not in it. ValueError for any other text.
+        Where the text shows the numbers left alone, the moves before are not in it: a game that begins there, with
+        fractions where there are some. ValueError for any other text.
         """
         head, _, lines = text.removeprefix(self.preamble.replace("{target}", str(self.target))).partition("\n")
         words = head.removeprefix("Input: ").partition(" Target: ")[0].split(" ")
         position: Position | Illegal = Illegal("numbers are missing")
         if len(text) <= _LONGEST and all(_NUMBER.fullmatch(word) for word in words):
             if self.context == "position":
-                position = Position((), (), make_state(words))
+                position = Position(make_state(words), (), make_state(words))
             elif "/" not in head:
                 position, _ = follow(self, self.start([int(word) for word in words]), lines)
         if isinstance(position, Illegal) or self.text(position) != text:

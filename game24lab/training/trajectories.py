@@ -24,6 +24,7 @@ def collect_trajectories(
     policies: Mapping[str, Policy],
     problems: Sequence[Any],
     *,
+    texts: Sequence[str] = (),
     samples: int = 100,
     keep: int = 17,
     max_tokens: int = 48,
@@ -42,20 +43,22 @@ def collect_trajectories(
 
     Args:
         policies: checkpoints by name; the defaults of the sampling are TS-LLM's, but for `max_tokens`.
+        texts: positions to begin at as well, as `task.text` shows them; problems of their own, named by their text.
         samples: completions a problem and policy.
         keep: so many distinct texts of a problem and policy, the first that were sampled; 0: all, each as often as it
             was sampled, so that shares of solved ones are this policy's.
-        seeds: one a problem, as in `Policy.generate`.
+        seeds: one a problem and text, as in `Policy.generate`.
         chunk: problems a call; 0: all of them.
 
     `attrs` of the table holds all tokens sampled. ValueError without policies, problems or samples.
     """
+    roots = [task.start(problem) for problem in problems] + [task.read(text) for text in texts]
+    problems = [*problems, *texts]
     if not policies or not problems or samples < 1:
         raise ValueError(f"rollouts {samples} of {len(problems)} problems by {len(policies)} policies: at least one of "
                          "each is needed")  # fmt: skip
     if keep < 0 or chunk < 0:
         raise ValueError(f"keep {keep}, chunk {chunk}: whole numbers of at least 0 are accepted")
-    roots = [task.start(problem) for problem in problems]
     book = _Book(task)
     size = chunk or len(problems)
     with tqdm(total=len(policies) * len(problems), disable=not progress, unit="problem", desc="rollouts") as bar:
