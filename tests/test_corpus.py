@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from game24lab.tasks.arithmetic import make_state
-from game24lab.tasks.corpus import make_solutions
+from game24lab.tasks.corpus import draw_fractions, make_solutions
 from game24lab.tasks.game24 import Game24, Position
 from game24lab.tasks.splits import make_split
 from game24lab.tasks.task import follow
@@ -47,6 +47,15 @@ def test_shares_are_kept():
     assert core == pytest.approx(0.25, abs=0.03)  # n = 3000: more than three standard deviations
     assert all(len(root) == 4 for root in roots)
     assert not any(sample.ends for sample in draw(position_share=0.0, opening_share=1.0))
+
+
+def test_prompts_with_fractions_before_or_behind_are_drawn_once_each():
+    texts = draw_fractions(SPLIT.train, 200, held_out=SPLIT.held_out, highest=16)
+    assert 100 < len(texts) == len(set(texts)) <= 200
+    assert all(Game24().truth(Game24().read(text)) for text in texts)
+    assert 0.2 < sum("/" in text for text in texts) / len(texts) < 0.8
+    assert not any(read(text) in set(SPLIT.held_out) for text in texts)
+    assert draw_fractions(SPLIT.train, 0, held_out=SPLIT.held_out) == []
 
 
 def test_puzzles_that_need_a_fraction_are_taught():

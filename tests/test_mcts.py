@@ -251,7 +251,8 @@ def test_an_independent_puct_finds_the_same_counts(problem, width, c_init, c_bas
     critic = FakeCritic(FakePolicy(skill=0.5, blur=1.0), noise=2.0)
     root = puct_by_the_book(task, problem, policy, critic, 40, width, c_init, c_base)
     (found,) = run(task, [problem], mcts, policy, critic, merge=False, parameters={
-        "simulations": 40, "width": width, "widen": 0, "c_init": c_init, "c_base": c_base})  # fmt: skip
+        "simulations": 40, "width": width, "widen": 0, "c_init": c_init, "c_base": c_base,
+        "prune_value": None})  # fmt: skip
     assert root.n > 10
     compare(found.tree, {path: (n, w) for path, n, w in flatten_node(root)})
 
@@ -391,11 +392,39 @@ def test_a_position_whose_ends_are_all_wrong_absorbs_nothing_more():
 
 def test_asking_in_vain_makes_the_next_draw_warmer_and_ends():
     policy = Sayings(_=[("a", 0.5)], a=[("a", 0.5)])
-    found = search(policy, Table(_=0.0, a=-0.99), Letters("bb"), widen=1.0, heat=0.25, simulations=100)
+    found = search(policy, Table(_=0.0, a=-0.99), Letters("bb"), widen=1.0, heat=0.25, simulations=100, wakes=0)
     assert found.stopped == "exhausted"
     assert not found.solved
     assert found.cost.policy_calls == len(policy.temperatures) == 34  # 17 at the root, 17 at a
     assert sorted(set(policy.temperatures)) == [1.0, 1.25, 1.5]
+
+
+def test_when_all_positions_rest_all_are_woken_for_twice_the_patience():
+    """The line that is needed comes at the fifth draw: patience 2 gives up after 3 draws here and 3 at a."""
+    said = [("a", 0.5)] * 4 + [("b", 0.1)]
+    policy = Sayings(_=said, a=[("a", 0.5)], b=[("b", 0.5)])
+    critic = Table(_=0.0, a=-0.99, b=0.9)
+    lost = search(policy, critic, widen=1.0, width=1, simulations=100, patience=2, wakes=0)
+    assert (lost.stopped, lost.solved, lost.cost.policy_calls) == ("exhausted", False, 6)
+    policy = Sayings(_=said, a=[("a", 0.5)], b=[("b", 0.5)])
+    found = search(policy, critic, widen=1.0, width=1, simulations=100, patience=2, wakes=1)
+    assert found.solved
+    assert 6 < found.cost.policy_calls <= 6 + 4
+
+
+def test_what_the_critic_is_sure_is_dead_is_drawn_from_last():
+    said = {"_": [("a", 0.6), ("b", 0.4)], "a": [("b", 1.0)], "b": [("a", 0.5), ("c", 0.5)]}
+    critic = Table(_=0.0, a=-0.9999, b=-0.5)
+    found = search(Sayings(**said), critic, Letters("ab"), prune_value=-0.999, widen=0)
+    assert found.solved  # the critic was wrong about a: it was woken
+    assert found.tree.label == ["-", "a", "b", "ba", "bc", "ab"]
+    assert ["prune", 1] in [event[:2] for event in found.tree.events]
+    assert found.tree.status[1] == "open"
+    lost = search(Sayings(**said), critic, Letters("ab"), prune_value=-0.999, widen=0, wakes=0)
+    assert (lost.solved, lost.stopped) == (False, "exhausted")
+    assert lost.tree.status[:3] == ["open", "pruned", "open"]
+    free = search(Sayings(**said), critic, Letters("ab"), prune_value=None, widen=0, wakes=0)
+    assert free.solved
 
 
 def test_a_draw_of_illegal_lines_cools_the_next():
@@ -420,9 +449,11 @@ def test_a_policy_that_says_only_illegal_lines_is_an_unsolved_outcome_with_its_c
 
 
 def test_a_policy_that_says_one_legal_line_for_ever_ends():
-    (found,) = run(Game24(), [(1, 2, 4, 7)], mcts, FakePolicy(only="7 - 4 = 3 (left: 1 2 3)"), FakeCritic())
+    (found,) = run(Game24(), [(1, 2, 4, 7)], mcts, FakePolicy(only="7 - 4 = 3 (left: 1 2 3)"), FakeCritic(),
+                   parameters={"simulations": 5000})  # fmt: skip
     assert not found.solved
     assert found.stopped == "exhausted"
+    assert found.cost.policy_calls < 1200  # 16 draws in vain at two positions, then 32, ... 512
     assert found.tree.status[1] == "open"
     assert found.outcome == "unfinished"
 
@@ -488,6 +519,9 @@ class Flat:
         ({"width": 0}, "width 0"),
         ({"width": "4"}, "width '4'"),
         ({"widen": -1}, "widen -1"),
+        ({"patience": 0}, "patience 0"),
+        ({"wakes": -1}, "wakes -1"),
+        ({"prune_value": -2}, "prune_value -2"),
         ({"heat": "1e-1"}, "YAML reads"),
         ({"c_base": 0}, "c_base 0"),
         ({"prior": "uniform"}, "prior 'uniform': one of logprob, frequency"),

@@ -62,6 +62,18 @@ def test_texts_are_kept_once_and_so_many_a_problem_and_policy():
     assert everything["trajectory"].nunique() == 16
 
 
+def test_positions_can_be_begun_at_by_their_text():
+    text = "Input: 8/3 3 8\n"
+    right, wrong = "3 - 8/3 = 1/3 (left: 1/3 8)\n8 / 1/3 = 24 (left: 24)\n", "3 + 8 = 11 (left: 8/3 11)\n"
+    table = collect_trajectories(TASK, {"a": Recital(right, wrong)}, [], texts=[text], samples=2, keep=0)
+    assert table["label"].tolist() == ["8/3 3 8", "1/3 8", "24", "8/3 3 8", "8/3 11"]
+    assert table["solved"].tolist() == [True] * 3 + [False] * 2
+    assert table["problem"].unique().tolist() == [text]
+    assert table["truth"].tolist() == [True, True, True, True, False]
+    with pytest.raises(ValueError, match="one that shows a position of this game"):
+        collect_trajectories(TASK, {"a": Recital(right)}, [], texts=["Input: eight\n"], samples=2)
+
+
 def test_calls_in_parts_change_nothing_but_the_calls():
     whole = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=6, seeds=range(5))
     parts = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, samples=6, seeds=range(5), chunk=2)

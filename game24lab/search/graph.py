@@ -182,6 +182,22 @@ class Graph:
                 place.value = self.tree.value[place.nodes[0]] = value
                 self.tree.log("evaluate", place.nodes[0])
 
+    def rest(self, places: Sequence[Place], below: float) -> None:
+        """Draw from positions of a lower value no more, until they are woken."""
+        for place in places:
+            if not place.closed and place.value < below:
+                place.closed, self.tree.status[place.nodes[0]] = True, "pruned"
+                self.tree.log("prune", place.nodes[0])
+
+    def wake(self) -> bool:
+        """Let all positions but the ends be drawn from again; whether any was closed, and any found behind the root."""
+        if len(self.places) == 1:
+            return False
+        closed = [place for place in self.places.values() if place.closed and not place.terminal]
+        for place in closed:
+            place.closed, self.tree.status[place.nodes[0]] = False, "open"
+        return bool(closed)
+
     def back_up(self, route: Route, values: Sequence[float]) -> None:
         """Count a simulation in every place and edge of its route, last first, and add each place's value to it."""
         for (edge, passed), value in zip(reversed(route), reversed(values), strict=True):

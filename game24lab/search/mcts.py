@@ -19,6 +19,10 @@ instead; it draws where nothing is left to find. What a sure policy never says i
 of nothing but known lines raises the temperature of the next one there by `heat`, and one whose new lines are all
 illegal lowers it again.
 
+**Rest.** What the critic is sure is dead is not worth a sample, nor is a position of which `patience` draws in a row
+brought nothing new. Both rest; but a critic errs, and a rare line takes long to be said. So where all positions rest,
+and the search would end without an answer, all are woken, for twice the patience; unless nothing legal was ever said.
+
 **Backup.** A first visit backs up the value of the position itself (`leaf="critic"`: the critic's; "rollout": the exact
 verdict, 1 or -1, on one sampled completion), a later draw the best value among the new children, -1 without any.
 
@@ -30,6 +34,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.search.formulas import measure_exploration
@@ -39,7 +44,6 @@ from game24lab.search.sampling import check_sampling
 from game24lab.tasks.task import Task
 
 _WARMEST = 0.5  # `heat` adds no more than this to the temperature: beyond it a model babbles
-_FRUITLESS = 16  # draws in a row without a new child after which a position has no more to give
 
 
 def mcts(
@@ -60,6 +64,9 @@ def mcts(
     leaf: str = "critic",
     commit: str = "value",
     enough: float = 0.9,
+    prune_value: float | None = -0.9995,
+    patience: int = 16,
+    wakes: int = 5,
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -77,18 +84,25 @@ def mcts(
         commit: unverified, which terminal position becomes the answer: the one of the highest value, ties by visits of
             its line ("value"), or the end of the path of most visits, ties by Q ("visits"; a path that ends before the
             end is left for the best terminal position by value).
+        prune_value: a new position that the critic values lower rests; None: none does.
+        patience: a position rests after so many draws in a row without a new child.
+        wakes: how often all positions are woken when all rest, each time for twice the patience; 0: the search ends.
         enough: unverified, end the search at a terminal position of at least this value; above 1: never.
 
     Verified: a terminal position is worth the exact verdict, and the first accepted one ends the search. Unverified:
     terminal positions are valued by the critic like all others, and verdicts are looked at after the commitment only.
     Where a search has met no end at all, its most visited path is completed greedily if the budget allows.
     """
-    for name, number, low in (("simulations", simulations, 1), ("width", width, 1)):
+    for name, number, low in (
+        ("simulations", simulations, 1), ("width", width, 1), ("patience", patience, 1), ("wakes", wakes, 0),
+    ):  # fmt: skip
         require(name, number, int, low)
     for name, number in (("widen", widen), ("heat", heat), ("c_init", c_init)):
         require(name, number, float, 0)
     require("c_base", c_base, float, 1)
     require("enough", enough, float, -1)
+    if prune_value is not None:
+        require("prune_value", prune_value, float, -1, 1)
     check_sampling(temperature, top_p, top_k, max_tokens)
     require_one_of("prior", prior, PRIORS)
     require_one_of("leaf", leaf, ("critic", "rollout"))
@@ -99,12 +113,15 @@ def mcts(
     graph = grow(task, root, verified, merge, prior)
     settings = {"top_p": top_p, "top_k": top_k}
     rollout = {"temperature": temperature, **settings} if leaf == "rollout" else None
-    stopped = "done"
+    rule, stopped = _Rule(widen, c_init, c_base, patience), "done"
     try:
         yield from graph.evaluate([graph.root], rollout)
         for _ in range(simulations):
             stopped = graph.find_stop(enough)
-            route = [] if stopped else _select(graph, widen, c_init, c_base)
+            route = [] if stopped else _select(graph, rule)
+            while not (route or stopped) and rule.patience < patience * 2**wakes and graph.wake():
+                rule = replace(rule, patience=2 * rule.patience)
+                route = _select(graph, rule)
             if not route:
                 stopped = stopped or "exhausted"
                 break
@@ -113,6 +130,8 @@ def mcts(
             (lines,) = yield Propose((place.state,), width, place.draws, warm, top_p, top_k, max_tokens)
             new = _draw(graph, place, lines, heat)
             yield from graph.evaluate([edge.child for edge in new], rollout)
+            if prune_value is not None and leaf == "critic":  # a rollout's word is -1 or 1
+                graph.rest([edge.child for edge in new], prune_value)
             graph.back_up(route, [_sum_up(place, new)] * len(route))
         stopped = stopped or graph.find_stop(enough) or "done"
         if not graph.terminals() and not graph.completed:
@@ -123,12 +142,22 @@ def mcts(
     return graph.conclude(graph.answer(visited), stopped)
 
 
-def _select(graph: Graph, widen: float, c_init: float, c_base: float) -> Route:
+@dataclass(frozen=True)
+class _Rule:
+    """What a selection goes by."""
+
+    widen: float
+    c_init: float
+    c_base: float
+    patience: int
+
+
+def _select(graph: Graph, rule: _Rule) -> Route:
     """The route to the place to draw at; empty where nothing is left to do."""
     while not graph.root.closed:
         place, route = graph.root, [(None, graph.root)]
         while place.draws and not place.closed:
-            edge, draw = _choose(graph, place, [passed for _, passed in route], widen, c_init, c_base)
+            edge, draw = _choose(graph, place, [passed for _, passed in route], rule)
             if edge is None:
                 place.closed = not draw
                 break
@@ -141,19 +170,17 @@ def _select(graph: Graph, widen: float, c_init: float, c_base: float) -> Route:
     return []
 
 
-def _choose(
-    graph: Graph, place: Place, passed: list[Place], widen: float, c_init: float, c_base: float
-) -> tuple[Edge | None, bool]:
+def _choose(graph: Graph, place: Place, passed: list[Place], rule: _Rule) -> tuple[Edge | None, bool]:
     """The edge to follow; None and True: draw again here; None and False: neither is possible."""
-    factor = measure_exploration(place.visits, c_init, c_base)
+    factor = measure_exploration(place.visits, rule.c_init, rule.c_base)
     best, chosen, draw = -math.inf, None, False
     for edge in place.edges:
         score = edge.child.q + edge.prior * factor / (edge.followed + 1)
         if score > best and not edge.child.closed and edge.child not in passed:
             best, chosen = score, edge
-    if widen and place.fruitless < _FRUITLESS:
+    if rule.widen and place.fruitless < rule.patience:
         worth = (place.value + place.brought) / place.draws  # draws after the first, and the position's own value
-        draw = worth + widen * graph.measure_unseen(place) * factor / place.draws > best
+        draw = worth + rule.widen * graph.measure_unseen(place) * factor / place.draws > best
     return (None, True) if draw else (chosen, False)
 
 
