@@ -396,7 +396,7 @@ def test_asking_in_vain_makes_the_next_draw_warmer_and_ends():
     assert found.stopped == "exhausted"
     assert not found.solved
     assert found.cost.policy_calls == len(policy.temperatures) == 34  # 17 at the root, 17 at a
-    assert sorted(set(policy.temperatures)) == [1.0, 1.25, 1.5]
+    assert sorted(set(policy.temperatures)) == [1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5]
 
 
 def test_when_all_positions_rest_all_are_woken_for_twice_the_patience():

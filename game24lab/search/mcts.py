@@ -43,7 +43,7 @@ from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, re
 from game24lab.search.sampling import check_sampling
 from game24lab.tasks.task import Task
 
-_WARMEST = 0.5  # `heat` adds no more than this to the temperature: beyond it a model babbles
+_WARMEST = 1.5  # `heat` adds no more than this to the temperature: beyond it a model babbles
 
 
 def mcts(
@@ -52,7 +52,7 @@ def mcts(
     *,
     simulations: int = 200,
     width: int = 2,
-    widen: float = 1.0,
+    widen: float = 3.0,
     heat: float = 0.25,
     c_init: float = 1.0,
     c_base: float = 19652.0,
@@ -76,7 +76,7 @@ def mcts(
         simulations: at most so many draws of lines.
         width: lines a draw; duplicates and illegal ones count, and are paid for.
         widen: weight of drawing again, 0: every position is drawn from once.
-        heat: step of the temperature where draws repeat themselves, up to 0.5 above `temperature`.
+        heat: step of the temperature where draws repeat themselves, up to 1.5 above `temperature`.
         prior: a line's weight among its siblings, exp of its log-probability ("logprob"), exp of the mean over its
             tokens ("mean", as in TS-LLM) or how often it was sampled ("frequency"). But for the first, the unseen mass
             is estimated after Good and Turing, as (singletons + 1) / (lines + 1).
