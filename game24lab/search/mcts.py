@@ -64,7 +64,7 @@ def mcts(
     leaf: str = "critic",
     commit: str = "value",
     enough: float = 0.9,
-    prune_value: float | None = -0.9995,
+    prune_value: float | None = -0.999,
     patience: int = 16,
     wakes: int = 5,
     verified: bool,
