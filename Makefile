@@ -55,11 +55,11 @@ chains: $(VENV)/.base
 
 search: $(VENV)/.base
 	$(BIN)/game24lab run 04_critic -f params/lab/04_critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
-	for part in strategies width exploration; do \
+	for part in strategies long width exploration; do \
 	  $(BIN)/game24lab run 09_strategies -f params/search/$$part.yaml -p policy "$(SEARCH_POLICY)" \
 	    -p critic runs/search/04_critic/checkpoint -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
 	done
-	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies width exploration 04_critic) \
+	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies long width exploration 04_critic) \
 	  -o reports/search_report.pdf
 
 router: $(VENV)/.base
