@@ -389,7 +389,8 @@ def _make_parser() -> argparse.ArgumentParser:
                          "folder)")  # fmt: skip
 
     command = add(bench, "ours beside the stock way, same work: ratios")
-    command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default: all)")
+    command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "
+                         "grpo, sft; growth: how time and memory of search grow, to runs/bench")  # fmt: skip
 
     add(doctor, "what works on this machine")
     return parser

@@ -1,4 +1,4 @@
-"""Diagrams of critics: their errors by depth, strategies against the noise of a critic, widths at each noise.
+"""Diagrams of critics (their errors by depth, strategies against their noise, widths at each noise) and of growth.
 
 As in figures, none knows where its table came from. They differ by what they show alone: arms of a search there, the
 critic behind them here. Choices among samples are drawn by `figures.draw_pass_at_k`.
@@ -103,4 +103,22 @@ def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
     widths = sorted(set(table["width"]))
     axis = {"type": "log", "tickvals": widths, "ticktext": [str(width) for width in widths]}
     figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
+    return figure
+
+
+def draw_growth(table: pd.DataFrame) -> go.Figure:
+    """Seconds and memory against puzzles x simulations, both axes logarithmic; a line for more of each."""
+    need(table, "puzzles", "simulations", "seconds", "memory")
+    size = "puzzles x simulations"
+    figure = make_figure(size, "seconds", (size, "memory, MB"), height=280)
+    usual = {name: table[name].mode().iloc[0] for name in ("puzzles", "simulations")}
+    for (grown, fixed), colour in zip((("puzzles", "simulations"), ("simulations", "puzzles")), PALETTE, strict=False):
+        rows = table[table[fixed] == usual[fixed]].sort_values(grown)
+        style = {"mode": "lines+markers", "line": {"color": colour}, "marker": {"color": colour, "size": 6},
+                 "name": f"more {grown}, {usual[fixed]} {fixed}", "legendgroup": grown}  # fmt: skip
+        for column, axis in (("seconds", ""), ("memory", "2")):
+            figure.add_scatter(x=rows["puzzles"] * rows["simulations"], y=rows[column], xaxis=f"x{axis}",
+                               yaxis=f"y{axis}", showlegend=not axis, **style)  # fmt: skip
+    axes = {f"{side}axis{number}": {"type": "log"} for side in "xy" for number in ("", "2")}
+    figure.update_layout(**axes, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     return figure

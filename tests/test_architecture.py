@@ -167,6 +167,7 @@ FLOORS = {
     "report.lookahead": 6.35,
     "report.routed": 6.3,
     "report.router": 6.35,
+    "growth": 6.35,
     "bench": 6.4,
     "launch": 6.4,
     "doctor": 6.4,
