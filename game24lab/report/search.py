@@ -135,22 +135,21 @@ def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _tell_best(numbers: dict[str, Any]) -> Table:
-    header = ("ranks", "chosen by", "arm", "n", "seeds", "accuracy", "95 %", "tokens", "calls", "lines", "FLOPs",
-              "elsewhere")  # fmt: skip
+    header = ("ranks", "chosen by", "arm", "n", "accuracy", "95 %", "tokens", "calls", "lines", "FLOPs", "elsewhere")
     rows = []
     for arm in numbers["best"]:
         other = arm["elsewhere"]
         there = f"{write_percent(other['accuracy'])} [{write_range(other)}]" if other else MISSING
-        rows.append((arm["split"], arm["chosen_by"], arm["label"], arm["problems"], arm["seeds"],
-                     write_percent(arm["accuracy"]), write_range(arm), write_count(arm["sampled_tokens"]),
-                     write_count(arm["calls"]), write_count(arm["sampled_lines"]), write_short(arm["flops"]),
-                     there))  # fmt: skip
+        rows.append((arm["split"], arm["chosen_by"], arm["label"],
+                     f"{arm['problems']} \u00d7 {arm['seeds']}", write_percent(arm["accuracy"]), write_range(arm),
+                     write_count(arm["sampled_tokens"]), write_count(arm["calls"]), write_count(arm["sampled_lines"]),
+                     write_short(arm["flops"]), there))  # fmt: skip
     note = ("Chosen as the best of all arms on the very problems that it is judged on, so its accuracy flatters; "
-            "elsewhere: the same arm on the other ranks. Costs are means a problem; calls are prompts answered by the "
-            "policy and positions scored by the critic.")  # fmt: skip
-    align = ("left", "left", "left", *["right"] * 9)
+            "elsewhere: the same arm on the other ranks. n: problems \u00d7 seeds. Costs are means a problem; calls are "
+            "prompts answered by the policy and positions scored by the critic.")  # fmt: skip
+    align = ("left", "left", "left", *["right"] * 8)
     return Table("The best arm for each split and way to end.", join_sources(numbers["best"]), header, tuple(rows),
-                 align, (0, 0, 1, *[0] * 9), note)  # fmt: skip
+                 align, (0, 0, 1, *[0] * 8), note)  # fmt: skip
 
 
 def _compare_published(numbers: dict[str, Any]) -> list[Block]:
