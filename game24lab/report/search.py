@@ -145,8 +145,8 @@ def _tell_best(numbers: dict[str, Any]) -> Table:
                      write_count(arm["sampled_tokens"]), write_count(arm["calls"]), write_count(arm["sampled_lines"]),
                      write_short(arm["flops"]), there))  # fmt: skip
     note = ("Chosen as the best of all arms on the very problems that it is judged on, so its accuracy flatters; "
-            "elsewhere: the same arm on the other ranks. n: problems \u00d7 seeds. Costs are means a problem; calls are "
-            "prompts answered by the policy and positions scored by the critic.")  # fmt: skip
+            "elsewhere: the same arm on the other ranks. n: problems \u00d7 seeds. Costs are means a problem; calls "
+            "are prompts answered by the policy and positions scored by the critic.")  # fmt: skip
     align = ("left", "left", "left", *["right"] * 8)
     return Table("The best arm for each split and way to end.", join_sources(numbers["best"]), header, tuple(rows),
                  align, (0, 0, 1, *[0] * 8), note)  # fmt: skip
