@@ -6,6 +6,7 @@ handed in.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,8 @@ class Numbers:
         return f"{len(self.sides.train)} training puzzles, {len(self.sides.held_out)} held out"
 
     def write_lessons(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
-        """Solutions by the exact solver; options as in `tasks.corpus.make_solutions`."""
+        """Solutions by the exact solver; options as in `tasks.corpus.make_solutions`, others change nothing."""
+        options = {name: option for name, option in options.items() if name != "direct_share"}
         options |= {"held_out": self.sides.held_out, "seed": self.seed, "progress": progress}
         return make_solutions(self.sides.train, count, **options)
 
@@ -95,10 +97,22 @@ class Words:
     def __str__(self) -> str:
         return f"word problems ({self.source}), {len(self.asked)} held out"
 
-    def write_lessons(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
-        """The problems' own solutions between the tags; options of other tasks change nothing."""
+    def write_lessons(
+        self, count: int, progress: Progress, *, direct_share: float = 0.0, **options: Any
+    ) -> list[Sample]:
+        """The problems' own solutions between the tags; options of other tasks change nothing.
+
+        A share of them, drawn by their question, tells the answer without the steps to it, as much text does that a
+        policy may have read before. ValueError for a share outside 0..1, and for problems without steps.
+        """
+        if not 0 <= direct_share <= 1:
+            raise ValueError(f"direct_share {direct_share!r}: a number from 0 to 1 is accepted")
         problems = self.find("lessons", count, progress)
-        samples = [Sample(self.task.prompt(one.question), write_solution(one)) for one in problems if one.steps]
+        samples = [
+            Sample(self.task.prompt(one.question), write_solution(one, direct=_draw(one.question) < direct_share))
+            for one in problems
+            if one.steps
+        ]
         if not samples:
             raise ValueError(f"word problems ({self.source}): none has steps to learn from")
         return samples
@@ -166,3 +180,8 @@ def open_world(
 
     world = WordProblems(asked, given, chat)
     return Words(world, tuple(problem.question for problem in asked), name, find)
+
+
+def _draw(question: str) -> float:
+    """A number from 0 to below 1 that is the question's own."""
+    return random.Random(f"direct {question}").random()

@@ -88,6 +88,18 @@ def test_held_out_word_problems_are_the_same_for_all_seeds_and_lessons_are_not()
     assert {problem.prompt for problem in one.pose(4, 0, 1, walk)} & {one.task.prompt(q) for q in one.asked} == set()
 
 
+def test_a_share_of_word_problems_is_answered_without_steps():
+    world = open_world("gsm8k", split="test", held_out=1)
+    plain, mixed = world.write_lessons(200, walk), world.write_lessons(200, walk, direct_share=0.5)
+    assert [sample.prompt for sample in plain] == [sample.prompt for sample in mixed]
+    changed = [sample.completion for sample, other in zip(mixed, plain, strict=True) if sample != other]
+    assert 70 < len(changed) < 130
+    assert all(len(text.splitlines()) == 6 for text in changed)  # four tags, and the answer twice
+    assert all(text.splitlines()[1] == text.splitlines()[4] for text in changed)
+    with pytest.raises(ValueError, match=r"direct_share 1.5"):
+        world.write_lessons(2, walk, direct_share=1.5)
+
+
 @pytest.mark.parametrize(("arguments", "named"), [
     ({"task": "chess"}, "game24 or gsm8k"), ({"task": "gsm8k"}, "split 'tot'"),
     ({"task": "gsm8k", "split": "test", "operations": [9]}, "from 1 to 6"),

@@ -162,9 +162,10 @@ def read_row(row: Any, place: str = "row 0", *, annotations: bool = False) -> Wo
     return WordProblem(row["question"].strip(), number.value, tuple(map(str.strip, lines)), written=gold.strip())
 
 
-def write_solution(problem: WordProblem) -> str:
-    """The text to learn from: the problem's steps and its answer between their tags."""
-    lines = (TAGS[0], *problem.steps, TAGS[1], TAGS[2], write_number(problem.answer), TAGS[3])
+def write_solution(problem: WordProblem, *, direct: bool = False) -> str:
+    """The text to learn from: the problem's steps and its answer between their tags; `direct`: the answer for steps."""
+    answer = write_number(problem.answer)
+    lines = (TAGS[0], *((answer,) if direct else problem.steps), TAGS[1], TAGS[2], answer, TAGS[3])
     return "".join(line + "\n" for line in lines)
 
 
