@@ -330,7 +330,10 @@ def _find_owner(manifest: Mapping[str, Any]) -> int | None:
     if manifest["status"] != "running" or session.get("host") != platform.node():
         return None
     try:
-        born = psutil.Process(session["pid"]).create_time()
+        process = psutil.Process(session["pid"])
+        born = process.create_time()
+        if process.status() == psutil.STATUS_ZOMBIE:  # killed, and nobody has asked how it ended, as in a
+            return None  # container whose first process is no init
     except (psutil.Error, KeyError, TypeError, ValueError):
         return None
     return session["pid"] if abs(born - session.get("born", 0)) < 2 else None  # else the number was given out again

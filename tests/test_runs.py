@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -112,6 +113,17 @@ def test_other_parameters_are_refused_by_name(tmp_path):
 def test_one_and_true_differ_but_one_and_one_point_zero_do_not():
     assert runs.compare({"a": 1}, {"a": True})
     assert not runs.compare({"a": 1}, {"a": 1.0})
+
+
+def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
+    code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
+            "print('up', flush=True); time.sleep(60)")  # fmt: skip
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"up\n"
+        other.kill()
+        assert other.stdout.read() == b""  # it is dead, but not waited for
+        assert psutil.Process(other.pid).status() == psutil.STATUS_ZOMBIE
+        assert start_run(tmp_path, "n", {}).before == "resumed"
 
 
 def test_a_live_run_of_another_process_is_refused(tmp_path):
