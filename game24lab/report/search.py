@@ -243,27 +243,29 @@ def _tell_sweeps(sweeps: Sequence[Numbers]) -> list[Block]:
             caption = f"Accuracy by {name}{about}, all other parameters held (95 %)."
             height = 215 + 18 * (table["series"].nunique() // 3)
             blocks.append(draw_picture(figure, caption, join_sources([p for s in mine for p in s["points"]]), height))
-    header = ("strategy", "parameter", "ranks", "mode", "from", "to", "accuracy", "tokens", "difference", "95 %")
+    header = ("strategy", "mode", "ranks", "parameter", "accuracy", "tokens", "difference")
     rows = tuple(
-        (s["algorithm"], s["parameter"], s["split"], s["mode"], write_value(s["points"][0]["value"]),
-         write_value(s["points"][-1]["value"]), " ".join(f"{100 * p['accuracy']:.0f}" for p in s["points"]),
+        (s["algorithm"], s["mode"], s["split"],
+         f"{s['parameter']} {write_value(s['points'][0]['value'])} – {write_value(s['points'][-1]['value'])}",
+         " ".join(f"{100 * p['accuracy']:.0f}" for p in s["points"]),
          f"{write_short(s['points'][0]['sampled_tokens'])} – {write_short(s['points'][-1]['sampled_tokens'])}",
-         *_write_change(s["change"]))
+         _write_change(s["change"]))
         for s in sweeps
     )  # fmt: skip
     note = (
         "Accuracy: in percent at each value, from the smallest to the largest. Difference: of the largest value to "
-        "the smallest in percentage points, paired by problem, interval by bootstrap over problems."
+        "the smallest in percentage points, paired by problem; [95 % by bootstrap over problems]."
     )
     blocks.append(Table("Arms that differ in one parameter alone.", "the records of the runs, see Origin", header, rows,
-                        ("left",) * 4 + ("right",) * 6, (0, 0, 0, 0, 0, 0, 1, 0, 0, 0), note))  # fmt: skip
+                        ("left",) * 4 + ("right",) * 3, (0, 0, 0, 1, 0, 0, 0), note))  # fmt: skip
     return blocks
 
 
-def _write_change(change: Numbers | None) -> tuple[str, str]:
+def _write_change(change: Numbers | None) -> str:
     if change is None:
-        return MISSING, MISSING
-    return f"{100 * change['difference']:+.1f}", f"{100 * change['low']:+.1f} to {100 * change['high']:+.1f}"
+        return MISSING
+    difference, low, high = (f"{100 * change[name]:+.1f}" for name in ("difference", "low", "high"))
+    return f"{difference} [{low}, {high}]"
 
 
 def _tell_times(numbers: dict[str, Any], split: str, mode: str) -> Table:
