@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm.auto import tqdm
 
 from game24lab.critic import load_critic
 from game24lab.diagrams import draw_growth
@@ -40,7 +41,7 @@ def measure_growth(
     """
     folders = str(policy or find_pretrained("policy")), str(critic or find_pretrained("critic"))
     rows = []
-    for puzzles, simulations in sizes:
+    for puzzles, simulations in tqdm(sizes, desc="growth", unit="size"):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             rows.append(pool.submit(_measure, puzzles, simulations, *folders).result())
     return pd.DataFrame(rows)
