@@ -120,5 +120,5 @@ def draw_growth(table: pd.DataFrame) -> go.Figure:
             figure.add_scatter(x=rows["puzzles"] * rows["simulations"], y=rows[column], xaxis=f"x{axis}",
                                yaxis=f"y{axis}", showlegend=not axis, **style)  # fmt: skip
     axes = {f"{side}axis{number}": {"type": "log"} for side in "xy" for number in ("", "2")}
-    figure.update_layout(**axes, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    figure.update_layout(**axes, legend=ABOVE)
     return figure

@@ -30,25 +30,23 @@ from game24lab.vector import save
 SIZES = (*((count, 16) for count in (23, 45, 90, 181, 362)), *((90, draws) for draws in (4, 8, 32, 64)))
 
 
-def measure_growth(
-    sizes: Sequence[tuple[int, int]] = SIZES, *, policy: str | Path = "", critic: str | Path = ""
-) -> pd.DataFrame:
+def measure_growth(sizes: Sequence[tuple[int, int]] = SIZES) -> pd.DataFrame:
     """MCTS (the whole budget, unverified) on so many of ranks 1001-1362 at once, so many draws each; one row a size.
 
     Columns: `puzzles`, `simulations`, `sampled_tokens`, `seconds`, `model_seconds` (within calls of policy and critic),
     `overhead` (the share of the rest), `memory` (MB, the peak beyond that of one small search, trees included).
-    Checkpoints are those that ship, unless given.
+    Policy and critic are those that ship.
     """
-    folders = str(policy or find_pretrained("policy")), str(critic or find_pretrained("critic"))
     rows = []
     for puzzles, simulations in tqdm(sizes, desc="growth", unit="size"):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            rows.append(pool.submit(_measure, puzzles, simulations, *folders).result())
+            rows.append(pool.submit(_measure, puzzles, simulations).result())
     return pd.DataFrame(rows)
 
 
-def _measure(puzzles: int, simulations: int, policy: str, critic: str) -> dict[str, Any]:
-    models, held_out = (load_policy(policy), load_critic(critic)), make_split("tsllm").held_out
+def _measure(puzzles: int, simulations: int) -> dict[str, Any]:
+    models = load_policy(find_pretrained("policy")), load_critic(find_pretrained("critic"))
+    held_out = make_split("tsllm").held_out
     problems = [held_out[index * len(held_out) // puzzles] for index in range(puzzles)]
 
     def search(chosen: Sequence[Any], totals: engine.Totals) -> list:

@@ -184,4 +184,5 @@ def open_world(
 
 def _draw(question: str) -> float:
     """A number from 0 to below 1 that is the question's own."""
+    # another than the one by which `wordsets` divides a file, or the two choices would hang together
     return random.Random(f"direct {question}").random()
