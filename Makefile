@@ -6,6 +6,7 @@
 #                 hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
 #   make router   a grid of arms, routers of unverified and of verified ones, and reports/router_report.pdf; hours
+#   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
@@ -21,10 +22,11 @@ ARGS ?=
 TEST_WORKERS ?= 2
 CHAIN_SEEDS ?= 0 1 2
 SEARCH_SEEDS ?= 1
+STORY_SEEDS ?= 0 1 2
 SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint clean chains search router ablation
+.PHONY: demo test lab lint clean chains search router lookahead ablation
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -67,6 +69,22 @@ router: $(VENV)/.base
 	$(BIN)/game24lab run 10_router -f params/lab/10_router.yaml
 	$(BIN)/game24lab run 10_router -f params/lab/10_router.yaml -p mode verified --output runs/lab/10_router_verified
 	$(BIN)/game24lab report --kind router runs/lab/10_router runs/lab/10_router_verified -o reports/router_report.pdf
+
+lookahead: $(VENV)/.base
+	$(BIN)/game24lab run 03_sft -f params/lab/03_sft_gsm8k.yaml
+	for seed in $(STORY_SEEDS); do \
+	  $(BIN)/game24lab run 06_grpo -f params/lab/06_grpo_gsm8k.yaml -p seed $$seed \
+	    --output runs/lab/06_grpo_gsm8k_$$seed || exit; \
+	  for enter in as_is corrected supervised; do \
+	    $(BIN)/game24lab run 06_grpo -f params/lab/06_grpo_gsm8k_search.yaml -p seed $$seed -p search_enter $$enter \
+	      --output runs/lab/06_grpo_gsm8k_$${enter}_$$seed || exit; \
+	  done; \
+	done
+	$(BIN)/game24lab run 08_lookahead -f params/lab/08_lookahead.yaml
+	$(BIN)/game24lab run 08_lookahead -f params/lab/08_lookahead_gsm8k.yaml
+	$(BIN)/game24lab report --kind lookahead runs/lab/08_lookahead runs/lab/08_lookahead_gsm8k \
+	  $(foreach seed,$(STORY_SEEDS),$(foreach set,gsm8k gsm8k_as_is gsm8k_corrected gsm8k_supervised,runs/lab/06_grpo_$(set)_$(seed))) \
+	  -o reports/lookahead_report.pdf
 
 ablation: $(VENV)/.base
 	$(BIN)/game24lab run 02_traces -f params/ablation/02_traces.yaml

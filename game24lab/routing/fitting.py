@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse import csr_array
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
@@ -101,25 +102,26 @@ def calibrate(kind: str, scores: np.ndarray, targets: np.ndarray) -> Calibration
     return Calibration(kind, {name: np.asarray(value, float) for name, value in arrays.items()})
 
 
-def _double(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _double(x: np.ndarray | csr_array, y: np.ndarray) -> tuple[np.ndarray | csr_array, np.ndarray, np.ndarray]:
     """Soft labels as scikit-learn takes them: every row as a success and as a failure, each with its weight."""
     kept = np.concatenate([y > 0, y < 1])  # weights of 0 would be in the way of leaves that hold enough
-    labels = np.repeat([1, 0], len(y))
-    return np.concatenate([x, x])[kept], labels[kept], np.concatenate([y, 1 - y])[kept]
+    labels, rows = np.repeat([1, 0], len(y)), np.tile(np.arange(len(y)), 2)
+    return x[rows[kept]], labels[kept], np.concatenate([y, 1 - y])[kept]
 
 
 def _fit_linear(config, link, x, y, watched, progress) -> tuple[Predictor, pd.DataFrame]:
     best, least, curve = None, math.inf, []
+    dense, x = x, csr_array(x)  # products with arms are mostly zeros
     for strength in tqdm(_STRENGTHS, disable=not progress, desc="penalties", leave=False):
         if link == "logit":
-            model = LogisticRegression(C=1 / (strength * len(x)), max_iter=2000).fit(*_double(x, y))
+            model = LogisticRegression(C=1 / (strength * len(dense)), max_iter=2000).fit(*_double(x, y))
             weight, bias = model.coef_[0], model.intercept_[0]
         else:
             model = PoissonRegressor(alpha=strength, max_iter=2000).fit(x, y)
             weight, bias = model.coef_, model.intercept_
         predictor = Predictor("linear", link, {"weight": weight, "bias": np.asarray(bias, float)})
         loss = float(measure_loss(link, predictor.score(watched[0]), watched[1]))
-        curve.append((strength, float(measure_loss(link, predictor.score(x), y)), loss))
+        curve.append((strength, float(measure_loss(link, predictor.score(dense), y)), loss))
         if loss < least:
             best, least = predictor, loss
     return best, _tabulate(curve)
