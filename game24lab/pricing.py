@@ -41,12 +41,12 @@ class Pricing(widgets.VBox):
 
     def __init__(self, grid: Grid, prices: tuple[float, float] = (0.0, 0.0), *, steps: int = 60) -> None:
         self.grid = grid
-        turns = list_prices(grid.predicted_chance, grid.predicted_tokens, steps)
+        turns = list_prices(grid.predicted_chance, grid.expect("tokens"), steps)
         fixed = take_fixed(grid)
         self._fixed, self._hull = measure(fixed), find_hull(fixed.tokens.mean(axis=1), fixed.chance.mean(axis=1))
         self._curves = {_ROUTER: measure(sweep(grid, turns)), _ORACLE: measure(take_oracle(grid, count=steps))}
         self.tokens = self._make_slider("per token", turns, prices[0])
-        seconds = list_prices(grid.predicted_chance, grid.predicted_seconds, steps) if grid.timed else [0.0]
+        seconds = list_prices(grid.predicted_chance, grid.expect("seconds"), steps) if grid.timed else [0.0]
         self.seconds = self._make_slider("per second", seconds, prices[1])
         self.free = {name: widgets.Checkbox(value=price == 0, description="free", indent=False,
                                             layout={"width": "70px"})

@@ -55,5 +55,5 @@ def make_grid(count=40, arms=4, seed=0, *, blur=0.3, fee=2.0):
     return Grid(
         tuple(f"{seed} {number}" for number in range(count)), tuple(f"arm {place}" for place in range(arms)),
         1 / (1 + np.exp(-base)), tokens, tokens / 100, 1 / (1 + np.exp(-base - blur * rng.normal(size=(count, 1)))),
-        guessed, guessed / 100, np.full(count, fee), np.full(count, fee / 100),
+        guessed, guessed / 100, np.full((count, arms), fee), np.full((count, arms), fee / 100),
     )  # fmt: skip

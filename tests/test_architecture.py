@@ -132,6 +132,7 @@ FLOORS = {
     "routing.sheets": 5.25,
     "routing.table": 5.3,
     "routing.predictors": 5.1,
+    "routing.keeping": 5.35,
     "routing.quality": 5.1,
     "routing.frontier": 5.1,
     "routing.fitting": 5.2,

@@ -55,13 +55,19 @@ def test_what_is_no_puzzle_is_named(problem):
             describe([problem])
 
 
+def look(problems, policy, critic=None, **settings):
+    outcomes = features.run_tries(Game24(), problems, policy, critic, progress=False, **settings)
+    return features.tabulate_tries(problems, outcomes)
+
+
 def test_a_try_is_metered_and_repeatable():
     policy, critic = FakePolicy(), FakeCritic()
-    table = features.try_problems(Game24(), PROBLEMS, policy, critic, samples=3, progress=False)
+    table = look(PROBLEMS, policy, critic, samples=3)
     assert list(table.index) == PROBLEMS
     sampled = sum(answer.tokens for call in policy.calls for answers in call["answers"] for answer in answers)
     assert table["try_tokens"].sum() == sampled
-    assert (table["try_calls"] == 2 + 2).all()  # greedy, samples; the first position, the last
+    assert (table["try_calls"] >= 2 + 2).all()  # greedy, samples; the first position and different last ones
+    assert (table["try_calls"] <= 2 + 1 + 4).all()
     assert (table["try_seconds"] > 0).all()
     greedy = next(call for call in policy.calls if call["temperature"] == 0)["answers"]
     assert table["try_logprob"].tolist() == pytest.approx([answers[0].logprob for answers in greedy])
@@ -70,31 +76,44 @@ def test_a_try_is_metered_and_repeatable():
     assert table["try_entropy"].tolist() == pytest.approx(entropies)
     assert table["try_value"].tolist() == pytest.approx([critic.score([f"Input: {p}\n"])[0] for p in PROBLEMS])
     assert not table.isna().any().any()
-    again = features.try_problems(Game24(), PROBLEMS[::-1], FakePolicy(), critic, samples=3, progress=False)
+    again = look(PROBLEMS[::-1], FakePolicy(), critic, samples=3)
     same = [name for name in table if name != "try_seconds"]
     assert again.loc[PROBLEMS, same].equals(table[same])
 
 
 def test_a_try_without_critic_and_verdict_has_neither_column():
-    table = features.try_problems(Game24(), PROBLEMS, FakePolicy(), progress=False)
+    table = look(PROBLEMS, FakePolicy())
     assert not {"try_value", "try_value_end", "try_solved"} & set(table)
     assert (table["try_calls"] == 2).all()
-    told = features.try_problems(Game24(), PROBLEMS, FakePolicy(skill=20), verified=True, progress=False)
-    assert told["try_solved"].tolist() == [1, 1, 1]
+    told = look(PROBLEMS, FakePolicy(skill=20))
+    assert told["verdict_any"].tolist() == [1, 1, 1]
+
+
+def test_of_its_answers_a_try_keeps_the_one_the_critic_likes_best():
+    policy = FakePolicy(skill=1.0)
+    outcomes = features.run_tries(Game24(), PROBLEMS * 4, policy, FakeCritic(), samples=4, progress=False)
+    table = features.tabulate_tries(PROBLEMS * 4, outcomes)
+    assert table["verdict_kept"].tolist() == [float(one.solved) for one in outcomes]
+    assert (table["verdict_any"] >= table["verdict_kept"]).all()
+    assert (table["verdict_any"] > table["verdict_kept"]).any() or table["verdict_any"].mean() < 1
+    assert (table["try_value_best"] >= table["try_value_end"].where(table["try_ended"] == 1, -1)).all()
+    verified = features.run_tries(Game24(), PROBLEMS * 4, FakePolicy(skill=1.0), FakeCritic(), samples=4, verified=True,
+                                  progress=False)  # fmt: skip
+    assert [float(one.solved) for one in verified] == table["verdict_any"].tolist()
 
 
 def test_agreement_of_a_policy_that_says_one_thing_or_nothing_legal():
-    sure = features.try_problems(Game24(), PROBLEMS[:1], FakePolicy(skill=0, blur=60, illegal=0), progress=False)
+    sure = look(PROBLEMS[:1], FakePolicy(skill=0, blur=60, illegal=0))
     assert sure[["try_agreement", "try_likeness", "try_ended"]].iloc[0].tolist() == [1, 1, 1]
     assert 0 <= sure["try_entropy"].iloc[0] < 2 * math.log(2)  # of the two orders in which sums may be said
-    lost = features.try_problems(Game24(), PROBLEMS[:1], FakePolicy(only="no idea"), progress=False)
+    lost = look(PROBLEMS[:1], FakePolicy(only="no idea"))
     assert lost[["try_agreement", "try_likeness", "try_ended"]].iloc[0].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("samples", [1, 0, 2.0])
 def test_a_try_needs_two_samples(samples):
     with pytest.raises(ValueError, match="samples"):
-        features.try_problems(Game24(), PROBLEMS, FakePolicy(), samples=samples, progress=False)
+        look(PROBLEMS, FakePolicy(), samples=samples)
 
 
 def test_arms():

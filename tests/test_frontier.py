@@ -1,6 +1,7 @@
 """The frontier against brute force: choices, hull, rivals, gains and the coverage of their intervals."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from game24lab.routing.frontier import (
     read_grid,
     read_hull,
     route,
+    settle,
     sweep,
 )
 
@@ -103,6 +105,21 @@ def test_rows_become_a_grid_in_any_order():
         read_grid(said.iloc[1:])
     with pytest.raises(ValueError, match="predicted_probability"):
         read_grid(table)
+
+
+def test_what_the_look_has_found_costs_a_router_the_look_alone():
+    fee = GRID.fee_tokens.copy()
+    fee[:, 0] = 0.0  # the first arm keeps an answer of the look, which costs 7
+    grid = replace(GRID, tokens=GRID.tokens.copy(), predicted_tokens=GRID.predicted_tokens.copy(), fee_tokens=fee)
+    grid.tokens[:, 0] = grid.predicted_tokens[:, 0] = 7.0
+    assert sweep(grid, [1e9]).tokens.tolist() == [[7.0] * 40]
+    assert rivals.take_fixed(grid).tokens[0].tolist() == [7.0] * 40
+    rows = pd.DataFrame({"problem": ["a", "a", "b"], "arm": ["greedy", "kept,verified", "kept,verified"],
+                         "predicted_sampled_tokens": 50.0, "fee_tokens": [9.0, 9.0, 0.0],
+                         "fee_seconds": [0.1, 0.1, 0.0]})  # fmt: skip
+    settled = settle(rows)
+    assert settled["predicted_sampled_tokens"].tolist() == [50.0, 9.0, 50.0]  # who has not looked does not know
+    assert settled["fee_tokens"].tolist() == [9.0, 0.0, 0.0]
 
 
 # -------------------------------------------------------------------------------------------------------------- hull

@@ -22,6 +22,7 @@ from game24lab.routing.judgement import (
     list_lessons,
     pick_lesson,
 )
+from game24lab.routing.keeping import add_kept, keep_arms
 from game24lab.routing.survey import Look, group_columns, survey
 from game24lab.routing.training import train
 from game24lab.tasks.game24 import Game24
@@ -80,6 +81,44 @@ def test_a_router_looks_at_what_it_uses_and_pays_for_it(columns, looked, charged
     for one, outcome in zip(plans, bare, strict=True):
         assert outcome.cost.sampled_tokens > one.look.sampled_tokens
         assert one.tokens > one.look.sampled_tokens
+
+
+def test_an_answer_of_the_look_is_kept_where_that_is_best():
+    table, features = make_world(200)
+    features["try_value_best"] = np.where(features["oracle_level"] > 2, 1.0, -1.0)
+    features["verdict_kept"] = features["verdict_any"] = (features["oracle_level"] > 2).astype(float)
+    table = add_kept(table.drop(columns="part"), features, 3)
+    table["part"] = table["problem"].map(make_world(200)[0].groupby("problem")["part"].first())
+    facts = {"look": vars(Look()), "prices": {"verified": 1e-3}}
+    router = train(RouterConfig(model="logistic"), table, features, columns=["try_value_best"], facts=facts,
+                   progress=False)  # fmt: skip
+    policy, critic = FakePolicy(skill=4.0), FakeCritic()
+    plans = planning.plan(router, TASK, PUZZLES, policy, critic)
+    kept = [one for one in plans if one.arm == "kept,verified"]
+    assert kept
+    assert all(one.tokens == one.look.sampled_tokens for one in kept)
+    looked = len(policy.calls)
+    outcomes = planning.solve(router, TASK, [PUZZLES[0]] * len(kept), kept, policy, critic)
+    assert len(policy.calls) == looked  # nothing more is sampled
+    assert all(outcome.cost == one.look for one, outcome in zip(kept, outcomes, strict=True))
+    assert all(outcome.solved and outcome.answer for outcome in outcomes)
+
+
+def test_kept_answers_are_an_arm_for_each_mode():
+    table, features = make_world(20)
+    assert add_kept(table, features, 3) is table  # no try that has verdicts
+    features = features.assign(verdict_kept=0.0, verdict_any=1.0)
+    both = pd.concat([table, table.assign(arm="greedy", verified=False)])
+    more = add_kept(both, features, 3)
+    mine = more[more["method"] == "kept"].groupby("arm")[["probability", "sampled_tokens", "n"]].mean()
+    assert mine.loc["kept,verified"].tolist() == [1.0, 30.0, 3.0]
+    assert mine.loc["kept,unverified"].tolist() == [0.0, 30.0, 3.0]
+    with pytest.raises(ValueError, match="'1 1 1 1' has none"):
+        add_kept(table, features.drop("1 1 1 1"), 3)
+    assert set(keep_arms(more, ["kept"])["method"]) == {"kept"}
+    assert keep_arms(more, []) is more
+    with pytest.raises(ValueError, match="method 'mcts': none of the 7 arms is of it; some of best_of_n, kept"):
+        keep_arms(more, ["mcts"])
 
 
 def test_routers_that_cannot_serve_say_why(router, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from game24lab.report import evidence as ev
+from game24lab.routing.frontier import KEPT
 from game24lab.routing.judgement import Judgement, compare_ways, judge
 from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
 from game24lab.runs import MANIFEST, Run, find_runs, read_run
@@ -99,12 +100,13 @@ def _gather(one: Routed) -> dict[str, Any]:
     test, judged, facts = one.test, one.judged, one.run.manifest.get("facts") or {}
     predicted = {name: test[f"predicted_{name}"] for name in ("probability", "sampled_tokens")}
     parts = one.rows.drop_duplicates("problem")["part"].value_counts()
+    drawn = one.rows[~one.rows["arm"].isin(list(KEPT.values()))]  # what is kept is known, and not estimated
     told = {
         "run": one.run.id, "label": one.label, "source": one.source(), "lesson": facts.get("lesson"),
         "puzzles": {str(part): int(count) for part, count in parts.items()}, "arms": len(judged.grid.arms),
-        "seed": one.run.manifest.get("seed"), "trials": float(one.rows["trials"].min()),
-        "trials_median": float(one.rows["trials"].median()),
-        "fee": float(judged.grid.fee_tokens.mean()), "price": judged.price, "hull": list(judged.hull),
+        "seed": one.run.manifest.get("seed"), "trials": float(drawn["trials"].min()),
+        "trials_median": float(drawn["trials"].median()),
+        "fee": float(judged.grid.fee_tokens.max(axis=1).mean()), "price": judged.price, "hull": list(judged.hull),
         "quality": measure_chances(predicted["probability"], test["probability"]),
         "costs": measure_costs(predicted["sampled_tokens"], test["sampled_tokens"]),
         "reliability": _list(tabulate_reliability(predicted["probability"], test["probability"], test["problem"])),

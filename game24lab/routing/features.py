@@ -26,6 +26,7 @@ from game24lab.tasks.task import Task
 
 TRY_COSTS = ("try_tokens", "try_calls", "try_seconds")
 ORACLE = "oracle_"  # how columns begin that no router may see
+VERDICT = "verdict_"  # and those with the exact verifier's word on the answers of a try
 SIZES = ("n", "width", "simulations", "depth")  # what makes an arm large
 
 
@@ -106,10 +107,10 @@ def probe(
     max_tokens: int = 256,
     verified: bool,
 ) -> Generator[Request, list, Outcome]:
-    """One greedy answer and a few sampled ones, as a search that commits to the greedy one, so that all is metered.
+    """One greedy answer and a few sampled ones, as a search that commits to the best of them, so that all is metered.
 
-    The signals stand in the tree's `meta["signals"]`; `valued` asks the critic about the first position and the one at
-    which the greedy answer ends. Nothing of the verdict is among the signals.
+    The signals stand in the tree's `meta["signals"]`; `valued` asks the critic about the first position and those at
+    which the answers end. Nothing of the verdict is among the signals.
     """
     require("samples", samples, int, 2)
     check_sampling(temperature, 1.0, 0, max_tokens)
@@ -124,7 +125,7 @@ def probe(
     others = [read(task, tree, root, answer) for answer in drawn]
     if valued and greedy:
         try:
-            values = yield Value((root, greedy[0].state))
+            values = yield Value((root, *(one.state for one in (*greedy, *others))))
         except BudgetSpent as spent:
             stopped = spent.unit
     if not drawn or (valued and not values):
@@ -141,9 +142,13 @@ def probe(
         "agreement": float(np.mean([one is not None and one == other for one, other in combinations(ends[1:], 2)])),
         "likeness": float(np.mean([ends[0] is not None and ends[0] == end for end in ends[1:]])),
     }
-    signals |= dict(zip(("value", "value_end"), map(float, values), strict=True)) if values else {}
+    if values:
+        for one, value in zip((*greedy, *others), values[1:], strict=True):
+            one.value = float(value)
+        best = max((one.value for one in (*greedy, *others) if one.end == "terminal"), default=-1.0)
+        signals |= {"value": float(values[0]), "value_end": float(values[1]), "value_best": best}
     tree.meta["signals"] = signals
-    return conclude(task, tree, root, greedy, verified, stopped)
+    return conclude(task, tree, root, [*greedy, *others], verified, stopped)
 
 
 def _name_end(task: Task, candidate: Candidate) -> Any:
@@ -151,7 +156,7 @@ def _name_end(task: Task, candidate: Candidate) -> Any:
     return task.key(candidate.state) if candidate.end == "terminal" else None
 
 
-def try_problems(
+def run_tries(
     task: Task,
     problems: Sequence[str],
     policy: Any,
@@ -163,7 +168,20 @@ def try_problems(
     verified: bool = False,
     seed: int = 0,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> list[Outcome]:
+    """Outcomes of `probe`, all problems at once; `verified` lets the exact verifier choose among the answers.
+
+    Args:
+        problems: puzzles as `4 5 6 10` or in any way the task can start from. ValueError as the task's.
+    """
+    return run(
+        task, [_read_problem(problem) for problem in problems], probe, policy, critic, seed=seed, progress=progress,
+        mode="verified" if verified else "unverified", parameters={"samples": samples, "valued": critic is not None,
+        "temperature": temperature, "max_tokens": max_tokens},
+    )  # fmt: skip
+
+
+def tabulate_tries(problems: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Signals of one greedy try and a few samples, and their cost: a row a problem, indexed by it.
 
     Columns: of the greedy answer `try_logprob` (natural log), `try_logprob_mean` and `try_logprob_least` of its tokens,
@@ -171,23 +189,15 @@ def try_problems(
     is told too, but nearly the verdict where a policy seldom ends elsewhere than at the target); of the samples
     `try_entropy` (the mean of minus their log-probability: unbiased for the entropy of an answer at temperature 1, in
     nats), `try_agreement` (share of their pairs that end in one position), `try_likeness` (share that ends where the
-    greedy one does); with a critic `try_value` and `try_value_end`, its word in [-1, 1] on the first position and where
-    the greedy answer ends; `try_solved` where the exact verifier may be asked (`verified`). `TRY_COSTS` are all sampled
-    tokens, calls of both models and seconds of model time.
-
-    Args:
-        problems: puzzles as `4 5 6 10` or in any way the task can start from. ValueError as the task's.
+    greedy one does); with a critic `try_value`, `try_value_end` and `try_value_best`, its word in [-1, 1] on the first
+    position, where the greedy answer ends and on the best end of all. `TRY_COSTS` are all sampled tokens, calls of both
+    models and seconds of model time. What only the exact verifier knows, and no router sees: `verdict_kept`, whether
+    the answer that the try commits to is right, and `verdict_any`, whether one of them is.
     """
-    problems = list(problems)
-    outcomes = run(
-        task, [_read_problem(problem) for problem in problems], probe, policy, critic, seed=seed, progress=progress,
-        mode="verified" if verified else "unverified", parameters={"samples": samples, "valued": critic is not None,
-        "temperature": temperature, "max_tokens": max_tokens},
-    )  # fmt: skip
     rows = []
     for outcome in outcomes:
         row = {f"try_{name}": signal for name, signal in outcome.tree.meta["signals"].items()}
-        row |= {"try_solved": float(outcome.solved)} if verified else {}
+        row |= {f"{VERDICT}kept": float(outcome.solved), f"{VERDICT}any": float(outcome.correct > 0)}
         calls = outcome.cost.policy_calls + outcome.cost.critic_calls
         rows.append(row | dict(zip(TRY_COSTS, (outcome.cost.sampled_tokens, calls, outcome.cost.seconds), strict=True)))
     return _index(rows, problems)

@@ -17,13 +17,15 @@ from scipy.spatial import ConvexHull
 AXES = ("tokens", "seconds")
 _TRUE = {"chance": "probability", "tokens": "sampled_tokens", "seconds": "seconds"}  # fields and columns
 _FEES = ("fee_tokens", "fee_seconds")
+KEPT = {mode: f"kept,{mode}" for mode in ("verified", "unverified")}  # arms that keep the best answer of the look
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is known of every problem and arm: arrays of shape (problems, arms), and fees of shape (problems,).
+    """What is known of every problem and arm: arrays of shape (problems, arms).
 
-    `seconds` are NaN throughout where nobody has measured them. Fees are what the router's own look at a problem costs.
+    `seconds` are NaN throughout where nobody has measured them. Fees are what the router's own look at a problem costs
+    on top of an arm: nothing where the arm is to keep the look's own answer, whose cost is that of the look.
     """
 
     problems: tuple[str, ...]
@@ -41,6 +43,10 @@ class Grid:
     def timed(self) -> bool:
         """Whether seconds are known and predicted."""
         return not (np.isnan(self.seconds).any() or np.isnan(self.predicted_seconds).any())
+
+    def expect(self, axis: str) -> np.ndarray:
+        """Predicted costs along an axis, fees included."""
+        return getattr(self, f"predicted_{axis}") + getattr(self, f"fee_{axis}")
 
     def take(self, places: Sequence[int]) -> Grid:
         """The grid of some of its problems."""
@@ -73,7 +79,18 @@ def join_rows(table: pd.DataFrame, predictions: pd.DataFrame, fees: pd.DataFrame
     rows = table.merge(predictions.rename(columns=named), on=["problem", "arm"], how="inner", validate="one_to_one")
     if len(rows) < len(table):
         raise ValueError(f"predictions: {len(table) - len(rows)} of {len(table)} rows of the table have none")
-    return rows.merge(fees, left_on="problem", right_index=True, how="left", validate="many_to_one")
+    return settle(rows.merge(fees, left_on="problem", right_index=True, how="left", validate="many_to_one"))
+
+
+def settle(rows: pd.DataFrame, prefix: str = "predicted_") -> pd.DataFrame:
+    """Rows in which the arms of `KEPT` cost a router that looks what its look costs, and no fee on top of it."""
+    rows = rows.copy()
+    mine = rows["arm"].isin(list(KEPT.values())) & (rows["fee_tokens"] > 0)
+    for cost, fee in ((_TRUE["tokens"], "fee_tokens"), (_TRUE["seconds"], "fee_seconds")):
+        if f"{prefix}{cost}" in rows:
+            rows.loc[mine, f"{prefix}{cost}"] = rows.loc[mine, fee]
+        rows.loc[mine, fee] = 0.0
+    return rows
 
 
 def read_grid(rows: pd.DataFrame) -> Grid:
@@ -94,8 +111,7 @@ def read_grid(rows: pd.DataFrame) -> Grid:
 
     arrays = {name: spread(column) for name, column in _TRUE.items()}
     arrays |= {f"predicted_{name}": spread(f"predicted_{column}") for name, column in _TRUE.items()}
-    first = rows.drop_duplicates("problem").set_index("problem").loc[problems]
-    fees = {name: first[name].to_numpy(float) if name in first else np.zeros(len(problems)) for name in _FEES}
+    fees = {name: spread(name) if name in rows else np.zeros((len(problems), len(arms))) for name in _FEES}
     return Grid(tuple(problems), tuple(arms), **arrays, **fees)
 
 
@@ -121,7 +137,7 @@ def choose(
 
 def route(grid: Grid, lambda_tokens: float, lambda_seconds: float = 0.0) -> np.ndarray:
     """The arm that the router takes for each problem, by its place among `grid.arms`."""
-    return choose(grid.predicted_chance, grid.predicted_tokens, grid.predicted_seconds, lambda_tokens, lambda_seconds)
+    return choose(grid.predicted_chance, grid.expect("tokens"), grid.expect("seconds"), lambda_tokens, lambda_seconds)
 
 
 def list_prices(chance: np.ndarray, costs: np.ndarray, count: int = 60) -> list[float]:
@@ -147,7 +163,7 @@ def collect(grid: Grid, name: str, steps: Sequence, choices: Sequence[np.ndarray
     """What choices of arms, one array a step, really come to on the problems of a grid."""
     rows = np.arange(len(grid.problems))
     chosen = np.array(choices, int).reshape(len(steps), len(rows))
-    paid = (grid.fee_tokens, grid.fee_seconds) if fees else (0.0, 0.0)
+    paid = [values[rows, chosen] if fees else 0.0 for values in (grid.fee_tokens, grid.fee_seconds)]
     return Way(name, tuple(steps), grid.chance[rows, chosen], grid.tokens[rows, chosen] + paid[0],
                grid.seconds[rows, chosen] + paid[1])  # fmt: skip
 
@@ -175,13 +191,15 @@ def find_price(grid: Grid, budget: float) -> float:
     ValueError where even the cheapest arms take more.
     """
     rows = np.arange(len(grid.problems))
-    prices = list_prices(grid.predicted_chance, grid.predicted_tokens, 400)
-    spent = [float((grid.predicted_tokens[rows, route(grid, price)] + grid.fee_tokens).mean()) for price in prices]
+    expected = grid.expect("tokens")
+    prices = list_prices(grid.predicted_chance, expected, 400)
+    spent = [float(expected[rows, route(grid, price)].mean()) for price in prices]
     for price, tokens in zip(prices, spent, strict=True):
         if tokens <= budget:
             return price
+    fee = grid.fee_tokens.max(axis=1).mean()
     raise ValueError(f"budget {budget:g}: the cheapest arms are expected to take {min(spent):.0f} tokens a problem, "
-                     f"{grid.fee_tokens.mean():.0f} of them to look at it first; that or more is accepted")  # fmt: skip
+                     f"{fee:.0f} of them to look at it first; that or more is accepted")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------- hull

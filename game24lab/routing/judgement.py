@@ -74,7 +74,7 @@ def judge(
     grid, known = (_take(rows, parts) for parts in (("test",), KNOWN))
     if axis == "seconds" and not grid.timed:
         raise ValueError("axis 'seconds': the seconds of some arm are not known; 'tokens' is accepted")
-    prices = list_prices(known.predicted_chance, getattr(known, f"predicted_{axis}"), steps)
+    prices = list_prices(known.predicted_chance, known.expect(axis), steps)
     fixed, router = rivals.take_fixed(grid), sweep(grid, prices, axis)
     ways = [router, fixed, rivals.take_oracle(grid, axis), rivals.mix_like(grid, prices, axis), rivals.mix_evenly(grid),
             rivals.route_by_difficulty(known, grid, prices, axis), rivals.run_cascades(known, grid, axis)]  # fmt: skip

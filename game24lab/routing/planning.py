@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from game24lab.cost import Cost
-from game24lab.evaluation import Arm, find_strategy, read_arms, write_problem
+from game24lab.evaluation import find_strategy, read_arms, write_problem
 from game24lab.routing.features import TRY_COSTS
-from game24lab.routing.frontier import Grid, find_price, route
+from game24lab.routing.frontier import KEPT, Grid, find_price, route, settle
 from game24lab.routing.router import CHANCE, COSTS, Router, load_router
-from game24lab.routing.survey import Look, survey
+from game24lab.routing.survey import Look, survey, take_tries
 from game24lab.search.engine import MODES, run
 from game24lab.search.requests import Outcome, require_one_of
 from game24lab.tasks.task import Task
@@ -35,6 +35,7 @@ class Plan:
     chance: float
     tokens: float  # the look included
     look: Cost  # what looking at it has cost
+    tried: Outcome | None = None  # the best answer of the look, where it has any
 
 
 def find_router(folder: str | Path | None = None) -> Router:
@@ -68,11 +69,14 @@ def plan(
     if look.encoder:
         raise ValueError(f"router: it looks at embeddings by {look.encoder}, which are not kept in it; one without an "
                          "encoder is accepted")  # fmt: skip
-    arms = _keep(router, mode)
+    arms, look = _keep(router, mode), _spare(look, router)
     names = [write_problem(problem) for problem in problems]
-    features = survey(_spare(look, router), task, list(dict.fromkeys(names)), policy, critic, progress=progress)
-    said = router.predict(features).merge(router.charge(features), left_on="problem", right_index=True)
-    grid = _make_grid(said, list(features.index), list(arms))
+    asked = list(dict.fromkeys(names))
+    tried = (take_tries(look, task, asked, policy, critic, verified=mode == "verified", progress=progress)
+             if look.tries == "answers" else None)  # fmt: skip
+    features = survey(look, task, asked, policy, critic, tried=tried, progress=progress)
+    said = settle(router.predict(features).merge(router.charge(features), left_on="problem", right_index=True), "")
+    grid = _make_grid(said, asked, arms)
     price = float(router.facts.get("prices", {}).get(mode, 0.0)) if budget is None else find_price(grid, budget)
     chosen = dict(zip(grid.problems, route(grid, price), strict=True))
     row = {name: place for place, name in enumerate(grid.problems)}
@@ -81,8 +85,8 @@ def plan(
         place, arm = row[name], chosen[name]
         tokens, calls, seconds = (features.loc[name, column] for column in TRY_COSTS)
         cost = Cost(sampled_tokens=int(tokens), policy_calls=int(calls), seconds=float(seconds))
-        expected = grid.predicted_tokens[place, arm] + grid.fee_tokens[place]
-        plans.append(Plan(name, grid.arms[arm], float(grid.predicted_chance[place, arm]), float(expected), cost))
+        chance, expected = float(grid.predicted_chance[place, arm]), float(grid.expect("tokens")[place, arm])
+        plans.append(Plan(name, grid.arms[arm], chance, expected, cost, tried[place] if tried else None))
     return plans
 
 
@@ -98,10 +102,17 @@ def solve(
     progress: bool = False,
     trees: bool = False,
 ) -> list[Outcome]:
-    """Search each problem with its arm, problems of one arm together; outcomes in their order, the look charged."""
-    arms, outcomes = read_arms(router.arms), {}
+    """Search each problem with its arm, problems of one arm together; outcomes in their order, the look charged.
+
+    Where the arm is to keep the look's answer, nothing is searched.
+    """
+    arms, outcomes = read_arms(router.arms) if router.arms else {}, {}
     for name in dict.fromkeys(one.arm for one in plans):
-        mine, arm = [place for place, one in enumerate(plans) if one.arm == name], arms[name]
+        mine = [place for place, one in enumerate(plans) if one.arm == name]
+        if name in KEPT.values():
+            outcomes |= {place: replace(plans[place].tried, cost=Cost()) for place in mine}
+            continue
+        arm = arms[name]
         found = run(task, [problems[place] for place in mine], find_strategy(arm.algorithm), policy, critic,
                     parameters=arm.parameters, mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget,
                     progress=progress, trees=trees)  # fmt: skip
@@ -109,13 +120,14 @@ def solve(
     return [replace(outcomes[place], cost=outcomes[place].cost + one.look) for place, one in enumerate(plans)]
 
 
-def _keep(router: Router, mode: str) -> dict[str, Arm]:
+def _keep(router: Router, mode: str) -> list[str]:
+    """The arms of a mode that can be run here; to keep the look's answer is one where answers are looked at."""
     known = {name: arm for name, arm in router.arms.items() if name in router.encoding.arms}
-    kept = {name: arm for name, arm in (read_arms(known) if known else {}).items() if arm.mode == mode}
+    kept = [name for name, arm in (read_arms(known) if known else {}).items() if arm.mode == mode]
     if not kept:
         raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; another "
                          "mode, or a router with such arms, is accepted")  # fmt: skip
-    return kept
+    return [*kept, *([KEPT[mode]] if router.tries and KEPT[mode] in router.encoding.arms else [])]
 
 
 def _spare(look: Look, router: Router) -> Look:
@@ -136,6 +148,4 @@ def _make_grid(said: pd.DataFrame, problems: list[str], arms: list[str]) -> Grid
         return table.pivot(index="problem", columns="arm", values=column).loc[problems, arms].to_numpy(float)
 
     values = [spread(column) for column in (CHANCE, *COSTS)]
-    fees = said.drop_duplicates("problem").set_index("problem").loc[problems]
-    return Grid(tuple(problems), tuple(arms), *values, *values, fees["fee_tokens"].to_numpy(float),
-                fees["fee_seconds"].to_numpy(float))  # fmt: skip
+    return Grid(tuple(problems), tuple(arms), *values, *values, spread("fee_tokens"), spread("fee_seconds"))

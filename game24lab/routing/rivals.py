@@ -75,7 +75,7 @@ def route_by_difficulty(
     edges = np.unique(np.quantile(difficulty, np.linspace(0, 1, min(bins, len(difficulty)) + 1)[1:-1]))
     place, mine = np.searchsorted(edges, difficulty, "right"), np.searchsorted(edges, rate_difficulty(grid), "right")
     means = []
-    for values in (known.chance, known.tokens, known.seconds):
+    for values in (known.chance, known.tokens + known.fee_tokens, known.seconds + known.fee_seconds):
         whole = values.mean(axis=0)
         means.append(np.array([values[place == index].mean(axis=0) if (place == index).any() else whole
                                for index in range(len(edges) + 1)]))  # fmt: skip

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from game24lab.routing.embeddings import embed, fit_components, load_encoder, tabulate_vectors
-from game24lab.routing.features import TRY_COSTS, count_for_oracle, describe_numbers, try_problems
+from game24lab.routing.features import TRY_COSTS, VERDICT, count_for_oracle, describe_numbers, run_tries, tabulate_tries
 from game24lab.routing.parts import PARTS
 from game24lab.routing.router import UNSAMPLED
-from game24lab.search.requests import require_one_of
+from game24lab.search.requests import Outcome, require_one_of
 from game24lab.tasks.puzzles import parse_puzzle
 from game24lab.tasks.task import Task
 
@@ -56,6 +56,7 @@ def survey(
     *,
     parts: Mapping[str, str] | None = None,
     oracle: bool = False,
+    tried: Sequence[Outcome] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Features of problems, a row each, indexed by problem; what a try costs stands in `TRY_COSTS`.
@@ -64,6 +65,7 @@ def survey(
         policy, critic: what tries; not needed where nothing is tried.
         parts: the part of each problem, for components of embeddings, which are fitted on "train" alone.
         oracle: add what only the exact solver knows.
+        tried: what `take_tries` has found for these problems already.
 
     ValueError as those who gather, and for an encoder without parts.
     """
@@ -75,8 +77,8 @@ def survey(
     if look.encoder:
         found.append(_embed(look, problems, parts, progress))
     if look.tries == "answers":
-        settings = {"samples": look.samples, "temperature": look.temperature, "max_tokens": look.max_tokens}
-        found.append(try_problems(task, problems, policy, critic, seed=look.seed, progress=progress, **settings))
+        tried = take_tries(look, task, problems, policy, critic, progress=progress) if tried is None else tried
+        found.append(tabulate_tries(problems, tried))
     else:
         found.append(pd.DataFrame(0.0, index=pd.Index(problems, name="problem"), columns=list(TRY_COSTS)))
     if look.tries == "value":
@@ -85,6 +87,15 @@ def survey(
         taken = (time.perf_counter() - begin) / max(1, len(problems))
         found[-1] = found[-1].assign(try_value=values, try_calls=1.0, try_seconds=taken)
     return pd.concat(found, axis=1)
+
+
+def take_tries(
+    look: Look, task: Task, problems: Sequence[str], policy: Any, critic: Any, *, verified: bool = False,
+    progress: bool = True,
+) -> list[Outcome]:  # fmt: skip
+    """The tries of a look, an outcome a problem, which hold answers too; ValueError as `features.run_tries`."""
+    settings = {"samples": look.samples, "temperature": look.temperature, "max_tokens": look.max_tokens}
+    return run_tries(task, problems, policy, critic, verified=verified, seed=look.seed, progress=progress, **settings)
 
 
 def _embed(look: Look, problems: Sequence[str], parts: Mapping[str, str] | None, progress: bool) -> pd.DataFrame:
@@ -103,7 +114,7 @@ def group_columns(features: pd.DataFrame) -> dict[str, list[str]]:
     """
     kinds: dict[str, list[str]] = {"numbers": [], "try": [], "text": [], "oracle": []}
     for name in features:
-        if name not in TRY_COSTS:
+        if name not in TRY_COSTS and not str(name).startswith(VERDICT):
             prefix = str(name).partition("_")[0]
             kinds[{"try": "try", "embedding": "text", "oracle": "oracle"}.get(prefix, "numbers")].append(str(name))
     seen = [name for kind in ("numbers", "try", "text") for name in kinds[kind]]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.features import ORACLE, TRY_COSTS, describe_arms
+from game24lab.routing.features import ORACLE, TRY_COSTS, VERDICT, describe_arms
 from game24lab.routing.fitting import RouterConfig, calibrate, fit
 from game24lab.routing.parts import PARTS, show
 from game24lab.routing.predictors import Calibration
@@ -80,7 +80,7 @@ def train(
 
 def list_inputs(features: pd.DataFrame) -> list[str]:
     """The features that a router may see: all numbers but what a try costs and what only an oracle knows."""
-    return [name for name in features if name not in TRY_COSTS and not str(name).startswith(ORACLE)]
+    return [name for name in features if name not in TRY_COSTS and not str(name).startswith((ORACLE, VERDICT))]
 
 
 def check_lesson(table: pd.DataFrame, features: pd.DataFrame) -> None:
