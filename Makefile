@@ -66,9 +66,13 @@ search: $(VENV)/.base
 
 router: $(VENV)/.base
 	$(BIN)/game24lab run 09_strategies -f params/lab/09_strategies.yaml
-	$(BIN)/game24lab run 10_router -f params/lab/10_router.yaml
-	$(BIN)/game24lab run 10_router -f params/lab/10_router.yaml -p mode verified --output runs/lab/10_router_verified
-	$(BIN)/game24lab report --kind router runs/lab/10_router runs/lab/10_router_verified -o reports/router_report.pdf
+	for set in "" _published; do \
+	  $(BIN)/game24lab run 10_router -f params/lab/10_router$$set.yaml && \
+	  $(BIN)/game24lab run 10_router -f params/lab/10_router$$set.yaml -p mode verified \
+	    --output runs/lab/10_router$${set}_verified || exit; \
+	done
+	$(BIN)/game24lab report --kind router $(foreach set,router router_verified router_published router_published_verified,\
+	  runs/lab/10_$(set)) -o reports/router_report.pdf
 
 lookahead: $(VENV)/.base
 	$(BIN)/game24lab run 03_sft -f params/lab/03_sft_gsm8k.yaml

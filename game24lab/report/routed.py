@@ -43,9 +43,10 @@ class Routed:
 
     @property
     def label(self) -> str:
-        """Its arms in a word: verified, unverified or both."""
-        kinds = self.rows["verified"].unique()
-        return "verified and unverified" if len(kinds) > 1 else "verified" if kinds[0] else "unverified"
+        """Its arms in a few words: verified, unverified or both, and of which strategies where not of all."""
+        kinds, methods = self.rows["verified"].unique(), self.run.parameters.get("methods") or []
+        mode = "verified and unverified" if len(kinds) > 1 else "verified" if kinds[0] else "unverified"
+        return f"{mode} {', '.join(methods)}" if methods else mode
 
     @property
     def test(self) -> pd.DataFrame:

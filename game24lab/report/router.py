@@ -65,7 +65,8 @@ def tell(routed: Sequence[ro.Routed], numbers: dict[str, Any]) -> Report:
             "strategy with its parameters) the chance of a right answer and its cost, and takes the arm of the best "
             "utility: chance - price of a token x tokens - price of a second x seconds. Does that beat every fixed "
             "arm, and every random mix of fixed arms, on puzzles that neither the models nor the router have seen? "
-            "What its look at a problem costs is charged to it; all sampled tokens count, thrown-away ones too."
+            "What its look at a problem costs is charged to it; all sampled tokens count, thrown-away ones too. A look "
+            "that tries the problem has answers in hand: to keep the best of them (the arm kept) costs nothing more."
         ),
     ]
     for one, router in zip(routed, numbers["routers"], strict=True):
@@ -91,7 +92,7 @@ def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return (
         ("Puzzles", "; ".join(dict.fromkeys(counts))),
         ("Arms", arms + (" (the exact verifier chose none of their answers)"
-                         if all(router["label"] == "unverified" for router in routers) else "")),
+                         if all(router["label"].split(" ")[0] == "unverified" for router in routers) else "")),
         ("Routers", f"{chosen} (model, features), chosen on puzzles that are not judged"),
         ("Commit", "; ".join(dict.fromkeys(write_commit(run, 12) for run in runs))),
         ("Machine", "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))),
