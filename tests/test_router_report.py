@@ -37,6 +37,7 @@ def test_its_numbers_are_those_of_the_records(runs):
     assert numbers["point"]["gain"] == judged.point["gain"]
     assert numbers["point"]["share_low"] == judged.point["share_low"]
     assert numbers["best"]["arm"] == "best_of_n@64"
+    assert 0 < numbers["bound"]["ratio"] <= numbers["best"]["ratio"]
     test = found[0].test
     assert numbers["puzzles"]["test"] == test["problem"].nunique()
     arm = test[test["arm"] == "best_of_n@16"]

@@ -20,6 +20,7 @@ import pandas as pd
 
 from game24lab.report import evidence as ev
 from game24lab.routing.frontier import KEPT
+from game24lab.routing.gains import REPEATS, match_best
 from game24lab.routing.judgement import Judgement, compare_ways, judge
 from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
 from game24lab.runs import MANIFEST, Run, find_runs, read_run
@@ -112,7 +113,7 @@ def _gather(one: Routed) -> dict[str, Any]:
         "costs": measure_costs(predicted["sampled_tokens"], test["sampled_tokens"]),
         "reliability": _list(tabulate_reliability(predicted["probability"], test["probability"], test["problem"])),
         "fixed": _list(_describe_fixed(one)),
-        "point": judged.point, "best": dict(judged.best), "at_costs": _list(judged.at_costs),
+        "point": judged.point, "best": dict(judged.best), "bound": _match_oracle(judged), "at_costs": _list(judged.at_costs),
         "at_prices": _list(judged.at_prices), "rivals": _list(compare_ways(judged, judged.point["cost"])),
         "mix": _list(judged.shares[judged.shares["price"] == judged.price]),
         "lessons": [] if one.lessons is None else _list(one.lessons),
@@ -122,6 +123,11 @@ def _gather(one: Routed) -> dict[str, Any]:
         told["timed"] = {"point": one.timed.point, "best": dict(one.timed.best), "price": one.timed.price,
                          "at_costs": _list(one.timed.at_costs)}  # fmt: skip
     return plain(told)
+
+
+def _match_oracle(judged: Judgement) -> dict[str, Any]:
+    """What the oracle pays for the accuracy of the best fixed arm: no router of these arms pays less."""
+    return match_best(judged.ways["oracle"], judged.ways["fixed arm"], repeats=REPEATS)
 
 
 def _describe_fixed(one: Routed) -> pd.DataFrame:

@@ -135,13 +135,14 @@ def _say_point(router: Numbers) -> str:
             f"[{_points(point['gain_low'])}, {_points(point['gain_high'])}]")  # fmt: skip
     if point["share"] is not None:
         said += f", {write_percent(point['share'])} [{_range(point, 'share')}] of the gap"
+    bound = "" if router["bound"]["ratio"] is None else f"; the oracle takes {router['bound']['ratio']:.2f}"
     if best["ratio"] is None:
-        return f"{said}. It never has the accuracy of the best fixed arm, {best['arm']}."
+        return f"{said}. It never has the accuracy of the best fixed arm, {best['arm']}{bound} of its tokens for that."
     high = "more" if best["high"] is None else f"{best['high']:.2f}"
     low = MISSING if best["low"] is None else f"{best['low']:.2f}"
     return (f"{said}. For the accuracy of the best fixed arm, {best['arm']} ({write_percent(best['arm_accuracy'])} at "
             f"{write_count(best['arm_cost'])}), it takes {write_count(best['cost'])} tokens, {best['ratio']:.2f} "
-            f"[{low}, {high}] of them.")  # fmt: skip
+            f"[{low}, {high}] of them{bound}.")  # fmt: skip
 
 
 def _say_time(router: Numbers) -> str:
