@@ -1,6 +1,7 @@
 """A router at work: arms by puzzle and budget, looks charged, nothing looked at in vain; judgement and survey."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from game24lab.routing.frontier import join_rows
 from game24lab.routing.judgement import (
     compare_lessons,
     compare_ways,
-    find_prices,
+    find_facts,
     judge,
     keep_mode,
     list_lessons,
@@ -81,6 +82,25 @@ def test_a_router_looks_at_what_it_uses_and_pays_for_it(columns, looked, charged
     for one, outcome in zip(plans, bare, strict=True):
         assert outcome.cost.sampled_tokens > one.look.sampled_tokens
         assert one.tokens > one.look.sampled_tokens
+
+
+def test_nobody_looks_where_it_was_found_not_to_be_worth_it():
+    router = teach(["sum", "try_logprob"])
+    schedule = {"price": [1e-4, 1e-3, 1e-2], "arm": ["", "best_of_n@16", "best_of_n@1"], "cost": [900.0, 480.0, 30.0]}
+    router = replace(router, facts={**router.facts, "schedules": {"verified": schedule}})
+    for budget, arm in ((None, "best_of_n@16"), (500, "best_of_n@16"), (479, "best_of_n@1")):
+        policy = FakePolicy(skill=4.0)
+        plans = planning.plan(router, TASK, PUZZLES, policy, CRITIC, budget=budget)
+        assert {one.arm for one in plans} == {arm}
+        assert not policy.calls
+        assert all(one.look.sampled_tokens == 0 for one in plans)
+        found = planning.solve(router, TASK, PUZZLES, plans, policy, CRITIC)
+        assert {outcome.mode for outcome in found} == {"verified"}
+    policy = FakePolicy(skill=4.0)
+    planning.plan(router, TASK, PUZZLES, policy, CRITIC, budget=1000)
+    assert policy.calls
+    with pytest.raises(ValueError, match="budget 3: the cheapest arms"):
+        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, budget=3)
 
 
 def test_an_answer_of_the_look_is_kept_where_that_is_best():
@@ -213,7 +233,12 @@ def test_a_judgement_is_of_test_puzzles_and_its_choices_are_not(lessons):
     assert ways["oracle"] == pytest.approx(judged.point["oracle"])
     assert set(ways.index) == {"router", "hull of fixed arms", "oracle", "router's mix at random", "any arm at random",
                                "difficulty alone", "cascade, verified"}  # fmt: skip
-    assert find_prices(rows) == {"verified": judged.price}
+    facts = find_facts(rows)
+    assert facts["prices"] == {"verified": judged.price}
+    schedule = facts["schedules"]["verified"]
+    assert schedule["price"] == list(judged.at_prices["step"])
+    assert set(schedule["arm"]) <= {"", *judged.grid.arms}
+    assert json.loads(json.dumps(schedule)) == schedule
     assert judge(rows, "seconds", repeats=2).axis == "seconds"
     for spoilt, named in (
         (rows.drop(columns="part"), "'part' is missing"),

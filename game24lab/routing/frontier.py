@@ -153,17 +153,46 @@ def list_prices(chance: np.ndarray, costs: np.ndarray, count: int = 60) -> list[
     return [0.0, *map(float, np.unique(turns))]
 
 
-def sweep(grid: Grid, prices: Sequence[float], axis: str = "tokens", *, other: float = 0.0) -> Way:
-    """The router at each price of an axis, its own fee paid; `other` is the price of the other axis."""
-    pairs = [(price, other) if axis == "tokens" else (other, price) for price in prices]
-    return collect(grid, "router", prices, [route(grid, *pair) for pair in pairs], fees=True)
+def take_steps(
+    grid: Grid, prices: Sequence[float], axis: str = "tokens", blind: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Which arm each problem gets at each price of an axis; `blind` as `hold_back`, by default it always looks."""
+    steps = []
+    for price, arm in zip(prices, blind or [-1] * len(prices), strict=True):
+        pair = (price, 0.0) if axis == "tokens" else (0.0, price)
+        steps.append(route(grid, *pair) if arm < 0 else np.full(len(grid.problems), arm))
+    return steps
 
 
-def collect(grid: Grid, name: str, steps: Sequence, choices: Sequence[np.ndarray], *, fees: bool) -> Way:
-    """What choices of arms, one array a step, really come to on the problems of a grid."""
+def sweep(grid: Grid, prices: Sequence[float], axis: str = "tokens", *, blind: Sequence[int] | None = None) -> Way:
+    """The router at each price of an axis, its own fee paid where it looks; `blind` as `hold_back`."""
+    looks = np.array([arm < 0 for arm in blind or [-1] * len(prices)])
+    return collect(grid, "router", prices, take_steps(grid, prices, axis, blind), fees=looks)
+
+
+def hold_back(known: Grid, prices: Sequence[float], axis: str = "tokens") -> list[int]:
+    """At each price the one arm that all problems should get without a look, -1 where looking is worth its fee.
+
+    By mean utility on known problems: where a fixed arm has more of it than the router, the router does not look.
+    """
+    way, arms = sweep(known, prices, axis), range(len(known.arms))
+    fixed = collect(known, "fixed", arms, [np.full(len(known.problems), arm) for arm in arms], fees=False)
+    chance, cost = fixed.chance.mean(axis=1), fixed.cost(axis).mean(axis=1)
+    held = []
+    for price, mine, spent in zip(prices, way.chance.mean(axis=1), way.cost(axis).mean(axis=1), strict=True):
+        utility = chance - price * cost
+        held.append(int(np.argmax(utility)) if utility.max() > mine - price * spent else -1)
+    return held
+
+
+def collect(
+    grid: Grid, name: str, steps: Sequence, choices: Sequence[np.ndarray], *, fees: bool | np.ndarray
+) -> Way:  # fmt: skip
+    """What choices of arms, one array a step, really come to on the problems of a grid; `fees` may differ by step."""
     rows = np.arange(len(grid.problems))
     chosen = np.array(choices, int).reshape(len(steps), len(rows))
-    paid = [values[rows, chosen] if fees else 0.0 for values in (grid.fee_tokens, grid.fee_seconds)]
+    looks = np.broadcast_to(fees, len(steps))[:, None]
+    paid = [np.where(looks, values[rows, chosen], 0.0) for values in (grid.fee_tokens, grid.fee_seconds)]
     return Way(name, tuple(steps), grid.chance[rows, chosen], grid.tokens[rows, chosen] + paid[0],
                grid.seconds[rows, chosen] + paid[1])  # fmt: skip
 
@@ -174,11 +203,12 @@ def measure(way: Way) -> pd.DataFrame:
     return pd.DataFrame({"way": way.name, "step": list(way.steps), **means})
 
 
-def mix(grid: Grid, prices: Sequence[float], axis: str = "tokens") -> pd.DataFrame:
+def mix(
+    grid: Grid, prices: Sequence[float], axis: str = "tokens", blind: Sequence[int] | None = None
+) -> pd.DataFrame:  # fmt: skip
     """Which share of problems gets which arm at each price: columns `price`, `arm`, `share`, with all arms."""
     rows = []
-    for price in prices:
-        chosen = route(grid, *((price, 0.0) if axis == "tokens" else (0.0, price)))
+    for price, chosen in zip(prices, take_steps(grid, prices, axis, blind), strict=True):
         shares = np.bincount(chosen, minlength=len(grid.arms)) / len(chosen)
         rows += [{"price": price, "arm": arm, "share": float(share)}
                  for arm, share in zip(grid.arms, shares, strict=True)]  # fmt: skip

@@ -23,6 +23,7 @@ from game24lab.routing.frontier import (
     Grid,
     Way,
     find_hull,
+    hold_back,
     join_rows,
     list_prices,
     measure,
@@ -55,6 +56,7 @@ class Judgement:
     best: Mapping[str, Any]  # what the accuracy of the best fixed arm costs
     known_gain: float  # the mean gain on known puzzles, to choose among routers by
     shares: pd.DataFrame = field(repr=False)  # the mix of arms against the price
+    schedule: pd.DataFrame = field(repr=False)  # by `price`: the `arm` of all, "" where it looks; known `cost`
 
     @property
     def point(self) -> dict[str, Any]:
@@ -75,10 +77,12 @@ def judge(
     if axis == "seconds" and not grid.timed:
         raise ValueError("axis 'seconds': the seconds of some arm are not known; 'tokens' is accepted")
     prices = list_prices(known.predicted_chance, known.expect(axis), steps)
-    fixed, router = rivals.take_fixed(grid), sweep(grid, prices, axis)
-    ways = [router, fixed, rivals.take_oracle(grid, axis), rivals.mix_like(grid, prices, axis), rivals.mix_evenly(grid),
+    blind = hold_back(known, prices, axis)
+    fixed, router, told = rivals.take_fixed(grid), sweep(grid, prices, axis, blind=blind), (prices, axis, blind)
+    ways = [router, fixed, rivals.take_oracle(grid, axis), rivals.mix_like(grid, *told), rivals.mix_evenly(grid),
             rivals.route_by_difficulty(known, grid, prices, axis), rivals.run_cascades(known, grid, axis)]  # fmt: skip
-    place = gains.pick_step(sweep(known, prices, axis), rivals.take_fixed(known), axis)
+    learnt, others = sweep(known, prices, axis, blind=blind), rivals.take_fixed(known)
+    place = gains.pick_step(learnt, others, axis)
     points = pd.concat([measure(way) for way in ways], ignore_index=True)
     points[["low", "high"]] = np.nan
     for arm, chance in zip(fixed.steps, fixed.chance, strict=True):
@@ -91,8 +95,14 @@ def judge(
         gains.compare_at_costs(router, fixed, ways[2], axis, **settings),
         gains.compare_at_steps(router, fixed, ways[2], axis, **settings), prices[place],
         gains.match_best(router, fixed, axis, **settings),
-        gains.average_gain(sweep(known, prices, axis), rivals.take_fixed(known), axis), mix(grid, prices, axis),
+        gains.average_gain(learnt, others, axis), mix(grid, *told), _list_schedule(known, learnt, blind, axis),
     )  # fmt: skip
+
+
+def _list_schedule(known: Grid, learnt: Way, blind: Sequence[int], axis: str) -> pd.DataFrame:
+    costs = learnt.cost(axis).mean(axis=1)
+    return pd.DataFrame({"price": learnt.steps, "arm": ["" if arm < 0 else known.arms[arm] for arm in blind],
+                         "cost": costs})  # fmt: skip
 
 
 def compare_ways(judged: Judgement, cost: float) -> pd.DataFrame:
@@ -124,10 +134,13 @@ def _find_corners(fixed: Way, axis: str) -> list[int]:
     return [place for place in find_hull(fixed.cost(axis).mean(axis=1), fixed.chance.mean(axis=1)) if place >= 0]
 
 
-def find_prices(rows: pd.DataFrame) -> dict[str, float]:
-    """The operating point of the "verified" and of the "unverified" arms, each alone, where there are any."""
+def find_facts(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """What a router has to keep to be used: `prices`, the operating point of the "verified" and of the "unverified"
+    arms, each alone, where there are any; `schedules`, of each `Judgement.schedule` as lists of its columns."""
     kinds = {mode: rows[rows["verified"] == (mode == MODES[0])] for mode in MODES}
-    return {mode: judge(part, repeats=2).price for mode, part in kinds.items() if len(part)}
+    judged = {mode: judge(part, repeats=2) for mode, part in kinds.items() if len(part)}
+    return {"prices": {mode: one.price for mode, one in judged.items()},
+            "schedules": {mode: one.schedule.to_dict("list") for mode, one in judged.items()}}  # fmt: skip
 
 
 def keep_mode(table: pd.DataFrame, mode: str) -> pd.DataFrame:

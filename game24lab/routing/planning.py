@@ -60,7 +60,8 @@ def plan(
     """An arm for each problem, of those of a mode that can be run here.
 
     With a `budget` the dearest thinking whose expected tokens, the look included, are at most so many a problem on
-    average over all of them; without one, the price at which the router was found to gain most, or else 0.
+    average over all of them; without one, the price at which the router was found to gain most, or else 0. Where a look
+    was found not to be worth its tokens at that price, nobody looks, and all problems get the arm that was best so.
 
     ValueError for a router without such arms, one that needs texts embedded, and a budget that nothing fits.
     """
@@ -71,10 +72,14 @@ def plan(
                          "encoder is accepted")  # fmt: skip
     arms, look = _keep(router, mode), _spare(look, router)
     names = [write_problem(problem) for problem in problems]
-    asked = list(dict.fromkeys(names))
+    asked, blind = list(dict.fromkeys(names)), _hold_back(router, mode, budget)
+    if blind in arms:
+        arms, budget = [blind], None
+        look = look if blind == KEPT[mode] else replace(look, structure="numbers", tries="none")
     tried = (take_tries(look, task, asked, policy, critic, verified=mode == "verified", progress=progress)
              if look.tries == "answers" else None)  # fmt: skip
     features = survey(look, task, asked, policy, critic, tried=tried, progress=progress)
+    features = features.reindex(columns=list(dict.fromkeys([*features, *router.encoding.features])))
     said = settle(router.predict(features).merge(router.charge(features), left_on="problem", right_index=True), "")
     grid = _make_grid(said, asked, arms)
     price = float(router.facts.get("prices", {}).get(mode, 0.0)) if budget is None else find_price(grid, budget)
@@ -128,6 +133,16 @@ def _keep(router: Router, mode: str) -> list[str]:
         raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; another "
                          "mode, or a router with such arms, is accepted")  # fmt: skip
     return [*kept, *([KEPT[mode]] if router.tries and KEPT[mode] in router.encoding.arms else [])]
+
+
+def _hold_back(router: Router, mode: str, budget: float | None) -> str:
+    """The arm that all problems get without a look, "" where looking is worth it (or nobody knows)."""
+    schedule = router.facts.get("schedules", {}).get(mode, {"price": [], "arm": [], "cost": []})
+    price = router.facts.get("prices", {}).get(mode)
+    for at, arm, cost in zip(schedule["price"], schedule["arm"], schedule["cost"], strict=True):
+        if (at == price) if budget is None else (cost <= budget):
+            return arm
+    return ""
 
 
 def _spare(look: Look, router: Router) -> Look:

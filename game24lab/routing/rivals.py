@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from game24lab.routing.frontier import Grid, Way, choose, collect, find_hull, list_prices, route
+from game24lab.routing.frontier import Grid, Way, choose, collect, find_hull, list_prices, take_steps
 
 CHAIN = 3  # arms of a cascade, at most
 _CANDIDATES = 16  # arms that cascades are made of, at most: chains of three are then 696
@@ -36,14 +36,15 @@ def take_oracle(grid: Grid, axis: str = "tokens", *, count: int = ORACLE_STEPS) 
     return collect(grid, "oracle", prices, choices, fees=False)
 
 
-def mix_like(grid: Grid, prices: Sequence[float], axis: str = "tokens") -> Way:
+def mix_like(
+    grid: Grid, prices: Sequence[float], axis: str = "tokens", blind: Sequence[int] | None = None
+) -> Way:  # fmt: skip
     """Arms in the router's own proportions, dealt to problems at random: what it gains over this, it gains by looking.
 
     Expected values; no fee, for nobody looks.
     """
     shares = []
-    for price in prices:
-        chosen = route(grid, *((price, 0.0) if axis == "tokens" else (0.0, price)))
+    for chosen in take_steps(grid, prices, axis, blind):
         shares.append(np.bincount(chosen, minlength=len(grid.arms)) / len(chosen))
     return _blend(grid, "router's mix at random", prices, np.array(shares))
 
