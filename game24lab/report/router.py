@@ -66,7 +66,7 @@ def tell(routed: Sequence[ro.Routed], numbers: dict[str, Any]) -> Report:
             "utility: chance - price of a token x tokens - price of a second x seconds. Does that beat every fixed "
             "arm, and every random mix of fixed arms, on puzzles that neither the models nor the router have seen? "
             "What its look at a problem costs is charged to it; all sampled tokens count, thrown-away ones too. A look "
-            "that tries the problem has answers in hand: to keep the best of them (the arm kept) costs nothing more. At "
+            "that tries the problem has answers in hand: to keep the best of them (the arm kept) costs no more. At "
             "prices at which one arm for all was worth more on other puzzles than looking, the router does not look."
         ),
     ]
