@@ -55,9 +55,14 @@ def test_it_says_what_did_not_work(runs):
     poor = numbers["routers"][0]
     poor["point"] |= {"gain": 0.001, "gain_low": -0.02, "gain_high": 0.02, "share": 0.05}
     poor["best"] |= {"ratio": None, "cost": None}
+    lessons = {entry["lesson"]: entry for entry in poor["lessons"]}
+    lessons[poor["lesson"]]["share"] = -0.1  # worse than nothing, and a lesson that is at the oracle's has no share
+    for name in set(lessons) - {poor["lesson"]}:
+        lessons[name]["share"] = None
     text = to_json(router.tell(found, numbers))
     for said in ("not beyond chance", "less than 40% of the gap", "never reached", "differences of a few points"):
         assert said in text
+    assert "would have made good more" not in text
 
 
 def test_what_is_no_router_is_refused(runs, tmp_path):

@@ -290,7 +290,7 @@ def _tell_negatives(router: Numbers) -> list[str]:
         told.append(f"{name}: the accuracy of the best fixed arm takes more than half of its tokens: {what}.")
     lessons = {e["lesson"]: e for e in router["lessons"]}
     better = [e for e in lessons.values() if e["lesson"] != router["lesson"] and "oracle" not in e["lesson"]
-              and (e["share"] or 0) > (lessons.get(router["lesson"], e)["share"] or 0)]  # fmt: skip
+              and e["share"] is not None and e["share"] > (lessons.get(router["lesson"], e)["share"] or 0)]  # fmt: skip
     if better:
         first = max(better, key=lambda e: e["share"])
         told.append(f"{name}: {first['lesson']} would have made good more on these puzzles "
