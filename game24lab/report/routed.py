@@ -47,7 +47,8 @@ class Routed:
         """Its arms in a few words: verified, unverified or both, and of which strategies where not of all."""
         kinds, methods = self.rows["verified"].unique(), self.run.parameters.get("methods") or []
         mode = "verified and unverified" if len(kinds) > 1 else "verified" if kinds[0] else "unverified"
-        return f"{mode} {', '.join(methods)}" if methods else mode
+        more = f" and {len(methods) - 1} more" if len(methods) > 1 else ""
+        return f"{mode} {methods[0]}{more}" if methods else mode
 
     @property
     def test(self) -> pd.DataFrame:
