@@ -84,6 +84,15 @@ def test_a_router_looks_at_what_it_uses_and_pays_for_it(columns, looked, charged
         assert one.tokens > one.look.sampled_tokens
 
 
+def test_the_router_that_ships_plans_for_every_budget():
+    shipped = planning.find_router()
+    for mode in ("verified", "unverified"):
+        arms = [planning.plan(shipped, TASK, PUZZLES, POLICY, CRITIC, mode=mode, budget=budget)[0].arm
+                for budget in (60, 200, 2000)]  # fmt: skip
+        assert len(set(arms)) > 1
+        assert all(mode in shipped.arms[arm]["mode"] for arm in arms)
+
+
 def test_nobody_looks_where_it_was_found_not_to_be_worth_it():
     router = teach(["sum", "try_logprob"])
     schedule = {"price": [1e-4, 1e-3, 1e-2], "arm": ["", "best_of_n@16", "best_of_n@1"], "cost": [900.0, 480.0, 30.0]}

@@ -44,11 +44,10 @@ class Routed:
 
     @property
     def label(self) -> str:
-        """Its arms in a few words: verified, unverified or both, and of which strategies where not of all."""
+        """Its arms in a few words: verified, unverified or both, and of how many strategies where not of all."""
         kinds, methods = self.rows["verified"].unique(), self.run.parameters.get("methods") or []
         mode = "verified and unverified" if len(kinds) > 1 else "verified" if kinds[0] else "unverified"
-        more = f" and {len(methods) - 1} more" if len(methods) > 1 else ""
-        return f"{mode} {methods[0]}{more}" if methods else mode
+        return f"{mode}, {len(methods)} strategies" if methods else mode
 
     @property
     def test(self) -> pd.DataFrame:
