@@ -22,6 +22,7 @@ from game24lab.worlds import open_world
 
 TASKS = ("game24", "chains24", "gsm8k")
 _BATCH = 4  # samples that best-of-n draws before it looks whether one is right
+LINE = 32  # tokens of a line that a critic is asked about, at most
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def list_arms(
     look: Mapping[str, Any], ns: Sequence[int], *, honest: bool, critic: bool, temperature: float = 1.0
 ) -> dict[str, Arm]:
     """Plain decoding, best-of-n for some n in both modes, and lookahead: verified; and unverified, led by rewards of
-    the form where `honest`, and by a critic where there is one.
+    the form where `honest`, and by a critic where there is one, which tries whole lines at line starts.
 
     look: parameters of `lookahead`; its `max_tokens` are those of all. temperature: of best-of-n's samples.
     """
@@ -78,7 +79,9 @@ def list_arms(
     if honest:
         arms["look ahead, by form"] = Arm("lookahead", look, "unverified")
     if critic:
-        arms["look ahead, by critic"] = Arm("lookahead", {**look, "leaf": "critic"}, "unverified")
+        # it was taught positions, which begin where lines end: what it says of half a line is noise
+        lines = {"rule": "line", "unit": "line", "chunk": max(look.get("chunk", 1), LINE), "leaf": "critic"}
+        arms["look ahead, by critic"] = Arm("lookahead", {**look, **lines}, "unverified")
     return arms
 
 

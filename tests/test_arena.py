@@ -46,6 +46,8 @@ def test_arms_are_named_and_every_way_to_end_is_there():
     ]  # fmt: skip
     assert {name for name, arm in arms.items() if arm.mode == "verified"} == {"best of 1", "best of 8", "look ahead"}
     assert {arm.parameters["max_tokens"] for arm in arms.values()} == {8}
+    led = arms["look ahead, by critic"].parameters  # a critic knows where lines end, and nothing of half a line
+    assert (led["leaf"], led["rule"], led["unit"], led["chunk"]) == ("critic", "line", "line", 32)
     assert "look ahead, by form" not in list_arms(LOOK, [1], honest=False, critic=False)
     grid = make_grid(LOOK, ["tokens", "margin"], [1, 4], [2])
     assert list(grid)[3] == "margin, 4 simulations, depth 2"
