@@ -10,6 +10,7 @@ from fake_models import FakeCritic, FakePolicy
 from routed_worlds import make_world
 
 from game24lab import solving
+from game24lab.cost import Cost
 from game24lab.routing import planning
 from game24lab.routing.features import TRY_COSTS
 from game24lab.routing.fitting import RouterConfig
@@ -131,6 +132,12 @@ def test_an_answer_of_the_look_is_kept_where_that_is_best():
     assert len(policy.calls) == looked  # nothing more is sampled
     assert all(outcome.cost == one.look for one, outcome in zip(kept, outcomes, strict=True))
     assert all(outcome.solved and outcome.answer for outcome in outcomes)
+    unseen = [replace(one, tried=None, look=Cost()) for one in kept]  # chosen without a look
+    again = planning.solve(router, TASK, [PUZZLES[0]] * len(kept), unseen, policy, critic)
+    assert len(policy.calls) > looked
+    assert [(one.answer, one.cost.sampled_tokens) for one in again] == [
+        (one.answer, one.cost.sampled_tokens) for one in outcomes
+    ]  # fmt: skip
 
 
 def test_kept_answers_are_an_arm_for_each_mode():

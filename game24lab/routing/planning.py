@@ -74,12 +74,12 @@ def plan(
     names = [write_problem(problem) for problem in problems]
     asked, blind = list(dict.fromkeys(names)), _hold_back(router, mode, budget)
     if blind in arms:
-        arms, budget = [blind], None
-        look = look if blind == KEPT[mode] else replace(look, structure="numbers", tries="none")
+        arms, look, budget = [blind], replace(look, structure="numbers", tries="none"), None
     tried = (take_tries(look, task, asked, policy, critic, verified=mode == "verified", progress=progress)
              if look.tries == "answers" else None)  # fmt: skip
     features = survey(look, task, asked, policy, critic, tried=tried, progress=progress)
-    features = features.reindex(columns=list(dict.fromkeys([*features, *router.encoding.features])))
+    if arms == [blind]:  # what was not looked at counts as its mean
+        features = features.reindex(columns=list(dict.fromkeys([*features, *router.encoding.features])))
     said = settle(router.predict(features).merge(router.charge(features), left_on="problem", right_index=True), "")
     grid = _make_grid(said, asked, arms)
     price = float(router.facts.get("prices", {}).get(mode, 0.0)) if budget is None else find_price(grid, budget)
@@ -109,13 +109,17 @@ def solve(
 ) -> list[Outcome]:
     """Search each problem with its arm, problems of one arm together; outcomes in their order, the look charged.
 
-    Where the arm is to keep the look's answer, nothing is searched.
+    Where the arm is to keep the look's answer, nothing more is sampled than the look.
     """
     arms, outcomes = read_arms(router.arms) if router.arms else {}, {}
     for name in dict.fromkeys(one.arm for one in plans):
         mine = [place for place, one in enumerate(plans) if one.arm == name]
         if name in KEPT.values():
-            outcomes |= {place: replace(plans[place].tried, cost=Cost()) for place in mine}
+            found = [plans[place].tried and replace(plans[place].tried, cost=Cost()) for place in mine]
+            if None in found:  # it was chosen without a look
+                found = take_tries(Look(**router.facts.get("look", {})), task, [plans[place].problem for place in mine],
+                                   policy, critic, verified=name == KEPT[MODES[0]], progress=progress)  # fmt: skip
+            outcomes |= dict(zip(mine, found, strict=True))
             continue
         arm = arms[name]
         found = run(task, [problems[place] for place in mine], find_strategy(arm.algorithm), policy, critic,
@@ -126,13 +130,13 @@ def solve(
 
 
 def _keep(router: Router, mode: str) -> list[str]:
-    """The arms of a mode that can be run here; to keep the look's answer is one where answers are looked at."""
+    """The arms of a mode that can be run here; to keep the answer of a look is one of them."""
     known = {name: arm for name, arm in router.arms.items() if name in router.encoding.arms}
     kept = [name for name, arm in (read_arms(known) if known else {}).items() if arm.mode == mode]
     if not kept:
         raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; another "
                          "mode, or a router with such arms, is accepted")  # fmt: skip
-    return [*kept, *([KEPT[mode]] if router.tries and KEPT[mode] in router.encoding.arms else [])]
+    return [*kept, *([KEPT[mode]] if KEPT[mode] in router.encoding.arms else [])]
 
 
 def _hold_back(router: Router, mode: str, budget: float | None) -> str:
