@@ -1,6 +1,7 @@
 """The report on lookahead: a PDF, the records' own numbers beside it, hostile answers as text, clear complaints."""
 
 import json
+import shutil
 
 import graded_runs
 import numpy as np
@@ -15,6 +16,7 @@ from game24lab.evaluation import COLUMNS, wilson
 from game24lab.report import evidence, lookahead
 from game24lab.report.report import to_json
 from game24lab.runs import start_run
+from game24lab.wordgrading import MARKS, WORD_COLUMNS
 
 LOOK = {"max_tokens": 64, "simulations": 4, "depth": 2, "rule": "entropy"}
 EVIL = '#panic("x") $x$ <script>alert(1)</script>'
@@ -99,6 +101,24 @@ def test_what_it_says_is_text_and_marks_what_was_changed(folder):
     assert json.dumps(f"[{EVIL}]")[1:-1] in told
     assert "At equal steps the search helped" in told
     assert "pi over mu" in told
+
+
+def test_trainings_on_word_problems_are_told_and_others_left_out(folder, tmp_path):
+    """Their grades have columns of their own; what was searched is held against the plain run of the same start."""
+    for name, more in (("plain", {}), ("searched", {"search_share": 0.25, "search_enter": "corrected"})):
+        copy = shutil.copytree(folder / name, tmp_path / name)
+        manifest = json.loads((copy / "manifest.json").read_text())
+        manifest["parameters"] |= {"task": "gsm8k"} | more
+        (copy / "manifest.json").write_text(json.dumps(manifest))
+        grades = pd.read_parquet(copy / "grades.parquet").rename(columns={"numbers": "question"})
+        grades = grades.assign(gold="7", operations=1, structure="x", **dict.fromkeys(MARKS, 1.0))
+        grades[list(WORD_COLUMNS)].to_parquet(copy / "grades.parquet")
+    other = graded_runs.make_rl_run(tmp_path / "other", "06_grpo", "GRPO", 0.1, 0.2)  # of another task
+    found = evidence.read_evidence([folder / "look", tmp_path / "plain", tmp_path / "searched", other])
+    trainings = lookahead.gather_numbers(found)["trainings"]
+    assert [(one["share"], one["enter"], one["runs"]) for one in trainings] == [(0.0, "", 1), (0.25, "corrected", 1)]
+    told = lookahead.gather_numbers(evidence.read_evidence([folder]))["trainings"]
+    assert [one["change"] for one in trainings] == [one["change"] for one in told]
 
 
 def test_without_searched_trainings_it_says_so(folder):

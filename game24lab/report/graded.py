@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 
 from game24lab.anatomy import count_reasons, describe_lengths, describe_wrong_lines, name_endings
-from game24lab.grading import BUDGETS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
+from game24lab.grading import BUDGETS, COLUMNS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
 from game24lab.report.evidence import add_interval, describe_runs
 from game24lab.runs import MANIFEST, Run, find_runs, read_run
+from game24lab.wordgrading import WORD_COLUMNS
 
 GRADES, TRAINING, DATA = "grades.parquet", "training.parquet", "data.json"
 END = "end"  # the stage of a trained model's own answers, one a puzzle
@@ -66,11 +67,11 @@ class Graded:
         return rows
 
 
-def read_graded(folders: Iterable[str | Path]) -> list[Graded]:
+def read_graded(folders: Iterable[str | Path], *, words: bool = False) -> list[Graded]:
     """The runs at or below the folders that hold grades, each once, in the order they were started.
 
     FileNotFoundError where a folder holds no run; ValueError where a run that was named holds no grades, nothing below
-    a folder does, or a file is broken.
+    a folder does, or a file is broken. `words` takes grades of word problems too, whose columns are others.
     """
     found: dict[Path, Run] = {}
     for folder in folders:
@@ -83,7 +84,7 @@ def read_graded(folders: Iterable[str | Path]) -> list[Graded]:
     if not found:
         raise ValueError("run folders: at least one is needed")
     runs = sorted(found.values(), key=lambda run: (str(run.manifest.get("start")), run.id))
-    graded = [_read(run) for run in runs]
+    graded = [_read(run, WORD_COLUMNS if words and run.parameters.get("task") == "gsm8k" else COLUMNS) for run in runs]
     return [replace(one, label=label) for one, label in zip(graded, _name(graded), strict=True)]
 
 
@@ -109,9 +110,9 @@ def _name(graded: Sequence[Graded]) -> list[str]:
     return labels
 
 
-def _read(run: Run) -> Graded:
+def _read(run: Run, columns: Mapping[str, str]) -> Graded:
     digest = hashlib.sha256((run.folder / MANIFEST).read_bytes()).hexdigest()[:12]
-    grades = read_grades(run.folder / GRADES)
+    grades = read_grades(run.folder / GRADES, columns)
     if grades.empty:
         raise ValueError(f"{run.folder / GRADES}: no answers in it yet")
     training = run.read_records("training") if (run.folder / TRAINING).exists() else None

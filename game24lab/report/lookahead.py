@@ -88,7 +88,7 @@ def gather_numbers(evidence: Sequence[ev.Evidence], title: str = TITLE) -> dict[
     trained = [one.run.folder for one in evidence
                if one.run.name == "06_grpo" and (one.run.folder / gr.GRADES).exists()]  # fmt: skip
     return {"title": title, "runs": ev.describe_runs(evidence), "arms": arms, "grid": grid, "matched": matched,
-            "trainings": _gather_trainings(gr.read_graded(trained)) if trained else []}  # fmt: skip
+            "trainings": _gather_trainings(gr.read_graded(trained, words=True)) if trained else []}  # fmt: skip
 
 
 def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
@@ -126,7 +126,10 @@ def _tabulate(rows: pd.DataFrame, settings: bool) -> pd.DataFrame:
 
 
 def _gather_trainings(graded: Sequence[gr.Graded]) -> list[dict[str, Any]]:
-    """All seeds of a share and a way to enter together, those without a search first."""
+    """All seeds of a share and a way to enter together, those without a search first. Where some were searched, only
+    runs of their task and start are held against them."""
+    searched = {_tell_start(one) for one in graded if one.run.parameters.get("search_share")}
+    graded = [one for one in graded if not searched or _tell_start(one) in searched]
     groups: dict[tuple[float, str], list[gr.Graded]] = {}
     for one in graded:
         share = float(one.run.parameters.get("search_share", 0.0))
@@ -143,6 +146,10 @@ def _gather_trainings(graded: Sequence[gr.Graded]) -> list[dict[str, Any]]:
             "source": join_sources([{"source": one.source()} for one in some]),
         })  # fmt: skip
     return found
+
+
+def _tell_start(one: gr.Graded) -> tuple[str, str]:
+    return str(one.run.parameters.get("task", "game24")), str(one.run.parameters.get("policy", ""))
 
 
 # ------------------------------------------------------------------------------------------- sections
