@@ -13,7 +13,7 @@ from game24lab import cli
 from game24lab.answers import ANSWER, match
 from game24lab.arena import list_arms, make_grid
 from game24lab.evaluation import COLUMNS, wilson
-from game24lab.report import evidence, lookahead
+from game24lab.report import evidence, graded, lookahead
 from game24lab.report.report import to_json
 from game24lab.runs import start_run
 from game24lab.wordgrading import MARKS, WORD_COLUMNS
@@ -117,6 +117,9 @@ def test_trainings_on_word_problems_are_told_and_others_left_out(folder, tmp_pat
     found = evidence.read_evidence([folder / "look", tmp_path / "plain", tmp_path / "searched", other])
     trainings = lookahead.gather_numbers(found)["trainings"]
     assert [(one["share"], one["enter"], one["runs"]) for one in trainings] == [(0.0, "", 1), (0.25, "corrected", 1)]
+    assert [one.run.folder for one in graded.read_graded([tmp_path])] == [other]  # reports on chains pass them over
+    with pytest.raises(ValueError, match="on word problems: --kind lookahead"):
+        graded.read_graded([tmp_path / "plain"])
     told = lookahead.gather_numbers(evidence.read_evidence([folder]))["trainings"]
     assert [one["change"] for one in trainings] == [one["change"] for one in told]
 

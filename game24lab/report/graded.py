@@ -71,21 +71,26 @@ def read_graded(folders: Iterable[str | Path], *, words: bool = False) -> list[G
     """The runs at or below the folders that hold grades, each once, in the order they were started.
 
     FileNotFoundError where a folder holds no run; ValueError where a run that was named holds no grades, nothing below
-    a folder does, or a file is broken. `words` takes grades of word problems too, whose columns are others.
+    a folder does, or a file is broken. `words` takes grades of word problems too, whose columns are others; without it
+    such runs are passed over.
     """
     found: dict[Path, Run] = {}
     for folder in folders:
         runs = find_runs(folder) or [read_run(folder)]
-        holding = [run for run in runs if (run.folder / GRADES).exists()]
+        holding = [run for run in runs if (run.folder / GRADES).exists() and (words or not _tells_words(run))]
         if not holding:
             raise ValueError(f"{folder}: no run there holds {GRADES}, graded answers; 03_sft with traces, 06_grpo and "
-                             "07_dpo write it")  # fmt: skip
+                             "07_dpo write it (on word problems: --kind lookahead)")  # fmt: skip
         found |= {run.folder.resolve(): run for run in holding}
     if not found:
         raise ValueError("run folders: at least one is needed")
     runs = sorted(found.values(), key=lambda run: (str(run.manifest.get("start")), run.id))
-    graded = [_read(run, WORD_COLUMNS if words and run.parameters.get("task") == "gsm8k" else COLUMNS) for run in runs]
+    graded = [_read(run, WORD_COLUMNS if _tells_words(run) else COLUMNS) for run in runs]
     return [replace(one, label=label) for one, label in zip(graded, _name(graded), strict=True)]
+
+
+def _tells_words(run: Run) -> bool:
+    return run.parameters.get("task") == "gsm8k"
 
 
 def name_starts(graded: Sequence[Graded], names: Sequence[str]) -> list[str]:
