@@ -99,7 +99,7 @@ def test_what_it_says_is_text_and_marks_what_was_changed(folder):
     found = evidence.read_evidence([folder])
     told = to_json(lookahead.tell(found, lookahead.gather_numbers(found)))
     assert json.dumps(f"[{EVIL}]")[1:-1] in told
-    assert "At equal steps the search helped" in told
+    assert "At equal steps the search made no difference beyond chance" in told
     assert "pi over mu" in told
 
 

@@ -6,7 +6,8 @@ searched answers. No model is needed. This module knows the story alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,13 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
             "for the same time? Verified: the exact verifier ends the search at the first right answer, a rollout "
             "included, and chooses among best-of-n's samples. Unverified: nobody who knows the right answer chooses."
         ),
-        Heading("All arms"), _tell_arms(numbers["arms"]), _tell_speed(numbers["arms"]), *_draw_arms(numbers["arms"]),
-        Heading("At equal cost"), *[_tell_matched(numbers["matched"][unit], unit) for unit in UNITS],
-        Heading("What the answers are paid for"), _tell_rewards(numbers["arms"]),
-        Heading("Where, how many, how deep"), *_tell_grid(numbers["grid"]),
+        Heading("All arms"), *_by_run(numbers, numbers["arms"], _tell_arms, _tell_speed, _draw_arms),
+        Heading("At equal cost"),
+        *[block for unit, entries in numbers["matched"].items()
+          for block in _by_run(numbers, entries, partial(_tell_matched, unit))],
+        Heading("What the answers are paid for"), *_by_run(numbers, numbers["arms"], _tell_rewards),
+        Heading("Where, how many, how deep"), *_by_run(numbers, numbers["grid"], _draw_grid,
+                                                          *[_tell_grid] * bool(numbers["grid"])),
         Heading("What it changed"), *[block for one in looked for block in _tell_chains(one)],
         *[_tell_tree(one) for one in looked if one.tree is not None],
         Heading("Searched answers in training"), *_tell_trainings(numbers["trainings"]),
@@ -165,7 +169,19 @@ def _tell_setting(numbers: Numbers) -> tuple[tuple[str, str], ...]:
     )  # fmt: skip
 
 
-def _tell_arms(arms: Sequence[Numbers]) -> Table:
+def _by_run(
+    numbers: Numbers, entries: Sequence[Numbers], *tell: Callable[[Sequence[Numbers], str], Block]
+) -> list[Block]:  # fmt: skip
+    """What is told of each run's entries, one run after the other, with its task where there are several."""
+    looked = [run for run in numbers["runs"] if run["name"] == "08_lookahead"]
+    blocks = []
+    for run in looked:
+        mine = [entry for entry in entries if entry["run"] == run["id"]]
+        blocks += [one(mine, f", {run['parameters']['task']}" if len(looked) > 1 else "") for one in tell]
+    return blocks
+
+
+def _tell_arms(arms: Sequence[Numbers], where: str) -> Table:
     header = ("arm", "ends", "n", "seeds", "solved", "95 %", "sampled", "written", "decisions", "changed")
     rows = tuple(
         (a["arm"], a["mode"], a["problems"], a["seeds"], write_percent(a["accuracy"]), write_range(a),
@@ -177,10 +193,10 @@ def _tell_arms(arms: Sequence[Numbers]) -> Table:
             "points at which the search was asked; changed: where it wrote another token than plain decoding. 95 %: "
             "Wilson's interval, by bootstrap over problems where there are several seeds.")  # fmt: skip
     align = ("left", "left", *["right"] * 8)
-    return Table("Every arm, means of a problem.", join_sources(arms), header, rows, align, (1, *[0] * 9), note)
+    return Table(f"Every arm{where}, means of a problem.", join_sources(arms), header, rows, align, (1, *[0] * 9), note)
 
 
-def _tell_speed(arms: Sequence[Numbers]) -> Table:
+def _tell_speed(arms: Sequence[Numbers], where: str) -> Table:
     header = ("arm", "ends", "ms a token", "s an answer, median", "95 % below", "all problems, s", "memory")
     rows = tuple(
         (a["arm"], a["mode"], f"{1000 * a['seconds_per_token']:.1f}", f"{a['answer_seconds_p50']:.2f}",
@@ -192,19 +208,19 @@ def _tell_speed(arms: Sequence[Numbers]) -> Table:
             "problems being answered at once. Memory: the highest mark above what was held before; pages that earlier "
             "arms had taken already are not in it.")  # fmt: skip
     align = ("left", "left", *["right"] * 5)
-    return Table("Latency and memory.", join_sources(arms), header, rows, align, (1, *[0] * 6), note)
+    return Table(f"Latency and memory{where}.", join_sources(arms), header, rows, align, (1, *[0] * 6), note)
 
 
-def _draw_arms(arms: Sequence[Numbers]) -> list[Picture]:
+def _draw_arms(arms: Sequence[Numbers], where: str) -> Picture:
     table = pd.DataFrame(arms)
     table["family"] = [arm["arm"].split(" ")[0] for arm in arms]
     figure = figures.draw_accuracy(table)
-    return [draw_picture(figure, "Solved against sampled tokens of a problem.", join_sources(arms), 330)]
+    return draw_picture(figure, f"Solved against sampled tokens of a problem{where}.", join_sources(arms), 330)
 
 
-def _tell_matched(entries: Sequence[Numbers], unit: str) -> Block:
+def _tell_matched(unit: str, entries: Sequence[Numbers], where: str) -> Block:
     if not entries:
-        return Paragraph(f"At equal {UNITS[unit]}: no lookahead has a baseline that ends as it does.")
+        return Paragraph(f"At equal {UNITS[unit]}{where}: no lookahead has a baseline that ends as it does.")
     digits = 0 if unit == "sampled_tokens" else 2
     header = ("lookahead", "ends", "solved", "spent", "beside", "solved", "spent", "difference", "95 %")
     rows = tuple(
@@ -217,11 +233,11 @@ def _tell_matched(entries: Sequence[Numbers], unit: str) -> Block:
     note = ("Beside: the cheapest baseline that spends at least as much and ends alike; * none did, the dearest stands "
             "in. Difference in percentage points, paired by problem; 95 %: bootstrap over problems.")  # fmt: skip
     align = ("left", "left", "right", "right", "left", *["right"] * 4)
-    caption = f"At equal {UNITS[unit]} of a problem."
+    caption = f"At equal {UNITS[unit]} of a problem{where}."
     return Table(caption, join_sources(entries), header, rows, align, (1, 0, 0, 0, 1, 0, 0, 0, 0), note)
 
 
-def _tell_rewards(arms: Sequence[Numbers]) -> Table:
+def _tell_rewards(arms: Sequence[Numbers], where: str) -> Table:
     names = [name for name in dict.fromkeys(key for arm in arms for key in arm) if name.startswith("reward/")]
     header = ("arm", "ends", "reward", *(name.partition("/")[2].replace("_", " ") for name in names))
     rows = tuple((a["arm"], a["mode"], _write(a["reward"]), *(_write(a.get(name)) for name in names)) for a in arms)
@@ -230,18 +246,23 @@ def _tell_rewards(arms: Sequence[Numbers]) -> Table:
             f"answers in it. Read from the text alone: {', '.join(known) or 'none of them'}. Where a verified search "
             "found nothing right, the likeliest of its answers is measured.")  # fmt: skip
     align = ("left", "left", *["right"] * (len(names) + 1))
-    return Table("Rewards and forms.", join_sources(arms), header, rows, align, (1, *[0] * (len(names) + 2)), note)
+    widths = (1, *[0] * (len(names) + 2))
+    return Table(f"Rewards and forms{where}.", join_sources(arms), header, rows, align, widths, note)
 
 
 def _write(number: float | None) -> str:
     return MISSING if number is None else f"{number:.2f}"
 
 
-def _tell_grid(grid: Sequence[Numbers]) -> list[Block]:
+def _draw_grid(grid: Sequence[Numbers], where: str) -> Block:
     if not grid:
-        return [Paragraph("No combination was tried.")]
-    source = join_sources(grid)
+        return Paragraph(f"No combination was tried{where}.")
     figure = charts.draw_grid(pd.DataFrame(grid), "simulations", "depth", "rule")
+    return draw_picture(figure, f"Solved by simulations, depth and decision rule, verified{where}.", join_sources(grid),
+                        280)  # fmt: skip
+
+
+def _tell_grid(grid: Sequence[Numbers], where: str) -> Block:
     header = ("rule", "simulations", "depth", "n", "solved", "95 %", "sampled", "decisions", "changed", "ms a token")
     rows = tuple(
         (g["rule"], g["simulations"], g["depth"], g["problems"], write_percent(g["accuracy"]), write_range(g),
@@ -250,10 +271,8 @@ def _tell_grid(grid: Sequence[Numbers]) -> list[Block]:
         for g in grid
     )  # fmt: skip
     align = ("left", *["right"] * 9)
-    return [
-        draw_picture(figure, "Solved by simulations, depth and decision rule, verified.", source, 280),
-        Table("The same in numbers; all else as above.", source, header, rows, align, (1, *[0] * 9)),
-    ]
+    caption = f"The same in numbers{where}; all else as above."
+    return Table(caption, join_sources(grid), header, rows, align, (1, *[0] * 9))
 
 
 def _tell_chains(one: ev.Evidence) -> list[Block]:
@@ -310,8 +329,8 @@ def _judge(trainings: Sequence[Numbers]) -> str:
     best = max((training for training in trainings if training["share"]), key=lambda t: t["change"]["difference"])
     gain = 100 * (best["change"]["difference"] - without["change"]["difference"])
     apart = best["change"]["low"] > without["change"]["high"] or best["change"]["high"] < without["change"]["low"]
-    word = "helped" if gain > 0 else "did not help"
-    sure = "their intervals do not touch" if apart else "their intervals overlap, so that it may be chance"
+    word = ("helped" if gain > 0 else "did harm") if apart else "made no difference beyond chance"
+    sure = "their intervals do not touch" if apart else "their intervals overlap"
     return (f"At equal steps the search {word}: its best way to enter ({best['enter']}) gained {gain:+.1f} percentage "
             f"points against plain GRPO; {sure}. It sampled {write_short(best['sampled_tokens'])} tokens against "
             f"{write_short(without['sampled_tokens'])}.")  # fmt: skip
