@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -122,7 +123,12 @@ def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
         assert other.stdout.readline() == b"up\n"
         other.kill()
         assert other.stdout.read() == b""  # it is dead, but not waited for
-        assert psutil.Process(other.pid).status() == psutil.STATUS_ZOMBIE
+        dead = psutil.Process(other.pid)
+        for _ in range(1_000):  # its pipe is closed a moment before it is a zombie
+            if dead.status() == psutil.STATUS_ZOMBIE:
+                break
+            time.sleep(0.01)
+        assert dead.status() == psutil.STATUS_ZOMBIE
         assert start_run(tmp_path, "n", {}).before == "resumed"
 
 
