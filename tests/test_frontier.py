@@ -126,13 +126,13 @@ def test_what_the_look_has_found_costs_a_router_the_look_alone():
 def test_a_router_does_not_look_where_a_fixed_arm_is_worth_more():
     dear = replace(GRID, fee_tokens=np.full_like(GRID.fee_tokens, 1e4))
     for grid, expected in ((dear, set(range(4))), (replace(GRID, fee_tokens=GRID.fee_tokens * 0), {-1})):
-        blind = hold_back(grid, PRICES[1:])
+        blind = hold_back(sweep(grid, PRICES[1:]), rivals.take_fixed(grid))
         assert set(blind) <= expected
         way, fixed = sweep(grid, PRICES[1:], blind=blind), rivals.take_fixed(grid)
         for step, price in enumerate(PRICES[1:]):
             best = (fixed.chance.mean(axis=1) - price * fixed.tokens.mean(axis=1)).max()
             assert way.chance[step].mean() - price * way.tokens[step].mean() >= best - 1e-12
-    held = hold_back(dear, [0.0, 1e3])
+    held = hold_back(sweep(dear, [0.0, 1e3]), rivals.take_fixed(dear))
     assert held[1] == int(np.argmin(GRID.tokens.mean(axis=0)))
     assert (sweep(dear, [1e3], blind=held[1:]).tokens == GRID.tokens[:, held[1]]).all()  # and pays no fee
     shares = mix(dear, [1e3], blind=held[1:]).set_index("arm")["share"]

@@ -170,16 +170,18 @@ def sweep(grid: Grid, prices: Sequence[float], axis: str = "tokens", *, blind: S
     return collect(grid, "router", prices, take_steps(grid, prices, axis, blind), fees=looks)
 
 
-def hold_back(known: Grid, prices: Sequence[float], axis: str = "tokens") -> list[int]:
+def hold_back(way: Way, fixed: Way, axis: str = "tokens") -> list[int]:
     """At each price the one arm that all problems should get without a look, -1 where looking is worth its fee.
 
     By mean utility on known problems: where a fixed arm has more of it than the router, the router does not look.
+
+    Args:
+        way: the router that always looks, a step a price.
+        fixed: every arm for all of the same problems, a step an arm.
     """
-    way, arms = sweep(known, prices, axis), range(len(known.arms))
-    fixed = collect(known, "fixed", arms, [np.full(len(known.problems), arm) for arm in arms], fees=False)
     chance, cost = fixed.chance.mean(axis=1), fixed.cost(axis).mean(axis=1)
     held = []
-    for price, mine, spent in zip(prices, way.chance.mean(axis=1), way.cost(axis).mean(axis=1), strict=True):
+    for price, mine, spent in zip(way.steps, way.chance.mean(axis=1), way.cost(axis).mean(axis=1), strict=True):
         utility = chance - price * cost
         held.append(int(np.argmax(utility)) if utility.max() > mine - price * spent else -1)
     return held

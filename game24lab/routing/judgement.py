@@ -77,11 +77,12 @@ def judge(
     if axis == "seconds" and not grid.timed:
         raise ValueError("axis 'seconds': the seconds of some arm are not known; 'tokens' is accepted")
     prices = list_prices(known.predicted_chance, known.expect(axis), steps)
-    blind = hold_back(known, prices, axis)
+    others = rivals.take_fixed(known)
+    blind = hold_back(sweep(known, prices, axis), others, axis)
     fixed, router, told = rivals.take_fixed(grid), sweep(grid, prices, axis, blind=blind), (prices, axis, blind)
     ways = [router, fixed, rivals.take_oracle(grid, axis), rivals.mix_like(grid, *told), rivals.mix_evenly(grid),
             rivals.route_by_difficulty(known, grid, prices, axis), rivals.run_cascades(known, grid, axis)]  # fmt: skip
-    learnt, others = sweep(known, prices, axis, blind=blind), rivals.take_fixed(known)
+    learnt = sweep(known, prices, axis, blind=blind)
     place = gains.pick_step(learnt, others, axis)
     points = pd.concat([measure(way) for way in ways], ignore_index=True)
     points[["low", "high"]] = np.nan
