@@ -67,12 +67,12 @@ class Numbers:
     def write_lessons(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
         """Solutions by the exact solver; options as in `tasks.corpus.make_solutions`, others change nothing."""
         options = {name: option for name, option in options.items() if name != "direct_share"}
-        options |= {"held_out": self.sides.held_out, "seed": self.seed, "progress": progress}
+        options |= {"held_out": self.sides.forbidden, "seed": self.seed, "progress": progress}
         return make_solutions(self.sides.train, count, **options)
 
-    def list_forbidden(self) -> Sequence[tuple[int, ...]]:
-        """The held-out puzzles, those that are not asked too."""
-        return self.sides.held_out
+    def list_forbidden(self) -> Sequence[tuple]:
+        """The held-out puzzles, those that are not asked too, and what a strict split holds out besides."""
+        return tuple(self.sides.forbidden)
 
     def pose(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.problems.pick_by_difficulty`."""

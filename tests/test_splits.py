@@ -7,10 +7,12 @@ import random
 
 import pytest
 
-from game24lab.tasks.arithmetic import make_state, reachable
+from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
+from game24lab.tasks.corpus import make_solutions
+from game24lab.tasks.game24 import Game24
 from game24lab.tasks.puzzles import list_solvable
 from game24lab.tasks.rankings import find_bucket
-from game24lab.tasks.splits import SPLITS, Split, make_split, pick_held_out, sample_roots
+from game24lab.tasks.splits import SPLITS, Split, list_behind, make_split, pick_held_out, sample_roots
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_a_bad_file_is_refused(tmp_path, text, message):
 
 def test_bad_names_and_shares_are_refused(tmp_path):
     for name in ("ToT", "", str(tmp_path)):
-        with pytest.raises(ValueError, match=r"split .*: random, tot, tsllm, tot\+tsllm or the path of a file"):
+        with pytest.raises(ValueError, match=r"split must be one of random, tot, tsllm, tot\+tsllm or the path"):
             make_split(name)
     for share in (0, 1, -0.1, float("nan"), "0.1"):
         with pytest.raises(ValueError, match=r"share .*between 0 and 1"):
@@ -123,3 +125,41 @@ def test_picking_held_out_puzzles():
     assert pick_held_out(split, 10_000) == split.held_out
     with pytest.raises(ValueError, match="held_out 0"):
         pick_held_out(split, 0)
+
+
+# ------------------------------------------------------------------------------------------------------ strict splits
+def test_a_strict_split_forbids_every_position_behind_a_held_out_puzzle():
+    loose, strict = make_split("tot"), make_split("tot+strict")
+    assert (strict.train, strict.held_out) == (loose.train, loose.held_out)
+    assert not loose.strict
+    assert strict.strict
+    assert loose.forbidden == frozenset(loose.held_out)
+    behind = {after for puzzle in strict.held_out for _, after in legal_steps(make_state(puzzle))}
+    assert strict.forbidden == frozenset(strict.held_out) | behind
+    assert {len(position) for position in strict.forbidden} == {3, 4}
+
+
+def test_list_behind_goes_down_to_three_numbers_whatever_the_length():
+    for puzzle in ((1, 2), (1, 2, 3)):
+        assert not list_behind([puzzle])
+    deep = list_behind([(1, 2, 3, 4, 5)])
+    assert {len(position) for position in deep} == {3, 4}
+    assert make_state((3, 3, 4, 5)) in deep  # 1 + 2
+    assert make_state((6, 4, 5)) in deep  # 1 + 2, and its 3 plus the other
+
+
+def test_solutions_of_a_strict_split_neither_begin_at_nor_pass_a_forbidden_position():
+    split, task = make_split("tot+tsllm+strict"), Game24()
+    samples = make_solutions(split.train, 3000, held_out=split.forbidden, fraction_share=0.2, core_share=0.5, seed=1)
+    for sample in samples:
+        state = task.read(sample.prompt)
+        assert state.left not in split.forbidden
+        for line in sample.completion.splitlines():
+            state = task.step(state, line)
+            assert state.left not in split.forbidden
+    assert any(len(task.read(sample.prompt).left) == 3 for sample in samples)
+
+
+def test_a_strict_split_of_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"split must be one of .* got 'tut\+strict'"):
+        make_split("tut+strict")

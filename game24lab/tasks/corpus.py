@@ -50,7 +50,8 @@ def make_solutions(
 
     Args:
         puzzles: the training puzzles, sorted; `core_share` of the samples begin with one of them.
-        held_out: puzzles that must never appear, not as a root nor with another target.
+        held_out: puzzles that must never appear, not as a root nor with another target; positions of fewer numbers
+            among them (a strict split's) are neither begun with nor passed through.
         highest: the other samples begin with as many numbers from 1 to here; no other samples where it is not
             above the puzzles' own largest number.
         position_share: share of samples that begin inside a solution, one or two moves after its root.
@@ -69,20 +70,33 @@ def make_solutions(
             raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
     core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target)
     size = len(puzzles[0])
+    passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < size)
+    if passed:
+        core, wider = ([root for root in roots if _may_go_on(root, target, passed)] for roots in (core, wider))
+        if not core:
+            raise ValueError(f"puzzles: none of the {len(puzzles)} can make {target} past the {len(passed)} positions "
+                             "that are held out")  # fmt: skip
     if not wider:
         core_share = 1.0
     task = Game24(target)
     # the seed is hashed with its purpose, never added to an index: neighbouring seeds share nothing
     rng = random.Random(int.from_bytes(hashlib.sha256(f"corpus {seed}".encode()).digest()[:8], "big"))
 
+    def list_lines(position: tuple) -> Sequence[tuple[str, tuple]]:
+        return _allow(_lines(position, target), passed)
+
     def draw() -> Sample:
         fraction = fraction_share > 0 and rng.random() < fraction_share
         while True:
             position = draw_start()
             if not fraction:
-                return finish(position)
-            if openings := _fractions(position, target):
-                return finish(*rng.choice((begin_before, begin_behind))(position, openings))
+                sample = finish(position)
+            elif openings := _allow(_fractions(position, target), passed):
+                sample = finish(*rng.choice((begin_before, begin_behind))(position, openings))
+            else:
+                continue
+            if sample is not None:
+                return sample
 
     def begin_before(position: Whole, openings: Sequence[tuple[str, tuple]]) -> tuple[tuple, list[tuple[str, tuple]]]:
         return position, [rng.choice(openings)]
@@ -90,8 +104,8 @@ def make_solutions(
     def begin_behind(position: Whole, openings: Sequence[tuple[str, tuple]]) -> tuple[tuple, list[tuple[str, tuple]]]:
         """With a fraction in the prompt: a search shows every position as a puzzle of its own."""
         position = rng.choice(openings)[1]
-        if len(position) > 2 and rng.random() < 0.5:
-            position = rng.choice(_lines(position, target))[1]
+        if len(position) > 2 and rng.random() < 0.5 and (lines := list_lines(position)):
+            position = rng.choice(lines)[1]
         return position, []
 
     def draw_start() -> Whole:
@@ -99,18 +113,32 @@ def make_solutions(
         if rng.random() < position_share:
             # five in six begin after one move, the rest after two: short positions are soon learnt
             for _ in range(min(1 if rng.random() < 5 / 6 else 2, len(position) - 2)):
-                position = rng.choice(_lines(position, target))[1]
+                if lines := list_lines(position):
+                    position = rng.choice(lines)[1]
         return position
 
-    def finish(position: tuple, begun: Sequence[tuple[str, tuple]] = ()) -> Sample:
+    def finish(position: tuple, begun: Sequence[tuple[str, tuple]] = ()) -> Sample | None:
+        """A solution from a position, or its first line; None where only positions that are held out lead on."""
         prompt, lines = task.prompt(position), []
         cut = len(position) == size and rng.random() < opening_share
         while len(position) > 1 and not (cut and lines):
-            line, position = begun[0] if begun and not lines else rng.choice(_lines(position, target))
+            choices = begun if begun and not lines else list_lines(position)
+            if not choices:
+                return None
+            line, position = begun[0] if begun and not lines else rng.choice(choices)
             lines.append(line)
         return Sample(prompt, "".join(lines), ends=not cut)
 
     return [draw() for _ in progress(range(count))]
+
+
+def _allow(lines: Sequence[tuple[str, tuple]], passed: Collection[tuple]) -> Sequence[tuple[str, tuple]]:
+    """The lines that lead to no position of `passed`."""
+    return [line for line in lines if line[1] not in passed] if passed else lines
+
+
+def _may_go_on(root: Whole, target: int, passed: Collection[tuple]) -> bool:
+    return bool(_allow(_lines(root, target), passed))
 
 
 def draw_fractions(

@@ -1,8 +1,12 @@
 """Splits: which puzzles are for training and which are held out, always by multiset.
 
 No unseen puzzle exists inside 1..13: every split cuts the same 1,362. Extra training roots (larger numbers, other
-counts, other targets) are drawn here too, and are never a held-out multiset, not even with another target. This module
-does not know of models, training or results.
+counts, other targets) are drawn here too, and are never a held-out multiset, not even with another target.
+
+A held-out puzzle is not seen, but positions behind it may be: a training puzzle can leave the same three numbers. A
+strict split keeps out of training every position of three or more numbers that any legal moves reach from a held-out
+puzzle. Positions of two numbers stay: 4 and 6, 3 and 8 and so on lie behind held-out puzzles, and without them nothing
+could be learnt. This module does not know of models, training or results.
 """
 
 from __future__ import annotations
@@ -14,13 +18,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from game24lab.tasks.arithmetic import make_state, reachable
+from game24lab.tasks.arithmetic import State, legal_steps, make_state, reachable
 from game24lab.tasks.puzzles import Puzzle, check_numbers, count_puzzles, list_solvable, read_puzzles, write_puzzle
 from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 
 # The published hold-outs by rank of human difficulty; the last is for those who report both and train on neither.
 _PUBLISHED = {"tot": (TOT_RANKS,), "tsllm": (TSLLM_RANKS,), "tot+tsllm": (TOT_RANKS, TSLLM_RANKS)}
 SPLITS = ("random", *_PUBLISHED)
+STRICT = "+strict"  # behind the name of a split
+_FEWEST = 3  # numbers of a position that a strict split keeps out of training
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Split:
     Pickles, and goes through JSON: `Split(**json.loads(json.dumps(dataclasses.asdict(split)))) == split`.
     """
 
-    name: str  # one of SPLITS, or the path of the file of held-out puzzles
+    name: str  # one of SPLITS, or the path of the file of held-out puzzles; with STRICT behind it a strict one
     train: tuple[Puzzle, ...]
     held_out: tuple[Puzzle, ...]
     seed: int = 0  # matters to "random" only
@@ -38,18 +44,40 @@ class Split:
     def __post_init__(self) -> None:
         for side in ("train", "held_out"):
             object.__setattr__(self, side, tuple(sorted({check_numbers(puzzle) for puzzle in getattr(self, side)})))
-        leak = self.forbidden.intersection(self.train)
+        leak = set(self.held_out).intersection(self.train)
         if leak:
             raise ValueError(f"split {self.name}: {write_puzzle(min(leak))} is both held out and for training")
 
+    @property
+    def strict(self) -> bool:
+        """Whether the positions behind held-out puzzles are kept out of training too."""
+        return self.name.endswith(STRICT)
+
     @cached_property
-    def forbidden(self) -> frozenset[Puzzle]:
-        """What training must never see, as a set; states of `Fraction` can be looked up in it too."""
-        return frozenset(self.held_out)
+    def forbidden(self) -> frozenset[State]:
+        """What training must never see: the held-out puzzles and, in a strict split, the positions behind them.
+
+        Sorted tuples of whole numbers or `Fraction`; either kind can be looked up.
+        """
+        return frozenset(self.held_out) | (list_behind(self.held_out) if self.strict else frozenset())
 
     def is_held_out(self, numbers: Iterable[int]) -> bool:
         """Whether these numbers, in any order and with any target, are a held-out puzzle."""
-        return tuple(sorted(numbers)) in self.forbidden
+        return tuple(sorted(numbers)) in frozenset(self.held_out)
+
+
+def list_behind(puzzles: Iterable[Puzzle], fewest: int = _FEWEST) -> frozenset[State]:
+    """Every position of at least `fewest` numbers that legal moves reach from some puzzles, alive or dead, exactly."""
+    found: set[State] = set()
+    waiting = [make_state(puzzle) for puzzle in puzzles]
+    while waiting:
+        state = waiting.pop()
+        if len(state) <= fewest:
+            continue
+        new = {after for _, after in legal_steps(state)} - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 def pick_held_out(split: Split, count: int) -> tuple[Puzzle, ...]:
@@ -68,22 +96,25 @@ def make_split(name: str = "tot", *, seed: int = 0, share: float = 0.1) -> Split
 
     Args:
         name: `tot` holds out the published ranks 901-1000, `tsllm` ranks 1001-1362, `tot+tsllm` both, `random` a
-            `share` of all; anything else is the path of a file of puzzles to hold out, read by `read_puzzles`.
+            `share` of all; anything else is the path of a file of puzzles to hold out, read by `read_puzzles`. With
+            `+strict` behind it, such as `tot+tsllm+strict`, training sees no position behind a held-out puzzle either.
         seed: of `random`. A puzzle's side depends on the hash of seed and puzzle alone, not on its position.
         share: of `random`, between 0 and 1; the number held out differs from it by chance.
 
     Raises ValueError for an unknown name or share, and for files with a wrong line or a puzzle that cannot make 24.
     """
-    if name in _PUBLISHED:
-        held_out = [puzzle for ranks in _PUBLISHED[name] for puzzle in list_published(*ranks)]
-    elif name == "random":
+    base = name.removesuffix(STRICT)
+    if base in _PUBLISHED:
+        held_out = [puzzle for ranks in _PUBLISHED[base] for puzzle in list_published(*ranks)]
+    elif base == "random":
         if not (isinstance(share, float) and 0 < share < 1):
             raise ValueError(f"share {share!r}: a number between 0 and 1 is accepted")
         held_out = [puzzle for puzzle in list_solvable() if _draw(seed, puzzle) < share]
     else:
-        if not Path(name).is_file():
-            raise ValueError(f"split {name!r}: {', '.join(SPLITS)} or the path of a file of puzzles is accepted")
-        held_out = read_puzzles(name)
+        if not Path(base).is_file():
+            raise ValueError(f"split must be one of {', '.join(SPLITS)} or the path of a file of puzzles, with or "
+                             f"without {STRICT} behind it, got {name!r}")  # fmt: skip
+        held_out = read_puzzles(base)
         for puzzle in held_out:
             if not reachable(make_state(puzzle)):
                 raise ValueError(f"split {name}: {write_puzzle(puzzle)} cannot make 24, it cannot be held out")
