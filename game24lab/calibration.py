@@ -60,6 +60,22 @@ def measure(values: Sequence[float], truths: Sequence[bool]) -> dict[str, float 
     }
 
 
+def measure_faults(values: Sequence[float], kinds: Sequence[str]) -> pd.DataFrame:
+    """What a critic thinks of chains that end right, and of every kind of false one, a row a kind, "right" first.
+
+    Columns: `kind`, `n`, `mean` (of P), `accepted` (share of P >= 1/2) with its Wilson interval `low`, `high`.
+    """
+    table = pd.DataFrame({"kind": list(kinds), "p": (np.asarray(values, float) + 1) / 2})
+    rows = []
+    for kind, part in table.groupby("kind"):
+        accepted = int((part["p"] >= 0.5).sum())
+        low, high = wilson(accepted, len(part))
+        rows.append({"kind": kind, "n": len(part), "mean": part["p"].mean(), "accepted": accepted / len(part),
+                     "low": low, "high": high})  # fmt: skip
+    order = sorted(rows, key=lambda row: (row["kind"] != "right", -row["n"]))
+    return pd.DataFrame(order, columns=["kind", "n", "mean", "accepted", "low", "high"])
+
+
 def measure_groups(values: Sequence[float], truths: Sequence[bool], groups: Sequence[Hashable]) -> pd.DataFrame:
     """`measure` for each group, such as each depth, sorted: columns `group`, `alive` (share), then those of `measure`.
 

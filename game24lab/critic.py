@@ -7,6 +7,7 @@ label; its logit z means P(solved) = sigmoid(z). This module does not know of ta
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +27,15 @@ from transformers import (
 from game24lab.export import export_ctranslate2, is_exportable
 from game24lab.models import check_checkpoint, count_parameters
 
+READS = ("positions", "chains")  # what a critic was trained on: numbers left alone, or whole chains of lines too
+
 
 class Critic(Protocol):
     """What scores texts."""
 
     parameters: int  # non-embedding parameters, for FLOPs
     name: str
+    reads: str  # one of READS
 
     def count(self, text: str) -> int:
         """Tokens that scoring this text forwards."""
@@ -44,6 +48,7 @@ class TransformersCritic:
     """Scores texts with transformers, in batches of equal length."""
 
     name = "transformers"
+    reads = READS[0]
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_tokens: int = 32_768
@@ -88,6 +93,7 @@ class CTranslate2Critic:
     """Scores texts with CTranslate2: the value head stands in for the output layer, as the logit of token 0."""
 
     name = "ctranslate2"
+    reads = READS[0]
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, compute_type: str = "auto",
@@ -150,8 +156,20 @@ def load_critic(
     model, tokenizer = load_critic_model(folder)
     cuda = torch.cuda.is_available()
     if backend == "ctranslate2" or (backend == "auto" and not cuda and is_exportable(model.config)):
-        return CTranslate2Critic(model, tokenizer, compute_type=compute_type)
-    return TransformersCritic(model.to("cuda") if cuda else model, tokenizer)
+        critic = CTranslate2Critic(model, tokenizer, compute_type=compute_type)
+    else:
+        critic = TransformersCritic(model.to("cuda") if cuda else model, tokenizer)
+    critic.reads = _read_kind(Path(folder))
+    return critic
+
+
+def _read_kind(folder: Path) -> str:
+    """What a critic was trained on, by the file beside its weights; positions where there is none, or an older one."""
+    try:
+        kind = json.loads((folder / "training_config.json").read_text()).get("reads", READS[0])
+    except (OSError, ValueError, AttributeError):
+        return READS[0]
+    return kind if kind in READS else READS[0]
 
 
 def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

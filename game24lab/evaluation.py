@@ -23,10 +23,11 @@ from game24lab.runs import write_atomically
 from game24lab.search.bandit import RULES, take_turns
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
-from game24lab.search.engine import MODES, Algorithm, bind, run
+from game24lab.search.engine import Algorithm, bind, run
 from game24lab.search.gumbel import gumbel_mcts
 from game24lab.search.lookahead import lookahead
 from game24lab.search.mcts import mcts
+from game24lab.search.modes import read_mode
 from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.rap import rap
@@ -68,14 +69,14 @@ class Arm:
 
     algorithm: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    mode: str = "verified"
+    mode: str = "verified"  # see `search.modes`
     budget: Mapping[str, float] = field(default_factory=dict)  # limits in units of Cost, per problem
     merge: bool = True  # share equal positions
     pool: Mapping[str, float] = field(default_factory=dict)  # one limit, a problem's share of what all have together
     rule: str = "turns"  # who gets it: see `game24lab.search.bandit`
 
     def __post_init__(self) -> None:
-        require_one_of("mode", self.mode, MODES)
+        object.__setattr__(self, "mode", read_mode(self.mode))
         require_one_of("rule", self.rule, RULES)
         for name in ("parameters", "budget", "pool"):
             if not isinstance(getattr(self, name), Mapping):

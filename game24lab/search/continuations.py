@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.backends.prompts import Prompt
@@ -58,6 +58,10 @@ class Continuations:
     def name(self) -> str:
         """The task's own."""
         return self.task.name
+
+    def believe(self) -> Continuations:
+        """The answers of the same task at the model's word."""
+        return replace(self, task=self.task.believe())
 
     @property
     def window(self) -> int | None:

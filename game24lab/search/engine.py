@@ -27,6 +27,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from game24lab.cost import Cost, measure_texts
+from game24lab.search.modes import read_mode
 from game24lab.search.requests import (
     BudgetSpent,
     Complete,
@@ -43,7 +44,6 @@ from game24lab.search.requests import (
 )
 from game24lab.tasks.task import Task
 
-MODES = ("verified", "unverified")
 _FIELDS = tuple(f.name for f in fields(Cost))
 UNITS = (*_FIELDS, "flops")
 _WORK = ("prompt_tokens", "sampled_tokens", "policy_calls", "critic_tokens", "critic_calls")  # takes a model's time
@@ -121,8 +121,9 @@ def run(
         algorithm: a generator function as described above.
         policy, critic: as in `game24lab.generation` and `game24lab.critic`; no critic is needed where none is asked.
         parameters: keyword arguments of the algorithm.
-        mode: "verified": the search ends at the first answer that the exact verifier accepts. "unverified": it commits
-            to one answer by policy and critic alone.
+        mode: "verified": the search ends at the first answer that the exact verifier accepts. "rules": moves are
+            checked and positions computed, and policy and critic choose the answer. "blind": lines are taken as they
+            were said (`task.believe()`), and nothing is judged before the search has committed to an answer.
         seed: one number, or one for each problem. A search's samples depend on seed, problem and its own requests only.
         concurrent: how many searches run at once; it changes speed and nothing else.
         budget: limits in units of Cost, or "flops", for each search: no request that costs anything is started once a
@@ -136,8 +137,7 @@ def run(
     ValueError for unknown parameters, modes and budget units, a bad problem, a request for values without a critic, or
     a model that returns the wrong number of answers.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode {mode!r}: one of {', '.join(MODES)} is accepted")
+    mode = read_mode(mode)
     require("concurrent", concurrent, int, 1)
     for name, limits in (("budget", budget), ("pool", pool)):
         for unit, limit in (limits or {}).items():
@@ -148,6 +148,11 @@ def run(
     if len(seeds) != len(problems):
         raise ValueError(f"seed: {len(seeds)} seeds for {len(problems)} problems; one, or one for each, is accepted")
     arguments = bind(algorithm, parameters or {})
+    if mode == "blind":
+        task = believe(task)
+        if getattr(critic, "reads", "chains") == "positions":
+            raise ValueError(f"critic {critic.name!r} was trained on positions alone and cannot see a false step: a "
+                             "blind search needs one that reads whole chains (04_critic with chains=True)")  # fmt: skip
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
     wanted = inspect.signature(algorithm).parameters
     totals = Totals() if totals is None else totals
@@ -363,6 +368,14 @@ def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
         raise ValueError(f"turn: {chosen!r}; some of the places that wait are accepted, each once: {list(known)[:8]}")
     return [known[place] for place in chosen]
+
+
+def believe(task: Task) -> Task:
+    """The task at the model's word, for a blind search; ValueError for a task that has no such reading."""
+    if not hasattr(task, "believe"):
+        raise ValueError(f"mode must be rules or verified for the task {task.name!r}, got 'blind': the task has no "
+                         "`believe`, which takes lines as they were said")  # fmt: skip
+    return task.believe()
 
 
 def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -250,12 +250,12 @@ class Graph:
         """Judge all that was found, and what was committed to."""
         ended = [(place.state, node) for place in self.terminals() for node in place.nodes]
         ended += [(candidate.state, candidate.node) for candidate in self.completed if candidate.end == "terminal"]
+        self.tree.log("stop", chosen[1] if chosen else 0)
         for state, node in ended:
             judge(self.task, self.tree, node, state)
         correct = sum(self.tree.status[place.nodes[0]] == "solved" for place in self.terminals())
         correct += sum(is_solved(self.task, candidate) for candidate in self.completed)
         found = {"tree": self.tree, "candidates": len(self.terminals()) + len(self.completed), "correct": correct}
-        self.tree.log("stop", chosen[1] if chosen else 0)
         if chosen is not None:
             verdict = self.task.verdict(chosen[0])
             return Outcome(verdict.answer, verdict.solved, verdict.outcome, stopped=stopped, **found)

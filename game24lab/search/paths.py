@@ -226,11 +226,11 @@ class Paths:
         if not self.verified and self.answers:
             answer = choose(self.answers) if choose else max(self.answers, key=lambda path: path.rank)
         others = [path for path in self.completions if path.end != "terminal"]
+        tree.log("stop", answer.node if answer else 0)
         for path in self.answers:
             for node in self._list_nodes(path):
                 judge(task, tree, node, path.state)
         correct = sum(tree.status[path.node] == "solved" for path in self.answers)
-        tree.log("stop", answer.node if answer else 0)
         found = {"candidates": len(self.answers) + len(others), "correct": correct, "tree": tree,
                  "stopped": "solved" if self.accepted else stopped}  # fmt: skip
         if answer is not None:

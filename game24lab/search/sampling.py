@@ -226,10 +226,10 @@ def conclude(
         chosen = next((candidate for candidate in ended if is_solved(task, candidate)), None)
     else:
         chosen = pick(ended) if ended else max(candidates, default=None, key=rank)
+    tree.log("stop", chosen.node if chosen else 0)
     for candidate in ended:
         judge(task, tree, candidate.node, candidate.state)
     correct = sum(tree.status[candidate.node] == "solved" for candidate in ended)
-    tree.log("stop", chosen.node if chosen else 0)
     if chosen is not None and chosen.end == "terminal":
         verdict = task.verdict(chosen.state)
         return Outcome(verdict.answer, verdict.solved, verdict.outcome, len(candidates), correct, stopped, tree=tree)

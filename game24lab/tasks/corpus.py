@@ -155,6 +155,17 @@ def draw_fractions(
     return list(dict.fromkeys(sample.prompt for sample in samples))
 
 
+def draw_roots(
+    puzzles: Sequence[Whole], count: int, *, held_out: Collection[Whole], highest: int = 30, target: int = 24,
+    seed: int = 0,
+) -> list[Whole]:  # fmt: skip
+    """`count` of the wider roots of `list_roots`, drawn evenly, all of them where there are not more, sorted."""
+    if not count:
+        return []
+    _, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target)
+    return sorted(random.Random(f"roots {seed}").sample(wider, min(count, len(wider))))
+
+
 def list_roots(
     puzzles: Sequence[Whole], *, held_out: Collection[Whole], highest: int = 30, target: int = 24
 ) -> tuple[list[Whole], list[Whole]]:

@@ -7,7 +7,7 @@ not needed: the exact one is composed from the checked moves; where a foreign ch
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,6 +21,7 @@ from game24lab.tasks.arithmetic import (
     reachable,
     write_step,
 )
+from game24lab.tasks.belief import Believing
 from game24lab.tasks.puzzles import LARGEST, check_numbers
 from game24lab.tasks.task import Illegal, Verdict, follow
 from game24lab.tasks.traces import ANSWER_PREFIX, judge_line, write_solution
@@ -65,6 +66,14 @@ class Game24:
         """The position before the first move. ValueError unless the problem is one to six positive integers."""
         numbers = check_numbers(problem, fewest=1)
         return Position(numbers, (), make_state(numbers))
+
+    def start_at(self, numbers: State) -> Position:
+        """The position before the first move of a game that begins at any numbers, fractions too."""
+        return Position(numbers, (), numbers)
+
+    def believe(self) -> Believing:
+        """The same game at the model's word."""
+        return Believing(self)
 
     def prompt(self, numbers: Sequence[int | Fraction]) -> str:
         """`Input: 4 5 6 10` and a line end; another target than 24 is named."""
@@ -161,6 +170,10 @@ class Game24:
     def key(self, state: Position) -> Hashable:
         """The numbers left: the order and way in which they came about do not matter."""
         return state.left
+
+    def shows(self, state: Position, positions: Container[State]) -> bool:
+        """Whether the text of a state shows one of some positions."""
+        return state.left in positions
 
     def truth(self, state: Position) -> bool:
         """Whether the target is still reachable, by the exact solver."""

@@ -261,6 +261,10 @@ class WordProblems:
         closed = TAGS[3] in line and find_answer(after.text) is not None
         return Attempt(after.problem, after.lines, closed)
 
+    def believe(self) -> WordProblems:
+        """Itself: no line is checked before the answer."""
+        return self
+
     def is_terminal(self, state: Attempt) -> bool:
         """Whether the answer tag has been closed."""
         return state.closed

@@ -56,6 +56,10 @@ class Task(Protocol):
     def truth(self, state: Any) -> bool | None:
         """Whether a solution is still reachable, where the task can know it; None where it cannot."""
 
+    def believe(self) -> Task:
+        """The same task at the model's word, for blind searches: `step` takes what a line claims and checks nothing;
+        `verdict` and `truth` stay exact. A task that checks no step is that already."""
+
 
 def follow(task: Task, state: Any, text: str) -> tuple[Any, Illegal | None]:
     """Apply the lines of a completion one by one: the last legal state, and what stopped it (None: nothing did).

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -52,11 +53,22 @@ def _read_number(text: str) -> Fraction:
     return Fraction(text) if "/" in text else Fraction(int(text))  # the latter is four times as fast
 
 
-def judge_line(state: State, line: str) -> tuple[Step, State] | str:
-    """The step that a line makes and the state it leads to, or the reason why it is not legal. Never raises.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a line claims, true or false."""
 
-    `(left: ...)` may be missing; where it stands it must be right, in any order. Fractions are written `8/3`, a
-    quotient `8 / 3`; numbers have no leading zeros.
+    left: Fraction
+    operator: str
+    right: Fraction
+    result: Fraction
+    after: State | None  # the numbers left, sorted; None where the line does not say
+
+
+def read_line(line: str) -> Line | str:
+    """What a line of the form `12 / 3 = 4 (left: 2 4 4)` claims, or why it cannot be read. Nothing is checked.
+
+    `(left: ...)` may be missing. Fractions are written `8/3`, a quotient `8 / 3`; numbers have no leading zeros. Never
+    raises on text.
     """
     line = line.strip()
     if len(line) > _MAX_CHARACTERS:
@@ -65,18 +77,31 @@ def judge_line(state: State, line: str) -> tuple[Step, State] | str:
     if match is None:
         return "not of the form `a + b = c (left: ...)`"
     left, right, claimed = (_read_number(match[i]) for i in (1, 3, 4))
+    after = None if match[5] is None else tuple(sorted(map(_read_number, match[5].split(" "))))
+    return Line(left, match[2], right, claimed, after)
+
+
+def judge_line(state: State, line: str) -> tuple[Step, State] | str:
+    """The step that a line makes and the state it leads to, or the reason why it is not legal. Never raises.
+
+    `(left: ...)` may be missing; where it stands it must be right, in any order.
+    """
+    claim = read_line(line)
+    if isinstance(claim, str):
+        return claim
+    left, right = claim.left, claim.right
     rest = remove(state, left, right)
     if rest is None:
         return f"{left} and {right} are not both among the numbers left, {' '.join(map(str, state))}"
-    result = apply(left, match[2], right)
+    result = apply(left, claim.operator, right)
     if result is None:
         return "division by zero"
-    if result != claimed:
-        return f"{left} {match[2]} {right} is {result}, not {claimed}"
+    if result != claim.result:
+        return f"{left} {claim.operator} {right} is {result}, not {claim.result}"
     after = make_state((*rest, result))
-    if match[5] is not None and tuple(sorted(map(_read_number, match[5].split(" ")))) != after:
-        return f"the numbers left are {' '.join(map(str, after))}, not {match[5]}"
-    return Step(left, match[2], right, result), after
+    if claim.after is not None and claim.after != after:
+        return f"the numbers left are {' '.join(map(str, after))}, not {' '.join(map(str, claim.after))}"
+    return Step(left, claim.operator, right, result), after
 
 
 def sample_solution(

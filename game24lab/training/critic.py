@@ -1,8 +1,9 @@
 """Critic training: a value head on a policy's trunk learns how trajectories went on and ended.
 
 After TS-LLM (Wan et al. 2024, arXiv 2309.17179): values are read where a line ends; targets are Monte-Carlo or
-TD(lambda) (`game24lab.training.trajectories`), averaged over all trajectories through a position. All weights are
-trained, or adapters and the head. It does not know the rules of any task, nor how data are collected.
+TD(lambda) (`game24lab.training.trajectories`), averaged over all trajectories through a position. Texts that begin with
+one another are forwarded once (`game24lab.training.prefixes`). All weights are trained, or adapters and the head. It
+does not know the rules of any task, nor how data are collected.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from game24lab.critic import TransformersCritic
+from game24lab.critic import READS, TransformersCritic
 from game24lab.models import check_checkpoint
 from game24lab.runs import write_atomically
 from game24lab.training.adapters import adapt
@@ -43,6 +44,7 @@ from game24lab.training.loop import (
     start,
 )
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.prefixes import PackedCollator, measure_loss, pack_prefixes
 from game24lab.training.trajectories import count_positions, find_targets, hold_out
 
 _OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
@@ -54,7 +56,7 @@ class CriticConfig:
 
     policy: str = ""  # checkpoint folder whose trunk the critic starts from
     epochs: float = 20.0
-    batch_size: int = 256  # positions a step
+    batch_size: int = 256  # texts a step, each with the positions on its way
     td_lambda: float = 1.0  # 1: Monte Carlo; below 1, targets lean on the critic as it was when the epoch began
     lora_rank: int = 0  # of adapters on all inner matrices, trained by AdamW with the head; 0 = all weights
     learning_rate: float = 2e-3  # AdamW's, for embeddings, norms and the value head
@@ -62,6 +64,7 @@ class CriticConfig:
     weight_decay: float = 0.1
     held_out: float = 0.05  # kept for validation: a share of the problems of trajectories, or of the positions
     precision: str = "auto"  # "auto", "bf16", "fp32"
+    reads: str = "positions"  # what its texts show: "positions", or whole "chains" too, as a blind search needs
     seed: int = 0
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to transformers' TrainingArguments
 
@@ -76,18 +79,23 @@ class CriticConfig:
             raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
         if not isinstance(self.td_lambda, int | float) or not 0 <= self.td_lambda <= 1:
             raise ValueError(f"td_lambda {self.td_lambda!r}: a number from 0 to 1 is accepted")
+        if self.reads not in READS:
+            raise ValueError(f"reads must be one of {', '.join(READS)}, got {self.reads!r}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out {self.held_out!r}: a share from 0 to below 1 is accepted")
 
 
-def train(config: CriticConfig, data: pd.DataFrame, output: Path | str) -> Path:
+def train(
+    config: CriticConfig, data: pd.DataFrame, output: Path | str, ends: pd.DataFrame | None = None
+) -> Path:  # fmt: skip
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
-    only. The loss is binary cross-entropy between P = (value + 1) / 2 and the target. The curve's `error` is the mean
-    squared error of P against the share solved, on validation positions; those of trajectories are of problems kept
-    out, less the positions that training met too. Resumes after a kill like `sft.train`. Raises ValueError for
-    unusable data.
+    only. `ends` are positions whose outcome is certain, as of `trajectories.list_ends`: never held out, and learnt from
+    `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and the target. The curve's
+    `error` is the mean squared error of P against the share solved, on validation positions; those of trajectories are
+    of problems kept out, less the positions that training met too. Resumes after a kill like `sft.train`. Raises
+    ValueError for unusable data.
     """
     output = Path(output)
     finished = find_finished(output, config)
@@ -95,6 +103,9 @@ def train(config: CriticConfig, data: pd.DataFrame, output: Path | str) -> Path:
         return finished
     check_checkpoint(Path(config.policy))
     training, validation, passed = _divide(config, data)
+    if ends is not None:
+        validation = validation[~validation["text"].isin(ends["text"])]
+        training = pd.concat([training, ends], ignore_index=True)  # behind: the rows of trajectories keep their places
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
@@ -107,9 +118,9 @@ def train(config: CriticConfig, data: pd.DataFrame, output: Path | str) -> Path:
     bf16 = pick_precision(config.precision) == "bf16"
     if bf16 and not torch.cuda.is_available():
         model.set_attn_implementation("sdpa_float32")
-    each = math.ceil(len(training) / config.batch_size)  # steps an epoch
-    steps = math.ceil(len(training) / config.batch_size * config.epochs)
-    rows = _tokenize(training, tokenizer)
+    rows = _pack(training, tokenizer)
+    each = math.ceil(len(rows) / config.batch_size)  # steps an epoch
+    steps = math.ceil(len(rows) / config.batch_size * config.epochs)
     plain = model  # adapters or not, what is scored is the model, not what is wrapped around it
     callbacks = []
     if len(validation):
@@ -120,11 +131,13 @@ def train(config: CriticConfig, data: pd.DataFrame, output: Path | str) -> Path:
         model=model,
         args=_arguments(config, output, steps, bf16),
         train_dataset=rows.select(arrange(rows["length"], config.batch_size, steps, config.seed, group=1)),
+        data_collator=PackedCollator(tokenizer.pad_token_id),
         processing_class=tokenizer,
         callbacks=callbacks,
         optimizers=(_make_optimizer(config, model), None),
     )
-    trainer.targets = None
+    trainer.targets = torch.tensor((training["solved"] / training["visits"]).to_numpy(), dtype=torch.float32)
+    trainer.head = plain.score
     if config.td_lambda < 1:
         scorer = TransformersCritic(plain, tokenizer)
         trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
@@ -157,15 +170,13 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
 
 class _Trainer(Trainer):
-    """Takes targets from a table where there is one, which may change between epochs."""
+    """Learns at every spot of a text; targets stand in a table by row, which may change between epochs."""
 
-    targets: torch.Tensor | None
+    targets: torch.Tensor
+    head: torch.nn.Module
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        place = inputs.pop("place")
-        if self.targets is not None:
-            inputs["labels"] = self.targets.to(inputs["labels"])[place][:, None]
-        return super().compute_loss(model, inputs, *args, **kwargs)
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        return measure_loss(model, self.head, inputs, self.targets)
 
 
 class _Bootstrap(TrainerCallback):
@@ -195,7 +206,7 @@ class _Bootstrap(TrainerCallback):
             write_atomically(path, lambda temporary: _save(temporary, values))
         targets = find_targets(self.passed, values[self.places], td_lambda=self.td_lambda)
         means = np.bincount(self.places, targets) / np.bincount(self.places)
-        self.trainer.targets = torch.from_numpy((means + 1) / 2)
+        self.trainer.targets[: len(means)] = torch.from_numpy((means + 1) / 2).float()
 
     def _value(self) -> np.ndarray:
         was_training = self.critic.model.training
@@ -210,11 +221,15 @@ def _save(path: Path, values: np.ndarray) -> None:
         np.save(file, values, allow_pickle=False)
 
 
-def _tokenize(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    ids = tokenizer(positions["text"].tolist())["input_ids"]
-    targets = (positions["solved"] / positions["visits"]).tolist()
-    return Dataset.from_dict({"input_ids": ids, "labels": [[t] for t in targets], "length": [len(i) for i in ids],
-                              "place": list(range(len(ids)))})  # fmt: skip
+def _pack(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """What is forwarded in a pass: every text that no other begins with, each of the certain ones `copies` times."""
+    packed = pack_prefixes(tokenizer(positions["text"].tolist())["input_ids"])
+    if "copies" in positions:
+        copies = positions["copies"].fillna(1).astype(int).tolist()
+        packed = [one for one in packed for _ in range(max(copies[row] for row in one.rows))]
+    columns = {"input_ids": "ids", "spots": "spots", "rows": "rows"}
+    table = {column: [getattr(one, name) for one in packed] for column, name in columns.items()}
+    return Dataset.from_dict({**table, "length": [len(one.ids) for one in packed]})
 
 
 def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: pd.DataFrame) -> dict[str, float]:
@@ -235,4 +250,4 @@ def _make_optimizer(config: CriticConfig, model: torch.nn.Module) -> torch.optim
 
 def _arguments(config: CriticConfig, output: Path, steps: int, bf16: bool) -> TrainingArguments:
     common = common_arguments(output, steps, config.batch_size, config.seed, bf16, save_every=max(1, steps // 4))
-    return TrainingArguments(**{**common, "label_names": ["labels"], **config.trainer_args})
+    return TrainingArguments(**{**common, "label_names": ["rows"], **config.trainer_args})

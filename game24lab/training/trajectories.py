@@ -8,7 +8,7 @@ trajectories has one row for every position that one passes. It does not know of
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ def collect_trajectories(
     problems: Sequence[Any],
     *,
     texts: Sequence[str] = (),
+    views: Sequence[Task] = (),
+    avoid: Collection[Any] = (),
     samples: int = 100,
     keep: int = 17,
     max_tokens: int = 48,
@@ -39,11 +41,16 @@ def collect_trajectories(
     Columns: `trajectory` (number), `policy`, `problem`, `depth` (0: the problem itself), `position` (number; equal
     `task.key`, equal number), `text`, `label`, `truth`, `solved` (how the trajectory ended), `ended` (whether at an
     end of the game), `logprob` (natural log, of the whole completion), `answer` (number; equal for equal calculations,
-    -1 where there is none). An illegal line or a cut completion ends a trajectory unsolved at the position before it.
+    -1 where there is none), `view` (0: `task`, then `views` in order). An illegal line or a cut completion ends a
+    trajectory unsolved at the position before it.
 
     Args:
         policies: checkpoints by name; the defaults of the sampling are TS-LLM's, but for `max_tokens`.
         texts: positions to begin at as well, as `task.text` shows them; problems of their own, named by their text.
+        views: further tasks that read the same answers, such as `task.believe()`, whose rows follow: false lines stand
+            in theirs.
+        avoid: positions of which nothing is to be learnt (a strict split's `forbidden`): rows whose text shows one are
+            left out.
         samples: completions a problem and policy.
         keep: so many distinct texts of a problem and policy, the first that were sampled; 0: all, each as often as it
             was sampled, so that shares of solved ones are this policy's.
@@ -59,7 +66,9 @@ def collect_trajectories(
                          "each is needed")  # fmt: skip
     if keep < 0 or chunk < 0:
         raise ValueError(f"keep {keep}, chunk {chunk}: whole numbers of at least 0 are accepted")
-    book = _Book(task)
+    books = [_Book(view, frozenset(avoid)) for view in (task, *views)]
+    begins = [[view.start(problem) for problem in problems[: len(problems) - len(texts)]] + [*map(view.read, texts)]
+              for view in views]  # fmt: skip
     size = chunk or len(problems)
     with tqdm(total=len(policies) * len(problems), disable=not progress, unit="problem", desc="rollouts") as bar:
         for name, policy in policies.items():
@@ -69,23 +78,24 @@ def collect_trajectories(
                     [task.text(root) for root in roots[part]], samples, max_tokens=max_tokens, temperature=temperature,
                     top_k=top_k, seeds=None if seeds is None else seeds[part],
                 )  # fmt: skip
-                for problem, root, completions in zip(problems[part], roots[part], answers, strict=True):
-                    book.tokens += sum(completion.tokens for completion in completions)
+                for place, completions in enumerate(answers, begin):
+                    books[0].tokens += sum(completion.tokens for completion in completions)
                     if keep:
                         first = {completion.text: completion for completion in reversed(completions)}
                         order = dict.fromkeys(completion.text for completion in completions)
                         completions = [first[text] for text in list(order)[:keep]]
-                    for completion in completions:
-                        book.enter(name, problem, root, completion)
+                    for book, own in zip(books, (roots, *begins), strict=True):
+                        for completion in completions:
+                            book.enter(name, problems[place], own[place], completion)
                 bar.update(len(roots[part]))
-    return book.close()
+    return _close(books)
 
 
 class _Book:
     """Gathers the rows of trajectories; what is known of a position or an answer is asked of the task once."""
 
-    def __init__(self, task: Task) -> None:
-        self.task, self.rows, self.trajectories, self.tokens = task, [], 0, 0
+    def __init__(self, task: Task, avoid: frozenset = frozenset()) -> None:
+        self.task, self.avoid, self.rows, self.trajectories, self.tokens = task, avoid, [], 0, 0
         self.positions: dict[Any, tuple] = {}
         self.answers: dict[Any, int] = {}
 
@@ -96,6 +106,8 @@ class _Book:
         name = problem if isinstance(problem, str) else " ".join(map(str, problem))
         end = solved, ended, completion.logprob, answer
         for depth, state in enumerate(passed):
+            if self.avoid and self.task.shows(state, self.avoid):
+                continue
             self.rows.append((self.trajectories, policy, name, depth, *self._look_up(state), *end))
         self.trajectories += 1
 
@@ -111,12 +123,44 @@ class _Book:
         return self.answers.setdefault(tell(state), len(self.answers))
 
     def close(self) -> pd.DataFrame:
-        table = pd.DataFrame(self.rows, columns=[
+        return pd.DataFrame(self.rows, columns=[
             "trajectory", "policy", "problem", "depth", "position", "text", "label", "truth", "solved", "ended",
             "logprob", "answer",
         ])  # fmt: skip
-        table.attrs["sampled_tokens"] = self.tokens
-        return table
+
+
+def _close(books: Sequence[_Book]) -> pd.DataFrame:
+    """One table of the rows of all views; numbers of trajectories, positions and answers go on from view to view.
+
+    Positions that two views show by one text, such as the problems, are one position.
+    """
+    tables, known = [], {}
+    trajectories = answers = 0
+    for number, book in enumerate(books):
+        table = book.close().assign(view=number)
+        table["position"] = [known.setdefault(text, len(known)) for text in table["text"]]
+        table["trajectory"] += trajectories
+        table.loc[table["answer"] >= 0, "answer"] += answers
+        trajectories, answers = trajectories + book.trajectories, answers + len(book.answers)
+        tables.append(table)
+    whole = pd.concat(tables, ignore_index=True)
+    whole.attrs["sampled_tokens"] = books[0].tokens
+    return whole
+
+
+def list_ends(task: Any, lowest: int = -99, highest: int = 199) -> pd.DataFrame:
+    """The whole numbers that a game can end at, as positions whose outcome is certain, for `critic.train`.
+
+    Columns: `text`, `visits` (1), `solved` (0 or 1), `copies`: the right end as often as all the others together, so
+    that the one number by which a search stops is not one position of a hundred thousand. ValueError where the target
+    is not among them.
+    """
+    if not lowest <= task.target <= highest:
+        raise ValueError(f"ends from {lowest} to {highest} must hold the target, got the target {task.target}")
+    numbers = range(lowest, highest + 1)
+    copies = [len(numbers) - 1 if number == task.target else 1 for number in numbers]
+    return pd.DataFrame({"text": [task.prompt((number,)) for number in numbers], "visits": 1,
+                         "solved": [int(number == task.target) for number in numbers], "copies": copies})  # fmt: skip
 
 
 def walk(task: Task, state: Any, text: str) -> list[Any]:
@@ -156,10 +200,11 @@ def collect_positions(
 def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
     """The positions that trajectories pass, in the order met, each with how often and how often it ended solved.
 
-    Columns: `text`, `label`, `depth` (when first met), `visits`, `solved` (counts), `truth` (the task's own word).
+    Columns: `text`, `label`, `depth` and `view` (when first met), `visits`, `solved` (counts), `truth` (the task's own
+    word).
     """
     groups = trajectories.groupby("position", sort=True)
-    table = groups[["text", "label", "truth", "depth"]].first()
+    table = groups[["text", "label", "truth", "depth", "view"]].first()
     table["visits"], table["solved"] = groups.size(), groups["solved"].sum()
     table = table.reset_index(drop=True)
     table.attrs = dict(trajectories.attrs)
