@@ -37,6 +37,7 @@ import pandas as pd
 from game24lab.evaluation import COLUMNS, LATER, Arm, find_strategy, write_problem
 from game24lab.runs import compare
 from game24lab.search.engine import bind, run
+from game24lab.search.modes import open_world
 from game24lab.search.requests import Outcome, require
 from game24lab.search.sampling import aggregate, to_chance
 from game24lab.search.tree import Tree
@@ -110,6 +111,7 @@ def write_completions(
     left = [(text, problem) for text, problem in zip(texts, problems, strict=True) if text not in done]
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
     algorithm = find_strategy(arm.algorithm)
+    world = open_world(task, arm.mode)  # as the search has seen it
     for begin in range(0, len(left), chunk):
         part = left[begin : begin + chunk]
         outcomes = run(task, [problem for _, problem in part], algorithm, policy, critic, parameters=arm.parameters,
@@ -117,7 +119,7 @@ def write_completions(
                        progress=progress)  # fmt: skip
         lines = []
         for (text, problem), outcome in zip(part, outcomes, strict=True):
-            row = {"problem": text, "answer": reference} | _describe(task, problem, arm, outcome) | facts
+            row = {"problem": text, "answer": reference} | _describe(world, problem, arm, outcome) | facts
             row |= {"rank": ranks.get(text), "split": split, "run_id": run_id}
             row["trace"] = json.loads(outcome.tree.to_json()) if traces else None
             lines.append(json.dumps(row, allow_nan=False).encode("ascii") + b"\n")

@@ -6,10 +6,12 @@ It does not know how a search works, nor what a task's rules are.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from tqdm import tqdm
 
 from game24lab.search.requests import require_one_of
+from game24lab.tasks.task import Task
 
 HELP = {
     "blind": "nothing but the models: lines are taken as they were said and judged after the search has committed",
@@ -30,6 +32,22 @@ def read_mode(name: str) -> str:
         return _FORMER[name]
     require_one_of("mode", name, MODES)
     return name
+
+
+def open_world(task: Task, mode: str, critic: Any = None) -> Task:
+    """The task as a search of a mode sees it: at the model's word where it is blind (`task.believe()`).
+
+    ValueError, where it is blind, for a task that has no such reading and for a critic that cannot see a false step.
+    """
+    if mode != "blind":
+        return task
+    if not hasattr(task, "believe"):
+        raise ValueError(f"mode must be rules or verified for the task {task.name!r}, got 'blind': the task has no "
+                         "`believe`, which takes lines as they were said")  # fmt: skip
+    if getattr(critic, "reads", "chains") == "positions":
+        raise ValueError(f"critic {critic.name!r} was trained on positions alone and cannot see a false step: a blind "
+                         "search needs one that reads whole chains (04_critic with chains=True)")  # fmt: skip
+    return task.believe()
 
 
 @cache
