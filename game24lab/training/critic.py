@@ -39,10 +39,10 @@ from game24lab.training.loop import (
     common_arguments,
     find_finished,
     finish,
-    pick_precision,
     start,
 )
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.precision import pick_precision
 from game24lab.training.trajectories import count_positions, find_targets, hold_out
 
 _OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
