@@ -81,15 +81,11 @@ def _look_at_torch() -> tuple[bool, str]:
 
 
 def _look_at_bf16() -> tuple[bool, str]:
-    import torch
+    from game24lab.training.precision import computes_bf16, describe_units
 
-    if torch.cuda.is_available():
-        works = torch.cuda.is_bf16_supported()
-        return works, "computed by the GPU" if works else "this GPU does not compute in it; training takes float32"
-    capability = torch.backends.cpu.get_cpu_capability()
-    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        return True, f"computed by the CPU ({capability}{', AMX' if torch.cpu._is_amx_tile_supported() else ''})"
-    return False, f"this CPU ({capability}) does not compute in it; training takes float32, nothing to do"
+    if computes_bf16():
+        return True, f"computed by this machine ({describe_units()})"
+    return False, f"not computed by this machine ({describe_units()}); training takes float32, nothing to do"
 
 
 def _look_at_ctranslate2() -> tuple[bool, str]:

@@ -40,10 +40,10 @@ from game24lab.training.loop import (
     common_arguments,
     find_finished,
     finish,
-    pick_precision,
     start,
 )
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.precision import pick_precision
 from game24lab.training.prefixes import PackedCollator, measure_loss, pack_prefixes
 from game24lab.training.trajectories import count_positions, find_targets, hold_out
 

@@ -22,7 +22,8 @@ from trl import DPOTrainer
 
 from game24lab.models import load_checkpoint
 from game24lab.training.adapters import adapt
-from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, pick_precision, start
+from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start
+from game24lab.training.precision import pick_precision
 from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]

@@ -28,10 +28,10 @@ from game24lab.training.loop import (
     find_finished,
     find_resume_point,
     finish,
-    pick_precision,
     start,
 )
 from game24lab.training.payment import RewardError, guard
+from game24lab.training.precision import pick_precision
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.searching import Searching
 from game24lab.training.tracking import make_trackers

@@ -1,4 +1,4 @@
-"""What every trainer shares: precision, processes, held-out evaluation, resume points, NaN stops, atomic results.
+"""What every trainer shares: processes, held-out evaluation, resume points, NaN stops, atomic results.
 
 Several processes (`torchrun`, `accelerate launch`) share each batch; the first of them alone evaluates and writes. This
 module does not know what is trained or on what, nor who started the processes.
@@ -55,15 +55,6 @@ def _attend_in_float32(module, query, key, value, attention_mask, **kwargs):
 # matrix products are faster: attention stays in float32 under autocast.
 AttentionInterface.register("sdpa_float32", _attend_in_float32)
 AttentionMaskInterface.register("sdpa_float32", sdpa_mask)
-
-
-def pick_precision(precision: str) -> str:
-    """ "bf16" or "fp32": "auto" takes bf16 where the hardware computes in it."""
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
 
 
 def arrange(lengths: Sequence[int], batch_size: int, steps: int, seed: int, *, group: int = 8) -> list[int]:

@@ -32,10 +32,10 @@ from game24lab.training.loop import (
     find_finished,
     finish,
     pack,
-    pick_precision,
     start,
 )
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.precision import pick_precision
 from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
