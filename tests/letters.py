@@ -97,7 +97,7 @@ class Table:
         return [self.values.get(text, 0.0) for text in texts]
 
 
-def search(algorithm, policy, critic, task=None, mode="unverified", merge=True, seed=0, budget=None, **parameters):
+def search(algorithm, policy, critic, task=None, mode="rules", merge=True, seed=0, budget=None, **parameters):
     """One search, its tree's tokens compared with what was charged."""
     (found,) = run(task or Letters(), ["x"], algorithm, policy, critic, parameters=parameters, mode=mode, merge=merge,
                    seed=seed, budget=budget)  # fmt: skip

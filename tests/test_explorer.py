@@ -34,13 +34,13 @@ def test_it_starts_with_a_finished_search(form):
 def test_search_follows_the_form(form):
     find(form, "Combobox").value = "1 2 3 4"
     find(form, "Dropdown").value = "best_of_n"
-    find(form, "ToggleButtons").value = "unverified"
+    find(form, "ToggleButtons").value = "rules"
     slider = find(form, "IntSlider")
     assert (slider.description, slider.value) == ("n", 64)  # another measure of effort begins at its default
     slider.value = 5
     find(form, "Button").click()
     meta = form.view.tree["meta"]
-    assert (meta["problem"], meta["strategy"], meta["mode"]) == ([1, 2, 3, 4], "best_of_n", "unverified")
+    assert (meta["problem"], meta["strategy"], meta["mode"]) == ([1, 2, 3, 4], "best_of_n", "rules")
     assert meta["parameters"]["n"] == 5
     assert form.outcome.candidates == 5
     assert str(form.outcome.cost.sampled_tokens) in find(form, "Label").value

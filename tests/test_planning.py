@@ -87,7 +87,7 @@ def test_a_router_looks_at_what_it_uses_and_pays_for_it(columns, looked, charged
 
 def test_the_router_that_ships_plans_for_every_budget():
     shipped = planning.find_router()
-    for mode in ("verified", "unverified"):
+    for mode in ("verified", "rules"):
         arms = [planning.plan(shipped, TASK, PUZZLES, POLICY, CRITIC, mode=mode, budget=budget)[0].arm
                 for budget in (60, 200, 2000)]  # fmt: skip
         assert len(set(arms)) > 1
@@ -164,7 +164,7 @@ def test_routers_that_cannot_serve_say_why(router, tmp_path, monkeypatch):
     router.save(tmp_path / "router")
     assert planning.find_router().arms == json.loads(json.dumps(router.arms))
     with pytest.raises(ValueError, match="none of its 4 arms is unverified"):
-        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, mode="unverified")
+        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, mode="rules")
     with pytest.raises(ValueError, match="embeddings by bert"):
         planning.plan(teach(["sum"], encoder="bert"), TASK, PUZZLES, POLICY, CRITIC)
 
@@ -270,9 +270,9 @@ def test_a_judgement_is_of_test_puzzles_and_its_choices_are_not(lessons):
 def test_modes_are_kept_apart():
     table, _ = make_world(4)
     both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " unverified")])
-    assert keep_mode(both, "unverified")["arm"].str.endswith("unverified").all()
+    assert keep_mode(both, "rules")["arm"].str.endswith("unverified").all()
     assert len(keep_mode(both, "both")) == len(both)
     with pytest.raises(ValueError, match="none of the 4 arms is unverified"):
-        keep_mode(table, "unverified")
+        keep_mode(table, "rules")
     with pytest.raises(ValueError, match="mode 'half'"):
         keep_mode(table, "half")

@@ -29,7 +29,7 @@ def make_row(problem, correct, *, strategy="pool", seed=0, ballots=None, scores=
         "scores": [[] if score is None else [score] for score in scores or [None] * count],
         "agg_scores": [None] * count if scores is None else list(scores), "completion_tokens": list(tokens), "pred": "",
         "strategy": strategy, "algorithm": "best_of_n", "parameters": {"n": count, "batch": count}, "seed": seed,
-        "mode": "unverified", "correct": [bool(one) for one in correct], "answers": [""] * count,
+        "mode": "rules", "correct": [bool(one) for one in correct], "answers": [""] * count,
         "ballots": [int(not one) for one in correct] if ballots is None else ballots, "chosen": None,
         "solved": bool(correct[0]), "outcome": "", "stopped": "done", "candidates": count, "candidates_correct": 0,
         "cost": COST | {"sampled_tokens": sum(tokens), "seconds": 2.0}, "saved": COST, "trace": None, "models": {},
@@ -142,9 +142,9 @@ def test_two_pools_have_names_of_their_own_and_stopped_ones_are_attempts(tmp_pat
 def ours(tmp_path_factory):
     folder, policy = tmp_path_factory.mktemp("completions"), FakePolicy(skill=2)
     arms = {
-        "pool": {"algorithm": "best_of_n", "parameters": {"n": 16, "temperature": 0.9}, "mode": "unverified"},
+        "pool": {"algorithm": "best_of_n", "parameters": {"n": 16, "temperature": 0.9}, "mode": "rules"},
         "mcts-8": {"algorithm": "mcts", "parameters": {"simulations": 8}, "budget": {"sampled_tokens": 900}},
-        "beam": {"algorithm": "beam_search", "parameters": {"n": 2, "beam_width": 2}, "mode": "unverified"},
+        "beam": {"algorithm": "beam_search", "parameters": {"n": 2, "beam_width": 2}, "mode": "rules"},
     }
     problems = [tuple(map(int, problem.split())) for problem in PROBLEMS[:4]]
     for name, arm in read_arms(arms).items():

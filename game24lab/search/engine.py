@@ -149,8 +149,8 @@ def run(
         raise ValueError(f"seed: {len(seeds)} seeds for {len(problems)} problems; one, or one for each, is accepted")
     arguments = bind(algorithm, parameters or {})
     if mode == "blind":
-        task = believe(task)
-        if getattr(critic, "reads", "chains") == "positions":
+        plain, task = task, take_world(task, mode)
+        if task is not plain and getattr(critic, "reads", "chains") == "positions":
             raise ValueError(f"critic {critic.name!r} was trained on positions alone and cannot see a false step: a "
                              "blind search needs one that reads whole chains (04_critic with chains=True)")  # fmt: skip
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
@@ -370,8 +370,13 @@ def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
     return [known[place] for place in chosen]
 
 
-def believe(task: Task) -> Task:
-    """The task at the model's word, for a blind search; ValueError for a task that has no such reading."""
+def take_world(task: Task, mode: str) -> Task:
+    """The task as searches of a mode play it: blind ones at the model's word, the others by the rules.
+
+    ValueError for a blind search in a task that has no such reading.
+    """
+    if mode != "blind":
+        return task
     if not hasattr(task, "believe"):
         raise ValueError(f"mode must be rules or verified for the task {task.name!r}, got 'blind': the task has no "
                          "`believe`, which takes lines as they were said")  # fmt: skip

@@ -5,9 +5,8 @@ It does not know how a search works, nor what a task's rules are.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
-
-from tqdm import tqdm
 
 from game24lab.search.requests import require_one_of
 
@@ -34,5 +33,7 @@ def read_mode(name: str) -> str:
 
 @cache
 def _say_once(name: str) -> None:
+    from tqdm import tqdm  # the command line tells of the modes and stays light
+
     tqdm.write(f"game24lab: mode {name!r} is called {_FORMER[name]!r} now: the rules were known in it "
-               "(a search by the models alone is 'blind')")  # fmt: skip
+               "(a search by the models alone is 'blind')", file=sys.stderr)  # fmt: skip
