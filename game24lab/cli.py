@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from game24lab.search.modes import HELP
+from game24lab.search.modes import HELP, open_world
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,11 +108,10 @@ def solve(options: argparse.Namespace) -> int:
     if options.strategy == "auto":
         _say("arms: " + ", ".join(f"{arm} ({count})" for arm, count in Counter(arms).most_common()))
     if options.tree is not None:
-        from game24lab.search.engine import take_world
         from game24lab.treeview.page import write_html
 
         (outcome,) = outcomes
-        world = take_world(task, outcome.mode)
+        world = open_world(task, outcome.mode)
         print(f"tree: {write_html(outcome.tree.annotate(world, world.start(puzzles[0])), options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
     return 0

@@ -36,8 +36,8 @@ import pandas as pd
 
 from game24lab.evaluation import COLUMNS, LATER, Arm, find_strategy, write_problem
 from game24lab.runs import compare
-from game24lab.search.engine import bind, run, take_world
-from game24lab.search.modes import read_mode
+from game24lab.search.engine import bind, run
+from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import Outcome, require
 from game24lab.search.sampling import aggregate, to_chance
 from game24lab.search.tree import Tree
@@ -111,6 +111,7 @@ def write_completions(
     left = [(text, problem) for text, problem in zip(texts, problems, strict=True) if text not in done]
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
     algorithm = find_strategy(arm.algorithm)
+    world = open_world(task, arm.mode)  # as the search has seen it
     for begin in range(0, len(left), chunk):
         part = left[begin : begin + chunk]
         outcomes = run(task, [problem for _, problem in part], algorithm, policy, critic, parameters=arm.parameters,
@@ -118,7 +119,7 @@ def write_completions(
                        progress=progress)  # fmt: skip
         lines = []
         for (text, problem), outcome in zip(part, outcomes, strict=True):
-            row = {"problem": text, "answer": reference} | _describe(task, problem, arm, outcome) | facts
+            row = {"problem": text, "answer": reference} | _describe(world, problem, arm, outcome) | facts
             row |= {"rank": ranks.get(text), "split": split, "run_id": run_id}
             row["trace"] = json.loads(outcome.tree.to_json()) if traces else None
             lines.append(json.dumps(row, allow_nan=False).encode("ascii") + b"\n")
@@ -195,7 +196,6 @@ def _describe(task: Task, problem: Any, arm: Arm, outcome: Outcome) -> dict[str,
     tree, sampled = outcome.tree, arm.algorithm in SAMPLED
     bound = bind(find_strategy(arm.algorithm), arm.parameters)
     strategy = bound.get("agg_strategy", "last")
-    task = take_world(task, arm.mode)
     root, places, rows = task.start(problem), {}, []
     nodes = _list_ends(tree, whole=sampled)
     for node in nodes:

@@ -148,7 +148,7 @@ def test_kept_answers_are_an_arm_for_each_mode():
     more = add_kept(both, features, 3)
     mine = more[more["method"] == "kept"].groupby("arm")[["probability", "sampled_tokens", "n"]].mean()
     assert mine.loc["kept,verified"].tolist() == [1.0, 30.0, 3.0]
-    assert mine.loc["kept,unverified"].tolist() == [0.0, 30.0, 3.0]
+    assert mine.loc["kept,rules"].tolist() == [0.0, 30.0, 3.0]
     with pytest.raises(ValueError, match="'1 1 1 1' has none"):
         add_kept(table, features.drop("1 1 1 1"), 3)
     assert set(keep_arms(more, ["kept"])["method"]) == {"kept"}
@@ -163,7 +163,7 @@ def test_routers_that_cannot_serve_say_why(router, tmp_path, monkeypatch):
         planning.find_router()
     router.save(tmp_path / "router")
     assert planning.find_router().arms == json.loads(json.dumps(router.arms))
-    with pytest.raises(ValueError, match="none of its 4 arms is unverified"):
+    with pytest.raises(ValueError, match="none of its 4 arms is rules"):
         planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, mode="rules")
     with pytest.raises(ValueError, match="embeddings by bert"):
         planning.plan(teach(["sum"], encoder="bert"), TASK, PUZZLES, POLICY, CRITIC)
@@ -269,10 +269,10 @@ def test_a_judgement_is_of_test_puzzles_and_its_choices_are_not(lessons):
 
 def test_modes_are_kept_apart():
     table, _ = make_world(4)
-    both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " unverified")])
-    assert keep_mode(both, "rules")["arm"].str.endswith("unverified").all()
+    both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " by rules")])
+    assert keep_mode(both, "rules")["arm"].str.endswith("by rules").all()
     assert len(keep_mode(both, "both")) == len(both)
-    with pytest.raises(ValueError, match="none of the 4 arms is unverified"):
+    with pytest.raises(ValueError, match="none of the 4 arms is rules"):
         keep_mode(table, "rules")
     with pytest.raises(ValueError, match="mode 'half'"):
         keep_mode(table, "half")

@@ -27,7 +27,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from game24lab.cost import Cost, measure_texts
-from game24lab.search.modes import read_mode
+from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import (
     BudgetSpent,
     Complete,
@@ -148,11 +148,7 @@ def run(
     if len(seeds) != len(problems):
         raise ValueError(f"seed: {len(seeds)} seeds for {len(problems)} problems; one, or one for each, is accepted")
     arguments = bind(algorithm, parameters or {})
-    if mode == "blind":
-        plain, task = task, take_world(task, mode)
-        if task is not plain and getattr(critic, "reads", "chains") == "positions":
-            raise ValueError(f"critic {critic.name!r} was trained on positions alone and cannot see a false step: a "
-                             "blind search needs one that reads whole chains (04_critic with chains=True)")  # fmt: skip
+    task = open_world(task, mode, critic)
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
     wanted = inspect.signature(algorithm).parameters
     totals = Totals() if totals is None else totals
@@ -368,19 +364,6 @@ def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
         raise ValueError(f"turn: {chosen!r}; some of the places that wait are accepted, each once: {list(known)[:8]}")
     return [known[place] for place in chosen]
-
-
-def take_world(task: Task, mode: str) -> Task:
-    """The task as searches of a mode play it: blind ones at the model's word, the others by the rules.
-
-    ValueError for a blind search in a task that has no such reading.
-    """
-    if mode != "blind":
-        return task
-    if not hasattr(task, "believe"):
-        raise ValueError(f"mode must be rules or verified for the task {task.name!r}, got 'blind': the task has no "
-                         "`believe`, which takes lines as they were said")  # fmt: skip
-    return task.believe()
 
 
 def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:

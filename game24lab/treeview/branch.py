@@ -10,7 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from game24lab.search.engine import Algorithm, run, take_world
+from game24lab.search.engine import Algorithm, run
+from game24lab.search.modes import open_world
 from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
@@ -55,7 +56,7 @@ def search_on(
     """
     if type(node) is not int or not 0 <= node < len(tree):
         raise ValueError(f"node {node!r}: a node from 0 to {len(tree) - 1} is accepted")
-    task = take_world(task, mode)
+    task = open_world(task, mode)
     state = find_state(task, problem, tree, node)
     if task.is_terminal(state):
         raise ValueError(f"node {node}: this is an end; a position from which there is a next line is accepted")

@@ -13,8 +13,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from game24lab.search.engine import Algorithm, run, take_world
-from game24lab.search.modes import HELP, MODES
+from game24lab.search.engine import Algorithm, run
+from game24lab.search.modes import HELP, MODES, open_world
 from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task
@@ -84,7 +84,7 @@ def explore(
         return algorithm, {**parameters, **({name: slider.value} if name else {})}
 
     def tell_truth(chosen: Any, outcome: Outcome) -> None:
-        world = take_world(task, outcome.mode)
+        world = open_world(task, outcome.mode)
         outcome.tree.annotate(world, world.start(chosen))
 
     def run_form(chosen: Any) -> Outcome:
