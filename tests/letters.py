@@ -19,6 +19,9 @@ class Letters:
     def __init__(self, goal="bb", length=2, short=(), bag=False):
         self.goal, self.length, self.short, self.bag = goal, length, short, bag
 
+    def believe(self):
+        return self
+
     def start(self, problem):
         return ""
 
