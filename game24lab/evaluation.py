@@ -255,10 +255,9 @@ def load_records(path: str | Path) -> pd.DataFrame:
     if wrong := [name for name in missing if name not in LATER]:
         raise ValueError(f"records file {path}: lacks the column {wrong[0]!r}")
     try:
-        modes = {mode: read_mode(mode) for mode in table["mode"].unique()}
+        table["mode"] = table["mode"].map(read_mode).astype(COLUMNS["mode"])
     except ValueError as error:
         raise ValueError(f"records file {path}: {error}") from None
-    table["mode"] = table["mode"].map(modes).astype(table["mode"].dtype)
     return table.assign(**{name: pd.Series(pd.NA, table.index, COLUMNS[name]) for name in missing})
 
 
@@ -332,8 +331,7 @@ def tabulate_pass_at_k(
     """
     fit = rows[(rows["algorithm"] == "best_of_n") & (rows["mode"] != "verified")]
     if fit.empty:
-        raise ValueError("pass@k needs rows of best_of_n in the mode blind or rules: others stop early, or do not "
-                         "sample")  # fmt: skip
+        raise ValueError("pass@k needs rows of best_of_n, blind or by the rules: others stop early, or do not sample")
     table = []
     for (arm, _), part in fit.groupby(["strategy", "mode"], sort=False):
         counts = part.groupby("problem")[["candidates", "correct"]].sum()

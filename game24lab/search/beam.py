@@ -192,7 +192,7 @@ def bfs_v(
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
 
-    Not verified, the answer is the end of the highest value, ties by log-probability.
+    Otherwise, the answer is the end of the highest value, ties by log-probability.
     """
     for name, number in (("beam_size", beam_size), ("width", width), ("depth", depth)):
         require(name, number, int, 1)
