@@ -6,6 +6,7 @@ one kind share a colour and differ by symbol.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -106,7 +107,9 @@ def _find_panels(modes: pd.Series) -> list[str]:
 
 def _make_panels(title: str, panels: Sequence[str], y: str) -> go.Figure:
     """An empty figure with one to three panels, their axes named."""
-    names = [f"{title}{'<br>' if len(panels) > 2 else ', '}{panel}" if panel else title for panel in panels]
+    names = [f"{title}, {panel}" if panel else title for panel in panels]
+    if len(panels) > 2:  # too narrow for one line
+        names = ["<br>".join(textwrap.wrap(name, 24)) for name in names]
     second, third, *_ = [*((name, y) for name in names[1:]), None, None]
     return make_figure(names[0], y, second, third=third)
 

@@ -1,5 +1,7 @@
 """Curves hold the numbers of their tables: panels apart, published points where they belong, legends that find room."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -37,6 +39,23 @@ def test_ways_to_end_have_a_panel_each_and_kin_a_colour():
     assert STYLES["greedy"][1] != STYLES["best_of_n"][1]
     assert sum(trace.showlegend for trace in figure.data) == 3  # each name once
     assert "rules" in vector.to_svg(figure)
+
+
+def test_three_modes_have_three_panels_and_the_published_stand_in_their_own():
+    blind = ARMS[ARMS["mode"] == "rules"].assign(mode="blind", accuracy=0.25)
+    points = PUBLISHED.assign(mode=["blind", "blind", "verified"])
+    figure = curves.draw_frontier(pd.concat([ARMS, blind]), "sampled_tokens", "tokens", STYLES, points)
+    assert list_points(figure, "mcts", "3") == [(100, 0.25), (900, 0.25)]
+    assert list_points(figure, "A", "3") == [(1297, 0.867)]
+    assert list_points(figure, "A", "2") == []
+    assert {trace.marker.symbol for trace in figure.data if trace.name == "mcts"} == {
+        "circle", "circle-open", "circle-open-dot",
+    }  # fmt: skip
+    domains = [figure.layout[f"xaxis{number}"].domain for number in ("", "2", "3")]
+    assert all(one[1] < other[0] for one, other in pairwise(domains))
+    assert domains[2][1] == 1
+    svg = vector.to_svg(figure)
+    assert all(svg.count(f", {mode}<") == 1 for mode in ("verified", "rules", "blind"))
 
 
 def test_one_way_to_end_has_the_whole_width():

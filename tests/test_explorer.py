@@ -46,6 +46,21 @@ def test_search_follows_the_form(form):
     assert str(form.outcome.cost.sampled_tokens) in find(form, "Label").value
 
 
+def test_blind_is_refused_to_a_critic_of_positions_and_played_by_others(form, monkeypatch):
+    before = form.view.tree
+    find(form, "ToggleButtons").value = "blind"
+    assert find(form, "ToggleButtons").options == ("blind", "rules", "verified")
+    monkeypatch.setattr(FakeCritic, "reads", "positions", raising=False)
+    find(form, "Button").click()
+    assert "trained on positions alone and cannot see a false step" in find(form, "Label").value
+    assert form.view.tree == before
+    find(form, "Dropdown").value = "best_of_n"
+    monkeypatch.setattr(FakeCritic, "reads", "chains", raising=False)
+    find(form, "Button").click()
+    assert form.view.tree["meta"]["mode"] == "blind"
+    assert form.view.tree["truth"][0] is True
+
+
 def test_the_tree_grows(form):
     form.search()
     play = find(form, "Play")

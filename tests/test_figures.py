@@ -66,6 +66,10 @@ def test_the_modes_differ_by_symbol_and_name():
     assert set(traces) == {"greedy, verified", "mcts, verified", "mcts, rules"}
     assert traces["mcts, verified"].marker.symbol != traces["mcts, rules"].marker.symbol
     assert traces["mcts, verified"].marker.color == traces["mcts, rules"].marker.color
+    every = figures.draw_accuracy(pd.concat([ARMS.assign(arm="mcts", mode=mode) for mode in figures.MODES]))
+    assert [trace.name for trace in every.data] == ["mcts, verified", "mcts, rules", "mcts, blind"]
+    assert len({trace.marker.symbol for trace in every.data}) == len({trace.line.dash for trace in every.data}) == 3
+    assert "mcts, blind" in texts(vector.to_svg(every))
     assert list(traces["mcts, verified"].x) == [300, 600]
     assert traces["greedy, verified"].error_y.array[0] == pytest.approx(0.1)
 

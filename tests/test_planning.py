@@ -12,6 +12,7 @@ from routed_worlds import make_world
 from game24lab import solving
 from game24lab.cost import Cost
 from game24lab.routing import planning
+from game24lab.routing.arms import name_modes
 from game24lab.routing.features import TRY_COSTS
 from game24lab.routing.fitting import RouterConfig
 from game24lab.routing.frontier import join_rows
@@ -149,6 +150,12 @@ def test_kept_answers_are_an_arm_for_each_mode():
     mine = more[more["method"] == "kept"].groupby("arm")[["probability", "sampled_tokens", "n"]].mean()
     assert mine.loc["kept,verified"].tolist() == [1.0, 30.0, 3.0]
     assert mine.loc["kept,rules"].tolist() == [0.0, 30.0, 3.0]
+    blind = name_modes(both).assign(mode="blind")  # a look by the rules has nothing that a blind router could keep
+    assert "kept" not in set(add_kept(blind, features, 3)["method"])
+    assert "kept,blind" in set(add_kept(blind, features, 3, "blind")["arm"])
+    assert name_modes(more.assign(arm=more["arm"].replace("kept,rules", "kept,unverified")).drop(columns="mode"))[
+        ["arm", "mode"]
+    ].equals(more[["arm", "mode"]])  # as a table from before names it
     with pytest.raises(ValueError, match="'1 1 1 1' has none"):
         add_kept(table, features.drop("1 1 1 1"), 3)
     assert set(keep_arms(more, ["kept"])["method"]) == {"kept"}
@@ -272,6 +279,12 @@ def test_modes_are_kept_apart():
     both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " by rules")])
     assert keep_mode(both, "rules")["arm"].str.endswith("by rules").all()
     assert len(keep_mode(both, "both")) == len(both)
+    blind = both.assign(mode="blind", arm=both["arm"] + " blind")
+    every = pd.concat([name_modes(both), blind])
+    assert {mode: keep_mode(every, mode)["arm"].nunique() for mode in ("blind", "rules", "verified", "both")} == {
+        "blind": 8, "rules": 4, "verified": 4, "both": 16,
+    }  # fmt: skip
+    pd.testing.assert_frame_equal(keep_mode(every, "unverified"), keep_mode(every, "rules"))
     with pytest.raises(ValueError, match="none of the 4 arms is rules"):
         keep_mode(table, "rules")
     with pytest.raises(ValueError, match="mode 'half'"):

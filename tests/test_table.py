@@ -9,7 +9,9 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.completions import name_file, write_completions
-from game24lab.evaluation import evaluate, pass_at_k, read_arms
+from game24lab.evaluation import Arm, evaluate, pass_at_k, read_arms
+from game24lab.routing.arms import name_modes
+from game24lab.routing.features import describe_arms
 from game24lab.routing.sheets import read_sheets
 from game24lab.routing.table import COLUMNS, VOTES, check_table, list_arms, read_table
 from game24lab.tasks.game24 import Game24
@@ -171,6 +173,29 @@ def test_our_files_become_a_table_whose_arms_can_be_run(ours):
     read_arms(arms)
 
 
+def test_blind_arms_are_arms_of_their_own(tmp_path):
+    policy, problems = FakePolicy(skill=2, illegal=0.2), [tuple(map(int, one.split())) for one in PROBLEMS[:3]]
+    for mode in ("blind", "rules"):
+        name = f"best_of_n@{mode}"
+        arm = Arm("best_of_n", {"n": 4, "batch": 0}, mode)
+        write_completions(tmp_path / name_file(name, 0), Game24(), problems, arm, policy, FakeCritic(), name=name,
+                          progress=False)  # fmt: skip
+    table = read(tmp_path, ns=[2, 4])
+    modes = table.drop_duplicates("arm").set_index("arm")["mode"]
+    assert modes["best_of_n@blind-best_of_n@4"] == modes["best_of_n@blind-majority@2"] == "blind"
+    assert modes["best_of_n@rules-weighted@4"] == "rules"
+    assert (modes[modes.index.str.contains("verified@")] == "verified").all()
+    assert (table["verified"] == (table["mode"] == "verified")).all()
+    assert {arm: one["mode"] for arm, one in list_arms(table).items()} == modes.to_dict()
+    known = describe_arms(table)
+    assert known["blind"].to_dict() == (modes == "blind").astype(float).to_dict()
+    old = table.drop(columns="mode")  # as tables from before are: what is not verified went by the rules
+    assert name_modes(old)["mode"].tolist() == table["mode"].replace("blind", "rules").tolist()
+    assert "blind" not in describe_arms(old)
+    with pytest.raises(ValueError, match="table: mode 'half'; one of blind, rules, verified is accepted"):
+        name_modes(table.assign(mode="half"))
+
+
 def test_what_labels_foretell_happens(ours):
     """The arms of the pool, run: tokens and accuracies are those that the labels name, within their errors."""
     table = read(ours, ns=[4, 8], repeats=512)
@@ -245,6 +270,7 @@ def test_chunks_are_one_arm_where_names_say_so(tmp_path):
 def test_a_judge_of_ones_own(tmp_path):
     write(tmp_path / "best_of_n_completions.jsonl", [make_foreign(answers=["forty-two", "41"])])
     assert get(read(tmp_path, ns=[2]), "verified@2", "What is 6 * 7?")["probability"] == 0
+    assert get(read(tmp_path, ns=[2]), "best_of_n@2", "What is 6 * 7?")["mode"] == "blind"  # nobody checked it
     table = read(tmp_path, ns=[2], judge=lambda answer, gold: answer == "forty-two")
     assert get(table, "verified@2", "What is 6 * 7?")["probability"] == 1
 
