@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from game24lab.search.modes import HELP, open_world
+from game24lab.search.modes import HELP, open_world, read_mode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def solve(options: argparse.Namespace) -> int:
         print(_write_json(options, puzzle, outcome, arm) if options.json else _write_line(task, puzzle, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
-    _say(f"{options.strategy}, {options.mode}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled tokens a "
+    _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled tokens a "
          f"puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
     if options.strategy == "auto":
         _say("arms: " + ", ".join(f"{arm} ({count})" for arm, count in Counter(arms).most_common()))

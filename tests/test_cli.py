@@ -15,6 +15,7 @@ from fake_models import FakeCritic, FakePolicy
 
 from game24lab import cli
 from game24lab.runs import read_run, start_run
+from game24lab.search import modes
 
 TESTS = Path(__file__).parent
 
@@ -119,6 +120,23 @@ def test_solve_takes_the_options_of_the_strategies(capsys, fakes):
     assert json.loads(out)["seed"] == 7
     assert fakes["critic"][0] == "judge"
     assert fakes["policy"][1]["backend"] == "transformers"
+
+
+def test_solve_plays_all_modes_and_says_who_cannot(capsys, fakes, monkeypatch):
+    for mode in ("blind", "rules", "verified"):
+        status, out, err = call(capsys, "solve", "--mode", mode, "--strategy", "best_of_n", 4, 5, 6, 10, "--json")
+        assert status == 0
+        assert json.loads(out)["mode"] == mode
+        assert f"best_of_n, {mode}: " in err
+    modes._say_once.cache_clear()
+    status, out, err = call(capsys, "solve", "--mode", "unverified", "-n", 2, "--strategy", "best_of_n", 4, 5, 6, 10)
+    assert err.count("mode 'unverified' is called 'rules' now") == 1
+    assert "best_of_n, rules: " in err
+    monkeypatch.setattr(FakeCritic, "reads", "positions", raising=False)
+    status, out, err = call(capsys, "solve", "--mode", "blind", 4, 5, 6, 10)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "was trained on positions alone and cannot see a false step" in err
+    assert call(capsys, "solve", "--mode", "sideways", 4, 5, 6, 10)[0] == 2
 
 
 def test_solve_takes_many_puzzles_and_prints_json_lines(capsys, fakes, tmp_path, monkeypatch):
