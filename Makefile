@@ -5,7 +5,7 @@
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
-#   make router   a grid of arms, routers of unverified and of verified ones, and reports/router_report.pdf; hours
+#   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #

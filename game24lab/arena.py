@@ -34,6 +34,11 @@ class Arena:
     kind: str  # of `rewards.KINDS`
     know: Callable[[Any], Any]  # what the rewards of that kind must know of a problem
 
+    @property
+    def mode(self) -> str:
+        """How arms that hear of no verifier play here: "blind" where a text is taken as it is, else "rules"."""
+        return "blind" if self.task.believe() is self.task else "rules"
+
     def make_scorer(self, weights: Mapping[str, float] | None = None) -> Scorer:
         """Rewards by name and weight; the kind's own weights where none are given. ValueError names a bad one."""
         return Scorer(self.kind, self.know, dict(weights or find_kind(self.kind).weights))
@@ -59,29 +64,31 @@ def open_arena(task: str, *, checkpoint: str | Path = "", **options: Any) -> Are
 
 
 def list_arms(
-    look: Mapping[str, Any], ns: Sequence[int], *, honest: bool, critic: bool, temperature: float = 1.0
+    look: Mapping[str, Any], ns: Sequence[int], *, honest: bool, critic: bool, temperature: float = 1.0,
+    mode: str = "rules",
 ) -> dict[str, Arm]:
-    """Plain decoding, best-of-n for some n in both modes, and lookahead: verified; and unverified, led by rewards of
-    the form where `honest`, and by a critic where there is one, which tries whole lines at line starts.
+    """Plain decoding, best-of-n for some n verified and not, and lookahead: verified; and not, led by rewards of the
+    form where `honest`, and by a critic where there is one, which tries whole lines at line starts.
 
-    look: parameters of `lookahead`; its `max_tokens` are those of all. temperature: of best-of-n's samples.
+    look: parameters of `lookahead`; its `max_tokens` are those of all. temperature: of best-of-n's samples. mode: of
+    the arms that are not verified, as `Arena.mode` says.
     """
     tokens = look["max_tokens"]
-    arms = {"plain": Arm("lookahead", {"simulations": 0, "max_tokens": tokens}, "unverified")}
+    arms = {"plain": Arm("lookahead", {"simulations": 0, "max_tokens": tokens}, mode)}
     for n in ns:
         require("n", n, int, 1)
         drawn = {"n": n, "temperature": temperature, "max_tokens": tokens}
         arms[f"best of {n}"] = Arm("best_of_n", drawn | {"batch": min(n, _BATCH)})
-        arms[f"best of {n}, likeliest"] = Arm("best_of_n", drawn | {"batch": 0, "choose": "logprob"}, "unverified")
+        arms[f"best of {n}, likeliest"] = Arm("best_of_n", drawn | {"batch": 0, "choose": "logprob"}, mode)
         if critic:
-            arms[f"best of {n}, by critic"] = Arm("best_of_n", drawn | {"batch": 0}, "unverified")
+            arms[f"best of {n}, by critic"] = Arm("best_of_n", drawn | {"batch": 0}, mode)
     arms["look ahead"] = Arm("lookahead", look)
     if honest:
-        arms["look ahead, by form"] = Arm("lookahead", look, "unverified")
+        arms["look ahead, by form"] = Arm("lookahead", look, mode)
     if critic:
         # it was taught positions, which begin where lines end: what it says of half a line is noise
         lines = {"rule": "line", "unit": "line", "chunk": max(look.get("chunk", 1), LINE), "leaf": "critic"}
-        arms["look ahead, by critic"] = Arm("lookahead", {**look, **lines}, "unverified")
+        arms["look ahead, by critic"] = Arm("lookahead", {**look, **lines}, mode)
     return arms
 
 
@@ -112,5 +119,5 @@ def meet(
                 return answer(arena.task, arena.asked, name, arm, policy, critic, scorer=scorer, pays=pays, part=part,
                               seed=seed, **labels)  # fmt: skip
 
-            tables.append(recall(f"{part}-{number:02}-{seed}", make))
+            tables.append(recall(f"{part}-{number:02}-{seed}", make).assign(mode=arm.mode))  # a kept one may be older
     return pd.concat(tables, ignore_index=True)

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from game24lab.search.modes import HELP, open_world, read_mode
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -101,15 +103,16 @@ def solve(options: argparse.Namespace) -> int:
         print(_write_json(options, puzzle, outcome, arm) if options.json else _write_line(task, puzzle, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
-    _say(f"{options.strategy}, {options.mode}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled tokens a "
-         f"puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
+    _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled "
+         f"tokens a puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
     if options.strategy == "auto":
         _say("arms: " + ", ".join(f"{arm} ({count})" for arm, count in Counter(arms).most_common()))
     if options.tree is not None:
         from game24lab.treeview.page import write_html
 
         (outcome,) = outcomes
-        print(f"tree: {write_html(outcome.tree.annotate(task, task.start(puzzles[0])), options.tree)}",
+        world = open_world(task, outcome.mode)
+        print(f"tree: {write_html(outcome.tree.annotate(world, world.start(puzzles[0])), options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
     return 0
 
@@ -355,8 +358,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("--budget", type=float, metavar="TOKENS", help="sampled tokens a puzzle: the most a search "
                          "may take; of auto, what may be expected on average")  # fmt: skip
     command.add_argument("--router", metavar="DIR", help="of auto (default: the one that ships)")
-    command.add_argument("--mode", default="verified", help="verified (default): stop at the first answer that the "
-                         "exact verifier accepts; unverified: commit to one answer without it")  # fmt: skip
+    command.add_argument("--mode", default="verified", help="what helps the models: " + "; ".join(
+        f"{mode}{' (default)' * (mode == 'verified')}, {told}" for mode, told in HELP.items()))  # fmt: skip
     command.add_argument("--simulations", type=int, metavar="N", help="of mcts")
     command.add_argument("--width", type=int, metavar="N", help="of mcts: lines proposed at a position")
     command.add_argument("-n", type=int, metavar="N", help="of best_of_n: answers drawn")

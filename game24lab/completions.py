@@ -9,7 +9,7 @@ The columns of search-and-learn (Beeching, Tunstall, Rush 2024) keep their names
     completion_tokens   per completion the tokens sampled to get its lines; what led to no end is in `cost` alone
     pred                the text of the completion that the search committed to, "" for none
     pred_maj@n, pred_weighted@n, pred_naive@n    answers of votes and of the best score among the first n samples;
-                        only where samples are independent and nobody stops early (unverified), n the powers of two
+                        only where samples are independent and nobody stops early (not verified), n the powers of two
 
 Ours come on top, and are None in files made elsewhere: `strategy` (the arm), `algorithm`, `parameters`, `mode`, `seed`;
 `correct` (the exact verifier, per completion), `answers` (per completion in the task's notation, "" before an end),
@@ -37,7 +37,7 @@ import pandas as pd
 from game24lab.evaluation import COLUMNS, LATER, Arm, find_strategy, write_problem
 from game24lab.runs import compare
 from game24lab.search.engine import bind, run
-from game24lab.search.modes import open_world
+from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import Outcome, require
 from game24lab.search.sampling import aggregate, to_chance
 from game24lab.search.tree import Tree
@@ -137,7 +137,8 @@ def describe_arm(
     names = dict(models) if models else {"policy": policy.name, "critic": getattr(critic, "name", "")}
     facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode, "models": names,
              **sizes}  # fmt: skip
-    text = json.dumps([kind, facts], sort_keys=True, default=str)
+    former = {**facts, "mode": "unverified"} if arm.mode == "rules" else facts  # as files from before have hashed it
+    text = json.dumps([kind, former], sort_keys=True, default=str)
     return {"strategy": name, "seed": seed, **facts, "config_hash": hashlib.sha256(text.encode()).hexdigest()[:12]}
 
 
@@ -218,7 +219,7 @@ def _describe(task: Task, problem: Any, arm: Arm, outcome: Outcome) -> dict[str,
     chosen = nodes.index(stop) if stop in nodes else None
     columns = {key: [row[key] for row in rows] for key in ("completions", *_ALIGNED)}
     columns |= {"chosen": chosen, "pred": "" if chosen is None else rows[chosen]["completions"]}
-    if sampled and arm.mode == "unverified":
+    if sampled and arm.mode != "verified":
         columns |= _vote(rows)
     plain = {field.name: getattr(outcome, field.name) for field in fields(Outcome)}
     plain |= {"candidates_correct": plain["correct"], "cost": asdict(outcome.cost), "saved": asdict(outcome.saved)}
@@ -304,6 +305,8 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8"), parse_constant=_refuse)
         _check(row)
+        if "config_hash" in row:
+            row["mode"] = read_mode(row["mode"])
     except (ValueError, RecursionError) as error:
         said = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         cut = "" if line.endswith(b"\n") else "; it is the last one and ends without a line end: cut off by a kill?"

@@ -6,6 +6,7 @@ one kind share a colour and differ by symbol.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -13,11 +14,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import ABOVE, MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.figures import ABOVE, DASHES, FILLS, MODES, PALETTE, make_error, make_figure, need, plain
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
 OTHERS = "#8C8C8C"  # what is not ours
-_OPEN = {"verified": "", "unverified": "-open"}  # as in figures.MODES: filled where the exact verifier chose
 _WIDE = 8.0  # largest over smallest value, from which on an axis is logarithmic
 
 Styles = Mapping[str, tuple[str, str]]
@@ -32,7 +32,7 @@ def style(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
 def draw_frontier(
     table: pd.DataFrame, cost: str, title: str, styles: Styles, published: pd.DataFrame | None = None
 ) -> go.Figure:
-    """Accuracy against a cost (log axis), a panel for the verified arms and one for the unverified.
+    """Accuracy against a cost (log axis), a panel for each mode that there is.
 
     Columns: `algorithm`, `mode`, `curve`, `accuracy` and the one that `cost` names; optional `low` and `high`. Points
     of one curve are joined; a missing cost is left out. `published` has `mode`, `source`, `accuracy` and the cost:
@@ -40,14 +40,14 @@ def draw_frontier(
     """
     need(table, "algorithm", "mode", "curve", "accuracy", cost)
     panels, ends = _find_panels(table["mode"]), [table[cost]]
-    figure = make_figure(*_name_panels(title, panels, "accuracy"))
+    figure = _make_panels(title, panels, "accuracy")
     for (algorithm, mode, _), rows in table.dropna(subset=[cost]).groupby(["algorithm", "mode", "curve"], sort=False):
         colour, symbol = styles.get(algorithm, (OTHERS, SYMBOLS[0]))
         rows = rows[rows[cost] > 0].sort_values(cost)
         figure.add_scatter(
             x=rows[cost], y=rows["accuracy"], mode="lines+markers", name=plain(algorithm), legendgroup=plain(algorithm),
             line={"color": colour, "width": 1.0}, error_y=make_error(rows, colour), **_place(panels, mode),
-            marker={"color": colour, "size": 6, "symbol": symbol + _OPEN[mode]},
+            marker={"color": colour, "size": 6, "symbol": symbol + FILLS[mode]},
         )  # fmt: skip
     if published is not None and cost in published:
         known = published.dropna(subset=[cost])
@@ -76,8 +76,7 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
     panels = list(dict.fromkeys(table["panel"]))
     if len(panels) > 2:
         raise ValueError(f"the table to draw has {len(panels)} panels; two are accepted")
-    figure = make_figure(*_name_panels(title, panels, "accuracy"))
-    dashes = {"verified": "solid", "unverified": "dot"}
+    figure = _make_panels(title, panels, "accuracy")
     for (panel, series), rows in table.groupby(["panel", "series"], sort=False):
         colour, symbol = styles.get(rows["algorithm"].iloc[0], (OTHERS, SYMBOLS[0]))
         mode = rows["mode"].iloc[0]
@@ -86,8 +85,8 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
         rows = rows.sort_values("value")
         figure.add_scatter(
             x=rows["value"], y=rows["accuracy"], mode="lines+markers", name=plain(series), legendgroup=plain(series),
-            line={"color": colour, "width": 1.4, "dash": dashes[mode]}, error_y=make_error(rows, colour),
-            marker={"color": colour, "size": 6, "symbol": symbol + _OPEN[mode]},
+            line={"color": colour, "width": 1.4, "dash": DASHES[mode]}, error_y=make_error(rows, colour),
+            marker={"color": colour, "size": 6, "symbol": symbol + FILLS[mode]},
             **_place(panels, panel),
         )  # fmt: skip
     values = sorted(set(table["value"]))
@@ -106,14 +105,18 @@ def _find_panels(modes: pd.Series) -> list[str]:
     return [mode for mode in MODES if (modes == mode).any()]
 
 
-def _name_panels(title: str, panels: Sequence[str], y: str) -> tuple[str, str, tuple[str, str] | None]:
-    """Titles of the axes of one panel or two, for `make_figure`."""
+def _make_panels(title: str, panels: Sequence[str], y: str) -> go.Figure:
+    """An empty figure with one to three panels, their axes named."""
     names = [f"{title}, {panel}" if panel else title for panel in panels]
-    return names[0], y, (names[1], y) if len(names) > 1 else None
+    if len(panels) > 2:  # too narrow for one line
+        names = ["<br>".join(textwrap.wrap(name, 24)) for name in names]
+    second, third, *_ = [*((name, y) for name in names[1:]), None, None]
+    return make_figure(names[0], y, second, third=third)
 
 
 def _place(panels: Sequence[str], panel: str) -> dict[str, str]:
-    return {"xaxis": "x2", "yaxis": "y2"} if panels.index(panel) else {}
+    number = panels.index(panel) + 1
+    return {"xaxis": f"x{number}", "yaxis": f"y{number}"} if number > 1 else {}
 
 
 def _finish(figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object]) -> None:
@@ -122,7 +125,7 @@ def _finish(figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object]
     for trace in figure.data:
         trace.showlegend = trace.name not in told
         told.add(trace.name)
-    for number in ("", "2")[: len(panels)]:
+    for number in ("", "2", "3")[: len(panels)]:
         figure.update_layout({f"xaxis{number}": dict(axis),
                               f"yaxis{number}": {"tickformat": ".0%", "range": [0, 1.03]}})  # fmt: skip
     figure.update_layout(legend=ABOVE, showlegend=True)

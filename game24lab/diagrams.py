@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import ABOVE, MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.figures import ABOVE, DASHES, MODES, PALETTE, make_error, make_figure, need, plain
 
 _SHADES = ("#08306B", "#2171B5", "#6BAED6", "#9ECAE1", "#C6DBEF")  # dark: little noise
 
@@ -56,7 +56,7 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
     stars: list[tuple[str, pd.DataFrame]] = []
     for (arm, mode), rows in table.groupby(["arm", "mode"], sort=False):
         colour, name = colours[arm], plain(f"{arm}, {mode}")
-        line = {"color": colour, "width": 1.6, "dash": "solid" if mode == "verified" else "dot"}
+        line = {"color": colour, "width": 1.6, "dash": DASHES[mode]}
         marks = {"color": colour, "size": 7, "symbol": MODES[mode]}
         curve, none = rows[np.isfinite(rows["sigma"])].sort_values("sigma"), rows[np.isinf(rows["sigma"])]
         figure.add_scatter(x=curve["sigma"], y=curve["accuracy"], mode="lines+markers", name=name, legendgroup=name,

@@ -244,6 +244,7 @@ def load_records(path: str | Path) -> pd.DataFrame:
     """The rows of a records file; ValueError where it is broken or holds something else, OSError where it is not.
 
     What a file does not hold because it was written before that was counted (`LATER`) is missing in its rows, never 0.
+    The mode `unverified` of older files is read as `rules`.
     """
     try:
         table = pd.read_parquet(path)
@@ -253,6 +254,10 @@ def load_records(path: str | Path) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in table]
     if wrong := [name for name in missing if name not in LATER]:
         raise ValueError(f"records file {path}: lacks the column {wrong[0]!r}")
+    try:
+        table["mode"] = table["mode"].map(read_mode).astype(COLUMNS["mode"])
+    except ValueError as error:
+        raise ValueError(f"records file {path}: {error}") from None
     return table.assign(**{name: pd.Series(pd.NA, table.index, COLUMNS[name]) for name in missing})
 
 
@@ -319,16 +324,16 @@ def tabulate_pass_at_k(
 ) -> pd.DataFrame:
     """Unbiased pass@k of sampled answers: columns `arm`, `k`, `accuracy`, `low`, `high`, `problems`, `samples`.
 
-    It takes the unverified best-of-n arms, which draw all their n answers and count the correct ones; the answers of
-    several seeds add up. Intervals by bootstrap over problems. `ks` defaults to the powers of two.
+    It takes the best-of-n arms that no verifier ended, which draw all their n answers and count the correct ones; the
+    answers of several seeds add up. Intervals by bootstrap over problems. `ks` defaults to the powers of two.
 
     ValueError where no arm serves, or k is larger than the answers of a problem.
     """
-    fit = rows[(rows["algorithm"] == "best_of_n") & (rows["mode"] == "unverified")]
+    fit = rows[(rows["algorithm"] == "best_of_n") & (rows["mode"] != "verified")]
     if fit.empty:
-        raise ValueError("pass@k needs rows of best_of_n in the mode unverified: others stop early, or do not sample")
+        raise ValueError("pass@k needs rows of best_of_n, blind or by the rules: others stop early, or do not sample")
     table = []
-    for arm, part in fit.groupby("strategy", sort=False):
+    for (arm, _), part in fit.groupby(["strategy", "mode"], sort=False):
         counts = part.groupby("problem")[["candidates", "correct"]].sum()
         fewest = int(counts["candidates"].min())
         for k in ks or [2**power for power in range(fewest.bit_length())]:

@@ -18,7 +18,10 @@ FONT = "DejaVu Sans"
 # Okabe & Ito 2008, told apart by nearly all eyes; the yellow is left out, too pale for lines on paper.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 INK, GRID = "#333333", "#E3E3E3"
-MODES = {"verified": "circle", "unverified": "diamond-open"}  # symbol and name tell them apart, never colour alone
+# Symbol, dash and name tell the modes apart, never colour alone.
+MODES = {"verified": "circle", "rules": "diamond-open", "blind": "square-open-dot"}
+DASHES = {"verified": "solid", "rules": "dot", "blind": "dash"}
+FILLS = {"verified": "", "rules": "-open", "blind": "-open-dot"}  # of symbols that tell something else apart
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 _AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4}
@@ -88,9 +91,9 @@ def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = No
 
 
 def draw_accuracy(table: pd.DataFrame) -> go.Figure:
-    """Accuracy against sampled tokens per problem (log axis), one series per arm and way to end.
+    """Accuracy against sampled tokens per problem (log axis), one series per arm and mode.
 
-    Columns: `arm`, `mode` ("verified" or "unverified"), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
+    Columns: `arm`, `mode` (one of `MODES`), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
     and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
     """
     need(table, "arm", "mode", "sampled_tokens", "accuracy")
@@ -101,7 +104,7 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
         if mode not in MODES:
             raise ValueError(f"mode {mode!r} of arm {arm!r}: one of {', '.join(MODES)} is accepted")
         rows, colour = rows.sort_values("sampled_tokens"), colours[rows[family].iloc[0]]
-        line = {"color": colour, "width": 1.2, "dash": "solid" if mode == "verified" else "dot"}
+        line = {"color": colour, "width": 1.2, "dash": DASHES[mode]}
         marker = {"color": colour, "size": 9, "symbol": MODES[mode]}
         figure.add_scatter(x=rows["sampled_tokens"], y=rows["accuracy"], mode="lines+markers",
                            name=plain(f"{arm}, {mode}"), line=line, marker=marker, error_y=make_error(rows, colour))
@@ -156,14 +159,20 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     return figure
 
 
-def make_figure(x: str, y: str, second: tuple[str, str] | None = None, height: int = 300) -> go.Figure:
-    """An empty figure with its axes named; `second` names those of a second panel at the right."""
+def make_figure(
+    x: str, y: str, second: tuple[str, str] | None = None, height: int = 300, *, third: tuple[str, str] | None = None
+) -> go.Figure:
+    """An empty figure with its axes named; `second` and `third` name those of further panels at the right."""
     layout: dict[str, Any] = {"template": TEMPLATE, "width": 640, "height": height}
     layout |= {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}}}
-    if second:
-        layout["xaxis"]["domain"] = [0, 0.43]
-        layout["xaxis2"] = {"title": {"text": second[0]}, "domain": [0.57, 1], "anchor": "y2"}
-        layout["yaxis2"] = {"title": {"text": second[1]}, "anchor": "x2"}
+    panels = [(x, y), *filter(None, (second, third))]
+    width = {1: 1.0, 2: 0.43, 3: 0.26}[len(panels)]
+    for number, titles in enumerate(panels[1:], 2):
+        begin = (1 - width) * (number - 1) / (len(panels) - 1)
+        layout["xaxis"]["domain"] = [0, width]
+        layout[f"xaxis{number}"] = {"title": {"text": titles[0]}, "anchor": f"y{number}",
+                                    "domain": [round(begin, 4), round(begin + width, 4)]}  # fmt: skip
+        layout[f"yaxis{number}"] = {"title": {"text": titles[1]}, "anchor": f"x{number}"}
     return go.Figure(layout=layout)
 
 

@@ -1,8 +1,9 @@
 """Chains of thought graded: one answer of a policy is one row, judged exactly; then tables by token budget.
 
-One generation at the largest budget serves all smaller ones: an answer of t tokens is unfinished at a budget below t.
-It knows prompts of the Game of 24 and the judge of chains; other tasks bring theirs to `gather`, and the tables serve
-all. It does not know how a policy samples, how it was trained, nor how a table is drawn.
+Long chains are blind by nature: nothing but the model, judged after it has answered. One generation at the largest
+budget serves all smaller ones: an answer of t tokens is unfinished at a budget below t. It knows prompts of the Game of
+24 and the judge of chains; other tasks bring theirs to `gather`, and the tables serve all. It does not know how a
+policy samples, how it was trained, nor how a table is drawn.
 """
 
 from __future__ import annotations

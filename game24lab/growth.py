@@ -31,7 +31,7 @@ SIZES = (*((count, 16) for count in (23, 45, 90, 181, 362)), *((90, draws) for d
 
 
 def measure_growth(sizes: Sequence[tuple[int, int]] = SIZES) -> pd.DataFrame:
-    """MCTS (the whole budget, unverified) on so many of ranks 1001-1362 at once, so many draws each; one row a size.
+    """MCTS (the whole budget, by the rules) on so many of ranks 1001-1362 at once, so many draws each; one row a size.
 
     Columns: `puzzles`, `simulations`, `sampled_tokens`, `seconds`, `model_seconds` (within calls of policy and critic),
     `overhead` (the share of the rest), `memory` (MB, the peak beyond that of one small search, trees included).
@@ -50,7 +50,7 @@ def _measure(puzzles: int, simulations: int) -> dict[str, Any]:
     problems = [held_out[index * len(held_out) // puzzles] for index in range(puzzles)]
 
     def search(chosen: Sequence[Any], totals: engine.Totals) -> list:
-        return engine.run(Game24(), chosen, mcts, *models, parameters={"simulations": simulations}, mode="unverified",
+        return engine.run(Game24(), chosen, mcts, *models, parameters={"simulations": simulations}, mode="rules",
                           concurrent=len(chosen), totals=totals)  # fmt: skip
 
     search(problems[:1], engine.Totals())  # what is loaded and allocated once

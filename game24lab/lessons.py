@@ -15,13 +15,15 @@ from typing import Any
 
 from game24lab.runs import Run, write_atomically
 from game24lab.tasks.corpus import Sample
+from game24lab.tasks.splits import STRICT, keeps_apart
 from game24lab.tracesets import SUFFIXES, Trace, mix, read_traces
 
 DATA = "data.json"
 
 
 def read_lessons(
-    path: str | Path, weights: Mapping[str, float], count: int, *, held_out: Collection[tuple[int, ...]], seed: int = 0
+    path: str | Path, weights: Mapping[str, float], count: int, *, held_out: Collection[tuple[int, ...]],
+    split: str = "", seed: int = 0,
 ) -> tuple[list[Sample], dict[str, Any]]:
     """`count` samples of the traces in a file, or in the folder of a 02_traces run, and a description of them.
 
@@ -30,10 +32,13 @@ def read_lessons(
     own data `card` (None where there is none).
 
     ValueError for a folder without traces or with several files of them, for a damaged file, weights that fit no
-    traces, and for a trace that begins with a held-out puzzle.
+    traces, for a trace that begins with a held-out puzzle, and, where `split` is a strict one, for traces whose card
+    does not say that they were made with it or a stricter one.
     """
     file = find_traces(path)
-    traces = read_traces(file)
+    traces, card = read_traces(file), _read_card(file)
+    if split.endswith(STRICT):
+        _check_strict(file, card if isinstance(card, dict) else {}, split, seed)
     banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
     leaked = next((trace for trace in traces if tuple(sorted(trace.numbers)) in banned), None)
     if leaked is not None:
@@ -42,7 +47,16 @@ def read_lessons(
     if not weights:
         weights = dict(sorted(Counter(_name(trace) for trace in traces).items()))
     samples = mix(traces, weights, count, seed)
-    return samples, {"source": str(path)} | _describe(traces, weights, samples) | {"card": _read_card(file)}
+    return samples, {"source": str(path)} | _describe(traces, weights, samples) | {"card": card}
+
+
+def _check_strict(file: Path, card: Mapping[str, Any], split: str, seed: int) -> None:
+    made = card.get("held_out")
+    drawn = split.removesuffix(STRICT) == "random" and card.get("seed") != seed
+    if drawn or not isinstance(made, str) or not keeps_apart(made, split):
+        told = f"got {made!r}" + f" of seed {card.get('seed')!r}" * drawn
+        raise ValueError(f"traces {file}: they must be made with the split {split!r} or a stricter one, by their data "
+                         f"card, {told}")  # fmt: skip
 
 
 def find_traces(path: str | Path) -> Path:

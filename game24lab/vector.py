@@ -186,12 +186,15 @@ def _draw_scatter(trace: Any, axes: Axes, entries: dict[str, Any]) -> None:
     if "lines" in modes:
         style |= {"linestyle": _DASHES[trace.line.dash], "linewidth": (trace.line.width or 2) * scale}
     if "markers" in modes:
-        name, is_open, _ = (trace.marker.symbol or "circle").partition("-open")
+        name, is_open, dot = (trace.marker.symbol or "circle").partition("-open")
         if name not in _SYMBOLS:
             raise ValueError(f"marker symbol {name!r} of {trace.name!r}: known are {', '.join(filter(None, _SYMBOLS))}")
         face = "white" if is_open else _colour(trace.marker.color, colour)
         style |= {"marker": _SYMBOLS[name], "markersize": (trace.marker.size or 6) * scale, "markerfacecolor": face,
                   "markeredgecolor": _colour(trace.marker.color, colour), "markeredgewidth": 1.1}
+        if dot:  # half of it filled, where Plotly has a dot in it
+            style |= {"fillstyle": "bottom", "markerfacecolor": style["markeredgecolor"],
+                      "markerfacecoloralt": "white"}  # fmt: skip
     if trace.error_y.array is not None:
         up, down = trace.error_y.array, trace.error_y.arrayminus
         reach = [up if down is None else down, up]
@@ -238,7 +241,7 @@ def _set_axis(axes: Axes, side: str, given: Any) -> None:
     axis = axes.xaxis if side == "x" else axes.yaxis
     set_limits = axes.set_xlim if side == "x" else axes.set_ylim
     if given.title.text:
-        axis.set_label_text(html.unescape(given.title.text))
+        axis.set_label_text(html.unescape(given.title.text.replace("<br>", "\n")))
     if logarithmic := given.type == "log":
         (axes.set_xscale if side == "x" else axes.set_yscale)("log")
     low, high = axis.get_view_interval()

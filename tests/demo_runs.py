@@ -17,10 +17,10 @@ from game24lab.runs import start_run
 ARMS = {  # chance that a problem is solved, sampled tokens, critic tokens
     "greedy": (Arm("greedy"), 0.40, 37, 0),
     "best-of-64": (Arm("best_of_n", {"n": 64}), 0.98, 690, 0),
-    "best-of-64-critic": (Arm("best_of_n", {"n": 64}, "unverified"), 0.78, 2380, 900),
+    "best-of-64-critic": (Arm("best_of_n", {"n": 64}, "rules"), 0.78, 2380, 900),
     "mcts-200": (Arm("mcts", {"simulations": 200}), 0.985, 340, 820),
-    "mcts-50-critic": (Arm("mcts", {"simulations": 50}, "unverified"), 0.72, 400, 900),
-    "mcts-200-critic": (Arm("mcts", {"simulations": 200}, "unverified"), 0.84, 910, 2200),
+    "mcts-50-critic": (Arm("mcts", {"simulations": 50}, "rules"), 0.72, 400, 900),
+    "mcts-200-critic": (Arm("mcts", {"simulations": 200}, "rules"), 0.84, 910, 2200),
 }
 
 

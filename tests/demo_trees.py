@@ -25,7 +25,7 @@ class Grower:
 
     def __init__(self, numbers: Sequence[int], seed: int, width: int, noise: float, explore: float) -> None:
         self.task, self.rng, self.width, self.noise, self.explore = Game24(), random.Random(seed), width, noise, explore
-        meta = {"task": "game24", "problem": list(numbers), "strategy": "mcts", "mode": "unverified", "seed": seed,
+        meta = {"task": "game24", "problem": list(numbers), "strategy": "mcts", "mode": "rules", "seed": seed,
                 "parameters": {"width": width}, "answer": "", "solved": False}  # fmt: skip
         self.tree = Tree(meta=meta)
         self.states: list[Position | None] = []

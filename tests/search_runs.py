@@ -16,12 +16,12 @@ from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 
 EASY, HARD = list_published(*TOT_RANKS), list_published(*TSLLM_RANKS)
 ARMS = {
-    f"{name}{' by critic' * (mode == 'unverified')}": {"algorithm": name, "mode": mode, "parameters": parameters}
+    f"{name}{' by critic' * (mode == 'rules')}": {"algorithm": name, "mode": mode, "parameters": parameters}
     for name, parameters in (("greedy", {}), ("best_of_n", {"n": 8}), ("mcts", {"simulations": 20}))
-    for mode in ("verified", "unverified")
+    for mode in ("verified", "rules")
 }
 SWEEP = {
-    f"mcts {parameter} {value}": {"algorithm": "mcts", "mode": "unverified",
+    f"mcts {parameter} {value}": {"algorithm": "mcts", "mode": "rules",
                                   "parameters": {"simulations": 12} | {parameter: value}}
     for parameter, values in (("simulations", (4, 12, 30)), ("width", (1, 4)), ("c_init", (0.2, 5.0)))
     for value in values
@@ -39,7 +39,7 @@ def search(folder: Path, arms=ARMS, problems=(*EASY[:12], *HARD[:12]), *, seed=0
 def strategies() -> dict[str, dict]:
     """An arm of every strategy and mode, at its defaults."""
     return {f"{name} {mode[0]}": {"algorithm": name, "mode": mode, "budget": {"sampled_tokens": 600}}
-            for name in STRATEGIES for mode in ("verified", "unverified")}  # fmt: skip
+            for name in STRATEGIES for mode in ("verified", "rules")}  # fmt: skip
 
 
 def judge(folder: Path) -> Path:
@@ -47,7 +47,7 @@ def judge(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     truth = rng.random(400) < 0.4
     value = np.where(truth, rng.beta(3, 1.5, 400), rng.beta(1, 4, 400)) * 2 - 1
-    arms = {f"best_of_n {n}": {"algorithm": "best_of_n", "parameters": {"n": n}, "mode": "unverified"} for n in (2, 8)}
+    arms = {f"best_of_n {n}": {"algorithm": "best_of_n", "parameters": {"n": n}, "mode": "rules"} for n in (2, 8)}
     with start_run(folder, "04_critic", {"sigmas": [1.0], "seed": 0}) as run:
         rows = run_lab(Game24(), EASY[:10], arms, FakePolicy(), FakeCritic(), sigmas=[1.0], progress=False)
         judged = pd.DataFrame({"value": value, "truth": truth, "depth": 1 + np.arange(400) % 3})

@@ -28,14 +28,14 @@ def policy():
 @pytest.fixture(scope="module")
 def rows(policy):
     arms = {
-        "plain": Arm("lookahead", LOOK | {"simulations": 0}, "unverified"),
-        "look": Arm("lookahead", LOOK, "unverified"),
+        "plain": Arm("lookahead", LOOK | {"simulations": 0}, "rules"),
+        "look": Arm("lookahead", LOOK, "rules"),
         "look, verified": Arm("lookahead", LOOK),
-        "best of 2": Arm("best_of_n", {"n": 2, "choose": "logprob", "max_tokens": 10}, "unverified"),
-        "best of 9": Arm("best_of_n", {"n": 9, "choose": "logprob", "max_tokens": 10}, "unverified"),
+        "best of 2": Arm("best_of_n", {"n": 2, "choose": "logprob", "max_tokens": 10}, "rules"),
+        "best of 9": Arm("best_of_n", {"n": 9, "choose": "logprob", "max_tokens": 10}, "rules"),
     }
     return pd.concat([
-        answer(Game24(), PROBLEMS, name, arm, policy, scorer=SCORER, pays=FORM if arm.mode == "unverified" else None,
+        answer(Game24(), PROBLEMS, name, arm, policy, scorer=SCORER, pays=FORM if arm.mode == "rules" else None,
                seed=seed, run_id="r", progress=False)
         for name, arm in arms.items() for seed in (0, 1)
     ])  # fmt: skip
@@ -83,7 +83,7 @@ def test_a_lookahead_is_held_against_the_cheapest_that_spends_as_much():
         *(make_row("of 2", "best_of_n", place < 2, 60, problem=str(place), wall=1.0) for place in range(10)),
         *(make_row("of 4", "best_of_n", place < 5, 120, problem=str(place), wall=2.0) for place in range(10)),
         *(make_row("of 8", "best_of_n", place < 9, 240, problem=str(place), wall=3.0) for place in range(10)),
-        *(make_row("other", "best_of_n", True, 100, "unverified", str(place)) for place in range(10)),
+        *(make_row("other", "best_of_n", True, 100, "rules", str(place)) for place in range(10)),
     ])  # fmt: skip
     (tokens,) = match(table, "sampled_tokens").to_dict("records")
     assert (tokens["arm"], tokens["baseline"], tokens["enough"], tokens["problems"]) == ("look", "of 4", True, 10)

@@ -130,6 +130,7 @@ FLOORS = {
     "wordview": 5.2,
     "anatomy": 5.2,
     "routing.parts": 5.1,
+    "routing.arms": 5.05,
     "routing.labels": 5.1,
     "routing.embeddings": 5.1,
     "routing.features": 5.2,

@@ -13,7 +13,7 @@ PLAIN = {"lookahead": 0}
 
 
 # ------------------------------------------------------------------------------------- beam search
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 def test_a_beam_by_hand(mode):
     """Four lines a step, the best 4 // 2 go on: b (.6) and a (.2), two lines each; c and d are given up."""
     policy = Sayings(_="a b c d", b="a b", a="a c")
@@ -26,7 +26,7 @@ def test_a_beam_by_hand(mode):
     assert list_events(tree, "select") == ["-", "-", "b", "-", "a"]
     assert list_events(tree, "prune") == ["c", "d"]
     assert policy.asked == [(">", 4, 0.8), ("b>", 2, 0.8), ("a>", 2, 0.8)]
-    if mode == "unverified":
+    if mode == "rules":
         assert tree.value == [0.0, 0.2, 0.6, -0.4, 0.1, 0.1, 0.5, 0.3, 0.9]
         assert (label_end(tree), found.solved, found.candidates, found.correct) == ("ac", False, 4, 1)
         assert found.cost.critic_calls == 9
@@ -215,7 +215,7 @@ def test_subtrees_share_neither_nodes_nor_samples():
 def test_no_node_belongs_to_two_subtrees(merge):
     """Every subtree keeps one child a level: of its beam_width samples a level all other nodes are pruned or ends."""
     for puzzle in PUZZLES:
-        (found,) = run(Game24(), [puzzle], dvts, FakePolicy(skill=1.0), FakeCritic(), mode="unverified", merge=merge,
+        (found,) = run(Game24(), [puzzle], dvts, FakePolicy(skill=1.0), FakeCritic(), mode="rules", merge=merge,
                        parameters={"n": 12, "beam_width": 4, **PLAIN})  # fmt: skip
         tree = found.tree
         inner = [node for node in range(1, len(tree)) if node in tree.parent]
@@ -235,7 +235,7 @@ def test_a_subtree_is_done_when_its_best_child_is_an_end():
 
 def test_one_subtree_of_one_is_a_beam_of_one():
     policy = FakePolicy()
-    settings = {"mode": "unverified", "parameters": {"n": 4, "beam_width": 4}}
+    settings = {"mode": "rules", "parameters": {"n": 4, "beam_width": 4}}
     one, other = (run(Game24(), PUZZLES, algorithm, policy, FakeCritic(), **settings)
                   for algorithm in (dvts, beam_search))  # fmt: skip
     assert [found.tree.line for found in one] == [found.tree.line for found in other]

@@ -94,7 +94,7 @@ def depth_first_by_the_book(task, problem, policy, critic, width, ratio, num_pat
 def test_an_independent_depth_first_search_visits_the_same_ends(problem, width, ratio):
     task, policy, critic = Game24(), Likeliest(skill=0.5), FakeCritic(FakePolicy(skill=0.5), noise=2.0)
     ends = depth_first_by_the_book(task, problem, policy, critic, width, ratio, 9)
-    (found,) = run(task, [problem], dfs_v, policy, critic, merge=False, mode="unverified",
+    (found,) = run(task, [problem], dfs_v, policy, critic, merge=False, mode="rules",
                    parameters={"width": width, "prune_ratio": ratio, "num_paths": 9})  # fmt: skip
     tree = found.tree
     ours = {tuple(tree.line[step] for step in tree.path(node)[1:]): node for node in range(len(tree))}
@@ -185,7 +185,7 @@ def test_an_independent_queue_grows_the_same_positions(problem, algorithm, weigh
     asked = []
     generate = policy.generate
     object.__setattr__(policy, "generate", lambda prompts, n, **given: asked.extend(prompts) or generate(prompts, n))
-    (found,) = run(task, [problem], algorithm, policy, critic, merge=False, mode="unverified",
+    (found,) = run(task, [problem], algorithm, policy, critic, merge=False, mode="rules",
                    parameters={"width": 5, "simulations": 12, "path_weight": weight})  # fmt: skip
     assert asked[: len(grown)] == grown
     if end is not None:

@@ -16,12 +16,12 @@ TASK = Game24()
 
 def grow(name: str, **parameters) -> Tree:
     models = FakePolicy(), FakeCritic()
-    (outcome,) = run(TASK, [PUZZLE], STRATEGIES[name], *models, mode="unverified", parameters=parameters)
+    (outcome,) = run(TASK, [PUZZLE], STRATEGIES[name], *models, mode="rules", parameters=parameters)
     return outcome.tree
 
 
 def go_on(tree: Tree, node: int, name: str = "mcts", **parameters):
-    return search_on(TASK, PUZZLE, tree, node, STRATEGIES[name], FakePolicy(), FakeCritic(), mode="unverified",
+    return search_on(TASK, PUZZLE, tree, node, STRATEGIES[name], FakePolicy(), FakeCritic(), mode="rules",
                      parameters=parameters)  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_both_searches_are_named():
     assert "simulations" not in same["parameters"]
     assert same["parameters"]["width"] == tree.meta["parameters"]["width"]
     other = go_on(tree, find_open(tree), "beam_search").tree.meta
-    assert (other["strategy"], other["mode"], other["parameters"]) == ("mcts, then beam_search", "unverified", {})
+    assert (other["strategy"], other["mode"], other["parameters"]) == ("mcts, then beam_search", "rules", {})
 
 
 def test_each_search_on_has_samples_of_its_own():

@@ -15,6 +15,7 @@ from fake_models import FakeCritic, FakePolicy
 
 from game24lab import cli
 from game24lab.runs import read_run, start_run
+from game24lab.search import modes
 
 TESTS = Path(__file__).parent
 
@@ -107,10 +108,10 @@ def test_solve_says_when_there_is_no_solution(capsys, fakes):
 
 
 def test_solve_takes_the_options_of_the_strategies(capsys, fakes):
-    status, out, _ = call(capsys, "solve", "--strategy", "greedy", "--mode", "unverified", "--checkpoint", "mine",
+    status, out, _ = call(capsys, "solve", "--strategy", "greedy", "--mode", "rules", "--checkpoint", "mine",
                           4, 5, 6, 10, "--json")  # fmt: skip
     assert status == 0
-    assert json.loads(out)["mode"] == "unverified"
+    assert json.loads(out)["mode"] == "rules"
     assert fakes["policy"][0] == "mine"
     assert "critic" not in fakes
     status, out, _ = call(capsys, "solve", "--strategy", "best_of_n", "-n", 3, "--critic", "judge", 1, 1, 1, 1,
@@ -119,6 +120,23 @@ def test_solve_takes_the_options_of_the_strategies(capsys, fakes):
     assert json.loads(out)["seed"] == 7
     assert fakes["critic"][0] == "judge"
     assert fakes["policy"][1]["backend"] == "transformers"
+
+
+def test_solve_plays_all_modes_and_says_who_cannot(capsys, fakes, monkeypatch):
+    for mode in ("blind", "rules", "verified"):
+        status, out, err = call(capsys, "solve", "--mode", mode, "--strategy", "best_of_n", 4, 5, 6, 10, "--json")
+        assert status == 0
+        assert json.loads(out)["mode"] == mode
+        assert f"best_of_n, {mode}: " in err
+    modes._say_once.cache_clear()
+    status, out, err = call(capsys, "solve", "--mode", "unverified", "-n", 2, "--strategy", "best_of_n", 4, 5, 6, 10)
+    assert err.count("mode 'unverified' is called 'rules' now") == 1
+    assert "best_of_n, rules: " in err
+    monkeypatch.setattr(FakeCritic, "reads", "positions", raising=False)
+    status, out, err = call(capsys, "solve", "--mode", "blind", 4, 5, 6, 10)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "was trained on positions alone and cannot see a false step" in err
+    assert call(capsys, "solve", "--mode", "sideways", 4, 5, 6, 10)[0] == 2
 
 
 def test_solve_takes_many_puzzles_and_prints_json_lines(capsys, fakes, tmp_path, monkeypatch):
@@ -228,7 +246,7 @@ from game24lab.evaluation import STRATEGIES, evaluate
 from game24lab.search.engine import run as search
 from game24lab.tasks.game24 import Game24
 task, policy, critic = Game24(), FakePolicy(skill=5.0), FakeCritic()
-arms = {"greedy": {"algorithm": "greedy", "mode": "unverified"},
+arms = {"greedy": {"algorithm": "greedy", "mode": "rules"},
         "mcts 8": {"algorithm": "mcts", "parameters": {"simulations": 8}}}
 evaluate(task, [(4, 5, 6, 10), (3, 3, 8, 8)], arms, policy, critic, path=run.path("records.parquet"), run_id=run.id)
 (outcome,) = search(task, [(4, 5, 6, 10)], STRATEGIES["mcts"], policy, critic)
@@ -325,7 +343,7 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert "03_sft: finished in" in err
     lines = first.splitlines()
     assert lines[0].split() == ["strategy", "mode", "puzzles", "solved", "95", "%", "interval", "sampled", "tokens"]
-    assert lines[1].split()[:3] == ["greedy", "unverified", "2"]
+    assert lines[1].split()[:3] == ["greedy", "rules", "2"]
     assert lines[2].split()[:4] == ["mcts", "8", "verified", "2"]
     assert lines[3:] == ["report: runs/toy/report.pdf", "tree:   runs/toy/05_search/tree.html"]
     assert (checkout / "runs/toy/report.pdf").read_bytes()[:5] == b"%PDF-"

@@ -23,7 +23,7 @@ from game24lab.tasks.task import follow
 
 TASK, POLICY, CRITIC = Game24(), FakePolicy(), FakeCritic()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6)]
-BEST = Arm("best_of_n", {"n": 8, "batch": 0}, "unverified")
+BEST = Arm("best_of_n", {"n": 8, "batch": 0}, "rules")
 SMALL = {"mcts": {"simulations": 8}, "mcts_rollout": {"simulations": 8}, "best_of_n": {"n": 8}, "majority": {"n": 8},
          "weighted_majority": {"n": 8}, "adaptive_consistency": {"n": 8}, "early_stopping": {"n": 8}}  # fmt: skip
 
@@ -38,7 +38,7 @@ def timeless(rows):
 
 
 # ------------------------------------------------------------------------------------------------------- columns
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_says_what_it_found_and_what_it_cost(tmp_path, name, mode):
     arm = Arm(name, SMALL.get(name, {}), mode)
@@ -75,7 +75,7 @@ def test_every_strategy_says_what_it_found_and_what_it_cost(tmp_path, name, mode
 
 def test_scores_are_the_critics_chances_and_the_best_one_is_taken(tmp_path):
     for agg_strategy, wanted in (("last", lambda chances: chances[-1]), ("min", min)):
-        arm = Arm("best_of_n", {"n": 8, "batch": 0, "agg_strategy": agg_strategy}, "unverified")
+        arm = Arm("best_of_n", {"n": 8, "batch": 0, "agg_strategy": agg_strategy}, "rules")
         rows = read_completions(write(tmp_path / f"{agg_strategy}.jsonl", arm))
         for row in rows:
             for scores, score, ballot in zip(row["scores"], row["agg_scores"], row["ballots"], strict=True):
@@ -93,10 +93,10 @@ def test_scores_are_the_critics_chances_and_the_best_one_is_taken(tmp_path):
 )
 def test_votes_of_the_first_n_are_those_of_a_search_that_draws_n(tmp_path, name, way):
     """This policy's first samples are the same however many are drawn, so a search for n tells what is right."""
-    rows = read_completions(write(tmp_path / "pool.jsonl", Arm(name, {"n": 8, "batch": 0}, "unverified")))
+    rows = read_completions(write(tmp_path / "pool.jsonl", Arm(name, {"n": 8, "batch": 0}, "rules")))
     for n in (1, 2, 4, 8):
         fewer = {"n": n, "batch": 0}
-        found = run(TASK, PUZZLES, STRATEGIES[name], POLICY, CRITIC, parameters=fewer, mode="unverified")
+        found = run(TASK, PUZZLES, STRATEGIES[name], POLICY, CRITIC, parameters=fewer, mode="rules")
         assert [row[f"pred_{way}@{n}"] for row in rows] == [outcome.answer for outcome in found]
     assert not [key for row in rows for key in row if key.startswith("pred_") and key.endswith("@16")]
     assert ("pred_weighted@8" in rows[0]) == (name != "majority")
@@ -202,11 +202,11 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     ("settings", "reason"),
     [
         (
-            {"arm": Arm("best_of_n", {"n": 9, "batch": 0}, "unverified")},
+            {"arm": Arm("best_of_n", {"n": 9, "batch": 0}, "rules")},
             r"line 1: .*other arm \(n is 8 there and 9 here",
         ),
-        ({"arm": Arm("best_of_n", {"n": 8, "batch": 0})}, "mode is 'unverified' there and 'verified' here"),
-        ({"arm": Arm("majority", {}, "unverified")}, "algorithm is 'best_of_n' there and 'majority' here"),
+        ({"arm": Arm("best_of_n", {"n": 8, "batch": 0})}, "mode is 'rules' there and 'verified' here"),
+        ({"arm": Arm("majority", {}, "rules")}, "algorithm is 'best_of_n' there and 'majority' here"),
         ({"seed": 1}, "seed is 0 there and 1 here"),
         ({"name": "other"}, "strategy is 'best_of_n' there and 'other' here"),
         ({"models": {"policy": "a1", "critic": "b2"}}, "policy is 'fake' there and 'a1' here"),

@@ -1,5 +1,7 @@
 """Curves hold the numbers of their tables: panels apart, published points where they belong, legends that find room."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -7,11 +9,11 @@ from game24lab import curves, vector
 
 STYLES = curves.style({"samples": ("greedy", "best_of_n"), "trees": ("mcts",)})
 ARMS = pd.DataFrame(
-    [("greedy", "unverified", "a", 30, 0.3, 0.2, 0.4), ("mcts", "unverified", "b", 900, 0.8, 0.7, 0.9),
-     ("mcts", "unverified", "b", 100, 0.5, 0.4, 0.6), ("mcts", "verified", "b", 90, 0.9, 0.8, 1.0)],
+    [("greedy", "rules", "a", 30, 0.3, 0.2, 0.4), ("mcts", "rules", "b", 900, 0.8, 0.7, 0.9),
+     ("mcts", "rules", "b", 100, 0.5, 0.4, 0.6), ("mcts", "verified", "b", 90, 0.9, 0.8, 1.0)],
     columns=["algorithm", "mode", "curve", "sampled_tokens", "accuracy", "low", "high"],
 )  # fmt: skip
-PUBLISHED = pd.DataFrame({"mode": ["unverified", "unverified", "verified"], "source": ["A", "B", "A"],
+PUBLISHED = pd.DataFrame({"mode": ["rules", "rules", "verified"], "source": ["A", "B", "A"],
                           "accuracy": [0.867, 0.5, 0.74], "sampled_tokens": [1297, None, 5500]})  # fmt: skip
 SWEEP = pd.DataFrame({"panel": ["x", "x", "y", "y"], "series": "mcts, verified", "algorithm": "mcts",
                       "mode": "verified", "value": [1, 16, 16, 1], "accuracy": [0.1, 0.4, 0.6, 0.2]})  # fmt: skip
@@ -36,7 +38,24 @@ def test_ways_to_end_have_a_panel_each_and_kin_a_colour():
     assert STYLES["greedy"][0] == STYLES["best_of_n"][0] != STYLES["mcts"][0]
     assert STYLES["greedy"][1] != STYLES["best_of_n"][1]
     assert sum(trace.showlegend for trace in figure.data) == 3  # each name once
-    assert "unverified" in vector.to_svg(figure)
+    assert "rules" in vector.to_svg(figure)
+
+
+def test_three_modes_have_three_panels_and_the_published_stand_in_their_own():
+    blind = ARMS[ARMS["mode"] == "rules"].assign(mode="blind", accuracy=0.25)
+    points = PUBLISHED.assign(mode=["blind", "blind", "verified"])
+    figure = curves.draw_frontier(pd.concat([ARMS, blind]), "sampled_tokens", "tokens", STYLES, points)
+    assert list_points(figure, "mcts", "3") == [(100, 0.25), (900, 0.25)]
+    assert list_points(figure, "A", "3") == [(1297, 0.867)]
+    assert list_points(figure, "A", "2") == []
+    assert {trace.marker.symbol for trace in figure.data if trace.name == "mcts"} == {
+        "circle", "circle-open", "circle-open-dot",
+    }  # fmt: skip
+    domains = [figure.layout[f"xaxis{number}"].domain for number in ("", "2", "3")]
+    assert all(one[1] < other[0] for one, other in pairwise(domains))
+    assert domains[2][1] == 1
+    svg = vector.to_svg(figure)
+    assert all(svg.count(f", {mode}<") == 1 for mode in ("verified", "rules", "blind"))
 
 
 def test_one_way_to_end_has_the_whole_width():

@@ -12,10 +12,10 @@ DEPTHS = pd.DataFrame({"group": [1, 2, 3], "false_dead": [0.2, 0.1, 0.0], "false
                        "auc": [0.9, np.nan, 0.99]})  # fmt: skip
 SIGMAS = [0.0, 0.5, math.inf, math.nan]
 NOISE = pd.DataFrame({"critic": ["truth", "truth + 0.5", "blind", "trained"] * 2, "sigma": SIGMAS * 2,
-                      "arm": ["mcts"] * 4 + ["_<b>"] * 4, "mode": ["unverified"] * 4 + ["verified"] * 4,
+                      "arm": ["mcts"] * 4 + ["_<b>"] * 4, "mode": ["rules"] * 4 + ["verified"] * 4,
                       "accuracy": [0.9, 0.8, 0.3, 0.7] * 2})  # fmt: skip
 NOISE["low"], NOISE["high"] = NOISE["accuracy"] - 0.1, NOISE["accuracy"] + 0.1
-WIDTHS = pd.DataFrame({"algorithm": "beam", "mode": "unverified", "critic": np.repeat(["truth", "blind", "trained"], 2),
+WIDTHS = pd.DataFrame({"algorithm": "beam", "mode": "rules", "critic": np.repeat(["truth", "blind", "trained"], 2),
                        "sigma": np.repeat([0.0, math.inf, math.nan], 2), "width": [1, 4] * 3, "low": 0.1, "high": 0.9,
                        "accuracy": [0.5, 0.8, 0.2, 0.2, 0.4, 0.7], "useful": [4, 4, 1, 1, 4, 4]})  # fmt: skip
 ALL = {
@@ -35,9 +35,9 @@ def test_every_diagram_is_drawn_without_a_browser(name):
 
 def test_noise_and_trained_critic_stand_where_they_belong():
     traces = ALL["noise"].data
-    curve = next(trace for trace in traces if trace.name == "mcts, unverified")
+    curve = next(trace for trace in traces if trace.name == "mcts, rules")
     assert (list(curve.x), list(curve.y)) == ([0.0, 0.5], [0.9, 0.8])
-    none = [trace for trace in traces if trace.name == "mcts, unverified"][1]
+    none = [trace for trace in traces if trace.name == "mcts, rules"][1]
     assert (list(none.x), list(none.y)) == ([1.0], [0.3])  # beyond the last, and not joined to it
     assert list(ALL["noise"].layout.xaxis.ticktext) == ["0", "0.5", "none"]
     star = next(trace for trace in traces if trace.marker.symbol == "star")

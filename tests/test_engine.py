@@ -90,7 +90,7 @@ def unmetered(cost):
 
 # ---------------------------------------------------------------------------------------------- the meter
 @pytest.mark.parametrize("merge", [True, False])
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 @pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
 def test_every_token_line_and_character_is_charged_as_a_recount_of_the_raw_output_finds_it(
     algorithm, parameters, mode, merge
@@ -142,7 +142,7 @@ def test_lines_and_characters_of_texts(texts, lines, characters):
     assert measure_texts(texts) == (lines, characters)
 
 
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 @pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
 def test_neighbours_order_and_concurrency_change_neither_result_nor_cost(algorithm, parameters, mode):
     policy = FakePolicy()
@@ -255,7 +255,7 @@ def test_no_request_starts_once_a_budget_is_reached(algorithm, parameters, unit)
         return cost.flops(policy.parameters, critic.parameters) if unit == "flops" else getattr(cost, unit)
 
     def search(**settings):
-        return run(Game24(), PUZZLES, algorithm, policy, critic, parameters=parameters, mode="unverified", **settings)
+        return run(Game24(), PUZZLES, algorithm, policy, critic, parameters=parameters, mode="rules", **settings)
 
     free = search()
     limit = max(spend(one.cost) for one in free) / 3
@@ -279,7 +279,7 @@ def test_a_budget_overshoots_by_one_request_at_most():
     assert found.stopped == "policy_calls"
 
 
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 @pytest.mark.parametrize(("algorithm", "parameters"), STRATEGIES)
 def test_a_budget_of_nothing_buys_nothing(algorithm, parameters, mode):
     (found,) = run(Game24(), [PUZZLES[0]], algorithm, FakePolicy(), FakeCritic(), parameters=parameters, mode=mode,
@@ -355,7 +355,7 @@ class Silent(FakeCritic):
         (FakePolicy(), Wild(), {}, "critic 'fake': 1 finite values"),
         (FakePolicy(), Silent(), {}, "0 came"),
         (FakePolicy(), None, {}, "no critic"),
-        (FakePolicy(), FakeCritic(), {"mode": "verify"}, "mode 'verify': one of verified, unverified"),
+        (FakePolicy(), FakeCritic(), {"mode": "verify"}, "mode 'verify': one of blind, rules, verified"),
         (FakePolicy(), FakeCritic(), {"budget": {"tokens": 5}}, "units are prompt_tokens"),
         (FakePolicy(), FakeCritic(), {"budget": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
         (FakePolicy(), FakeCritic(), {"budget": {"seconds": -1}}, "budget of seconds -1"),

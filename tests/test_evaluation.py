@@ -31,8 +31,8 @@ from game24lab.tasks.game24 import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6)]
 ARMS = {
-    "greedy": {"algorithm": "greedy", "mode": "unverified"},
-    "sample": {"algorithm": "best_of_n", "mode": "unverified", "parameters": {"n": 8, "batch": 0}},
+    "greedy": {"algorithm": "greedy", "mode": "rules"},
+    "sample": {"algorithm": "best_of_n", "mode": "rules", "parameters": {"n": 8, "batch": 0}},
     "search": {"algorithm": "mcts", "parameters": {"simulations": 20}},
 }
 POLICY, CRITIC = FakePolicy(), FakeCritic()
@@ -57,7 +57,7 @@ def test_one_row_an_attempt_with_its_outcome_and_full_cost():
     assert not rows.duplicated(["problem", "strategy", "seed"]).any()
     assert list(rows["problem"][:5]) == ["4 5 6 10", "1 2 4 7", "3 3 8 8", "2 3 5 12", "6 6 6 6"]
     assert list(rows["rank"][:5]) == [7, pd.NA, pd.NA, pd.NA, 9]
-    assert set(rows["mode"]) == {"verified", "unverified"}
+    assert set(rows["mode"]) == {"verified", "rules"}
     assert set(rows["backend"]) == {"fake"}
     assert set(rows["policy_parameters"]) == {1000}
     assert set(rows["run_id"]) == {"abc"}

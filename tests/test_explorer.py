@@ -34,16 +34,31 @@ def test_it_starts_with_a_finished_search(form):
 def test_search_follows_the_form(form):
     find(form, "Combobox").value = "1 2 3 4"
     find(form, "Dropdown").value = "best_of_n"
-    find(form, "ToggleButtons").value = "unverified"
+    find(form, "ToggleButtons").value = "rules"
     slider = find(form, "IntSlider")
     assert (slider.description, slider.value) == ("n", 64)  # another measure of effort begins at its default
     slider.value = 5
     find(form, "Button").click()
     meta = form.view.tree["meta"]
-    assert (meta["problem"], meta["strategy"], meta["mode"]) == ([1, 2, 3, 4], "best_of_n", "unverified")
+    assert (meta["problem"], meta["strategy"], meta["mode"]) == ([1, 2, 3, 4], "best_of_n", "rules")
     assert meta["parameters"]["n"] == 5
     assert form.outcome.candidates == 5
     assert str(form.outcome.cost.sampled_tokens) in find(form, "Label").value
+
+
+def test_blind_is_refused_to_a_critic_of_positions_and_played_by_others(form, monkeypatch):
+    before = form.view.tree
+    find(form, "ToggleButtons").value = "blind"
+    assert find(form, "ToggleButtons").options == ("blind", "rules", "verified")
+    monkeypatch.setattr(FakeCritic, "reads", "positions", raising=False)
+    find(form, "Button").click()
+    assert "trained on positions alone and cannot see a false step" in find(form, "Label").value
+    assert form.view.tree == before
+    find(form, "Dropdown").value = "best_of_n"
+    monkeypatch.setattr(FakeCritic, "reads", "chains", raising=False)
+    find(form, "Button").click()
+    assert form.view.tree["meta"]["mode"] == "blind"
+    assert form.view.tree["truth"][0] is True
 
 
 def test_the_tree_grows(form):

@@ -97,8 +97,8 @@ def test_of_its_answers_a_try_keeps_the_one_the_critic_likes_best():
     assert (table["verdict_any"] >= table["verdict_kept"]).all()
     assert (table["verdict_any"] > table["verdict_kept"]).any() or table["verdict_any"].mean() < 1
     assert (table["try_value_best"] >= table["try_value_end"].where(table["try_ended"] == 1, -1)).all()
-    verified = features.run_tries(Game24(), PROBLEMS * 4, FakePolicy(skill=1.0), FakeCritic(), samples=4, verified=True,
-                                  progress=False)  # fmt: skip
+    verified = features.run_tries(Game24(), PROBLEMS * 4, FakePolicy(skill=1.0), FakeCritic(), samples=4,
+                                  mode="verified", progress=False)  # fmt: skip
     assert [float(one.solved) for one in verified] == table["verdict_any"].tolist()
 
 

@@ -17,7 +17,7 @@ RELIABILITY = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.2, 0.8], "lo
 VALUES = pd.DataFrame({"value": [-0.5, 0.5] * 2, "truth": [True] * 2 + [False] * 2, "share": [0.2, 0.8, 0.9, 0.1]})
 ARMS = pd.DataFrame(
     [("greedy", "verified", 38, 0.4, 0.3, 0.5), ("mcts", "verified", 300, 0.98, 0.93, 0.99),
-     ("mcts", "verified", 600, 0.99, 0.95, 1.0), ("mcts", "unverified", 310, 0.8, 0.7, 0.9)],
+     ("mcts", "verified", 600, 0.99, 0.95, 1.0), ("mcts", "rules", 310, 0.8, 0.7, 0.9)],
     columns=["arm", "mode", "sampled_tokens", "accuracy", "low", "high"],
 )  # fmt: skip
 PASS = pd.DataFrame({"k": [1, 2, 4], "accuracy": [0.3, 0.5, 0.7], "low": [0.2, 0.4, 0.6], "high": [0.4, 0.6, 0.8]})
@@ -61,11 +61,15 @@ def test_points_are_drawn_where_the_numbers_are():
     np.testing.assert_allclose(scaled[:, 1], expected, atol=1e-4)
 
 
-def test_verified_and_unverified_differ_by_symbol_and_name():
+def test_the_modes_differ_by_symbol_and_name():
     traces = {trace.name: trace for trace in ALL["accuracy"].data}
-    assert set(traces) == {"greedy, verified", "mcts, verified", "mcts, unverified"}
-    assert traces["mcts, verified"].marker.symbol != traces["mcts, unverified"].marker.symbol
-    assert traces["mcts, verified"].marker.color == traces["mcts, unverified"].marker.color
+    assert set(traces) == {"greedy, verified", "mcts, verified", "mcts, rules"}
+    assert traces["mcts, verified"].marker.symbol != traces["mcts, rules"].marker.symbol
+    assert traces["mcts, verified"].marker.color == traces["mcts, rules"].marker.color
+    every = figures.draw_accuracy(pd.concat([ARMS.assign(arm="mcts", mode=mode) for mode in figures.MODES]))
+    assert [trace.name for trace in every.data] == ["mcts, verified", "mcts, rules", "mcts, blind"]
+    assert len({trace.marker.symbol for trace in every.data}) == len({trace.line.dash for trace in every.data}) == 3
+    assert "mcts, blind" in texts(vector.to_svg(every))
     assert list(traces["mcts, verified"].x) == [300, 600]
     assert traces["greedy, verified"].error_y.array[0] == pytest.approx(0.1)
 

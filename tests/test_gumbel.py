@@ -165,7 +165,7 @@ def test_moves_and_counts_are_those_of_the_reference(problem, simulations, width
         node = theirs.move(node)
     given = {"simulations": simulations, "width": width, "max_num_considered_actions": considered,
              "gumbel_c_visit": c_visit, "gumbel_c_scale": c_scale}  # fmt: skip
-    (found,) = run(Game24(), [problem], gumbel_mcts, policy, critic, merge=False, mode="unverified", seed=4,
+    (found,) = run(Game24(), [problem], gumbel_mcts, policy, critic, merge=False, mode="rules", seed=4,
                    parameters=given)  # fmt: skip
     compare(found.tree, theirs.tell())
     assert found.tree.label[found.tree.events[-1][1]] == Game24().label(node.state)
@@ -176,7 +176,7 @@ def test_moves_and_counts_are_those_of_the_reference(problem, simulations, width
 def test_fewer_simulations_than_moves_considered_do_not_crash(simulations):
     """Defect: ReSCALE's code refuses, or fails on an empty list."""
     policy = FakePolicy(skill=1.0)
-    (found,) = run(Game24(), [(4, 5, 6, 10)], gumbel_mcts, policy, FakeCritic(policy), mode="unverified", parameters={
+    (found,) = run(Game24(), [(4, 5, 6, 10)], gumbel_mcts, policy, FakeCritic(policy), mode="rules", parameters={
         "simulations": simulations, "width": 20, "max_num_considered_actions": 16})  # fmt: skip
     assert found.answer
     assert found.tree.visits[0] <= 3 * simulations
@@ -202,7 +202,7 @@ def test_the_noise_is_the_seeds_and_nothing_else():
     policy = Likeliest(skill=0.5, blur=1.0)
 
     def explore(seed, **parameters):
-        (found,) = run(Game24(), [(3, 3, 8, 8)], gumbel_mcts, policy, FakeCritic(policy), seed=seed, mode="unverified",
+        (found,) = run(Game24(), [(3, 3, 8, 8)], gumbel_mcts, policy, FakeCritic(policy), seed=seed, mode="rules",
                        parameters={"width": 12, "max_num_considered_actions": 4, **parameters})  # fmt: skip
         return found.tree.visits
 

@@ -46,6 +46,27 @@ def test_a_mix_is_drawn_and_described(folder):
     assert read_lessons(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out, seed=1)[0] != samples
 
 
+@pytest.mark.parametrize(
+    ("made", "wanted", "seed", "kept"),
+    [
+        ("tot+strict", "tot+strict", 0, True), ("tot+tsllm+strict", "tot+strict", 0, True), ("tot", "tot", 0, True),
+        ("tot", "tot+strict", 0, False), ("tot+tsllm", "tot+strict", 0, False),
+        ("tsllm+strict", "tot+strict", 0, False),
+        ("tot+strict", "tot+tsllm+strict", 0, False), (None, "tot+strict", 0, False), (3, "tot+strict", 0, False),
+        ("random+strict", "random+strict", 0, True), ("random+strict", "random+strict", 1, False),
+    ],
+)  # fmt: skip
+def test_a_strict_split_takes_traces_that_were_made_as_strictly(folder, tmp_path, made, wanted, seed, kept):
+    traces = read_traces(folder / "traces.jsonl")
+    write_traces(tmp_path / "traces.jsonl", traces, {"held_out": made, "seed": 0} if made else {})
+    if kept:
+        assert read_lessons(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)[1]["card"]["seed"] == 0
+    else:
+        told = "split 'tot" if wanted.startswith("tot") else "split 'random+strict' or a stricter one, .* of seed 0"
+        with pytest.raises(ValueError, match=f"they must be made with the {told}"):
+            read_lessons(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)
+
+
 def test_without_weights_the_file_keeps_its_shares(folder):
     _, data = read_lessons(folder / "traces.jsonl", {}, 400, held_out=())
     weights = {part["style"]: part["weight"] for part in data["parts"]}

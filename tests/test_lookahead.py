@@ -30,7 +30,7 @@ def make_world(policy, **options):
     return Continuations(Game24(), policy, **{"reward": count_fives, "honest": True, **options})
 
 
-def write(policy, problems=PROBLEMS, world=None, mode="unverified", seed=0, critic=None, **parameters):
+def write(policy, problems=PROBLEMS, world=None, mode="rules", seed=0, critic=None, **parameters):
     parameters = {"max_tokens": LONG, "simulations": 4, "depth": 2, "top_k": 3, **parameters}
     return run(world or make_world(policy), problems, lookahead, policy, critic, parameters=parameters, mode=mode,
                seed=seed)  # fmt: skip
@@ -79,7 +79,7 @@ def test_points_passed_over_are_plain_too(policy, rule, fallback):
 def test_the_strategies_of_lines_say_the_same(policy, temperature):
     """`greedy` and one sample of `best_of_n` are the same texts, judged the same."""
     algorithm, parameters = (greedy, {}) if not temperature else (best_of_n, {"n": 1, "choose": "logprob"})
-    lines = run(Game24(), PROBLEMS, algorithm, policy, parameters={"max_tokens": LONG, **parameters}, mode="unverified")
+    lines = run(Game24(), PROBLEMS, algorithm, policy, parameters={"max_tokens": LONG, **parameters}, mode="rules")
     for one, other in zip(lines, write(policy, simulations=0, temperature=temperature), strict=True):
         assert one.cost.sampled_tokens == other.cost.sampled_tokens
         assert one.cost.prompt_tokens == other.cost.prompt_tokens
@@ -216,7 +216,7 @@ def test_verified_it_ends_with_the_first_rollout_that_is_right(policy, monkeypat
 def test_a_spent_budget_leaves_the_best_rollout(policy):
     world = make_world(policy)
     for limit in (0, 1, 60, 200):
-        (found,) = run(world, PROBLEMS[:1], lookahead, policy, parameters={"max_tokens": LONG}, mode="unverified",
+        (found,) = run(world, PROBLEMS[:1], lookahead, policy, parameters={"max_tokens": LONG}, mode="rules",
                        budget={"sampled_tokens": limit})  # fmt: skip
         assert found.stopped == "sampled_tokens"
         assert found.tree.meta["answer_tokens"] <= LONG

@@ -258,7 +258,7 @@ def test_an_independent_puct_finds_the_same_counts(problem, width, c_init, c_bas
 
 
 # ------------------------------------------------------------------------------------- golden trees
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 def test_the_golden_tree(mode):
     """Regression: the tree checked in. After a wanted change: delete the file, run, look at the difference, commit."""
     policy = FakePolicy(skill=1.5)
@@ -281,7 +281,7 @@ def test_the_golden_tree(mode):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 10**6), problem=st.sampled_from(PUZZLES), width=st.integers(1, 5), merge=st.booleans(),
-    mode=st.sampled_from(["verified", "unverified"]), widen=st.sampled_from([0, 0.5, 2]),
+    mode=st.sampled_from(["verified", "rules"]), widen=st.sampled_from([0, 0.5, 2]),
     skill=st.sampled_from([0.0, 3.0]), prior=st.sampled_from(["logprob", "frequency"]),
 )  # fmt: skip
 def test_any_search_leaves_a_sound_tree(seed, problem, width, merge, mode, widen, skill, prior):
@@ -332,11 +332,11 @@ class Contrary(Game24):
 
 
 @pytest.mark.parametrize("commit", ["value", "visits"])
-def test_an_unverified_choice_never_depends_on_the_judge(commit):
+def test_a_choice_by_the_rules_never_depends_on_the_judge(commit):
     policy = FakePolicy(skill=1.0)
     arguments, parameters = (PUZZLES, mcts, policy, FakeCritic(policy)), {"simulations": 25, "commit": commit}
-    honest = run(Game24(), *arguments, mode="unverified", parameters=parameters)
-    contrary = run(Contrary(), *arguments, mode="unverified", parameters=parameters)
+    honest = run(Game24(), *arguments, mode="rules", parameters=parameters)
+    contrary = run(Contrary(), *arguments, mode="rules", parameters=parameters)
     for one, other in zip(honest, contrary, strict=True):
         assert one.answer == other.answer != ""
         assert one.tree.visits == other.tree.visits
@@ -344,22 +344,22 @@ def test_an_unverified_choice_never_depends_on_the_judge(commit):
         assert one.solved is not other.solved
 
 
-def test_an_unverified_search_takes_the_best_valued_end_or_the_most_visited_path():
+def test_a_search_by_the_rules_takes_the_best_valued_end_or_the_most_visited_path():
     said = {"_": [("a", 0.9), ("b", 0.1)], "a": [("a", 0.5), ("b", 0.5)], "b": [("a", 0.5), ("b", 0.5)]}
     values = {"_": 0.0, "a": 0.8, "b": -0.5, "aa": 0.1, "ab": 0.3, "ba": -0.9, "bb": 0.6}
-    by_value = search(Sayings(**said), Table(**values), mode="unverified", simulations=5)
+    by_value = search(Sayings(**said), Table(**values), mode="rules", simulations=5)
     assert (by_value.answer, by_value.solved, by_value.stopped) == ("bb", True, "exhausted")
-    by_visits = search(Sayings(**said), Table(**values), mode="unverified", simulations=5, commit="visits")
+    by_visits = search(Sayings(**said), Table(**values), mode="rules", simulations=5, commit="visits")
     assert by_visits.tree.label[by_visits.tree.events[-1][1]] == "ab"
     assert (by_visits.solved, by_visits.outcome, by_visits.correct) == (False, "wrong value", 1)
-    early = search(Sayings(**said), Table(**values), mode="unverified", simulations=5, enough=0.25, commit="visits")
+    early = search(Sayings(**said), Table(**values), mode="rules", simulations=5, enough=0.25, commit="visits")
     assert early.stopped == "confident"
     assert early.tree.label[early.tree.events[-1][1]] == "ab"
     assert early.cost.policy_calls == 2
     assert by_value.tree.value == [0.0, 0.8, -0.5, 0.1, 0.3, -0.9, 0.6]  # the ends as well, by the critic
 
 
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 def test_a_search_that_met_no_end_is_finished_greedily(mode):
     policy = FakePolicy(skill=6.0, blur=0.1, illegal=0.001)
     (found,) = run(Game24(), [(4, 5, 6, 10)], mcts, policy, FakeCritic(policy), mode=mode,
@@ -436,7 +436,7 @@ def test_a_draw_of_illegal_lines_cools_the_next():
     assert found.tree.status[2:4] == ["illegal", "illegal"]
 
 
-@pytest.mark.parametrize("mode", ["verified", "unverified"])
+@pytest.mark.parametrize("mode", ["verified", "rules"])
 @pytest.mark.parametrize("line", ["nonsense", "", "4 * 6 = 24 (left: 24)"])
 def test_a_policy_that_says_only_illegal_lines_is_an_unsolved_outcome_with_its_cost(mode, line):
     policy = FakePolicy(only=line)
@@ -459,7 +459,7 @@ def test_a_policy_that_says_one_legal_line_for_ever_ends():
 
 
 def test_a_puzzle_that_is_over_before_it_began_costs_no_sample():
-    for mode in ("verified", "unverified"):
+    for mode in ("verified", "rules"):
         right, wrong = run(Game24(), [(24,), (23,)], mcts, FakePolicy(), FakeCritic(), mode=mode)
         assert (right.solved, wrong.solved) == (True, False)
         assert right.answer == "24"
@@ -475,7 +475,7 @@ def test_rollouts_stand_in_for_a_critic():
     values = {value for one in found for value in one.tree.value if value is not None}
     assert values == {-1.0, 1.0}
     with pytest.raises(ValueError, match="leaf 'rollout' in an unverified search"):
-        run(Game24(), PUZZLES[:1], mcts, policy, mode="unverified", parameters={"leaf": "rollout"})
+        run(Game24(), PUZZLES[:1], mcts, policy, mode="rules", parameters={"leaf": "rollout"})
 
 
 def test_other_counts_of_numbers_and_other_targets_work():

@@ -76,11 +76,11 @@ def test_any_strategy_takes_them():
     policy = FakePolicy()
     puzzles = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8)]
     like = FakeCritic(policy)
-    told = run(TASK, puzzles, mcts, policy, NoisyCritic(TASK, like=like), mode="unverified")
+    told = run(TASK, puzzles, mcts, policy, NoisyCritic(TASK, like=like), mode="rules")
     assert all(outcome.solved for outcome in told)
     assert all(outcome.cost.critic_tokens > 0 for outcome in told)
     for critic in (NoisyCritic(TASK, 1.0), BlindCritic(), BlindCritic(like=like)):
-        (outcome,) = run(TASK, puzzles[:1], mcts, policy, critic, parameters={"simulations": 8}, mode="unverified")
+        (outcome,) = run(TASK, puzzles[:1], mcts, policy, critic, parameters={"simulations": 8}, mode="rules")
         assert outcome.cost.critic_calls > 0
         assert (outcome.cost.critic_tokens > 0) == (critic.parameters > 0)
 

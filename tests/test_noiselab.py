@@ -13,8 +13,8 @@ from game24lab.tasks.game24 import Game24
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12)]
-ARMS = {f"best of {n}": {"algorithm": "best_of_n", "parameters": {"n": n}, "mode": "unverified"} for n in (1, 4)}
-ARMS["mcts"] = {"algorithm": "mcts", "parameters": {"simulations": 6}, "mode": "unverified"}
+ARMS = {f"best of {n}": {"algorithm": "best_of_n", "parameters": {"n": n}, "mode": "rules"} for n in (1, 4)}
+ARMS["mcts"] = {"algorithm": "mcts", "parameters": {"simulations": 6}, "mode": "rules"}
 CRITICS = {"truth": 0.0, "truth + 0.5": 0.5, "truth + 2": 2.0, "blind": math.inf, "trained": math.nan}
 
 
@@ -62,7 +62,7 @@ def test_tables_of_a_run(lab):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_takes_every_critic(name):
-    arms = {name: {"algorithm": name, "mode": "unverified", "budget": {"sampled_tokens": 300}}}
+    arms = {name: {"algorithm": name, "mode": "rules", "budget": {"sampled_tokens": 300}}}
     rows = noiselab.run_lab(TASK, PUZZLES[:2], arms, FakePolicy(), FakeCritic(), sigmas=[1.0], progress=False)
     assert rows["critic"].value_counts().to_dict() == {"truth": 2, "truth + 1": 2, "blind": 2, "trained": 2}
     assert (rows["sampled_tokens"] > 0).all()
@@ -74,7 +74,7 @@ def make_rows(accuracies, problems=400, arm="a", parameters="{}"):
     for (critic, sigma), accuracy in zip(CRITICS.items(), accuracies, strict=True):
         solved = np.arange(problems) < accuracy * problems
         tables.append(pd.DataFrame({
-            "problem": [str(p) for p in range(problems)], "strategy": arm, "mode": "unverified", "seed": 0,
+            "problem": [str(p) for p in range(problems)], "strategy": arm, "mode": "rules", "seed": 0,
             "critic": critic, "sigma": sigma, "solved": solved, "outcome": "", "algorithm": "beam",
             "parameters": parameters, "policy_parameters": 1, "critic_parameters": 1, "sampled_tokens": 10,
             **dict.fromkeys(("prompt_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds",

@@ -33,7 +33,7 @@ SEARCHES = [
     (rebase, {"width": 6}),
 ]
 every_search = pytest.mark.parametrize(("algorithm", "parameters"), SEARCHES)
-both_modes = pytest.mark.parametrize("mode", ["verified", "unverified"])
+both_modes = pytest.mark.parametrize("mode", ["verified", "rules"])
 
 
 # ------------------------------------------------------------------------------------- what always holds
@@ -42,7 +42,7 @@ both_modes = pytest.mark.parametrize("mode", ["verified", "unverified"])
          illegal=0.03)  # fmt: skip
 @given(
     which=st.sampled_from(SEARCHES), seed=st.integers(0, 10**6), problem=st.sampled_from(PUZZLES), merge=st.booleans(),
-    mode=st.sampled_from(["verified", "unverified"]), skill=st.sampled_from([0.0, 3.0]),
+    mode=st.sampled_from(["verified", "rules"]), skill=st.sampled_from([0.0, 3.0]),
     budget=st.none() | st.integers(0, 400), illegal=st.sampled_from([0.03, 0.6]),
 )  # fmt: skip
 def test_any_search_leaves_a_sound_tree(which, seed, problem, merge, mode, skill, budget, illegal):
@@ -109,9 +109,9 @@ class Sealed(Game24):
 
 
 @every_search
-def test_an_unverified_choice_never_depends_on_the_judge(algorithm, parameters):
+def test_a_choice_by_the_rules_never_depends_on_the_judge(algorithm, parameters):
     policy = FakePolicy(skill=1.0)
-    arguments = {"mode": "unverified", "parameters": parameters}
+    arguments = {"mode": "rules", "parameters": parameters}
     honest = run(Game24(), PUZZLES, algorithm, policy, FakeCritic(policy), **arguments)
     contrary = run(Contrary(), PUZZLES, algorithm, policy, FakeCritic(policy), **arguments)
     for one, other in zip(honest, contrary, strict=True):
@@ -131,7 +131,7 @@ def test_an_unverified_choice_never_depends_on_the_judge(algorithm, parameters):
 def test_a_critic_is_missed_before_anything_is_sampled(algorithm, parameters):
     policy = FakePolicy()
     with pytest.raises(ValueError, match="no critic"):
-        run(Game24(), PUZZLES[:1], algorithm, policy, parameters=parameters, mode="unverified")
+        run(Game24(), PUZZLES[:1], algorithm, policy, parameters=parameters, mode="rules")
     assert policy.calls == []
 
 
@@ -210,7 +210,7 @@ def test_a_critic_at_its_limits_breaks_no_search(algorithm, parameters, value):
         def score(self, texts):
             return [value] * len(texts)
 
-    found = run(Game24(), PUZZLES, algorithm, FakePolicy(), Sure(), mode="unverified", parameters=parameters)
+    found = run(Game24(), PUZZLES, algorithm, FakePolicy(), Sure(), mode="rules", parameters=parameters)
     assert all(one.answer or one.outcome != "solved" for one in found)
     assert all(Tree.from_json(one.tree.to_json()) == one.tree for one in found)
 
@@ -233,7 +233,7 @@ def test_a_budget_too_small_for_a_step_is_a_clean_outcome(algorithm, parameters,
 @every_search
 def test_wherever_a_budget_ends_it_there_is_an_outcome(algorithm, parameters, depth):
     """A verified answer that was met is never lost to a budget that ends the search right after."""
-    for mode in ("verified", "unverified"):
+    for mode in ("verified", "rules"):
         (found,) = run(Game24(), [(6, 6, 6, 6)], algorithm, FakePolicy(skill=5.0), FakeCritic(), mode=mode,
                        budget={"depth": depth}, parameters=parameters)  # fmt: skip
         assert found.cost.depth <= depth

@@ -12,6 +12,7 @@ from routed_worlds import make_world
 from game24lab import solving
 from game24lab.cost import Cost
 from game24lab.routing import planning
+from game24lab.routing.arms import name_modes
 from game24lab.routing.features import TRY_COSTS
 from game24lab.routing.fitting import RouterConfig
 from game24lab.routing.frontier import join_rows
@@ -87,7 +88,7 @@ def test_a_router_looks_at_what_it_uses_and_pays_for_it(columns, looked, charged
 
 def test_the_router_that_ships_plans_for_every_budget():
     shipped = planning.find_router()
-    for mode in ("verified", "unverified"):
+    for mode in ("verified", "rules"):
         arms = [planning.plan(shipped, TASK, PUZZLES, POLICY, CRITIC, mode=mode, budget=budget)[0].arm
                 for budget in (60, 200, 2000)]  # fmt: skip
         assert len(set(arms)) > 1
@@ -148,7 +149,13 @@ def test_kept_answers_are_an_arm_for_each_mode():
     more = add_kept(both, features, 3)
     mine = more[more["method"] == "kept"].groupby("arm")[["probability", "sampled_tokens", "n"]].mean()
     assert mine.loc["kept,verified"].tolist() == [1.0, 30.0, 3.0]
-    assert mine.loc["kept,unverified"].tolist() == [0.0, 30.0, 3.0]
+    assert mine.loc["kept,rules"].tolist() == [0.0, 30.0, 3.0]
+    blind = name_modes(both).assign(mode="blind")  # a look by the rules has nothing that a blind router could keep
+    assert "kept" not in set(add_kept(blind, features, 3)["method"])
+    assert "kept,blind" in set(add_kept(blind, features, 3, "blind")["arm"])
+    assert name_modes(more.assign(arm=more["arm"].replace("kept,rules", "kept,unverified")).drop(columns="mode"))[
+        ["arm", "mode"]
+    ].equals(more[["arm", "mode"]])  # as a table from before names it
     with pytest.raises(ValueError, match="'1 1 1 1' has none"):
         add_kept(table, features.drop("1 1 1 1"), 3)
     assert set(keep_arms(more, ["kept"])["method"]) == {"kept"}
@@ -163,8 +170,8 @@ def test_routers_that_cannot_serve_say_why(router, tmp_path, monkeypatch):
         planning.find_router()
     router.save(tmp_path / "router")
     assert planning.find_router().arms == json.loads(json.dumps(router.arms))
-    with pytest.raises(ValueError, match="none of its 4 arms is unverified"):
-        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, mode="unverified")
+    with pytest.raises(ValueError, match="none of its 4 arms is rules"):
+        planning.plan(router, TASK, PUZZLES, POLICY, CRITIC, mode="rules")
     with pytest.raises(ValueError, match="embeddings by bert"):
         planning.plan(teach(["sum"], encoder="bert"), TASK, PUZZLES, POLICY, CRITIC)
 
@@ -269,10 +276,16 @@ def test_a_judgement_is_of_test_puzzles_and_its_choices_are_not(lessons):
 
 def test_modes_are_kept_apart():
     table, _ = make_world(4)
-    both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " unverified")])
-    assert keep_mode(both, "unverified")["arm"].str.endswith("unverified").all()
+    both = pd.concat([table, table.assign(verified=False, arm=table["arm"] + " by rules")])
+    assert keep_mode(both, "rules")["arm"].str.endswith("by rules").all()
     assert len(keep_mode(both, "both")) == len(both)
-    with pytest.raises(ValueError, match="none of the 4 arms is unverified"):
-        keep_mode(table, "unverified")
+    blind = both.assign(mode="blind", arm=both["arm"] + " blind")
+    every = pd.concat([name_modes(both), blind])
+    assert {mode: keep_mode(every, mode)["arm"].nunique() for mode in ("blind", "rules", "verified", "both")} == {
+        "blind": 8, "rules": 4, "verified": 4, "both": 16,
+    }  # fmt: skip
+    pd.testing.assert_frame_equal(keep_mode(every, "unverified"), keep_mode(every, "rules"))
+    with pytest.raises(ValueError, match="none of the 4 arms is rules"):
+        keep_mode(table, "rules")
     with pytest.raises(ValueError, match="mode 'half'"):
         keep_mode(table, "half")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game24lab.tasks.arithmetic import make_state, reachable
-from game24lab.tasks.chains import STYLES, add_tags, judge_chain, write_chain
+from game24lab.tasks.chains import STYLES, add_tags, judge_chain, list_named, write_chain
 from game24lab.tasks.exploration import continue_in_order, list_moves, search_at_random, search_in_order
 from game24lab.tasks.preferences import FAULTS, Pair, make_pair, make_pairs
 from game24lab.tasks.traces import write_line
@@ -186,3 +186,36 @@ def test_any_text(text):
     for style in STYLES:
         found = pair(text, style=style, most_lines=1000)
         assert found is None or judge_chain(NUMBERS, found.prompt.partition("\n")[2] + found.chosen, style=style).solved
+
+
+def test_a_strict_split_leaves_out_pairs_that_name_what_it_keeps_apart():
+    """In the prompt, on the chosen side or on the rejected one, where it may be claimed falsely."""
+    wrong = [*LINES[:3], "roll back (left: 3 5 9)\n", *LINES[4:]]
+    pairs = make_pairs([(NUMBERS, "".join(wrong), True)])
+    assert len(pairs) == 1
+    for named, where in (((1, 2, 3), "prompt"), ((3, 5, 9), "rejected")):
+        assert " ".join(map(str, named)) in getattr(pairs[0], where)
+        assert make_pairs([(NUMBERS, "".join(wrong), True)], avoid={make_state(named)}) == []
+    (chosen,) = {position for position in list_named(pairs[0].chosen) if len(position) == 3} - set(
+        list_named(pairs[0].prompt + pairs[0].rejected)
+    ) or {make_state(NUMBERS)}
+    assert make_pairs([(NUMBERS, "".join(wrong), True)], avoid={chosen}) == []
+    assert make_pairs([(NUMBERS, "".join(wrong), True)], avoid={make_state((3, 5, 8))}) == pairs
+
+
+@given(st.sampled_from(STYLES), st.sampled_from(PUZZLES), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=40)
+def test_all_positions_of_a_search_are_named_in_every_style(style, numbers, seed):
+    rng = random.Random(seed)
+    search = search_in_order(numbers, rng) if style == "sound" else search_at_random(numbers, rng)
+    named = set(list_named(write_chain(numbers, search, style)))
+    if style != "solution":  # which tells the way to the end alone
+        assert {visit.left for visit in search if len(visit.left) > 1} <= named
+    judged = judge_chain(numbers, write_chain(numbers, search, style), style=style)
+    assert {line.left for line in judged.lines if line.kind == "move"} <= named
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_no_text_is_too_strange_to_be_looked_through(text):
+    list_named(text + "left: " + text)

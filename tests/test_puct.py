@@ -183,7 +183,7 @@ def test_moves_and_counts_are_those_of_the_reference(problem, width, pb_c_init, 
     theirs = TreeSearch(problem, policy, critic, width, pb_c_init, pb_c_base)
     end = theirs.alpha(simulations)
     given = {"width": width, "pb_c_init": pb_c_init, "pb_c_base": pb_c_base}
-    (found,) = run(Game24(), [problem], mcts_alpha, policy, critic, merge=False, mode="unverified",
+    (found,) = run(Game24(), [problem], mcts_alpha, policy, critic, merge=False, mode="rules",
                    parameters={"simulations": simulations, **given})  # fmt: skip
     compare(found.tree, theirs.tell())
     assert found.tree.label[found.tree.events[-1][1]] == Game24().label(end.state)
@@ -191,7 +191,7 @@ def test_moves_and_counts_are_those_of_the_reference(problem, width, pb_c_init, 
     for paths in (2, 1000):
         theirs = TreeSearch(problem, policy, critic, width, pb_c_init, pb_c_base)
         theirs.rollout(paths, 40)
-        (found,) = run(Game24(), [problem], mcts_rollout, policy, critic, merge=False, mode="unverified",
+        (found,) = run(Game24(), [problem], mcts_rollout, policy, critic, merge=False, mode="rules",
                        parameters={"num_paths": paths, "simulations": 40, **given})  # fmt: skip
         compare(found.tree, theirs.tell())
 
@@ -280,7 +280,7 @@ def test_parallel_leaves_need_fewer_rounds_for_as_many_simulations():
     policy, problems = FakePolicy(skill=0.5), [(3, 3, 8, 8), (2, 9, 10, 11), (1, 4, 8, 8)]
     depth = {}
     for leaves in (1, 8):
-        found = run(Game24(), problems, mcts_rollout, policy, FakeCritic(policy), mode="unverified", parameters={
+        found = run(Game24(), problems, mcts_rollout, policy, FakeCritic(policy), mode="rules", parameters={
             "simulations": 60, "num_paths": 1000, "width": 5, "leaves": leaves})  # fmt: skip
         assert all(one.tree.visits[0] == 60 for one in found)
         depth[leaves] = sum(one.cost.depth for one in found)
@@ -293,7 +293,7 @@ def test_sampling_mixes_noise_into_the_priors_and_leaves_them_as_they_were():
     critic = FakeCritic(policy)
 
     def explore(seed, **parameters):
-        (found,) = run(Game24(), [problem], mcts_alpha, policy, critic, seed=seed, mode="unverified",
+        (found,) = run(Game24(), [problem], mcts_alpha, policy, critic, seed=seed, mode="rules",
                        parameters={"simulations": 30, "width": 8, "sample": True, **parameters})  # fmt: skip
         return found.tree
 
@@ -310,7 +310,7 @@ def test_sampling_mixes_noise_into_the_priors_and_leaves_them_as_they_were():
 def test_noise_of_no_weight_changes_no_simulation():
     """Only the moves are drawn then: the first move's simulations are those of the search without chance."""
     policy = Likeliest(skill=0.5, blur=1.0)
-    trees = [run(Game24(), [(3, 3, 8, 8)], mcts_alpha, policy, FakeCritic(policy), mode="unverified", parameters={
+    trees = [run(Game24(), [(3, 3, 8, 8)], mcts_alpha, policy, FakeCritic(policy), mode="rules", parameters={
         "simulations": 30, "width": 8, "sample": sample, "root_noise_weight": 0.0, "depth": 1})[0].tree
         for sample in (False, True)]  # fmt: skip
     assert trees[0].visits == trees[1].visits

@@ -119,7 +119,7 @@ def test_paths_and_counts_are_those_of_the_reference(problem, width, w_exp, cum_
     theirs = Reasoner(problem, policy, critic, width, w_exp, WAYS[cum_reward], fmean if calc_q == "mean" else max)
     for _ in range(30):
         theirs.iterate()
-    (found,) = run(Game24(), [problem], rap, policy, critic, merge=False, mode="unverified", parameters={
+    (found,) = run(Game24(), [problem], rap, policy, critic, merge=False, mode="rules", parameters={
         "n_iters": 30, "width": width, "w_exp": w_exp, "cum_reward": cum_reward, "calc_q": calc_q})  # fmt: skip
     compare(found.tree, theirs.tell())
     assert found.tree.visits[0] == 30

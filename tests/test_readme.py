@@ -64,6 +64,6 @@ def test_the_demo_table_is_that_of_the_kept_report():
         (row["arm"], row["mode"]): (f"{row['accuracy']:.1%}", f"{row['sampled_tokens']:.0f}")
         for row in report["results"] if row["run"] in search
     }  # fmt: skip
-    pattern = r"^(\S.*?)  +(verified|unverified) +\d+ +([\d.]+%) +[\d.]+% - [\d.]+% +(\d+)$"
+    pattern = r"^(\S.*?)  +(verified|unverified|rules|blind) +\d+ +([\d.]+%) +[\d.]+% - [\d.]+% +(\d+)$"
     quoted = {(arm, mode): (share, tokens) for arm, mode, share, tokens in re.findall(pattern, README, flags=re.M)}
     assert quoted == measured

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "09_strategies.ipynb"
 TASK, POLICY, CRITIC = Game24(), FakePolicy(), FakeCritic()
 PUZZLES = list_solvable()[:6]
-BOTH = ("unverified", "verified")
+BOTH = ("rules", "verified")
 
 
 def read_recipe(path):
@@ -33,7 +33,7 @@ def test_every_combination_of_lists_is_an_arm_called_after_what_differs():
         "beams": {"algorithm": "beam_search", "parameters": {"n": [4, 8], "beam_width": [2, 4], "lookahead": 0}},
         "mcts": {"parameters": {"simulations": 8}, "mode": ["verified"], "budget": {"sampled_tokens": [50, 100]}},
     }, modes=BOTH)  # fmt: skip
-    assert list(arms)[:3] == ["greedy@unverified", "greedy@verified", "beams@n=4,beam_width=2,unverified"]
+    assert list(arms)[:3] == ["greedy@rules", "greedy@verified", "beams@n=4,beam_width=2,rules"]
     assert list(arms)[-2:] == ["mcts@sampled_tokens=50", "mcts@sampled_tokens=100"]
     assert len(arms) == 2 + 2 * 4 + 2
     assert arms["beams@n=8,beam_width=2,verified"] == Arm(
@@ -77,7 +77,7 @@ def test_parameters_that_contradict_each_other_are_found_before_any_model_is_cal
 
 # --------------------------------------------------------------------------------------------------------- runs
 def test_a_grid_is_a_file_for_each_arm_and_seed_and_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
-    arms = expand_arms({"greedy": {}, "best_of_n": {"parameters": {"n": [2, 4]}}}, modes=["unverified"])
+    arms = expand_arms({"greedy": {}, "best_of_n": {"parameters": {"n": [2, 4]}}}, modes=["rules"])
     settings = {"seeds": (3, 4), "chunk": 2, "progress": False, "traces": False}
     real, calls = recipes.write_completions, []
 
@@ -107,7 +107,7 @@ def test_a_grid_is_a_file_for_each_arm_and_seed_and_goes_on_where_it_was(tmp_pat
 
 
 def test_the_estimate_scales_a_trial_to_what_is_left():
-    arms = expand_arms({"best_of_n": {"parameters": {"n": [2, 8], "batch": 0}}}, modes=["unverified"])
+    arms = expand_arms({"best_of_n": {"parameters": {"n": [2, 8], "batch": 0}}}, modes=["rules"])
     left = {"best_of_n@n=2": 0, "best_of_n@n=8": 600}
     policy = FakePolicy()
     estimate = estimate_cost(TASK, PUZZLES, arms, policy, CRITIC, left=left, trial=3, progress=False)
@@ -139,7 +139,7 @@ def test_chunks_of_a_list_of_problems():
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_has_a_recipe_that_runs(name):
     arms = read_recipe(ROOT / "params" / "strategies" / f"{name}.yaml")
-    assert list(arms) == [f"{name}@verified", f"{name}@unverified"]
+    assert list(arms) == [f"{name}@verified", f"{name}@rules"]
     assert {arm.algorithm for arm in arms.values()} == {name}
     check_arms(TASK, PUZZLES[0], arms, POLICY, CRITIC)
 
@@ -150,5 +150,5 @@ def test_the_routers_grid_holds_budgets_of_every_kind():
     check_arms(TASK, PUZZLES[0], arms, POLICY, CRITIC)
     kinds = {arm.algorithm for arm in arms.values()}
     assert {"greedy", "best_of_n", "beam_search", "dvts", "mcts", "particle_filter"} <= kinds
-    pool = [arm for arm in arms.values() if arm.algorithm == "best_of_n" and arm.mode == "unverified"]
+    pool = [arm for arm in arms.values() if arm.algorithm == "best_of_n" and arm.mode == "rules"]
     assert max(arm.parameters["n"] for arm in pool) >= 32

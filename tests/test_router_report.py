@@ -14,7 +14,7 @@ from game24lab.runs import start_run
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder with two routers: of verified arms and of unverified ones."""
+    """A folder with two routers: of verified arms and of others."""
     folder = tmp_path_factory.mktemp("routers")
     make_router_run(folder / "a")
     make_router_run(folder / "b", seed=1, verified=False, repeats=20)
@@ -26,7 +26,7 @@ def test_the_report_is_a_pdf_with_its_numbers_beside_it(runs, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(tmp_path / "router.pdf")
     assert (tmp_path / "router.pdf").read_bytes()[:5] == b"%PDF-"
     numbers = json.loads((tmp_path / "router.json").read_text(), parse_constant=pytest.fail)
-    assert [one["label"] for one in numbers["routers"]] == ["verified", "unverified"]
+    assert [one["label"] for one in numbers["routers"]] == ["verified", "rules"]
     assert len(numbers["published"]) == 13
 
 

@@ -88,9 +88,9 @@ def test_a_line_cut_off_by_the_token_limit_is_unfinished_not_illegal():
 def test_greedy_takes_the_likeliest_lines_and_its_modes_differ_in_a_wrong_answer_only():
     policy = FakePolicy(illegal=0.01)
     verified = run(Game24(), PUZZLES, greedy, policy, mode="verified")
-    unverified = run(Game24(), PUZZLES, greedy, policy, mode="unverified")
+    by_rules = run(Game24(), PUZZLES, greedy, policy, mode="rules")
     assert {call["temperature"] for call in policy.calls} == {0.0}
-    for one, other in zip(verified, unverified, strict=True):
+    for one, other in zip(verified, by_rules, strict=True):
         assert (one.solved, one.outcome) == (other.solved, other.outcome)
         assert (one.answer == other.answer) == one.solved
         assert other.answer
@@ -108,11 +108,11 @@ def test_verified_best_of_n_ends_with_the_batch_of_the_first_right_answer():
     assert (all_at_once.candidates, all_at_once.correct, all_at_once.cost.policy_calls) == (8, 8, 1)
 
 
-def test_unverified_best_of_n_takes_the_position_that_the_critic_likes_best():
+def test_by_the_rules_best_of_n_takes_the_position_that_the_critic_likes_best():
     policy = Scripted("4 + 6 = 10", "4 * 6 = 24", "4 - 6 = -2")
-    found = solve(policy, mode="unverified", critic=Opinion(n10=0.9, n24=0.1), n=3)
+    found = solve(policy, mode="rules", critic=Opinion(n10=0.9, n24=0.1), n=3)
     assert (found.outcome, found.answer, found.correct) == ("wrong value", "4 + 6", 1)
-    found = solve(policy, mode="unverified", critic=Opinion(n24=0.1, n10=-1), n=3)
+    found = solve(policy, mode="rules", critic=Opinion(n24=0.1, n10=-1), n=3)
     assert (found.solved, found.answer) == (True, "4 * 6")
     assert found.tree.value[0] == 0.0
     assert found.tree.status == ["open", "wrong", "solved", "wrong"]
@@ -120,23 +120,23 @@ def test_unverified_best_of_n_takes_the_position_that_the_critic_likes_best():
 
 def test_ties_of_value_go_to_the_likelier_answer():
     texts = ("4 + 6 = 10", "4 * 6 = 24")
-    assert solve(Scripted(*texts, logprobs=[-2, -1]), mode="unverified", critic=Opinion(), n=2).solved
-    assert not solve(Scripted(*texts, logprobs=[-1, -2]), mode="unverified", critic=Opinion(), n=2).solved
+    assert solve(Scripted(*texts, logprobs=[-2, -1]), mode="rules", critic=Opinion(), n=2).solved
+    assert not solve(Scripted(*texts, logprobs=[-1, -2]), mode="rules", critic=Opinion(), n=2).solved
 
 
 def test_without_a_critic_the_likeliest_answer_is_taken_when_asked_for():
     texts = ("4 + 6 = 10", "4 * 6 = 24")
-    assert solve(Scripted(*texts, logprobs=[-2, -1]), mode="unverified", n=2, choose="logprob").solved
+    assert solve(Scripted(*texts, logprobs=[-2, -1]), mode="rules", n=2, choose="logprob").solved
     policy = Scripted(*texts)
     with pytest.raises(ValueError, match=r"no critic.*logprob"):
-        solve(policy, mode="unverified", n=2)
+        solve(policy, mode="rules", n=2)
     assert policy.said == 0  # it was noticed before anything was sampled
 
 
 def test_finished_answers_go_before_unfinished_ones():
-    found = solve(Scripted("", "4 + 6 = 10", logprobs=[-0.1, -9]), mode="unverified", n=2, choose="logprob")
+    found = solve(Scripted("", "4 + 6 = 10", logprobs=[-0.1, -9]), mode="rules", n=2, choose="logprob")
     assert found.answer == "4 + 6"
-    found = solve(Scripted("", "nonsense", logprobs=[-0.1, -9]), mode="unverified", n=2, choose="logprob")
+    found = solve(Scripted("", "nonsense", logprobs=[-0.1, -9]), mode="rules", n=2, choose="logprob")
     assert (found.answer, found.outcome) == ("", "unfinished")
 
 
@@ -154,11 +154,11 @@ class Contrary(Game24):
         return Verdict(not true.solved, "wrong value" if true.solved else "solved", true.answer, true.reason)
 
 
-def test_an_unverified_choice_never_depends_on_the_judge():
+def test_a_choice_by_the_rules_never_depends_on_the_judge():
     policy = FakePolicy()
     arguments = (PUZZLES, best_of_n, policy, FakeCritic(policy))
-    honest = run(Game24(), *arguments, mode="unverified", parameters={"n": 12})
-    contrary = run(Contrary(), *arguments, mode="unverified", parameters={"n": 12})
+    honest = run(Game24(), *arguments, mode="rules", parameters={"n": 12})
+    contrary = run(Contrary(), *arguments, mode="rules", parameters={"n": 12})
     assert [one.answer for one in honest] == [other.answer for other in contrary]
     assert [one.solved for one in honest] == [not other.solved for other in contrary]
 
@@ -172,7 +172,7 @@ def test_a_puzzle_that_is_over_before_it_began_costs_nothing():
 
 def test_the_tree_is_a_star_of_chains():
     policy = FakePolicy(illegal=0.0)
-    (found,) = run(Game24(), [(4, 5, 6, 10)], best_of_n, policy, FakeCritic(policy), mode="unverified",
+    (found,) = run(Game24(), [(4, 5, 6, 10)], best_of_n, policy, FakeCritic(policy), mode="rules",
                    parameters={"n": 4})  # fmt: skip
     tree = found.tree
     assert len(tree.children(0)) == 4
@@ -182,7 +182,7 @@ def test_the_tree_is_a_star_of_chains():
     assert all(tree.tokens[node] == 0 for node in range(len(tree)) if node not in leaves)
     assert all(math.isfinite(tree.logprob[leaf]) and tree.value[leaf] is not None for leaf in leaves)
     assert tree.meta["strategy"] == "best_of_n"
-    assert tree.meta["mode"] == "unverified"
+    assert tree.meta["mode"] == "rules"
     assert tree.meta["answer"] == found.answer
     assert tree.from_json(tree.to_json()) == tree
 

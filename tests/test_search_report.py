@@ -43,7 +43,7 @@ def find_arm(numbers, split, mode, label):
 
 # ------------------------------------------------------------------------------------------------------- the whole
 def test_it_is_a_pdf_with_its_numbers_beside_it(searched, tmp_path, capsys):
-    arms = {"greedy": {"algorithm": "greedy", "mode": "unverified"}}
+    arms = {"greedy": {"algorithm": "greedy", "mode": "rules"}}
     search_runs.search(tmp_path / "run", arms, (search_runs.EASY[0], search_runs.HARD[0]))
     folders, pdf = [str(tmp_path / "run"), str(searched / "critic")], str(tmp_path / "search_report.pdf")
     assert cli.main(["report", "--kind", "search", *folders, "-o", pdf]) == 0
@@ -57,7 +57,7 @@ def test_it_is_a_pdf_with_its_numbers_beside_it(searched, tmp_path, capsys):
 
 
 def test_it_says_what_a_reader_must_know(told):
-    expected = ("Every strategy, ranks 901-1000, verified", "Every strategy, ranks 1001-1362, unverified", "flatters",
+    expected = ("Every strategy, ranks 901-1000, verified", "Every strategy, ranks 1001-1362, rules", "flatters",
                 "against sampled tokens, ranks 1001-1362", "against model calls", "against FLOPs", "sampled lines",
                 "sampled characters", "Accuracy by c_init (exploration)", "Accuracy by width", "by simulations",
                 "p95 s", "said before", "illegal", "86.7 %", "1,297", "54.1 %", "2,500", "N = 7 billion", "noise",
@@ -87,7 +87,7 @@ def test_numbers_are_those_of_the_records_split_by_split(searched, told):
 def test_the_best_is_the_best_within_the_budget_and_says_how_it_does_elsewhere(told):
     numbers = told[1]
     assert [(best["split"], best["mode"]) for best in numbers["best"]] == [
-        ("901-1000", "verified"), ("901-1000", "unverified"), ("1001-1362", "verified"), ("1001-1362", "unverified"),
+        ("901-1000", "verified"), ("901-1000", "rules"), ("1001-1362", "verified"), ("1001-1362", "rules"),
     ]  # fmt: skip
     for best in numbers["best"]:
         rivals = [arm for arm in numbers["arms"] if (arm["split"], arm["mode"]) == (best["split"], best["mode"])]
@@ -102,7 +102,7 @@ def test_the_best_is_the_best_within_the_budget_and_says_how_it_does_elsewhere(t
 def test_arms_that_differ_in_one_number_are_sweeps_and_others_are_none(told):
     numbers = told[1]
     found = {(s["split"], s["algorithm"], s["parameter"], s["subject"]): [p["value"] for p in s["points"]]
-             for s in numbers["sweeps"] if s["mode"] == "unverified"}  # fmt: skip
+             for s in numbers["sweeps"] if s["mode"] == "rules"}  # fmt: skip
     expected = {("mcts", "simulations", "simulations"): [4, 12, 20, 30], ("mcts", "width", "width"): [1, 2, 4],
                 ("mcts", "c_init", "exploration"): [0.2, 1.0, 5.0]}  # fmt: skip
     assert found == {(split, *key): values for split in trials.SPLITS for key, values in expected.items()}
@@ -129,7 +129,7 @@ def test_a_wasteful_arm_has_a_cheaper_and_surely_better_one():
                 "low": low, "high": high}  # fmt: skip
 
     arms = [arm("good", 100, 90), arm("bad", 200, 50), arm("near", 200, 88), arm("cheap", 20, 50),
-            arm("other", 200, 50, "unverified")]  # fmt: skip
+            arm("other", 200, 50, "rules")]  # fmt: skip
     assert [(one["label"], better["label"]) for one, better in trials.find_wasteful(arms)] == [("bad", "good")]
 
 
@@ -167,7 +167,7 @@ def test_published_points_have_their_cost_in_our_units():
 
 # ------------------------------------------------------------------------------------------- what may be missing
 def test_one_run_of_one_split_and_mode_alone_is_reported_too(tmp_path):
-    arms = {"greedy": {"algorithm": "greedy", "mode": "unverified"}}
+    arms = {"greedy": {"algorithm": "greedy", "mode": "rules"}}
     search_runs.search(tmp_path / "run", arms, search_runs.EASY[:3])
     read = evidence.read_evidence([tmp_path])
     numbers = search.gather_numbers(read)
@@ -195,7 +195,7 @@ def test_older_records_miss_lines_and_say_so(searched, tmp_path):
 
 
 def test_the_same_arm_of_two_runs_is_told_apart(tmp_path):
-    arms = {"greedy@unverified": {"algorithm": "greedy", "mode": "unverified"}}
+    arms = {"greedy@unverified": {"algorithm": "greedy", "mode": "rules"}}
     for seed in range(2):
         search_runs.search(tmp_path / str(seed), arms, search_runs.EASY[:3], seed=seed)
     numbers = search.gather_numbers(evidence.read_evidence([tmp_path]))

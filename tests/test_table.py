@@ -9,7 +9,9 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.completions import name_file, write_completions
-from game24lab.evaluation import evaluate, pass_at_k, read_arms
+from game24lab.evaluation import Arm, evaluate, pass_at_k, read_arms
+from game24lab.routing.arms import name_modes
+from game24lab.routing.features import describe_arms
 from game24lab.routing.sheets import read_sheets
 from game24lab.routing.table import COLUMNS, VOTES, check_table, list_arms, read_table
 from game24lab.tasks.game24 import Game24
@@ -29,7 +31,7 @@ def make_row(problem, correct, *, strategy="pool", seed=0, ballots=None, scores=
         "scores": [[] if score is None else [score] for score in scores or [None] * count],
         "agg_scores": [None] * count if scores is None else list(scores), "completion_tokens": list(tokens), "pred": "",
         "strategy": strategy, "algorithm": "best_of_n", "parameters": {"n": count, "batch": count}, "seed": seed,
-        "mode": "unverified", "correct": [bool(one) for one in correct], "answers": [""] * count,
+        "mode": "rules", "correct": [bool(one) for one in correct], "answers": [""] * count,
         "ballots": [int(not one) for one in correct] if ballots is None else ballots, "chosen": None,
         "solved": bool(correct[0]), "outcome": "", "stopped": "done", "candidates": count, "candidates_correct": 0,
         "cost": COST | {"sampled_tokens": sum(tokens), "seconds": 2.0}, "saved": COST, "trace": None, "models": {},
@@ -142,9 +144,9 @@ def test_two_pools_have_names_of_their_own_and_stopped_ones_are_attempts(tmp_pat
 def ours(tmp_path_factory):
     folder, policy = tmp_path_factory.mktemp("completions"), FakePolicy(skill=2)
     arms = {
-        "pool": {"algorithm": "best_of_n", "parameters": {"n": 16, "temperature": 0.9}, "mode": "unverified"},
+        "pool": {"algorithm": "best_of_n", "parameters": {"n": 16, "temperature": 0.9}, "mode": "rules"},
         "mcts-8": {"algorithm": "mcts", "parameters": {"simulations": 8}, "budget": {"sampled_tokens": 900}},
-        "beam": {"algorithm": "beam_search", "parameters": {"n": 2, "beam_width": 2}, "mode": "unverified"},
+        "beam": {"algorithm": "beam_search", "parameters": {"n": 2, "beam_width": 2}, "mode": "rules"},
     }
     problems = [tuple(map(int, problem.split())) for problem in PROBLEMS[:4]]
     for name, arm in read_arms(arms).items():
@@ -169,6 +171,29 @@ def test_our_files_become_a_table_whose_arms_can_be_run(ours):
     assert arms["verified@4"]["mode"] == "verified"
     assert arms["mcts-8"]["budget"] == {"sampled_tokens": 900}
     read_arms(arms)
+
+
+def test_blind_arms_are_arms_of_their_own(tmp_path):
+    policy, problems = FakePolicy(skill=2, illegal=0.2), [tuple(map(int, one.split())) for one in PROBLEMS[:3]]
+    for mode in ("blind", "rules"):
+        name = f"best_of_n@{mode}"
+        arm = Arm("best_of_n", {"n": 4, "batch": 0}, mode)
+        write_completions(tmp_path / name_file(name, 0), Game24(), problems, arm, policy, FakeCritic(), name=name,
+                          progress=False)  # fmt: skip
+    table = read(tmp_path, ns=[2, 4])
+    modes = table.drop_duplicates("arm").set_index("arm")["mode"]
+    assert modes["best_of_n@blind-best_of_n@4"] == modes["best_of_n@blind-majority@2"] == "blind"
+    assert modes["best_of_n@rules-weighted@4"] == "rules"
+    assert (modes[modes.index.str.contains("verified@")] == "verified").all()
+    assert (table["verified"] == (table["mode"] == "verified")).all()
+    assert {arm: one["mode"] for arm, one in list_arms(table).items()} == modes.to_dict()
+    known = describe_arms(table)
+    assert known["blind"].to_dict() == (modes == "blind").astype(float).to_dict()
+    old = table.drop(columns="mode")  # as tables from before are: what is not verified went by the rules
+    assert name_modes(old)["mode"].tolist() == table["mode"].replace("blind", "rules").tolist()
+    assert "blind" not in describe_arms(old)
+    with pytest.raises(ValueError, match="table: mode 'half'; one of blind, rules, verified is accepted"):
+        name_modes(table.assign(mode="half"))
 
 
 def test_what_labels_foretell_happens(ours):
@@ -245,6 +270,7 @@ def test_chunks_are_one_arm_where_names_say_so(tmp_path):
 def test_a_judge_of_ones_own(tmp_path):
     write(tmp_path / "best_of_n_completions.jsonl", [make_foreign(answers=["forty-two", "41"])])
     assert get(read(tmp_path, ns=[2]), "verified@2", "What is 6 * 7?")["probability"] == 0
+    assert get(read(tmp_path, ns=[2]), "best_of_n@2", "What is 6 * 7?")["mode"] == "blind"  # nobody checked it
     table = read(tmp_path, ns=[2], judge=lambda answer, gold: answer == "forty-two")
     assert get(table, "verified@2", "What is 6 * 7?")["probability"] == 1
 

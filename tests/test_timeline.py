@@ -18,7 +18,7 @@ def tree(request) -> Tree:
     if request.param == "grown":
         return grow_tree(nodes=80)
     algorithm, models = STRATEGIES[request.param], (FakePolicy(), FakeCritic())
-    (outcome,) = run(Game24(), [(4, 5, 6, 10)], algorithm, *models, mode="unverified")
+    (outcome,) = run(Game24(), [(4, 5, 6, 10)], algorithm, *models, mode="rules")
     return outcome.tree
 
 

@@ -179,7 +179,7 @@ def test_widget_traits(tree):
     with pytest.raises(ValueError, match="selected 9999"):
         view.selected = 9999
     assert (view.selected, view.step) == (5, 7)
-    assert repr(view) == f"TreeView of 4 5 6 10 ({len(tree)} nodes, mcts unverified)"
+    assert repr(view) == f"TreeView of 4 5 6 10 ({len(tree)} nodes, mcts rules)"
     bundle, _ = view._repr_mimebundle_()
     assert bundle["image/svg+xml"].startswith("<svg")
     assert "application/vnd.jupyter.widget-view+json" in bundle

@@ -31,7 +31,7 @@ class Told:
         return [self.values.get(text, 0.0) for text in texts]
 
 
-def vote(algorithm, *texts, critic=None, mode="unverified", problem=(4, 6), finish="stop", logprobs=None, **parameters):
+def vote(algorithm, *texts, critic=None, mode="rules", problem=(4, 6), finish="stop", logprobs=None, **parameters):
     policy = Scripted(*texts, finish=finish, logprobs=logprobs)
     return solve(policy, algorithm, mode, critic, problem, n=parameters.pop("n", len(texts)), **parameters)
 
@@ -169,9 +169,9 @@ def test_verified_the_first_right_answer_ends_the_vote_and_no_critic_is_asked(al
 
 # ------------------------------------------------------------------------------------- the rest
 @pytest.mark.parametrize("algorithm", VOTES)
-def test_an_unverified_vote_never_depends_on_the_judge(algorithm):
+def test_a_vote_by_the_rules_never_depends_on_the_judge(algorithm):
     policy = FakePolicy()
-    honest, contrary = (run(task, PUZZLES, algorithm, policy, FakeCritic(policy), mode="unverified",
+    honest, contrary = (run(task, PUZZLES, algorithm, policy, FakeCritic(policy), mode="rules",
                             parameters={"n": 12}) for task in (Game24(), Contrary()))  # fmt: skip
     assert [one.answer for one in honest] == [other.answer for other in contrary]
     assert [one.solved for one in honest] == [not other.solved for other in contrary]
@@ -179,7 +179,7 @@ def test_an_unverified_vote_never_depends_on_the_judge(algorithm):
 
 def test_a_vote_on_where_answers_end_beats_one_answer():
     policy = FakePolicy(skill=2.0)
-    one, voted = (run(Game24(), PUZZLES * 6, majority, policy, mode="unverified", seed=list(range(24)),
+    one, voted = (run(Game24(), PUZZLES * 6, majority, policy, mode="rules", seed=list(range(24)),
                       parameters={"n": n}) for n in (1, 32))  # fmt: skip
     assert sum(found.solved for found in voted) > sum(found.solved for found in one)
     assert math.fsum(found.cost.critic_calls for found in voted) == 0
@@ -187,13 +187,13 @@ def test_a_vote_on_where_answers_end_beats_one_answer():
 
 @pytest.mark.parametrize("algorithm", VOTES)
 def test_a_puzzle_that_is_over_before_it_began_costs_no_sample(algorithm):
-    found = solve(Scripted("x"), algorithm, "unverified", Opinion(), (24,))
+    found = solve(Scripted("x"), algorithm, "rules", Opinion(), (24,))
     assert (found.solved, found.answer, found.cost.sampled_tokens) == (True, "24", 0)
 
 
 def test_a_budget_leaves_a_vote_of_what_was_cast():
     policy = Scripted(TEN, RIGHT, RIGHT, LESS)
-    (found,) = run(Game24(), [(4, 6)], weighted_majority, policy, Opinion(n10=0.9), mode="unverified",
+    (found,) = run(Game24(), [(4, 6)], weighted_majority, policy, Opinion(n10=0.9), mode="rules",
                    parameters={"n": 4}, budget={"depth": 2})  # fmt: skip
     assert (found.stopped, found.answer, found.candidates) == ("depth", "4 * 6", 4)  # no values came: votes are counted
 
@@ -215,4 +215,4 @@ def test_a_budget_leaves_a_vote_of_what_was_cast():
 )
 def test_parameters_that_make_no_sense_are_named(algorithm, parameters, reason):
     with pytest.raises(ValueError, match=reason):
-        solve(Scripted(RIGHT), algorithm, "unverified", Opinion(), **parameters)
+        solve(Scripted(RIGHT), algorithm, "rules", Opinion(), **parameters)

@@ -238,7 +238,7 @@ def _tell_limits(numbers: dict[str, Any]) -> list[str]:
             "Intervals cover the choice of problems (and of search seeds, where there are several), not the luck of "
             "training: each run holds one trained model.",
             "Verified arms may try until the exact verifier accepts: they measure whether a search finds a solution. "
-            "Unverified arms commit to one answer by the models' own word.",
+            "Arms that are not verified commit to one answer by the models' own word; blind ones know no rules either.",
             "Tokens are counted by the policy's own tokenizer; duplicates, illegal and discarded lines are included, "
             "prompts and critic are not. FLOPs are two per parameter and token forwarded, prompts and critic included, "
             "attention not.",

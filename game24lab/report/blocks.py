@@ -27,7 +27,8 @@ from game24lab.report.words import (
 Numbers = Mapping[str, Any]
 ONE_ANSWER = ("Each puzzle gets one greedy answer, which counts where its own last line is an expression that uses the "
               "four numbers once each and makes 24 by exact arithmetic, within the budget. The verifier counts; nobody "
-              "chooses among answers.")  # fmt: skip
+              "chooses among answers: long chains are blind by nature.")  # fmt: skip
+BLIND = "Blind: nothing but the model; judged after it has answered."
 
 
 def tell_budgets(entries: Sequence[Numbers], caption: str) -> Table:
@@ -41,7 +42,7 @@ def tell_budgets(entries: Sequence[Numbers], caption: str) -> Table:
     header = ("budget", "answers", "solved", "95 %", "wrong", "95 %", "unfinished", "95 %", "tokens", "lines",
               "characters")  # fmt: skip
     note = ("Budget in tokens of the model's own tokenizer; tokens, lines and characters: means of an answer, cut at "
-            "the budget. 95 %: Wilson's interval. Wrong: an answer was given and is not right.")
+            "the budget. 95 %: Wilson's interval. Wrong: an answer was given and is not right. " + BLIND)
     return Table(caption, join_sources(entries), header, rows, ("right",) * len(header), (0,) * len(header), note)
 
 

@@ -23,6 +23,7 @@ from game24lab.noise import find_like
 from game24lab.report import evidence as ev
 from game24lab.report.report import MISSING, Block, Picture, Table
 from game24lab.report.words import draw_picture, join_sources, write_percent, write_range
+from game24lab.search.modes import read_mode
 
 FILES = {
     "choices": ("arm", "k", "accuracy", "low", "high", "problems"),
@@ -58,6 +59,8 @@ def _read(one: ev.Evidence, file: str, columns: Sequence[str]) -> list[dict[str,
     table = one.run.read_records(file)
     if missing := [column for column in columns if column not in table]:
         raise ValueError(f"{path}: the column {missing[0]!r} is missing; there are {', '.join(map(str, table))}")
+    if "mode" in table:
+        table["mode"] = table["mode"].map(read_mode)
     known = [*columns, *(column for column in _TRAINED if file == "gains" and column in table)]
     head = {"run": one.run.id, "source": one.source(path.name)}
     auc = (one.run.manifest.get("facts") or {}).get("sibling_auc")

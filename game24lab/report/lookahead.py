@@ -7,6 +7,7 @@ searched answers. No model is needed. This module knows the story alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ SEEDS = 3  # below which the limits say so
 UNITS = {"sampled_tokens": "sampled tokens", "wall_seconds": "seconds on the clock"}
 _SETTINGS = ("rule", "every", "threshold", "simulations", "depth", "top_k", "unit", "chunk", "fallback", "temperature")
 _LONGEST = 1_200  # characters of an answer in a report
+_BLIND = ("chains24", "gsm8k")  # tasks whose texts are taken as they were written
 Numbers = Mapping[str, Any]
 
 
@@ -69,7 +71,7 @@ def gather_numbers(evidence: Sequence[ev.Evidence], title: str = TITLE) -> dict[
 
     ValueError where no run holds answers of 08_lookahead.
     """
-    looked = [one for one in evidence if one.rows is not None and set(ANSWER) <= set(one.rows)]
+    looked = _list_looked(evidence)
     if not looked:
         names = ", ".join(f"{one.run.folder} ({one.run.name})" for one in evidence)
         raise ValueError(f"nothing to report in {names}: a run of 08_lookahead is needed")
@@ -94,7 +96,7 @@ def gather_numbers(evidence: Sequence[ev.Evidence], title: str = TITLE) -> dict[
 
 def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
     """The report: the question, all arms, equal cost, forms, the ablation, chains, a tree, training, limits."""
-    looked = [one for one in evidence if one.rows is not None and set(ANSWER) <= set(one.rows)]
+    looked = _list_looked(evidence)
     blocks: list[Block] = [
         KeyValues(_tell_setting(numbers)),
         Heading("The question"),
@@ -103,7 +105,8 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
             "tokens, rolls each out to the end of the answer and writes the one that came off best: a tree search "
             "inside the answer. Does that buy more right answers than sampling whole answers for the same tokens, and "
             "for the same time? Verified: the exact verifier ends the search at the first right answer, a rollout "
-            "included, and chooses among best-of-n's samples. Unverified: nobody who knows the right answer chooses."
+            "included, and chooses among best-of-n's samples. Rules (solutions) and blind (chains and word problems, "
+            "which are taken as they were written and judged afterwards): nobody who knows the right answer chooses."
         ),
         Heading("All arms"), *_by_run(numbers, numbers["arms"], _tell_arms, _tell_speed, _draw_arms),
         Heading("At equal cost"),
@@ -122,6 +125,13 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
 
 
 # ------------------------------------------------------------------------------------------- numbers
+def _list_looked(evidence: Sequence[ev.Evidence]) -> list[ev.Evidence]:
+    """What holds answers of 08_lookahead. Records from before do not say that chains and word problems are blind."""
+    looked = [one for one in evidence if one.rows is not None and set(ANSWER) <= set(one.rows)]
+    return [replace(one, rows=one.rows.assign(mode=one.rows["mode"].replace("rules", "blind")))
+            if one.run.parameters.get("task") in _BLIND else one for one in looked]  # fmt: skip
+
+
 def _tabulate(rows: pd.DataFrame, settings: bool) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame()
@@ -182,7 +192,7 @@ def _by_run(
 
 
 def _tell_arms(arms: Sequence[Numbers], where: str) -> Table:
-    header = ("arm", "ends", "n", "seeds", "solved", "95 %", "sampled", "written", "decisions", "changed")
+    header = ("arm", "mode", "n", "seeds", "solved", "95 %", "sampled", "written", "decisions", "changed")
     rows = tuple(
         (a["arm"], a["mode"], a["problems"], a["seeds"], write_percent(a["accuracy"]), write_range(a),
          write_count(a["sampled_tokens"]), write_count(a["answer_tokens"]), f"{a['decisions']:.1f}",
@@ -197,7 +207,7 @@ def _tell_arms(arms: Sequence[Numbers], where: str) -> Table:
 
 
 def _tell_speed(arms: Sequence[Numbers], where: str) -> Table:
-    header = ("arm", "ends", "ms a token", "s an answer, median", "95 % below", "all problems, s", "memory")
+    header = ("arm", "mode", "ms a token", "s an answer, median", "95 % below", "all problems, s", "memory")
     rows = tuple(
         (a["arm"], a["mode"], f"{1000 * a['seconds_per_token']:.1f}", f"{a['answer_seconds_p50']:.2f}",
          f"{a['answer_seconds_p95']:.2f}", f"{a['wall_seconds']:.1f}",
@@ -222,7 +232,7 @@ def _tell_matched(unit: str, entries: Sequence[Numbers], where: str) -> Block:
     if not entries:
         return Paragraph(f"At equal {UNITS[unit]}{where}: no lookahead has a baseline that ends as it does.")
     digits = 0 if unit == "sampled_tokens" else 2
-    header = ("lookahead", "ends", "solved", "spent", "beside", "solved", "spent", "difference", "95 %")
+    header = ("lookahead", "mode", "solved", "spent", "beside", "solved", "spent", "difference", "95 %")
     rows = tuple(
         (e["arm"], e["mode"], write_percent(e["accuracy"]), f"{e['spent']:,.{digits}f}",
          e["baseline"] + (" *" if not e["enough"] else ""), write_percent(e["baseline_accuracy"]),
@@ -239,7 +249,7 @@ def _tell_matched(unit: str, entries: Sequence[Numbers], where: str) -> Block:
 
 def _tell_rewards(arms: Sequence[Numbers], where: str) -> Table:
     names = [name for name in dict.fromkeys(key for arm in arms for key in arm) if name.startswith("reward/")]
-    header = ("arm", "ends", "reward", *(name.partition("/")[2].replace("_", " ") for name in names))
+    header = ("arm", "mode", "reward", *(name.partition("/")[2].replace("_", " ") for name in names))
     rows = tuple((a["arm"], a["mode"], _write(a["reward"]), *(_write(a.get(name)) for name in names)) for a in arms)
     known = sorted(name.partition("/")[2] for name in names if name.partition("/")[2] in HONEST)
     note = ("Means over answers: the weighted sum, and each reward unweighted, so that of a form it is the share of "

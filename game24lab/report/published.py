@@ -17,14 +17,14 @@ RESCALE = "ReSCALE"
 LLM4GAME24 = "LiaoMengqi/LLM4Game24"
 GAME24RL = "ElysiaFollower/game24-rl"
 SEVEN_B = 7_000_000_000  # parameters, as the name says
-# What the 7B models write, and how many of their tokens that takes (from memory, unverified): with it, their tokens can
-# be held against our lines and characters.
+# What the 7B models write, and how many of their tokens that takes (from memory, not checked): with it, their tokens
+# can be held against our lines and characters.
 SOLUTION = """12 / 3 = 4 (left: 2 4 4)
 4 + 2 = 6 (left: 4 6)
 4 * 6 = 24 (left: 24)
 The answer is (12 / 3 + 2) * 4 = 24"""
 SOLUTION_TOKENS = 76
-_MEMORY = "from memory, unverified"
+_MEMORY = "from memory, not checked"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Published:
     setting: str
     accuracy: float  # 0 to 1
     tokens: int | None  # sampled ones, as they count; None where not reported
-    checked: str  # "read" in the paper, "recomputed" from published logs, "stated by others", "from memory, unverified"
-    mode: str = "unverified"  # "verified": an answer counts if any of several is right
+    checked: str  # "read" in the paper, "recomputed" from published logs, "stated by others", or `_MEMORY`
+    mode: str = "blind"  # nobody checks a line; "verified": an answer counts if any of several is right
     parameters: int | None = None
 
 

@@ -270,7 +270,7 @@ def _tell_trainings(numbers: dict[str, Any]) -> Table:
                      *_tell_change(training["change"])))  # fmt: skip
     note = ("95 %: Wilson's interval; of the difference: paired, by bootstrap over puzzles. Won, lost: puzzles solved "
             "at the end and not at the start, and the reverse. Best: of the held-out checks during training; they "
-            "choose it, so it flatters.")  # fmt: skip
+            "choose it, so it flatters. " + bl.BLIND)  # fmt: skip
     caption = f"Each training, solved at {numbers['budget']:,} tokens."
     align = ("left", *["right"] * 10)
     return Table(caption, join_sources(numbers["trainings"]), header, tuple(rows), align, (1, *[0] * 10), note)
@@ -294,7 +294,8 @@ def _tell_methods(numbers: dict[str, Any]) -> Table:
         for m in numbers["methods"]
     )  # fmt: skip
     note = ("Means over runs. The interval of the difference resamples puzzles, each with the mean of its runs; won "
-            "and lost: puzzles solved by more, and by fewer, of them. Tokens sampled: for training, mean of a run.")
+            "and lost: puzzles solved by more, and by fewer, of them. Tokens sampled: for training, mean of a run. "
+            + bl.BLIND)
     caption = f"Each method, its runs together, at {numbers['budget']:,} tokens."
     return Table(caption, join_sources(numbers["methods"]), header, rows, ("left", *["right"] * 8), (1, *[0] * 8), note)
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from game24lab.report import evidence as ev
-from game24lab.routing.frontier import KEPT
+from game24lab.routing.arms import KEPT, name_modes
 from game24lab.routing.gains import REPEATS, match_best
 from game24lab.routing.judgement import Judgement, compare_ways, judge
 from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
@@ -44,9 +44,9 @@ class Routed:
 
     @property
     def label(self) -> str:
-        """Its arms in a few words: verified, unverified or both, and of how many strategies where not of all."""
-        kinds, methods = self.rows["verified"].unique(), self.run.parameters.get("methods") or []
-        mode = "verified and unverified" if len(kinds) > 1 else "verified" if kinds[0] else "unverified"
+        """Its arms in a few words: their modes, and of how many strategies where not of all."""
+        modes, methods = set(self.rows["mode"]), self.run.parameters.get("methods") or []
+        mode = " and ".join(mode for mode in ev.MODES if mode in modes)
         return f"{mode}, {len(methods)} strategies" if methods else mode
 
     @property
@@ -82,6 +82,10 @@ def _read(run: Run) -> Routed:
     for column in _NEEDED:
         if column not in rows:
             raise ValueError(f"{path}: lacks the column {column!r}")
+    try:
+        rows = name_modes(rows)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     lessons = run.read_records("lessons") if (run.folder / LESSONS).exists() else None
     repeats = run.parameters.get("repeats", 1000)
     try:

@@ -93,7 +93,7 @@ def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return (
         ("Puzzles", "; ".join(dict.fromkeys(counts))),
         ("Arms", arms + (" (the exact verifier chose none of their answers)"
-                         if all(router["label"].split(",")[0] == "unverified" for router in routers) else "")),
+                         if all("verified" not in router["label"] for router in routers) else "")),
         ("Routers", f"{chosen} (model, features), chosen on puzzles that are not judged"),
         ("Commit", "; ".join(dict.fromkeys(write_commit(run, 12) for run in runs))),
         ("Machine", "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))),

@@ -1,4 +1,4 @@
-"""The report on searches: every strategy under one exact meter, on both published splits, by both ways to end.
+"""The report on searches: every strategy under one exact meter, on both published splits, in all three modes.
 
 It tells the records of runs that evaluated search arms (05_search, 09_strategies), and of 04_critic where such a run is
 given. No model is needed. What stands in the records is in trials.py and critics.py; this module knows the story alone.
@@ -33,6 +33,7 @@ from game24lab.report.words import (
     write_short,
     write_value,
 )
+from game24lab.search.modes import HELP
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published
@@ -80,8 +81,7 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
         Paragraph(
             "One policy, one critic, many ways to spend tokens: which finds most for what? Every sampled token counts "
             "here, also those of duplicates, of illegal lines and of answers thrown away, and all that the critic "
-            "reads. Two ways to end are kept apart throughout: verified, a search stops at the first answer that the "
-            "exact verifier accepts; unverified, it commits to one answer by the word of policy and critic alone."
+            "reads. Three modes are kept apart throughout. " + _say_modes()
         ),
         Heading(f"The best at no more than {MOST:,} sampled tokens"),
         _tell_best(numbers),
@@ -114,6 +114,10 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
     return compose_report(numbers["title"], numbers["runs"], blocks)
 
 
+def _say_modes() -> str:
+    return " ".join(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())
+
+
 # ------------------------------------------------------------------------------------------- results
 def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     arms, runs = numbers["arms"], numbers["runs"]
@@ -135,25 +139,26 @@ def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _tell_best(numbers: dict[str, Any]) -> Table:
-    header = ("ranks", "chosen by", "arm", "n", "accuracy", "95 %", "tokens", "calls", "lines", "FLOPs", "elsewhere")
+    header = ("ranks", "mode", "chosen by", "arm", "n", "accuracy", "95 %", "tokens", "calls", "lines", "FLOPs",
+              "elsewhere")  # fmt: skip
     rows = []
     for arm in numbers["best"]:
         other = arm["elsewhere"]
         there = f"{write_percent(other['accuracy'])} [{write_range(other)}]" if other else MISSING
-        rows.append((arm["split"], arm["chosen_by"], arm["label"],
+        rows.append((arm["split"], arm["mode"], arm["chosen_by"], arm["label"],
                      f"{arm['problems']} \u00d7 {arm['seeds']}", write_percent(arm["accuracy"]), write_range(arm),
                      write_count(arm["sampled_tokens"]), write_count(arm["calls"]), write_count(arm["sampled_lines"]),
                      write_short(arm["flops"]), there))  # fmt: skip
     note = ("Chosen as the best of all arms on the very problems that it is judged on, so its accuracy flatters; "
             "elsewhere: the same arm on the other ranks. n: problems \u00d7 seeds. Costs are means a problem; calls "
             "are prompts answered by the policy and positions scored by the critic.")  # fmt: skip
-    align = ("left", "left", "left", *["right"] * 8)
-    return Table("The best arm for each split and way to end.", join_sources(numbers["best"]), header, tuple(rows),
-                 align, (0, 0, 1, *[0] * 8), note)  # fmt: skip
+    align = ("left", "left", "left", "left", *["right"] * 8)
+    return Table("The best arm for each split and mode.", join_sources(numbers["best"]), header, tuple(rows),
+                 align, (0, 0, 0, 1, *[0] * 8), note)  # fmt: skip
 
 
 def _compare_published(numbers: dict[str, Any]) -> list[Block]:
-    """Our best beside the best published point, by the same way to end on the same puzzles, with the FLOPs of both."""
+    """Our best beside the best published point, in the same mode on the same puzzles, with the FLOPs of both."""
     said = []
     for best in numbers["best"]:
         name = tr.SPLITS[best["split"]][0]
@@ -174,17 +179,20 @@ def _compare_published(numbers: dict[str, Any]) -> list[Block]:
 def _tell_published(points: Sequence[Numbers]) -> Table:
     names = {name: ranks for ranks, (name, _) in tr.SPLITS.items()}
     rows = tuple(
-        (names[p["split"]], p["source"].partition(",")[0], p["model"], p["setting"], write_percent(p["accuracy"]),
+        (names[p["split"]], p["mode"], p["source"].partition(",")[0], p["model"], p["setting"],
+         write_percent(p["accuracy"]),
          write_count(p["tokens"]), write_count(p["sampled_lines"]), write_short(p["flops"]), p["checked"])
         for p in points
     )  # fmt: skip
-    note = ("Not measured here: other models, other tokenizers, partly other rules. Their token counts leave out "
+    note = ("Not measured here: other models, other tokenizers. Blind: nobody checked a line before the answer was "
+            "given, so that it stands beside ours in that mode alone. Their token counts leave out "
             "duplicates, prompts and the critic. FLOPs: computed as 2 N tokens with N = 7 billion, so a lower bound. "
             f"Lines: computed at their format's four lines a solution of {SOLUTION_TOKENS} tokens.")  # fmt: skip
     return Table("Published on the same puzzles.", "the papers named",
-                 ("ranks", "source", "model", "setting", "accuracy", "tokens", "lines", "FLOPs", "how we know"), rows,
-                 ("left", "left", "left", "left", "right", "right", "right", "right", "left"),
-                 (0, 0, 0, 1.3, 0, 0, 0, 0, 1), note)  # fmt: skip
+                 ("ranks", "mode", "source", "model", "setting", "accuracy", "tokens", "lines", "FLOPs",
+                  "how we know"), rows,
+                 ("left", "left", "left", "left", "left", "right", "right", "right", "right", "left"),
+                 (0, 0, 0, 0, 1.3, 0, 0, 0, 0, 1), note)  # fmt: skip
 
 
 def _tell_strategies(numbers: dict[str, Any], split: str, mode: str) -> Table:
@@ -222,7 +230,7 @@ def _draw_costs(numbers: dict[str, Any], costs: Sequence[str]) -> list[Picture]:
             height = 290 + 18 * (mine["algorithm"].nunique() // 5)
             stars = " Stars: published." if drawn else ""
             caption = (f"Accuracy against {title}, {_name(split)}. Filled: the exact verifier chose the answer; open: "
-                       f"the models did. Bars: 95 %.{stars}")  # fmt: skip
+                       f"the models did, by the rules; half filled: blind. Bars: 95 %.{stars}")  # fmt: skip
             pictures.append(draw_picture(figure, caption, join_sources(mine.to_dict("records")), height))
     return pictures
 

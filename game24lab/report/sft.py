@@ -200,7 +200,7 @@ def _tell_arms(numbers: dict[str, Any]) -> Table:
     known = sorted(token for token in tokens if token)
     equal = "" if len(known) < 2 else f" They learnt from {write_short(known[0])} to {write_short(known[-1])} tokens."
     note = (f"Best first. 95 %, wrong, unfinished and tokens (mean of an answer) at {numbers['budget']:,} tokens, the "
-            f"largest budget that all runs were given.{equal}")  # fmt: skip
+            f"largest budget that all runs were given.{equal} {bl.BLIND}")  # fmt: skip
     align = ("left", "left", "left", *["right"] * (len(header) - 3))
     widths = (1, 0.6, 0.8, *[0] * (len(header) - 3))
     return Table("Each row is one training.", join_sources(numbers["arms"]), header, tuple(rows), align, widths, note)

@@ -43,7 +43,7 @@ COSTS = {
     "sampled_tokens": "sampled tokens", "calls": "model calls", "flops": "FLOPs", "sampled_lines": "sampled lines",
     "sampled_characters": "sampled characters",
 }  # fmt: skip
-_MODE = re.compile(r"[@, ](un)?verified$")
+_MODE = re.compile(r"[@, ](verified|unverified|rules|blind)$")  # "unverified" in records from before
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from game24lab.routing.arms import name_modes
 from game24lab.routing.parts import show
 from game24lab.search.engine import run
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, require
@@ -165,18 +166,18 @@ def run_tries(
     samples: int = 2,
     temperature: float = 1.0,
     max_tokens: int = 256,
-    verified: bool = False,
+    mode: str = "rules",
     seed: int = 0,
     progress: bool = True,
 ) -> list[Outcome]:
-    """Outcomes of `probe`, all problems at once; `verified` lets the exact verifier choose among the answers.
+    """Outcomes of `probe`, all problems at once, in a mode of `search.modes`; "verified" lets the verifier choose.
 
     Args:
         problems: puzzles as `4 5 6 10` or in any way the task can start from. ValueError as the task's.
     """
     return run(
         task, [_read_problem(problem) for problem in problems], probe, policy, critic, seed=seed, progress=progress,
-        mode="verified" if verified else "unverified", parameters={"samples": samples, "valued": critic is not None,
+        mode=mode, parameters={"samples": samples, "valued": critic is not None,
         "temperature": temperature, "max_tokens": max_tokens},
     )  # fmt: skip
 
@@ -185,8 +186,8 @@ def tabulate_tries(problems: Sequence[str], outcomes: Sequence[Outcome]) -> pd.D
     """Signals of one greedy try and a few samples, and their cost: a row a problem, indexed by it.
 
     Columns: of the greedy answer `try_logprob` (natural log), `try_logprob_mean` and `try_logprob_least` of its tokens,
-    `try_length` (tokens), `try_ended` (it got to an end, right or wrong, by legal lines: what every unverified search
-    is told too, but nearly the verdict where a policy seldom ends elsewhere than at the target); of the samples
+    `try_length` (tokens), `try_ended` (it got to an end, right or wrong, by legal lines: what every search by the
+    rules is told too, but nearly the verdict where a policy seldom ends elsewhere than at the target); of the samples
     `try_entropy` (the mean of minus their log-probability: unbiased for the entropy of an answer at temperature 1, in
     nats), `try_agreement` (share of their pairs that end in one position), `try_likeness` (share that ends where the
     greedy one does); with a critic `try_value`, `try_value_end` and `try_value_best`, its word in [-1, 1] on the first
@@ -215,16 +216,19 @@ def _read_problem(problem: Any) -> Any:
 def describe_arms(table: pd.DataFrame, methods: Sequence[str] | None = None) -> pd.DataFrame:
     """Features of the arms of a tidy table: a row an arm, indexed by it, in the order of the table.
 
-    Columns: log2(1 + size) for each of `SIZES`, `verified`, and `method_<name>`, 1 for the arm's own algorithm.
+    Columns: log2(1 + size) for each of `SIZES`, `verified`, and `method_<name>`, 1 for the arm's own algorithm;
+    `blind` where some arm is.
     `methods` fixes which there are; those of the table by default. ValueError for a method that is not among them.
     """
-    arms = table.drop_duplicates("arm").set_index("arm")
+    arms = name_modes(table).drop_duplicates("arm").set_index("arm")
     methods = sorted(set(arms["method"])) if methods is None else list(methods)
     for arm, method in arms["method"].items():
         if method not in methods:
             raise ValueError(f"arm {arm!r} has the method {method!r}: one of {', '.join(methods)} is accepted")
     described = np.log2(1 + arms[list(SIZES)].astype(float))
     described["verified"] = arms["verified"].astype(float)
+    if (blind := arms["mode"] == "blind").any():
+        described["blind"] = blind.astype(float)
     for method in methods:
         described[f"method_{method}"] = (arms["method"] == method).astype(float)
     return described

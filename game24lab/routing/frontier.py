@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import ConvexHull
 
+from game24lab.routing.arms import KEPT
+
 AXES = ("tokens", "seconds")
 _TRUE = {"chance": "probability", "tokens": "sampled_tokens", "seconds": "seconds"}  # fields and columns
 _FEES = ("fee_tokens", "fee_seconds")
-KEPT = {mode: f"kept,{mode}" for mode in ("verified", "unverified")}  # arms that keep the best answer of the look
 
 
 @dataclass(frozen=True)

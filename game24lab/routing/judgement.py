@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from game24lab.evaluation import bootstrap
 from game24lab.routing import gains, rivals
+from game24lab.routing.arms import name_modes
 from game24lab.routing.features import ORACLE
 from game24lab.routing.fitting import PUBLISHED_SHAPE, RouterConfig
 from game24lab.routing.frontier import (
@@ -35,7 +36,7 @@ from game24lab.routing.frontier import (
 from game24lab.routing.quality import measure_chances, measure_costs
 from game24lab.routing.router import CHANCE, COSTS
 from game24lab.routing.training import train
-from game24lab.search.engine import MODES
+from game24lab.search.modes import FORMER, MODES, read_mode
 
 KNOWN = ("calibration", "stopping")  # parts on which choices are made that the test judges
 STEPS = 60  # prices of a sweep
@@ -136,19 +137,24 @@ def _find_corners(fixed: Way, axis: str) -> list[int]:
 
 
 def find_facts(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """What a router has to keep to be used: `prices`, the operating point of the "verified" and of the "unverified"
-    arms, each alone, where there are any; `schedules`, of each `Judgement.schedule` as lists of its columns."""
-    kinds = {mode: rows[rows["verified"] == (mode == MODES[0])] for mode in MODES}
+    """What a router has to keep to be used: `prices`, the operating point of the arms of each mode alone, where
+    there are any; `schedules`, of each `Judgement.schedule` as lists of its columns."""
+    rows = name_modes(rows)
+    kinds = {mode: rows[rows["mode"] == mode] for mode in reversed(MODES)}
     judged = {mode: judge(part, repeats=2) for mode, part in kinds.items() if len(part)}
     return {"prices": {mode: one.price for mode, one in judged.items()},
             "schedules": {mode: one.schedule.to_dict("list") for mode, one in judged.items()}}  # fmt: skip
 
 
 def keep_mode(table: pd.DataFrame, mode: str) -> pd.DataFrame:
-    """The arms of a tidy table that are "verified", "unverified", or "both"; ValueError where there is none."""
-    if mode not in ("both", *MODES):
+    """The arms of a tidy table in one of `search.modes.MODES`, or all of them ("both"); ValueError where there is none.
+
+    The table has the column `mode`, also where an older one says `verified` alone.
+    """
+    if mode not in ("both", *MODES, *FORMER):
         raise ValueError(f"mode {mode!r}: one of both, {', '.join(MODES)} is accepted")
-    kept = table if mode == "both" else table[table["verified"] == (mode == "verified")]
+    mode, table = mode if mode == "both" else read_mode(mode), name_modes(table)
+    kept = table if mode == "both" else table[table["mode"] == mode]
     if kept.empty:
         raise ValueError(f"mode {mode!r}: none of the {table['arm'].nunique()} arms is {mode}")
     return kept.copy()

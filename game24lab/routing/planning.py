@@ -15,12 +15,14 @@ import pandas as pd
 
 from game24lab.cost import Cost
 from game24lab.evaluation import find_strategy, read_arms, write_problem
+from game24lab.routing.arms import KEPT
 from game24lab.routing.features import TRY_COSTS
-from game24lab.routing.frontier import KEPT, Grid, find_price, route, settle
+from game24lab.routing.frontier import Grid, find_price, route, settle
 from game24lab.routing.router import CHANCE, COSTS, Router, load_router
 from game24lab.routing.survey import Look, survey, take_tries
-from game24lab.search.engine import MODES, run
-from game24lab.search.requests import Outcome, require_one_of
+from game24lab.search.engine import run
+from game24lab.search.modes import read_mode
+from game24lab.search.requests import Outcome
 from game24lab.tasks.task import Task
 
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "router"
@@ -65,7 +67,7 @@ def plan(
 
     ValueError for a router without such arms, one that needs texts embedded, and a budget that nothing fits.
     """
-    require_one_of("mode", mode, MODES)
+    mode = read_mode(mode)
     look = Look(**router.facts.get("look", {}))
     if look.encoder:
         raise ValueError(f"router: it looks at embeddings by {look.encoder}, which are not kept in it; one without an "
@@ -75,7 +77,7 @@ def plan(
     asked, blind = list(dict.fromkeys(names)), _hold_back(router, mode, budget)
     if blind in arms:
         arms, look, budget = [blind], replace(look, structure="numbers", tries="none"), None
-    tried = (take_tries(look, task, asked, policy, critic, verified=mode == "verified", progress=progress)
+    tried = (take_tries(look, task, asked, policy, critic, mode=mode, progress=progress)
              if look.tries == "answers" else None)  # fmt: skip
     features = survey(look, task, asked, policy, critic, tried=tried, progress=progress)
     if arms == [blind]:  # what was not looked at counts as its mean
@@ -112,13 +114,14 @@ def solve(
     Where the arm is to keep the look's answer, nothing more is sampled than the look.
     """
     arms, outcomes = read_arms(router.arms) if router.arms else {}, {}
+    kept = {arm: mode for mode, arm in KEPT.items()}
     for name in dict.fromkeys(one.arm for one in plans):
         mine = [place for place, one in enumerate(plans) if one.arm == name]
-        if name in KEPT.values():
+        if name in kept:
             found = [plans[place].tried and replace(plans[place].tried, cost=Cost()) for place in mine]
             if None in found:  # it was chosen without a look
                 found = take_tries(Look(**router.facts.get("look", {})), task, [plans[place].problem for place in mine],
-                                   policy, critic, verified=name == KEPT[MODES[0]], progress=progress)  # fmt: skip
+                                   policy, critic, mode=kept[name], progress=progress)  # fmt: skip
             outcomes |= dict(zip(mine, found, strict=True))
             continue
         arm = arms[name]

@@ -90,7 +90,7 @@ def run_cascades(known: Grid, grid: Grid, axis: str = "tokens", *, longest: int 
 
     Arms of different samples fail independently of each other, given the problem: a chain succeeds with 1 - prod(1 - p)
     and pays for an arm only where those before it have failed. Up to `longest` arms in a row, the cheaper ones first.
-    It asks the verifier after every arm, which a router of unverified arms does not. ValueError as above.
+    It asks the verifier after every arm, which a router of arms that are not verified does not. ValueError as above.
     """
     _check(known, grid)
     costs = known.tokens.mean(axis=0) if axis == "tokens" else known.seconds.mean(axis=0)

@@ -17,6 +17,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from game24lab.routing.arms import read_arm_modes, read_arm_name, read_facts
 from game24lab.routing.parts import show
 from game24lab.routing.predictors import Calibration, Predictor
 from game24lab.runs import write_atomically
@@ -118,7 +119,7 @@ def load_router(folder: str | Path) -> Router:
         if told["version"] != VERSION:
             raise ValueError(f"version {told['version']!r}; version {VERSION} is accepted")
 
-        encoding = Encoding(tuple(told["features"]), tuple(told["arm_names"]), **{
+        encoding = Encoding(tuple(told["features"]), tuple(map(read_arm_name, told["arm_names"])), **{
             name: arrays[f"encoding.{name}"] for name in ("middle", "scale", "known")
         }, crossed=bool(told["crossed"]))  # fmt: skip
         shapes = {"middle": (len(encoding.features),), "scale": (len(encoding.features),)}
@@ -130,7 +131,8 @@ def load_router(folder: str | Path) -> Router:
         predictors[CHANCE]
         calibration = Calibration(told["calibration"], _cut(arrays, "calibration"))
         scales = {name: float(told["scales"][name]) for name in COSTS if name in told["scales"]}
-        return Router(told["config"], encoding, predictors, scales, calibration, told["arms"], told["facts"])
+        return Router(told["config"], encoding, predictors, scales, calibration, read_arm_modes(told["arms"]),
+                      read_facts(told["facts"]))  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise ValueError(f"router {folder}: damaged ({what})") from None

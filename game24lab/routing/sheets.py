@@ -20,6 +20,7 @@ from game24lab.evaluation import STRATEGIES
 from game24lab.routing.foreign import find_answer, is_right, name_answer
 from game24lab.routing.parts import name_group, show
 from game24lab.runs import read_run
+from game24lab.search.modes import MODES
 
 Judge = Callable[[str, str], bool]
 
@@ -38,7 +39,7 @@ class Sheet:
     rows: Mapping[str, Mapping[str, Any]]
     method: str  # the algorithm, "" where neither file nor name says
     parameters: Mapping[str, Any]  # with defaults; {} where the file does not say
-    verified: bool  # the exact verifier chose
+    mode: str  # one of `search.modes.MODES`; of files that do not say, blind: nobody checks what a model says there
     pool: bool  # its samples are independent, and all were drawn
 
 
@@ -101,14 +102,14 @@ def _read_sheet(path: Path, folder: Path, names: Mapping[str, str], judge: Judge
     method = first["algorithm"] if ours else max((name for name in ("", *STRATEGIES) if name in path.name), key=len)
     pool = method in _POOLS and all(_is_whole(row) for row in rows.values())
     return Sheet(path, names.get(str(relative), arm), seed, rows, method, first["parameters"] or {},
-                 first["mode"] == "verified", pool)  # fmt: skip
+                 first["mode"] if first["mode"] in MODES else "blind", pool)  # fmt: skip
 
 
 def _is_whole(row: Mapping[str, Any]) -> bool:
     """Whether all samples were drawn, whatever they were."""
     if row["config_hash"] is None:
         return bool(row["completions"])
-    return (row["mode"], row["stopped"], len(row["completions"])) == ("unverified", "done", row["parameters"]["n"])
+    return row["mode"] != "verified" and (row["stopped"], len(row["completions"])) == ("done", row["parameters"]["n"])
 
 
 def _grade(row: dict[str, Any], judge: Judge | None) -> None:

@@ -39,10 +39,12 @@ class Look:
     pooling: str = "mean"  # "cls", "mean", "last", "max"
     dimensions: int = 16  # principal components of an embedding that are kept
     seed: int = 0
+    mode: str = "rules"  # of the answers: "rules", or "blind" for a router of blind arms
 
     def __post_init__(self) -> None:
         require_one_of("structure", self.structure, STRUCTURES)
         require_one_of("tries", self.tries, TRIES)
+        require_one_of("mode", self.mode, ("rules", "blind"))
         if self.structure == self.tries == "none" and not self.encoder:
             raise ValueError("features: no structure, no try and no encoder leave nothing to look at; one is needed")
 
@@ -90,12 +92,16 @@ def survey(
 
 
 def take_tries(
-    look: Look, task: Task, problems: Sequence[str], policy: Any, critic: Any, *, verified: bool = False,
+    look: Look, task: Task, problems: Sequence[str], policy: Any, critic: Any, *, mode: str = "",
     progress: bool = True,
 ) -> list[Outcome]:  # fmt: skip
-    """The tries of a look, an outcome a problem, which hold answers too; ValueError as `features.run_tries`."""
+    """The tries of a look, an outcome a problem, which hold answers too; in the look's mode unless another is given.
+
+    ValueError as `features.run_tries`.
+    """
     settings = {"samples": look.samples, "temperature": look.temperature, "max_tokens": look.max_tokens}
-    return run_tries(task, problems, policy, critic, verified=verified, seed=look.seed, progress=progress, **settings)
+    return run_tries(task, problems, policy, critic, mode=mode or look.mode, seed=look.seed, progress=progress,
+                     **settings)  # fmt: skip
 
 
 def _embed(look: Look, problems: Sequence[str], parts: Mapping[str, str] | None, progress: bool) -> pd.DataFrame:

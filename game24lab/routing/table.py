@@ -1,6 +1,6 @@
 """The tidy table problem x arm: soft labels and costs, from a folder of completions files, ours or made elsewhere.
 
-A file of independent samples (best-of-n or a vote, unverified) is a pool that tells of many arms: `best_of_n@8`,
+A file of independent samples (best-of-n or a vote, not verified) is a pool that tells of many arms: `best_of_n@8`,
 `majority@8`, `weighted@8` and, where the exact verifier may choose, `verified@8`, for n of 1, 2, 4, ... Every other
 file is a run of one arm with one seed, and the label is the share of seeds. This module does not know of features or
 routers.
@@ -19,6 +19,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation import STRATEGIES
+from game24lab.routing.arms import name_modes
 from game24lab.routing.labels import (
     AGGREGATIONS,
     REPEATS,
@@ -42,7 +43,7 @@ COLUMNS = {
     "problem": "str", "arm": "str", "probability": "float64", "trials": "float64", "low": "float64", "high": "float64",
     "sampled_tokens": "float64", "calls": "float64", "seconds": "float64", "seconds_p50": "float64",
     "seconds_p95": "float64", "hardware": "str", "n": "float64", "width": "float64", "simulations": "float64",
-    "depth": "float64", "method": "str", "verified": "bool", "parameters": "str",
+    "depth": "float64", "method": "str", "mode": "str", "verified": "bool", "parameters": "str",
 }  # fmt: skip
 COSTS = ("sampled_tokens", "calls", "seconds", "seconds_p50", "seconds_p95")
 _NEEDED = ("problem", "arm", "probability", "sampled_tokens")
@@ -161,7 +162,8 @@ def _list_attempts(sheet: Sheet, bar: tqdm) -> pd.DataFrame:
         rows.append({
             "problem": problem, "arm": sheet.arm, "probability": float(row["solved"]), "trials": 1.0, "single": True,
             **dict.fromkeys(COSTS, np.nan), **told, **_size(sheet.parameters or {"n": len(row["completions"])}),
-            "method": sheet.method, "verified": sheet.verified, "parameters": _write(sheet.parameters),
+            "method": sheet.method, "mode": sheet.mode, "verified": sheet.mode == "verified",
+            "parameters": _write(sheet.parameters),
         })  # fmt: skip
         bar.update()
     return pd.DataFrame(rows)
@@ -191,6 +193,7 @@ def _label_pool(
         (vote, n): {
             "arm": f"{prefix}{vote}{f'-{agg_strategy}' if agg_strategy and vote in _SCORED else ''}@{n}",
             **_size({"n": n}), "method": VOTES[vote], "verified": vote == "verified",
+            "mode": "verified" if vote == "verified" else sheet.mode,
             "parameters": _derive(sheet.parameters, vote, n, agg_strategy, batch), "single": False,
         }
         for vote in votes
@@ -289,12 +292,11 @@ def _write(parameters: Mapping[str, Any]) -> str:
 def list_arms(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """How each arm of a table is run, as `evaluation.read_arms` takes it; arms that cannot be run here are left out."""
     arms = {}
-    for row in table.drop_duplicates("arm").itertuples():
+    for row in name_modes(table).drop_duplicates("arm").itertuples():
         if row.parameters and row.method in STRATEGIES:
             parameters = json.loads(row.parameters)
             own = {name: parameters.pop(name) for name in ("budget", "merge") if name in parameters}
-            mode = "verified" if row.verified else "unverified"
-            arms[row.arm] = {"algorithm": row.method, "parameters": parameters, "mode": mode, **own}
+            arms[row.arm] = {"algorithm": row.method, "parameters": parameters, "mode": row.mode, **own}
     return arms
 
 

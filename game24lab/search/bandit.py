@@ -1,7 +1,7 @@
 """One budget for many problems: a bandit takes it from those that are solved and gives it to those that are not.
 
 After Zuo and Zhu 2025 (arXiv 2506.12721): each problem is an arm, a pull is one request of its search, and an arm that
-has its answer is eliminated. In a verified search that is the exact verifier's word; in an unverified one the search
+has its answer is eliminated. In a verified search that is the exact verifier's word; in another one the search
 itself must know when it is sure (`stopped` is "confident"), or all problems get the same. It works with any algorithm
 and does not know what one does with its requests.
 """

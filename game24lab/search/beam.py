@@ -52,7 +52,7 @@ def beam_search(
             have come to an end, and commit to the best of the first n.
         max_tokens: per line.
 
-    Verified: the first accepted answer ends the search, be it ahead; unverified answers are judged by the critic alone.
+    Verified: the first accepted answer ends the search, be it ahead; other searches are judged by the critic alone.
     """
     require("n", n, int, 1)
     require("beam_width", beam_width, int, 1, n)
@@ -192,7 +192,7 @@ def bfs_v(
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
 
-    Unverified, the answer is the end of the highest value, ties by log-probability.
+    Otherwise, the answer is the end of the highest value, ties by log-probability.
     """
     for name, number in (("beam_size", beam_size), ("width", width), ("depth", depth)):
         require(name, number, int, 1)

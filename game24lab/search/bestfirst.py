@@ -45,7 +45,7 @@ def dfs_v(
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
 
-    Verified: the first accepted answer ends the search. Unverified, the answer is the visited end of the highest value,
+    Verified: the first accepted answer ends the search. Otherwise, the answer is the visited end of the highest value,
     ties by log-probability.
     """
     for name, number in (("width", width), ("num_paths", num_paths), ("depth", depth)):
@@ -101,7 +101,7 @@ def best_first(
         depth: lines of an answer at most.
         max_tokens: per line.
 
-    Verified: the first accepted answer ends the search. Unverified, it ends with the first end that comes out of the
+    Verified: the first accepted answer ends the search. Otherwise, it ends with the first end that comes out of the
     queue, which nothing that waits surpasses; where none did, the answer is the best of the ends met.
     """
     for name, number in (("width", width), ("simulations", simulations), ("depth", depth)):

@@ -60,8 +60,9 @@ class Continuations:
         return self.task.name
 
     def believe(self) -> Continuations:
-        """The answers of the same task at the model's word."""
-        return replace(self, task=self.task.believe())
+        """The answers of the same task at the model's word; itself where that is the task as it is."""
+        believed = self.task.believe()
+        return self if believed is self.task else replace(self, task=believed)
 
     @property
     def window(self) -> int | None:

@@ -83,8 +83,8 @@ def lookahead(
         temperature, top_p: of plain decoding.
         max_tokens: of the answer.
 
-    Verified: the first end, of the answer or of a rollout, that the exact verifier accepts is the answer. Unverified:
-    the answer is what was written to its end; a reward that knows the right answer has no place there. The tree's
+    Verified: the first end, of the answer or of a rollout, that the exact verifier accepts is the answer. In other
+    modes the answer is what was written to its end; a reward that knows the right answer has no place there. The tree's
     `meta` holds `text`, `answer_tokens`, `decisions`, `pieces` (each token's text and who wrote it: "plain", "kept",
     "changed"), and of each token `ids`, `logprobs` (the model's own) and `shares` (of the visits at its decision, None
     where plain decoding wrote it).
@@ -151,8 +151,9 @@ def _check_world(task: Any, leaf: str, verified: bool) -> None:
                          "Continuations(task, policy) is accepted")  # fmt: skip
     require_one_of("leaf", leaf, LEAVES)
     if leaf == "reward" and not verified and not task.honest:
-        raise ValueError("leaf 'reward' in an unverified search: the reward knows the right answer; 'critic', or a "
-                         "reward that reads the answer alone (Continuations: honest), is accepted")  # fmt: skip
+        raise ValueError("leaf 'reward' in a search that is not verified: the reward knows the right answer; "
+                         "'critic', or a reward that reads the answer alone (Continuations: honest), is "
+                         "accepted")  # fmt: skip
 
 
 def _plan(

@@ -5,10 +5,9 @@ It does not know how a search works, nor what a task's rules are.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
-
-from tqdm import tqdm
 
 from game24lab.search.requests import require_one_of
 from game24lab.tasks.task import Task
@@ -19,7 +18,7 @@ HELP = {
     "verified": "the rules, and the exact verifier, which ends the search at the first right answer",
 }
 MODES = tuple(HELP)
-_FORMER = {"unverified": "rules"}  # the name until November 2026, in parameter files and records
+FORMER = {"unverified": "rules"}  # the name until November 2026, in parameter files and records
 
 
 def read_mode(name: str) -> str:
@@ -27,9 +26,9 @@ def read_mode(name: str) -> str:
 
     ValueError for any other name.
     """
-    if name in _FORMER:
+    if name in FORMER:
         _say_once(name)
-        return _FORMER[name]
+        return FORMER[name]
     require_one_of("mode", name, MODES)
     return name
 
@@ -37,20 +36,24 @@ def read_mode(name: str) -> str:
 def open_world(task: Task, mode: str, critic: Any = None) -> Task:
     """The task as a search of a mode sees it: at the model's word where it is blind (`task.believe()`).
 
-    ValueError, where it is blind, for a task that has no such reading and for a critic that cannot see a false step.
+    ValueError, where it is blind, for a task that has no such reading and for a critic that cannot see a false step. A
+    task that is its own reading, such as word problems, shows every critic all that was said.
     """
     if mode != "blind":
         return task
     if not hasattr(task, "believe"):
         raise ValueError(f"mode must be rules or verified for the task {task.name!r}, got 'blind': the task has no "
                          "`believe`, which takes lines as they were said")  # fmt: skip
-    if getattr(critic, "reads", "chains") == "positions":
+    world = task.believe()
+    if world is not task and getattr(critic, "reads", "chains") == "positions":
         raise ValueError(f"critic {critic.name!r} was trained on positions alone and cannot see a false step: a blind "
                          "search needs one that reads whole chains (04_critic with chains=True)")  # fmt: skip
-    return task.believe()
+    return world
 
 
 @cache
 def _say_once(name: str) -> None:
-    tqdm.write(f"game24lab: mode {name!r} is called {_FORMER[name]!r} now: the rules were known in it "
-               "(a search by the models alone is 'blind')")  # fmt: skip
+    from tqdm import tqdm  # the command line tells of the modes and stays light
+
+    tqdm.write(f"game24lab: mode {name!r} is called {FORMER[name]!r} now: the rules were known in it "
+               "(a search by the models alone is 'blind')", file=sys.stderr)  # fmt: skip

@@ -43,8 +43,8 @@ def particle_filter(
         n_particles: lines sampled a step at most.
         ess: resample, by chance in proportion to the weights, when the effective sample size (sum w)^2 / sum w^2 is not
             above this share of n_particles; 1: after every step, as published; 0: never.
-        final: unverified, take the finished particle of the highest value ("argmax", ties by log-probability) or draw
-            one by weight ("sample").
+        final: if not verified, take the finished particle of the highest value ("argmax", ties by log-probability) or
+            draw one by weight ("sample").
         depth: steps at most.
         max_tokens: per line.
 
@@ -142,7 +142,7 @@ def rebase(
         depth: steps at most.
         max_tokens: per line.
 
-    Verified: the first accepted answer ends the search. Unverified, the answer is the end of the highest value, ties by
+    Verified: the first accepted answer ends the search. Otherwise, the answer is the end of the highest value, ties by
     log-probability.
     """
     require("width", width, int, 1)

@@ -220,7 +220,7 @@ class Paths:
         self._note_answer(self.completions[-1])
 
     def conclude(self, stopped: str, choose: Callable[[list[Path]], Path] | None = None) -> Outcome:
-        """Commit, then judge all that was found. Unverified: to what `choose` takes of the answers, or the best."""
+        """Commit, then judge all that was found. Otherwise: to what `choose` takes of the answers, or the best."""
         task, tree = self.task, self.tree
         answer = self.accepted
         if not self.verified and self.answers:

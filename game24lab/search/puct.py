@@ -62,7 +62,7 @@ def mcts_alpha(
         leaves: simulations that wait for lines at once, and are served by one request; 1: none is ever parallel.
         virtual_loss: what one on its way is taken to lose.
 
-    Verified: the first accepted end ends the search. Unverified: the end that its moves lead to is the answer; where
+    Verified: the first accepted end ends the search. Otherwise: the end that its moves lead to is the answer; where
     they lead to none, the end of the highest value met; where it met none, what greedy sampling makes of its moves.
     ValueError for parameters that make no sense.
     """
@@ -132,7 +132,7 @@ def mcts_rollout(
             whose visits have the largest sum of chances ("orm_vote"), or the one visited most ("majority_vote").
 
     The other parameters are those of `mcts_alpha`. Verified: the first accepted end ends the search, be it visited or
-    not. Unverified, where no simulation came to an end: the end of the highest value met, or greedy sampling from the
+    not. Otherwise, where no simulation came to an end: the end of the highest value met, or greedy sampling from the
     position visited most. ValueError for parameters that make no sense.
     """
     request = make_request(width, temperature, top_p, top_k, max_tokens)

@@ -59,11 +59,11 @@ def rap(
         calc_q: a position's Q: the mean or the max of what its simulations brought.
         simulate_strategy: how a path goes on beyond the position drawn at: to the child of the largest reward ("max"),
             one drawn by the priors ("sample") or one drawn evenly ("random").
-        output_strategy: unverified, which end is the answer: that of the path whose rewards add up (`cum_reward`, from
-            the first move on) to the most ("max_reward"), that visited most ("max_visit"), or the one that following
-            the largest reward from the root leads to ("follow_max").
+        output_strategy: if not verified, which end is the answer: that of the path whose rewards add up (`cum_reward`,
+            from the first move on) to the most ("max_reward"), that visited most ("max_visit"), or the one that
+            following the largest reward from the root leads to ("follow_max").
 
-    Verified: the first accepted end ends the search. Unverified, where nothing leads to an end: the end of the highest
+    Verified: the first accepted end ends the search. Otherwise, where nothing leads to an end: the end of the highest
     value met, or greedy sampling from the position visited most.
     """
     request = make_request(width, temperature, top_p, top_k, max_tokens)

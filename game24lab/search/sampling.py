@@ -72,7 +72,7 @@ def best_of_n(
 ) -> Generator[Request, list, Outcome]:
     """Up to n sampled answers, `batch` at a time (0: all at once).
 
-    Verified: ends with the batch that holds the first accepted answer; no value is asked for. Unverified: all n are
+    Verified: ends with the batch that holds the first accepted answer; no value is asked for. Otherwise: all n are
     drawn, and of those that reached an end the one that the critic likes best is taken (`choose="value"`: by its word
     on the final position, or on all positions under `agg_strategy` "min" and "prod", see `aggregate`; ties by
     log-probability, and answers that a spent budget left without a value come last), or the one with the highest
@@ -216,7 +216,7 @@ def conclude(
 ) -> Outcome:
     """Commit, and only then judge everything that was found.
 
-    Verified: to the first accepted answer, if any. Unverified: to what `pick` takes of the answers that reached an end;
+    Verified: to the first accepted answer, if any. Otherwise: to what `pick` takes of the answers that reached an end;
     where none did, to the best of the others, which is no answer.
     """
     if task.is_terminal(root):

@@ -19,6 +19,7 @@ from typing import Any
 from game24lab.tasks.task import Illegal
 
 VERSION = 1
+_FORMER = "unverified"  # what older trees call the mode "rules", see `search.modes`
 
 STATUSES = ("open", "solved", "wrong", "illegal", "pruned", "unfinished")
 EVENTS = ("select", "expand", "evaluate", "backup", "prune", "stop")
@@ -178,6 +179,7 @@ class Tree:
         for event in events:
             if not _is_event(event, len(columns["parent"])):
                 raise ValueError(f"tree: {event!r} is no event [kind, node, visits, total, sampled tokens so far]")
+        meta = {**meta, "mode": "rules"} if meta.get("mode") == _FORMER else meta
         return cls(**columns, events=events, meta=meta, sampled=sum(columns["tokens"]))
 
 

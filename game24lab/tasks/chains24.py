@@ -40,6 +40,10 @@ class Chains24:
     target: int = 24
     name: str = "chains24"
 
+    def believe(self) -> Chains24:
+        """Itself: a chain is taken as it was written, and only its answer is judged."""
+        return self
+
     def start(self, problem: Sequence[int]) -> Chain:
         """The empty chain. ValueError unless the problem is one to six positive integers."""
         return Chain(Game24(self.target).start(problem).numbers)

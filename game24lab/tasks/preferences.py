@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, make_state, reachable
-from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, strip_tags, write_chain
+from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, list_named, strip_tags, write_chain
 from game24lab.tasks.exploration import Search, Visit, continue_in_order, list_moves
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.traces import judge_line
@@ -139,9 +139,12 @@ def make_pair(
 
 def make_pairs(
     chains: Iterable[tuple[Sequence[int], str, bool]], *, style: str = "sound", target: int = 24, most_lines: int = 12,
-    keep: float = 1.0, seed: int = 0,
+    keep: float = 1.0, seed: int = 0, avoid: Collection[State] = frozenset(),
 ) -> list[Pair]:  # fmt: skip
     """The pairs of many chains (numbers, text, whether it ended by itself), each once, in the order of the chains.
+
+    Pairs that name a position of `avoid`, truly or not, in the prompt or on either side, are left out: a strict split
+    keeps positions out of training (`tasks.splits.Split.forbidden`).
 
     Equal for equal arguments: what is drawn for a chain depends on the seed, the numbers and the text alone. Raises
     ValueError as `make_pair` does.
@@ -152,7 +155,13 @@ def make_pairs(
         pairs.append(
             make_pair(numbers, text, rng, style=style, target=target, ended=ended, most_lines=most_lines, keep=keep)
         )
-    return list(dict.fromkeys(pair for pair in pairs if pair is not None))
+    found = dict.fromkeys(pair for pair in pairs if pair is not None)
+    return [pair for pair in found if not avoid or not _names(pair, avoid)]
+
+
+def _names(pair: Pair, avoid: Collection[State]) -> bool:
+    text = pair.prompt + pair.chosen + pair.prompt + pair.rejected
+    return any(position in avoid for position in list_named(text))
 
 
 def _write_rest(

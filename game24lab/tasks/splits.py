@@ -66,6 +66,17 @@ class Split:
         return tuple(sorted(numbers)) in frozenset(self.held_out)
 
 
+def keeps_apart(made: str, wanted: str) -> bool:
+    """Whether a training under the split `made` saw nothing that the split `wanted` keeps out, by their names.
+
+    Splits drawn at random are told apart by seeds that their names do not hold.
+    """
+    if wanted.endswith(STRICT) and not made.endswith(STRICT):
+        return False
+    base, other = made.removesuffix(STRICT), wanted.removesuffix(STRICT)
+    return base == other or set(_PUBLISHED.get(other, (other,))) <= set(_PUBLISHED.get(base, ()))
+
+
 def list_behind(puzzles: Iterable[Puzzle], fewest: int = _FEWEST) -> frozenset[State]:
     """Every position of at least `fewest` numbers that legal moves reach from some puzzles, alive or dead, exactly."""
     found: set[State] = set()

@@ -117,6 +117,9 @@ class _Prompts:
     def verdict(self, state: str) -> Verdict:
         return Verdict(False, "unfinished", "", "nobody knows")
 
+    def believe(self) -> _Prompts:
+        return self
+
     def key(self, state: str) -> str:
         return state
 
@@ -144,7 +147,7 @@ def search(
     totals = Totals()
     try:
         posed = [_Posed(number, prompt) for number, prompt in enumerate(prompts)]
-        outcomes = run(world, posed, lookahead, policy, parameters=parameters, mode="unverified",
+        outcomes = run(world, posed, lookahead, policy, parameters=parameters, mode="blind",
                        seed=list(seeds), totals=totals)  # fmt: skip
     except ValueError as error:
         raise _find_reward_error(error) or error from None

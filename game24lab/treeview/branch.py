@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from game24lab.search.engine import Algorithm, run
+from game24lab.search.modes import open_world
 from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
@@ -25,6 +26,10 @@ class _From:
 
     def start(self, _: Any) -> Any:
         return self.state
+
+    def believe(self) -> _From:
+        """Itself: a blind search is given the task at the model's word already."""
+        return self
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.task, name)
@@ -51,6 +56,7 @@ def search_on(
     """
     if type(node) is not int or not 0 <= node < len(tree):
         raise ValueError(f"node {node!r}: a node from 0 to {len(tree) - 1} is accepted")
+    task = open_world(task, mode)
     state = find_state(task, problem, tree, node)
     if task.is_terminal(state):
         raise ValueError(f"node {node}: this is an end; a position from which there is a next line is accepted")

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from game24lab.search.engine import Algorithm, run
+from game24lab.search.modes import HELP, MODES, open_world
 from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task
@@ -70,7 +71,8 @@ def explore(
     """
     problem = widgets.Combobox(value=problems[0], options=list(problems), description="puzzle", ensure_option=False)
     strategy = widgets.Dropdown(options=list(strategies), description="strategy")
-    mode = widgets.ToggleButtons(options=["verified", "unverified"], style={"button_width": "auto"})
+    mode = widgets.ToggleButtons(options=MODES, value="verified", tooltips=list(HELP.values()),
+                                 style={"button_width": "auto"})  # fmt: skip
     slider = widgets.IntSlider(value=effort, min=1, max=_MOST, description="", continuous_update=False)
     keep = widgets.ToggleButton(description="Keep beside", icon="columns", tooltip="Show the next tree beside this one")
     button = widgets.Button(description="Search", icon="search", button_style="primary")
@@ -81,10 +83,14 @@ def explore(
         algorithm, name, parameters = strategies[strategy.value]
         return algorithm, {**parameters, **({name: slider.value} if name else {})}
 
+    def tell_truth(chosen: Any, outcome: Outcome) -> None:
+        world = open_world(task, outcome.mode)
+        outcome.tree.annotate(world, world.start(chosen))
+
     def run_form(chosen: Any) -> Outcome:
         algorithm, parameters = read_form()
         (outcome,) = run(task, [chosen], algorithm, policy, critic, mode=mode.value, seed=seed, parameters=parameters)
-        outcome.tree.annotate(task, task.start(chosen))
+        tell_truth(chosen, outcome)
         return outcome
 
     def attempt(find: Callable[[], Outcome]) -> Outcome | None:
@@ -116,7 +122,7 @@ def explore(
             chosen, (algorithm, parameters) = tree.meta["problem"], read_form()
             outcome = search_on(task, chosen, tree, node, algorithm, policy, critic, parameters=parameters,
                                 mode=mode.value, seed=seed)  # fmt: skip
-            outcome.tree.annotate(task, task.start(chosen))
+            tell_truth(chosen, outcome)
             return outcome
 
         outcome = attempt(find)
