@@ -89,6 +89,7 @@ FLOORS = {
     "training.trajectories": 4.1,
     "training.loop": 4.1,
     "training.prefixes": 4.0,
+    "training.falsified": 4.0,
     "training.sft": 4.2,
     "training.critic": 4.2,
     "training.dpo": 4.2,

@@ -86,16 +86,16 @@ class CriticConfig:
 
 
 def train(
-    config: CriticConfig, data: pd.DataFrame, output: Path | str, ends: pd.DataFrame | None = None
+    config: CriticConfig, data: pd.DataFrame, output: Path | str, certain: pd.DataFrame | None = None
 ) -> Path:  # fmt: skip
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
-    only. `ends` are positions whose outcome is certain, as of `trajectories.list_ends`: never held out, and learnt from
-    `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and the target. The curve's
-    `error` is the mean squared error of P against the share solved, on validation positions; those of trajectories are
-    of problems kept out, less the positions that training met too. Resumes after a kill like `sft.train`. Raises
-    ValueError for unusable data.
+    only. `certain` are positions whose outcome is known, as of `trajectories.list_ends` and `falsified.falsify`: never
+    held out, and learnt from `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
+    the target. The curve's `error` is the mean squared error of P against the share solved, on validation positions;
+    those of trajectories are of problems kept out, less the positions that training met too. Resumes after a kill like
+    `sft.train`. Raises ValueError for unusable data.
     """
     output = Path(output)
     finished = find_finished(output, config)
@@ -103,9 +103,9 @@ def train(
         return finished
     check_checkpoint(Path(config.policy))
     training, validation, passed = _divide(config, data)
-    if ends is not None:
-        validation = validation[~validation["text"].isin(ends["text"])]
-        training = pd.concat([training, ends], ignore_index=True)  # behind: the rows of trajectories keep their places
+    if certain is not None:
+        validation = validation[~validation["text"].isin(certain["text"])]
+        training = pd.concat([training, certain], ignore_index=True)  # behind: `passed` numbers the rows before
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
