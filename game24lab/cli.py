@@ -103,8 +103,8 @@ def solve(options: argparse.Namespace) -> int:
         print(_write_json(options, puzzle, outcome, arm) if options.json else _write_line(task, puzzle, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
-    _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled tokens a "
-         f"puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
+    _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled "
+         f"tokens a puzzle, {time.perf_counter() - begin:.1f} s")  # fmt: skip
     if options.strategy == "auto":
         _say("arms: " + ", ".join(f"{arm} ({count})" for arm, count in Counter(arms).most_common()))
     if options.tree is not None:
