@@ -204,7 +204,7 @@ class Contrary(Game24):
 def test_a_blind_choice_never_depends_on_the_rules(name):
     honest, contrary = search(name, "blind"), search(name, "blind", Contrary())
     for one, other in zip(honest, contrary, strict=True):
-        assert one.answer == other.answer
+        assert one.tree.events == other.tree.events  # the last of them: what it commits to
         assert one.tree.value == other.tree.value
         assert one.tree.line == other.tree.line
         assert replace(one.cost, seconds=0) == replace(other.cost, seconds=0)

@@ -62,7 +62,7 @@ def test_a_strict_split_takes_traces_that_were_made_as_strictly(folder, tmp_path
     if kept:
         assert read_lessons(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)[1]["card"]["seed"] == 0
     else:
-        told = "split 'tot" if wanted.startswith("tot") else "split 'random+strict' or a stricter one, .* of seed 0"
+        told = "split 'tot" if wanted.startswith("tot") else r"split 'random\+strict' or a stricter one, .* of seed 0"
         with pytest.raises(ValueError, match=f"they must be made with the {told}"):
             read_lessons(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)
 

@@ -42,7 +42,8 @@ def make_row(name, arm, part, place, seed, rng):
 def make_run(folder, problems=20, seeds=1):
     """A finished run of 08_lookahead, made without any model."""
     rng = np.random.default_rng(0)
-    parts = {"main": list_arms(LOOK, [1, 4, 16], honest=True, critic=False),
+    # records from before call the mode of word problems otherwise: they are read as blind
+    parts = {"main": list_arms(LOOK, [1, 4, 16], honest=True, critic=False, mode="rules"),
              "grid": make_grid(LOOK, ["tokens", "entropy"], [2, 8], [1, 3])}  # fmt: skip
     rows = [make_row(name, arm, part, place, seed, rng) for part, arms in parts.items() for name, arm in arms.items()
             for seed in range(seeds) for place in range(problems)]  # fmt: skip
@@ -89,6 +90,8 @@ def test_numbers_are_those_of_the_records(folder):
     assert arm["accuracy"] == pytest.approx(mine["solved"].mean())
     assert (arm["low"], arm["high"]) == pytest.approx(wilson(int(mine["solved"].sum()), 20))
     assert arm["reward/strict_format"] == pytest.approx(mine["reward/strict_format"].mean())
+    rows["mode"] = rows["mode"].replace("rules", "blind")
+    assert {arm["mode"] for arm in numbers["arms"]} == {"blind", "verified"}
     found = match(rows[rows["part"] == "main"], "sampled_tokens").set_index(["arm", "mode"])
     for entry in numbers["matched"]["sampled_tokens"]:
         assert entry["baseline"] == found.loc[(entry["arm"], entry["mode"]), "baseline"]

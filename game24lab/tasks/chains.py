@@ -120,18 +120,6 @@ def strip_tags(text: str, target: int = 24) -> str:
     return _ANSWER_TAG.sub(lambda match: f"{_reach(target)}{' '.join(match[1].split())}", text)
 
 
-def list_named(text: str) -> list[State]:
-    """Every position that a line of a text says is left, right or not, in whatever style. Never raises on text."""
-    found = []
-    for line in text.split("\n"):
-        _, said, rest = line[:_MAX_CHARACTERS].partition("left: ")
-        items = rest.removesuffix(")").split(", " if "," in rest or "=" in rest else " ")
-        values = [item.rpartition("= ")[2] for item in items]
-        if said and all(map(_NUMBER.fullmatch, values)):
-            found.append(make_state(map(_read_number, values)))
-    return found
-
-
 def _reach(target: int) -> str:
     return f"reach {target}! expression: "
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Collection, Iterable, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, make_state, reachable
-from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, list_named, strip_tags, write_chain
+from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, strip_tags, write_chain
 from game24lab.tasks.exploration import Search, Visit, continue_in_order, list_moves
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.traces import judge_line
 
 FAULTS = ("wrong", "unsound", "dead end", "out of order", "no answer")
 Trail = list[tuple[State, set[State]]]  # positions from the root down, each with those entered from it
+_NUMBER = re.compile(r"-?[0-9]{1,40}(?:/[1-9][0-9]{0,39})?")
 _MOVE = re.compile(r"\(([^()]+)\) ([-+*/]) \(([^()]+)\) = ([^,]+),.*")
 
 
@@ -157,6 +159,17 @@ def make_pairs(
         )
     found = dict.fromkeys(pair for pair in pairs if pair is not None)
     return [pair for pair in found if not avoid or not _names(pair, avoid)]
+
+
+def list_named(text: str) -> list[State]:
+    """Every position that a line of a text says is left, right or not, in whatever style. Never raises on text."""
+    found = []
+    for rest in (part.strip() for line in text.split("\n") for part in line.split("left: ")[1:]):
+        items = rest.removesuffix(")").split(", " if "," in rest or "=" in rest else " ")
+        values = [item.rpartition("= ")[2] for item in items]
+        if all(map(_NUMBER.fullmatch, values)):
+            found.append(make_state(map(Fraction, values)))
+    return found
 
 
 def _names(pair: Pair, avoid: Collection[State]) -> bool:
