@@ -51,7 +51,7 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
     need(table, "sigma", "arm", "mode", "accuracy")
     figure = make_figure("noise of the critic (standard deviation on a truth of \u00b11)", "accuracy", height=340)
     sizes = sorted(table.loc[np.isfinite(table["sigma"]), "sigma"].unique())
-    blind = (sizes[-1] if sizes else 0) + max(0.5, 0.25 * (sizes[-1] if sizes else 0))
+    without = (sizes[-1] if sizes else 0) + max(0.5, 0.25 * (sizes[-1] if sizes else 0))
     colours = dict(zip(dict.fromkeys(table["arm"]), cycle(PALETTE), strict=False))
     stars: list[tuple[str, pd.DataFrame]] = []
     for (arm, mode), rows in table.groupby(["arm", "mode"], sort=False):
@@ -61,17 +61,17 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
         curve, none = rows[np.isfinite(rows["sigma"])].sort_values("sigma"), rows[np.isinf(rows["sigma"])]
         figure.add_scatter(x=curve["sigma"], y=curve["accuracy"], mode="lines+markers", name=name, legendgroup=name,
                            line=line, marker=marks, error_y=make_error(curve, colour))  # fmt: skip
-        figure.add_scatter(x=[blind] * len(none), y=none["accuracy"], mode="markers", name=name, legendgroup=name,
+        figure.add_scatter(x=[without] * len(none), y=none["accuracy"], mode="markers", name=name, legendgroup=name,
                            showlegend=False, marker=marks, error_y=make_error(none, colour))  # fmt: skip
         trained = rows[rows["sigma"].isna()]
         if like is not None and len(trained):
             stars.append((colour, trained))
     for number, (colour, trained) in enumerate(stars):
-        figure.add_scatter(x=[min(like, blind)] * len(trained), y=trained["accuracy"], mode="markers",
+        figure.add_scatter(x=[min(like, without)] * len(trained), y=trained["accuracy"], mode="markers",
                            name="trained critic", legendgroup="trained", showlegend=not number,
                            error_y=make_error(trained, colour),
                            marker={"color": colour, "size": 13, "symbol": "star"})  # fmt: skip
-    spots = [*sizes, blind] if np.isinf(table["sigma"]).any() else sizes
+    spots = [*sizes, without] if np.isinf(table["sigma"]).any() else sizes
     texts = [f"{size:g}" for size in sizes] + ["none"] * (len(spots) - len(sizes))
     figure.update_layout(xaxis={"tickvals": spots, "ticktext": texts}, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
     return figure

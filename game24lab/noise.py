@@ -57,10 +57,10 @@ class NoisyCritic:
         return min(1.0, max(-1.0, (1.0 if truth else -1.0) + noise))
 
 
-class BlindCritic:
+class NoCritic:
     """0 for every position: what the search does without a critic. It is charged as `like` would be."""
 
-    name = "blind"
+    name = "none"
 
     def __init__(self, *, like: Critic | None = None) -> None:
         self.like, self.parameters = like, like.parameters if like else 0

@@ -18,7 +18,7 @@ from scipy.optimize import isotonic_regression
 
 from game24lab.critic import Critic
 from game24lab.evaluation import Arm, evaluate, summarise
-from game24lab.noise import BlindCritic, NoisyCritic
+from game24lab.noise import NoCritic, NoisyCritic
 from game24lab.tasks.task import Task
 
 _REPEATS = 1000  # of the bootstrap over problems
@@ -41,8 +41,8 @@ def run_lab(
 ) -> pd.DataFrame:
     """Evaluate every arm with the truth, with every sigma, with the trained critic and with none (see `noise`).
 
-    The rows of `evaluate` with two more columns: `critic` ("truth", "truth + 0.5", ..., "blind", "trained") and `sigma`
-    (0 for the truth, infinite for the blind one, NaN for the trained). Each seed is another luck of the search and
+    The rows of `evaluate` with two more columns: `critic` ("truth", "truth + 0.5", ..., "none", "trained") and `sigma`
+    (0 for the truth, infinite for none, NaN for the trained). Each seed is another luck of the search and
     another draw of the noise. With a `folder` a killed run goes on where it was; further settings are `evaluate`'s.
     ValueError for a sigma that is not above 0, and as `evaluate` does.
     """
@@ -59,7 +59,7 @@ def run_lab(
             if math.isfinite(sigma):
                 critic = NoisyCritic(task, sigma, seed, like=trained)
             else:
-                critic = trained if math.isnan(sigma) else BlindCritic(like=trained)
+                critic = trained if math.isnan(sigma) else NoCritic(like=trained)
             name = "trained" if math.isnan(sigma) else critic.name
             path = None if folder is None else Path(folder) / f"{name.replace(' ', '')}.parquet"
             rows = evaluate(task, problems, arms, policy, critic, seeds=[seed], path=path,
@@ -81,7 +81,7 @@ def tabulate(rows: pd.DataFrame) -> pd.DataFrame:
 def measure_gains(rows: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """What a critic is worth to each strategy, one row an arm and mode, the largest gap first.
 
-    Columns: `arm`, `mode`, `blind` and `truth` (accuracies), `gap` (truth - blind) with `gap_low` and `gap_high`; with
+    Columns: `arm`, `mode`, `none` and `truth` (accuracies), `gap` (truth - none) with `gap_low` and `gap_high`; with
     a trained critic also `trained`, `closed` (the share of the gap that it closes) and `like_sigma` (the noise on the
     truth with which this arm does as well: 0 as good as the truth, infinite worse than all sigmas tried), each with
     its `_low` and `_high`, all NaN where there is no gap. Between the sigmas tried, accuracy falls linearly; where it
@@ -96,18 +96,18 @@ def measure_gains(rows: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         draws = rng.integers(0, len(shares), (_REPEATS, len(shares)))
         means = {critic: shares[critic].to_numpy()[draws].mean(axis=1) for critic in shares}
         middle = shares.mean()
-        row = {"arm": arm, "mode": mode, "problems": len(shares), "blind": middle["blind"], "truth": middle["truth"]}
-        row |= _bound("gap", middle["truth"] - middle["blind"], means["truth"] - means["blind"])
+        row = {"arm": arm, "mode": mode, "problems": len(shares), "none": middle["none"], "truth": middle["truth"]}
+        row |= _bound("gap", middle["truth"] - middle["none"], means["truth"] - means["none"])
         if "trained" in shares:
             row |= {"trained": middle["trained"]}
-            closed = _divide(means["trained"] - means["blind"], means["truth"] - means["blind"])
-            row |= _bound("closed", _divide(middle["trained"] - middle["blind"], row["gap"]), closed)
+            closed = _divide(means["trained"] - means["none"], means["truth"] - means["none"])
+            row |= _bound("closed", _divide(middle["trained"] - middle["none"], row["gap"]), closed)
             levels = np.stack([means[critic] for critic in curve.index], axis=1)
             found = [
                 _match(curve.to_numpy(), level, goal) for level, goal in zip(levels, means["trained"], strict=True)
             ]
             own = _match(curve.to_numpy(), middle[curve.index].to_numpy(), middle["trained"])
-            found = np.where(means["truth"] > means["blind"], found, math.nan)
+            found = np.where(means["truth"] > means["none"], found, math.nan)
             row |= _bound("like_sigma", own if row["gap"] > 0 else math.nan, found)
         table.append(row)
     return pd.DataFrame(table).sort_values("gap", ascending=False, kind="stable", ignore_index=True)

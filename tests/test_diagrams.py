@@ -11,11 +11,11 @@ from game24lab import diagrams, vector
 DEPTHS = pd.DataFrame({"group": [1, 2, 3], "false_dead": [0.2, 0.1, 0.0], "false_alive": [0.1, np.nan, 0.3],
                        "auc": [0.9, np.nan, 0.99]})  # fmt: skip
 SIGMAS = [0.0, 0.5, math.inf, math.nan]
-NOISE = pd.DataFrame({"critic": ["truth", "truth + 0.5", "blind", "trained"] * 2, "sigma": SIGMAS * 2,
+NOISE = pd.DataFrame({"critic": ["truth", "truth + 0.5", "none", "trained"] * 2, "sigma": SIGMAS * 2,
                       "arm": ["mcts"] * 4 + ["_<b>"] * 4, "mode": ["rules"] * 4 + ["verified"] * 4,
                       "accuracy": [0.9, 0.8, 0.3, 0.7] * 2})  # fmt: skip
 NOISE["low"], NOISE["high"] = NOISE["accuracy"] - 0.1, NOISE["accuracy"] + 0.1
-WIDTHS = pd.DataFrame({"algorithm": "beam", "mode": "rules", "critic": np.repeat(["truth", "blind", "trained"], 2),
+WIDTHS = pd.DataFrame({"algorithm": "beam", "mode": "rules", "critic": np.repeat(["truth", "none", "trained"], 2),
                        "sigma": np.repeat([0.0, math.inf, math.nan], 2), "width": [1, 4] * 3, "low": 0.1, "high": 0.9,
                        "accuracy": [0.5, 0.8, 0.2, 0.2, 0.4, 0.7], "useful": [4, 4, 1, 1, 4, 4]})  # fmt: skip
 ALL = {
@@ -48,7 +48,7 @@ def test_noise_and_trained_critic_stand_where_they_belong():
 
 def test_useful_widths_stand_out():
     large = {trace.name: list(trace.x) for trace in ALL["widths"].data if trace.marker.size == 13}
-    assert large == {"truth": [4], "blind": [1], "trained": [4]}
+    assert large == {"truth": [4], "none": [1], "trained": [4]}
     with pytest.raises(ValueError, match="several algorithms"):
         diagrams.draw_widths(WIDTHS.assign(algorithm=["a", "b"] * 3))
 

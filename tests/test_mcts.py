@@ -474,7 +474,7 @@ def test_rollouts_stand_in_for_a_critic():
     assert all(one.tree.sampled == one.cost.sampled_tokens for one in found)
     values = {value for one in found for value in one.tree.value if value is not None}
     assert values == {-1.0, 1.0}
-    with pytest.raises(ValueError, match="leaf 'rollout' in an unverified search"):
+    with pytest.raises(ValueError, match="leaf must be 'critic' in a search that is not verified, got 'rollout'"):
         run(Game24(), PUZZLES[:1], mcts, policy, mode="rules", parameters={"leaf": "rollout"})
 
 

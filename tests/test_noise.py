@@ -8,7 +8,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.calibration import measure
-from game24lab.noise import BlindCritic, NoisyCritic, expect_auc, find_like, match_auc
+from game24lab.noise import NoCritic, NoisyCritic, expect_auc, find_like, match_auc
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.tasks.game24 import Game24
@@ -79,7 +79,7 @@ def test_any_strategy_takes_them():
     told = run(TASK, puzzles, mcts, policy, NoisyCritic(TASK, like=like), mode="rules")
     assert all(outcome.solved for outcome in told)
     assert all(outcome.cost.critic_tokens > 0 for outcome in told)
-    for critic in (NoisyCritic(TASK, 1.0), BlindCritic(), BlindCritic(like=like)):
+    for critic in (NoisyCritic(TASK, 1.0), NoCritic(), NoCritic(like=like)):
         (outcome,) = run(TASK, puzzles[:1], mcts, policy, critic, parameters={"simulations": 8}, mode="rules")
         assert outcome.cost.critic_calls > 0
         assert (outcome.cost.critic_tokens > 0) == (critic.parameters > 0)

@@ -15,7 +15,7 @@ TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12)]
 ARMS = {f"best of {n}": {"algorithm": "best_of_n", "parameters": {"n": n}, "mode": "rules"} for n in (1, 4)}
 ARMS["mcts"] = {"algorithm": "mcts", "parameters": {"simulations": 6}, "mode": "rules"}
-CRITICS = {"truth": 0.0, "truth + 0.5": 0.5, "truth + 2": 2.0, "blind": math.inf, "trained": math.nan}
+CRITICS = {"truth": 0.0, "truth + 0.5": 0.5, "truth + 2": 2.0, "none": math.inf, "trained": math.nan}
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def test_tables_of_a_run(lab):
     table = noiselab.tabulate(rows)
     assert len(table) == len(CRITICS) * len(ARMS)
     truth = table[table["critic"] == "truth"].set_index("arm")["accuracy"]
-    blind = table[table["critic"] == "blind"].set_index("arm")["accuracy"]
-    assert truth["best of 4"] >= blind["best of 4"]
+    none = table[table["critic"] == "none"].set_index("arm")["accuracy"]
+    assert truth["best of 4"] >= none["best of 4"]
     gains = noiselab.measure_gains(rows).set_index("arm")
     assert gains.loc["best of 1", "gap"] == 0  # there is nothing to choose
     assert gains.loc["best of 1", ["closed", "closed_low", "like_sigma", "like_sigma_high"]].isna().all()
@@ -64,7 +64,7 @@ def test_tables_of_a_run(lab):
 def test_every_strategy_takes_every_critic(name):
     arms = {name: {"algorithm": name, "mode": "rules", "budget": {"sampled_tokens": 300}}}
     rows = noiselab.run_lab(TASK, PUZZLES[:2], arms, FakePolicy(), FakeCritic(), sigmas=[1.0], progress=False)
-    assert rows["critic"].value_counts().to_dict() == {"truth": 2, "truth + 1": 2, "blind": 2, "trained": 2}
+    assert rows["critic"].value_counts().to_dict() == {"truth": 2, "truth + 1": 2, "none": 2, "trained": 2}
     assert (rows["sampled_tokens"] > 0).all()
 
 
@@ -108,7 +108,7 @@ def test_useful_widths():
     rows = pd.concat([make_rows(a, arm=f"w{w}", parameters=f'{{"n": {w}}}') for w, a in accuracies.items()])
     table = noiselab.find_widths(rows, "n")
     useful = table.groupby("critic", sort=False)["useful"].first()
-    assert useful.to_dict() == {"truth": 2, "truth + 0.5": 8, "truth + 2": 1, "blind": 1, "trained": 1}
+    assert useful.to_dict() == {"truth": 2, "truth + 0.5": 8, "truth + 2": 1, "none": 1, "trained": 1}
     other = rows.assign(parameters=np.where(rows["strategy"] == "w8", '{"n": 8, "heat": 1}', rows["parameters"]))
     assert set(noiselab.find_widths(other, "n")["width"]) == {1, 2}  # the third differs in something else too
     with pytest.raises(ValueError, match="parameter 'beam_width'"):

@@ -28,17 +28,18 @@ from game24lab.search.modes import read_mode
 FILES = {
     "choices": ("arm", "k", "accuracy", "low", "high", "problems"),
     "noiselab": ("critic", "sigma", "arm", "mode", "problems", "seeds", "accuracy", "low", "high", "sampled_tokens"),
-    "gains": ("arm", "mode", "problems", "blind", "truth", "gap", "gap_low", "gap_high"),
+    "gains": ("arm", "mode", "problems", "none", "truth", "gap", "gap_low", "gap_high"),
     "widths": ("algorithm", "mode", "critic", "sigma", "width", "accuracy", "low", "high", "sampled_tokens", "useful"),
 }
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
+_FORMER = "blind"  # how runs before November 2026 call a search without a critic
 Numbers = Mapping[str, Any]
 
 
 def gather_critics(evidence: Iterable[ev.Evidence]) -> dict[str, list[dict[str, Any]]]:
     """Every number on critics, JSON-able: `calibration`, `depths` and those of `FILES`, a list each, maybe empty.
 
-    A sigma is None where it is no finite number: the column `critic` says whether that is the blind or the trained one.
+    A sigma is None where it is no finite number: the column `critic` says whether that is none or the trained one.
     """
     evidence = list(evidence)
     found: dict[str, list[dict[str, Any]]] = {"calibration": ev.summarise_calibration(evidence), "depths": []}
@@ -56,7 +57,9 @@ def _read(one: ev.Evidence, file: str, columns: Sequence[str]) -> list[dict[str,
     path = one.run.folder / f"{file}.parquet"
     if not path.exists():
         return []
-    table = one.run.read_records(file)
+    table = one.run.read_records(file).rename(columns={_FORMER: "none"})
+    if "critic" in table:
+        table["critic"] = table["critic"].replace(_FORMER, "none")
     if missing := [column for column in columns if column not in table]:
         raise ValueError(f"{path}: the column {missing[0]!r} is missing; there are {', '.join(map(str, table))}")
     if "mode" in table:
@@ -77,7 +80,7 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _restore(rows: Sequence[Numbers]) -> pd.DataFrame:
     """A table to draw, with the sigmas that JSON cannot hold."""
-    unwritten = {"blind": math.inf, "trained": math.nan}
+    unwritten = {"none": math.inf, "trained": math.nan}
     table = pd.DataFrame(rows)
     return table.assign(sigma=[unwritten.get(row["critic"], row["sigma"]) for row in rows])
 
@@ -139,7 +142,7 @@ def _tell_gains(gains: Sequence[Numbers]) -> Table:
     """What a critic is worth: from none to the truth, and how much of that the trained one closes."""
     header = ("arm", "mode", "problems", "no critic", "truth", "gap", "95 %", "trained", "closed", "95 %", "like noise")
     rows = tuple(
-        (e["arm"], e["mode"], e["problems"], write_percent(e["blind"]), write_percent(e["truth"]),
+        (e["arm"], e["mode"], e["problems"], write_percent(e["none"]), write_percent(e["truth"]),
          write_percent(e["gap"]), write_range(e, "gap_"), write_percent(e.get("trained")),
          write_percent(e.get("closed")), write_range(e, "closed_") if "closed_low" in e else MISSING,
          MISSING if e.get("like_sigma") is None else f"{e['like_sigma']:.2f}")
