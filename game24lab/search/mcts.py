@@ -81,9 +81,9 @@ def mcts(
             tokens ("mean", as in TS-LLM) or how often it was sampled ("frequency"). But for the first, the unseen mass
             is estimated after Good and Turing, as (singletons + 1) / (lines + 1).
         leaf: "critic", or "rollout" for a search without one; verified only, since a rollout is valued by the judge.
-        commit: unless verified, which terminal position becomes the answer: the one of the highest value, ties by visits of
-            its line ("value"), or the end of the path of most visits, ties by Q ("visits"; a path that ends before the
-            end is left for the best terminal position by value).
+        commit: unless verified, which terminal position becomes the answer: the one of the highest value, ties by
+            visits of its line ("value"), or the end of the path of most visits, ties by Q ("visits"; a path that ends
+            before the end is left for the best terminal position by value).
         prune_value: a new position that the critic values lower rests; None: none does.
         patience: a position rests after so many draws in a row without a new child.
         wakes: how often all positions are woken when all rest, each time for twice the patience; 0: the search ends.
@@ -108,8 +108,8 @@ def mcts(
     require_one_of("leaf", leaf, ("critic", "rollout"))
     require_one_of("commit", commit, ("value", "visits"))
     if leaf == "rollout" and not verified:
-        raise ValueError("leaf must be 'critic' in a search that is not verified, got 'rollout': rollouts are valued by "
-                         "the exact verifier")  # fmt: skip
+        raise ValueError("leaf must be 'critic' in a search that is not verified, got 'rollout': rollouts are valued "
+                         "by the exact verifier")  # fmt: skip
     graph = grow(task, root, verified, merge, prior)
     settings = {"top_p": top_p, "top_k": top_k}
     rollout = {"temperature": temperature, **settings} if leaf == "rollout" else None
