@@ -27,7 +27,8 @@ from game24lab.tasks.quantities import read_number, write_number
         ("$5 a day", 5), ("5 dollars per hour", 5), ("$10 each", 10), ("42 eggs!", 42), ("about 5", 5), ("5 times", 5),
         ("5 more apples than Bob", 5), ("The total is $5.", 5), ("Answer: 5", 5), ("f(x) = 5", 5), ("5 kg", 5),
         ("5kg", 5), ("4th", 4), ("5-minute walk", 5), ("5 - because", 5), ("total cost = 7 dollars", 7), ("[5]", 5),
-        ("(5 apples)", 5), ("5 (in dollars)", 5), ("90°", 90), ("5 cm", 5), ("$73$", 73),
+        ("20°C", 20), ("5 apples for two people", 5),
+        ("two people have $5", 5), ("(5 apples)", 5), ("5 (in dollars)", 5), ("90°", 90), ("5 cm", 5), ("$73$", 73),
     ],
 )  # fmt: skip
 def test_numbers_are_read_as_people_write_them(text, value):
@@ -51,7 +52,8 @@ def test_numbers_are_read_as_people_write_them(text, value):
         ("$\\boxed{73}$.", 73), ("\\boxed{\\$1,234}", 1_234), ("\\text{73}", 73), ("73\\text{ eggs}", 73),
         ("9{,}500", 9_500), ("10,\\!000", 10_000), ("10\\,000", 10_000), ("1{,}234{,}567", 1_234_567),
         ("-9{,}500", -9_500),
-        ("90^\\circ", 90), ("90^{\\circ}", 90), ("90\\degree", 90), ("50\\%", 50), ("\\$18", 18),
+        ("90^\\circ", 90), ("90^{\\circ}", 90), ("90\\degree", 90), ("20^\\circ\\text{C}", 20), ("6\\times7=42", 42),
+        ("50\\%", 50), ("\\$18", 18),
         ("\\left(5\\right)", 5), ("\\frac{3}{4}", Fraction(3, 4)), ("\\dfrac34", Fraction(3, 4)),
         ("-\\frac{3}{4}", Fraction(-3, 4)), ("\\frac{-3}{4}", Fraction(-3, 4)), ("x = \\frac{1}{2}", Fraction(1, 2)),
         ("2\\frac{1}{2}", Fraction(5, 2)), ("-2\\frac{1}{2}", Fraction(-5, 2)), ("2 \\frac12", Fraction(5, 2)),
@@ -93,7 +95,9 @@ FORMULAS = [
     "5 dozen",
     "5 thirds", "half of 6", "twice 5", "double 5", "5 squared", "5 below zero", "5 hours and thirty minutes", "not 5",
     "more than 5", "5 million and two", "70 k", "5M", "5B", "—5", "―5", "⁻5", "₋5", "➖5", "5e", "1e5x", "2e5e5", "e5",
-    "one two", "one or the other", "five or six", "two thirds", "five and", "hundred", "twenty twelve", "a", "minus",
+    "one two", "one or the other", "five or six", "two thirds", "five and", "one hundred and apples", "zero five",
+    "twenty zero", "five five",
+    "one hundred and thousand", "5 and two", "two and 5", "two 5", "hundred", "twenty twelve", "a", "minus",
     "negative", "one hundred thousand million billion five apples there", "1e999", "1e-999", "５", "\\boxed{5", "$5$6$",
 ]  # fmt: skip
 

@@ -23,6 +23,8 @@ def read_tables():
     for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         lines = [line for line in part.splitlines() if line.startswith("|")][2:]
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        if part.startswith("Where"):  # no forms
+            continue
         tables.append([[re.sub(r"^(`+) ?(.*?) ?\1$", r"\2", cell) for cell in row] for row in rows])
     return tables
 

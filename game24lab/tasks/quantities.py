@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from game24lab.tasks.arithmetic import ExpressionError
 from game24lab.tasks.notation import unwrap
@@ -29,9 +30,14 @@ _DASHES = dict.fromkeys(map(ord, "−–‐‑‒﹣－"), "-")
 _OTHER_DASHES = tuple("—―⸺⸻﹘⁃˗⁻₋➖")  # a minus or a dash, nobody knows
 _OPERATORS = ("*", "/", "^", "×", "÷", "+", "-")
 
+_CELSIUS = re.compile(r"° ?[CF](?![A-Za-z])")
+
 # ---- LaTeX and Markdown
 _GROUPING = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\[,!])(?=[0-9]{3}(?![0-9]))")
-_DEGREES = re.compile(r"(?<=[0-9]) ?(?:\^ ?\{?\\circ\}?|\^ ?\{?\\degree\}?|\\degree|°)(?![A-Za-z]{2})")
+_DEGREES = re.compile(
+    r"(?<=[0-9]) ?(?:\^ ?\{?\\circ\}?|\^ ?\{?\\degree\}?|\\degree|°)"
+    r"(?: ?(?:\\(?:text|mathrm) ?\{ ?[CF]\}|[CF](?![A-Za-z])))?(?![A-Za-z]{2})"
+)
 _STYLED = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf) ?\{([^{}\\]*)\}")
 _OVER = re.compile(
     rf"(?P<before>.?) *\\[dtc]?frac *(?:\{{(-?(?:{_PLAIN}))\}} *\{{({_PLAIN})\}}|([0-9])([0-9])(?![0-9]))"
@@ -39,6 +45,7 @@ _OVER = re.compile(
 _BOLD = re.compile(r"(?<![\w)*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w(*])")
 _SCIENTIFIC = re.compile(r"(?<![\w.,])([0-9]{1,20}(?:\.[0-9]{1,20})?)[eE]([-+]?[0-9]{1,2})(?![\w.,]*[0-9])(?!\w)")
 _SPACES = re.compile(r"\\[,;:! ]|\\left(?=[(\[])|\\right(?=[)\]])|\u00a0|\u202f|\u2009")
+_OPERATION = re.compile(r"\\(times|cdot|div)(?![A-Za-z])")
 _SIGN_WORD = re.compile(r"(^|(?:\b(?:is|was|be|equals)|:) )(?:minus|negative) (?=[$€£]?[.0-9])", re.IGNORECASE)
 
 
@@ -54,8 +61,9 @@ _SMALL = dict(zip(_list(
     "eighteen nineteen"), range(20), strict=True))  # fmt: skip
 _TENS = dict(zip(_list("twenty thirty forty fifty sixty seventy eighty ninety"), range(20, 100, 10), strict=True))
 _COUNTING = {*_SCALES, *(f"{word}s" for word in _SCALES), *_SMALL, *_TENS} - {"one"}  # "5 for each one"
+_LINKS = frozenset(_list("and or to point by"))  # `5 and two`, but `5 apples for two people`
 # Beside these a number is part of a longer one, or of a formula
-_PARTS = _COUNTING.union(_list(
+_PARTS = frozenset(_list(
     "half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh sevenths eighth "
     "eighths ninth ninths tenth tenths dozen dozens minus negative plus below squared cubed factorial sqrt root log ln "
     "sin cos tan exp mod pi infinity inf choose or"))  # fmt: skip
@@ -90,7 +98,7 @@ def read_number(text: str, *, strict: bool = False) -> Number | None:
     """
     if len(text) > _LONGEST_TEXT:
         return None
-    text = text.translate(_DASHES).strip()
+    text = _CELSIUS.sub("°", text.translate(_DASHES).strip())
     if not strict:
         try:
             text = _clean(text)
@@ -134,8 +142,7 @@ def _clean(text: str) -> str:
     text = _OVER.sub(_write_fraction, _SPACES.sub(" ", text))
     text = "".join(map(_spell_out, text))
     text = _SCIENTIFIC.sub(lambda match: str(Fraction(f"{match[1]}e{match[2]}")), text)
-    for command, sign in (("times", "×"), ("cdot", "×"), ("div", "÷")):
-        text = text.replace(f"\\{command} ", f" {sign} ")
+    text = _OPERATION.sub(lambda match: " ÷ " if match[1] == "div" else " × ", text)
     return _SIGN_WORD.sub(r"\1-", " ".join(text.split()))
 
 
@@ -168,21 +175,25 @@ def _read_words(text: str) -> Number | None:
     for place, word in enumerate(words):
         if word in _SMALL or word in _TENS:
             value = _SMALL.get(word, _TENS.get(word))
-            room = 100 if place == 0 or part % 100 == 0 else 10 if part % 10 == 0 and part % 100 >= 20 else 0
-            if not value < room or (value == 0 and len(words) > 1 and place):
+            last = words[place - 1] if place else "and"
+            room = 100 if last == "and" or last in _SCALES else 10 if last in _TENS else 0
+            if value >= room or (value == 0 and place):
                 return None
             part += value
         elif word == "hundred" and 0 < part < 100:
             part *= 100
-        elif word in _SCALES and word != "hundred" and part and _SCALES[word] < limit:
+        elif _SCALES.get(word, 0) > 100 and part and _SCALES[word] < limit and words[place - 1] != "and":
             limit = _SCALES[word]
             total, part = total + part * limit, 0
-        elif not (word == "and" and place and words[place - 1] in _SCALES and words[place + 1 : place + 2]):
+        elif word == "and" and place and words[place - 1] in _SCALES:
+            continue
+        else:
             break
         count = place + 1
     rest = words[count:]
-    unit = "".join(rest)
-    if not count or len(rest) > 1 or (rest and (len(unit) < 3 or not unit.isalpha() or unit in {*_BEFORE, "and"})):
+    if not count or len(rest) > 1:
+        return None
+    if rest and (len(rest[0]) < 3 or not rest[0].isalpha() or rest[0] in {*_BEFORE, *_COUNTING, "and"}):
         return None
     value = Fraction(total + part)
     return Number(-value if negative else value, rest == ["percent"])
@@ -221,6 +232,8 @@ def _may_precede(before: str, match: re.Match) -> bool:
     words = _WORD.findall(re.sub(r"\b[A-Z]{1,3}[$]$", "", text).lower())
     if any(word in _BEFORE or (len(word) == 1 and word not in ("a", "i", "s")) for word in words):
         return False
+    if _COUNTING.intersection(words[-2:] if words[-1:] and words[-1] in _LINKS else words[-1:]):
+        return False
     if text.endswith(("(", "[")):
         outer = text[:-1]
         return not (outer and not outer[-1].isspace()) and not outer.rstrip().endswith(_OPERATORS)
@@ -239,6 +252,8 @@ def _may_follow(after: str) -> bool:
             return False
     words = [word.lower() for word in _WORD.findall(text)]
     if any(word in _PARTS or (len(word) == 1 and word not in _LETTERS) for word in words):
+        return False
+    if any(word in _COUNTING and last in _LINKS for last, word in pairwise(["and", *words])):
         return False
     first = re.match(r"( *)([^\W\d_]+)", after)
     if first is None:
