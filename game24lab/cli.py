@@ -46,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # fast and fair. Read when torch is first imported, here and in the kernels that are started from here.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    options = _make_parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["check"]:  # an expression may begin with a minus, and is no option then
+        words = [f" {word}" if word[:1] == "-" and word[1:2] not in ("", "-", "h") else word for word in words]
+    options = _make_parser().parse_args(words)
     debug = options.debug or os.environ.get("GAME24LAB_DEBUG", "") not in ("", "0")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever called decides
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -361,8 +364,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(check, "judge an answer exactly: exit status 0 if it is right, 1 if not")
     command.add_argument("numbers", nargs="+", metavar="NUMBER")
-    command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"; behind -- where it begins with '
-                         "a minus")  # fmt: skip
+    command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"')
     command.add_argument("--strict", action="store_true", help="read plain expressions alone: no LaTeX, bold, square "
                          "brackets, implicit products or several right-hand sides (docs/written-forms.md)")  # fmt: skip
     command.add_argument("--target", type=int, default=24, metavar="N")

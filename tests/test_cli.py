@@ -79,9 +79,13 @@ def fakes(monkeypatch, tmp_path):
     (["3", "3", "8", "8", r"\boxed{\frac{8}{3-\frac{8}{3}}}", "--strict"], 1, "wrong: not an expression"),
     (["3", "3", "8", "8", "8/(3-8/3) = 24.", "--strict"], 1, "wrong: the right-hand side is not the plain number 24"),
     (["1", "2", "3", "4", "(1+2+3)*4 = 2 4"], 1, "wrong: not an expression: two numbers side by side"),
-    (["1", "1", "4", "28", "--", "-(1+1)*(4-28)/2"], 1, "wrong numbers"),
+    (["1", "1", "4", "28", "-(1+1)*(4-28)/2"], 1, "wrong numbers"),
+    (["1", "1", "4", "28", "-4+28*1*1"], 0, "right"),
     (["1", "1", "4", "28", "--", "-4+28*1*1"], 0, "right"),
-    (["1", "1", "4", "28", "--strict", "--", "-4+28*1*1"], 1, "not an expression"),
+    (["1", "1", "4", "28", "- 4 + 28*1*1"], 0, "right"),
+    (["1", "1", "4", "28", "-4+28*1*1", "--strict"], 1, "not an expression"),
+    (["1", "1", "1", "6", "1+1-1-6", "--target", "-5"], 0, "right"),
+    (["1", "1", "1", "6", "1+1-1-6=-5", "--target=-5", "--strict"], 0, "right"),
 ])  # fmt: skip
 def test_check_judges_by_its_exit_status(capsys, words, status, said):
     got, out, err = call(capsys, "check", *words)
@@ -221,6 +225,8 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["slove", "4"], "invalid choice: 'slove'"),
     ([], "COMMAND"),
     (["check", "4", "5", "6", "x", "1"], "'x' is no integer"),
+    (["check", "4", "5", "6", "-7", "1"], "'-7' is no integer"),
+    (["check", "4", "5", "6", "7", "1", "--strickt"], "unrecognized arguments: --strickt"),
     (["run"], "a name is needed"),
     (["run", "none.ipynb"], "there is no such file"),
     (["run", "05_serch"], "notebook '05_serch'"),
