@@ -99,7 +99,7 @@ def test_no_text_raises(text):
     assert all(value is None or math.isfinite(value) for value in row.values())
 
 
-@pytest.mark.parametrize("bad", ["five", "", "1 or 2", 3.5, True, [4]])
+@pytest.mark.parametrize("bad", ["several", "\\sqrt{5}", "", "1 or 2", 3.5, True, [4]])
 def test_a_gold_that_is_no_number_is_named(bad):
     with pytest.raises(ValueError, match="accepted") as error:
         score([bad], [RIGHT], WORD_WEIGHTS, task="gsm8k")

@@ -85,7 +85,7 @@ FIRST = '{"question": "?", "answer": "#### 1"}\n'
 @pytest.mark.parametrize(("text", "named"), [
     (FIRST + '{"question": "?"', "line 2: damaged"),
     (FIRST + '\n{"question": "!", "answer": "1"}\n', "line 3: its answer has no line ####"),
-    ('{"question": "?", "answer": "#### one"}\n', "line 1: the answer 'one' is no number"),
+    ('{"question": "?", "answer": "#### some"}\n', "line 1: the answer 'some' is no number"),
     ('{"question": "?"}\n', "line 1: answer 'None'"),
     (FIRST + '{"question": "?", "answer": "#### 2"}\n', "line 2: the question came before"),
     ("[1]\n", "line 1: an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),
