@@ -15,7 +15,8 @@ from game24lab.tasks.arithmetic import SIGNS, ExpressionError
 
 _LONGEST = 1000  # characters, as many as the verifier reads
 _MOST_WRAPPINGS = 8
-_SPACE = re.compile(r"[ \t\r\n\u00a0\u2000-\u200a\u202f]+|\\[,;:! ]|\\q?quad(?![A-Za-z])|\\displaystyle(?![A-Za-z])")
+# LaTeX's `\!` and `\:` are none of them: elsewhere they are an escaped factorial and a division
+_SPACE = re.compile(r"[ \t\r\n\u00a0\u2000-\u200a\u202f]+|\\[,; ]|\\q?quad(?![A-Za-z])|\\displaystyle(?![A-Za-z])")
 _MINUS = dict.fromkeys(map(ord, "‐‑‒﹣"), "-")
 _COMMANDS = {"times": "*", "cdot": "*", "ast": "*", "div": "/"}
 _COMMAND = re.compile(r"\\([A-Za-z]+)")

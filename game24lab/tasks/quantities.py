@@ -44,7 +44,7 @@ _OVER = re.compile(
 )
 _BOLD = re.compile(r"(?<![\w)*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w(*])")
 _SCIENTIFIC = re.compile(r"(?<![\w.,])([0-9]{1,20}(?:\.[0-9]{1,20})?)[eE]([-+]?[0-9]{1,2})(?![\w.,]*[0-9])(?!\w)")
-_SPACES = re.compile(r"\\[,;:! ]|\\left(?=[(\[])|\\right(?=[)\]])|\u00a0|\u202f|\u2009")
+_SPACES = re.compile(r"\\[,; ]|\\left(?=[(\[])|\\right(?=[)\]])|\u00a0|\u202f|\u2009")
 _OPERATION = re.compile(r"\\(times|cdot|div)(?![A-Za-z])")
 _SIGN_WORD = re.compile(r"(^|(?:\b(?:is|was|be|equals)|:) )(?:minus|negative) (?=[$€£]?[.0-9])", re.IGNORECASE)
 

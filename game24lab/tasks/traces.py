@@ -25,8 +25,7 @@ from game24lab.tasks.arithmetic import (
     write_step,
 )
 
-ANSWER_PREFIX = "The answer is "
-# As that, and as Tree of Thoughts (`Answer: `) and chat models (`**Final answer:** `) begin theirs
+# How TS-LLM (`The answer is `), Tree of Thoughts (`Answer: `) and chat models (`**Final answer:** `) begin an answer
 _ANSWER = re.compile(
     r"[#*\s]*(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:final )?answer\**(?: is\**(?: ?:\**)?(?!\w)|\** ?:\**)",
     re.IGNORECASE,
