@@ -43,6 +43,7 @@ JANET = {"question": "Janet sells eggs ...", "answer": SOLUTION}
     ("It is cold. 6 * 7 = 42. 42 + 1 = 43", True), ("6 * 7 = 42, 42 + 1 = 44", False), (".5 * 4 = 2", True),
     ("3 / 2 = 1 1/2 hours", True), ("3 / 2 = 1 1/3 hours", False), ("1 / 2 = 1/2", True), ("3 * 3 = 9 * 1", True),
     ("6 * 7 = 42 = 40 + 2", True), ("6 * 7 = 42 = 40 + 1", False), ("120 – 80 - 15 = 25 points", True),
+    ("100 - 5 = 95% of them", True), ("50 * 30 = 1500 cents", True), ("$2.65 * 100 = 265 cents", True),
     ("31 / 3 = 10.33", False), ("10 / 3 = 3.33...", False),
     # it has begun before, or goes on: nobody can tell
     ("10 apples - 3 + 2 = 9", None), ("3 tanks per truck * 150 + 1 = 451", None), ("2 x 3 + 4 = 10", None),

@@ -44,8 +44,9 @@ _ANNOTATION = re.compile(r"<<[^<>\n]*>>")  # the published calculator annotation
 _AMOUNT = r"[$€£]? ?(?:[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)?|\.[0-9]+)"
 _TAIL = re.compile(r"[-+*/×÷()$€£%0-9., ]*$")
 _HEAD = re.compile(rf"(?P<first>-?(?:(?P<whole>[0-9]+) (?P<part>[0-9]+/[0-9]+)|{_AMOUNT}))(?: ?[-+*/×÷] ?{_AMOUNT})*")
-# Behind it stands more of the number or of the calculation, or a unit that is none of the calculation's
-_MORE = re.compile(r"[%²³^!(]|:[0-9]|[A-Za-z](?![A-Za-z])| +[0-9(]| and [(0-9]| ?[-+*/×÷] ?[(0-9A-Za-z]| cents?\b")
+# Behind it stands more of the number or of the calculation; or a unit that may be none of the calculation's
+_MORE = re.compile(r"[²³^!(]|:[0-9]|[A-Za-z](?![A-Za-z])| +[0-9(]| and [(0-9]| ?[-+*/×÷] ?[(0-9A-Za-z]")
+_SCALED = re.compile(r" ?%| cents?\b")
 _UNCLEAR = re.compile(r" / [0-9]+/[0-9]|[0-9], +[0-9]{3}(?![0-9])")  # 25 / 1/3; 14, 400
 _SPACED = re.compile(r" [-+*/] ")
 _OPERATION = re.compile(r"\b(?:x|times|plus|minus|by|of|half|twice|double|triple) *$", re.IGNORECASE)
@@ -102,7 +103,8 @@ def _compare(left: str, right: str) -> bool | str | None:
         return True
     if value == first:
         return _STRUNG
-    return None if _OPERATION.search(begun) or _UNCLEAR.search(tail) else False
+    unclear = _OPERATION.search(begun) or _UNCLEAR.search(tail) or _SCALED.match(right[head.end() :])
+    return None if unclear else False
 
 
 def _calculate(text: str) -> Fraction:
