@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 # Kinds of reports, with the module whose report_<kind> writes one.
 _KINDS = {"runs": "account"} | {name: name for name in ("sft", "rl", "search", "router", "lookahead")}
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
-_COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
-          "critic_calls", "depth", "seconds")  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # fast and fair. Read when torch is first imported, here and in the kernels that are started from here.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    options = _make_parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["check"]:  # an expression may begin with a minus, and is no option then
+        words = [f" {word}" if word[:1] == "-" and word[1:2] not in ("", "-", "h") else word for word in words]
+    options = _make_parser().parse_args(words)
     debug = options.debug or os.environ.get("GAME24LAB_DEBUG", "") not in ("", "0")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever called decides
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -75,10 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Judge one expression: exit status 0 if it is right, 1 if not."""
-    from game24lab.tasks.arithmetic import check_expression
+    from game24lab.tasks.expressions import check_answer
     from game24lab.tasks.puzzles import parse_puzzle
 
-    verdict = check_expression(parse_puzzle(" ".join(options.numbers)), options.expression, options.target)
+    numbers = parse_puzzle(" ".join(options.numbers))
+    verdict = check_answer(numbers, options.expression, options.target, strict=options.strict)
     print(f"{'right' if verdict.accepted else 'wrong'}: {verdict.reason}")
     return 0 if verdict.accepted else 1
 
@@ -86,21 +88,27 @@ def check(options: argparse.Namespace) -> int:
 def solve(options: argparse.Namespace) -> int:
     """Search puzzles with a model: all of them at once, one line each."""
     from game24lab.tasks.game24 import Game24
-    from game24lab.tasks.puzzles import parse_puzzle, parse_puzzles, read_puzzles
+    from game24lab.tasks.puzzles import parse_puzzle, parse_targets, read_targets
 
     if bool(options.numbers) == (options.file is not None):
         raise ValueError("puzzle: four numbers such as 4 5 6 10, or --file FILE (- for standard input), is accepted")
     if options.file is None:
-        puzzles = (parse_puzzle(" ".join(options.numbers)),)
+        problems = ((parse_puzzle(" ".join(options.numbers)), options.target),)
+    elif options.file == "-":
+        problems = parse_targets(sys.stdin, "standard input", options.target)
     else:
-        puzzles = parse_puzzles(sys.stdin, "standard input") if options.file == "-" else read_puzzles(options.file)
-    task = Game24(target=options.target)
+        problems = read_targets(options.file, options.target)
+    puzzles = [puzzle for puzzle, _ in problems]
+    tasks = [Game24() if target is None else Game24(target) for _, target in problems]
     if options.tree is not None:
         _check_tree_file(options.tree, len(puzzles))
     begin = time.perf_counter()
-    outcomes, arms = _search(options, task, puzzles)
-    for puzzle, outcome, arm in zip(puzzles, outcomes, arms, strict=True):
-        print(_write_json(options, puzzle, outcome, arm) if options.json else _write_line(task, puzzle, outcome))
+    outcomes, arms = _search(options, tasks, puzzles)
+    from game24lab.solving import describe, write_line
+
+    for task, puzzle, outcome, arm in zip(tasks, puzzles, outcomes, arms, strict=True):
+        row = describe(task, puzzle, outcome) | {"strategy": options.strategy, "arm": arm, "seed": options.seed}
+        print(json.dumps(row) if options.json else write_line(task, puzzle, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
     _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled "
@@ -111,7 +119,7 @@ def solve(options: argparse.Namespace) -> int:
         from game24lab.treeview.page import write_html
 
         (outcome,) = outcomes
-        world = open_world(task, outcome.mode)
+        world = open_world(tasks[0], outcome.mode)
         print(f"tree: {write_html(outcome.tree.annotate(world, world.start(puzzles[0])), options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
     return 0
@@ -227,7 +235,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 # ------------------------------------------------------------------------------------------------------- searching
 def _search(
-    options: argparse.Namespace, task: Game24, puzzles: Sequence[tuple[int, ...]]
+    options: argparse.Namespace, tasks: Sequence[Game24], puzzles: Sequence[tuple[int, ...]]
 ) -> tuple[list[Outcome], list[str]]:
     if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded: no bars are wanted
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -237,7 +245,7 @@ def _search(
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
-    return solving.solve(task, puzzles, options.strategy, given, options.mode, trees=options.tree is not None,
+    return solving.solve(tasks, puzzles, options.strategy, given, options.mode, trees=options.tree is not None,
                          **{name: getattr(options, name) for name in names})  # fmt: skip
 
 
@@ -248,23 +256,6 @@ def _check_tree_file(path: Path, puzzles: int) -> None:
         raise ValueError(f"--tree {path}: a name that ends in .html is accepted")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise FileNotFoundError(2, "no folder that can be written to", str(path.parent))
-
-
-def _write_json(options: argparse.Namespace, puzzle: tuple[int, ...], outcome: Outcome, arm: str) -> str:
-    return json.dumps({
-        "puzzle": " ".join(map(str, puzzle)), "target": options.target, "solved": outcome.solved,
-        "answer": outcome.answer, "outcome": outcome.outcome, "strategy": options.strategy, "arm": arm,
-        "mode": outcome.mode, "seed": options.seed, "candidates": outcome.candidates, "stopped": outcome.stopped,
-        **{name: getattr(outcome.cost, name) for name in _COSTS},
-    })  # fmt: skip
-
-
-def _write_line(task: Game24, puzzle: tuple[int, ...], outcome: Outcome) -> str:
-    name = " ".join(map(str, puzzle))
-    if outcome.solved:
-        return f"{name}: {outcome.answer} = {task.target}"
-    reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
-    return f"{name}: {reason}" + ("" if task.truth(task.start(puzzle)) else "; it has no solution")
 
 
 # ------------------------------------------------------------------------------------------------------------ runs
@@ -292,7 +283,7 @@ def _write_tree_page(stages: Sequence[Run]) -> Path | None:
         if stage.path(TREE).exists():
             from game24lab.treeview.page import write_html
 
-            return write_html(stage.path(TREE).read_text(encoding="utf-8"), stage.path(TREE_PAGE))
+            return write_html(stage.path(TREE).read_text(encoding="utf-8-sig"), stage.path(TREE_PAGE))
     return None
 
 
@@ -367,7 +358,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("--critic", metavar="DIR", help="the critic (default: the one that ships)")
     command.add_argument("--backend", default="auto", help="auto (default), ctranslate2, transformers or server")
     command.add_argument("--url", help="of an OpenAI-compatible server, such as http://localhost:8000/v1")
-    command.add_argument("--target", type=int, default=24, metavar="N")
+    command.add_argument("--target", type=int, metavar="N", help="what the numbers must make, where a line of the file "
+                         "names none (default: 24)")  # fmt: skip
     command.add_argument("--seed", type=int, default=0, metavar="N")
     command.add_argument("--tree", type=Path, metavar="FILE", help="write the search tree as an HTML page")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -375,6 +367,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command = add(check, "judge an answer exactly: exit status 0 if it is right, 1 if not")
     command.add_argument("numbers", nargs="+", metavar="NUMBER")
     command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"')
+    command.add_argument("--strict", action="store_true", help="read plain expressions alone: no LaTeX, bold, square "
+                         "brackets, implicit products or several right-hand sides (docs/written-forms.md)")  # fmt: skip
     command.add_argument("--target", type=int, default=24, metavar="N")
 
     command = add(tree, "draw a tree file, or two side by side on one budget of sampled tokens")

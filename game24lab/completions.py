@@ -296,14 +296,21 @@ def tabulate_completions(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file with their numbers; blank ones at its end are left out, as editors and tools add them."""
+    blank: list[tuple[int, bytes]] = []
     with path.open("rb") as file:
-        yield from enumerate(file, 1)
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield from (*blank, (number, line))
+                blank.clear()
+            else:
+                blank.append((number, line))
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """A line as a row with all columns; ValueError that names it."""
     try:
-        row = json.loads(line.decode("utf-8"), parse_constant=_refuse)
+        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse)
         _check(row)
         if "config_hash" in row:
             row["mode"] = read_mode(row["mode"])

@@ -97,7 +97,7 @@ def _make_config(kind: type, values: Any, where: str) -> Any:
 def read_rows(path: Path, needed: Sequence[str], optional: dict[str, Any]) -> list[tuple]:
     """The fields of each JSON line as a tuple, in that order. ValueError that names the line that is damaged."""
     rows = []
-    with open(path, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8-sig") as lines:
         try:
             for number, line in enumerate(lines, 1):
                 if line.strip():

@@ -18,8 +18,9 @@ from types import MappingProxyType
 from typing import Any
 
 from game24lab.tasks.arithmetic import ExpressionError, parse_expression
-from game24lab.tasks.chains import judge_chain, strip_tags
+from game24lab.tasks.chains import judge_chain
 from game24lab.tasks.puzzles import Puzzle, check_numbers, parse_puzzle
+from game24lab.tasks.tags import strip_tags
 from game24lab.wordrewards import WORD_REWARDS, WORD_WEIGHTS, describe, find_false, read_gold
 
 # What is known of the problem (a puzzle's numbers), the text, and the target where it is a number game

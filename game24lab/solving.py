@@ -1,7 +1,7 @@
 """Solving puzzles from the command line: models by name, one strategy for all puzzles or a router that chooses.
 
-Models are imported once all that was asked for has been checked. It does not know how arguments are written or outcomes
-shown, nor how a strategy searches.
+Models are imported once all that was asked for has been checked. It does not know how arguments are written or trees
+drawn, nor how a strategy searches.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import Any
 from game24lab.evaluation import Arm, find_strategy
 from game24lab.search import engine
 from game24lab.search.requests import Outcome, require
+from game24lab.tasks.game24 import Game24
 from game24lab.tasks.task import Task
 
 AUTO = "auto"  # the strategy that is chosen for each puzzle
+_COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
+          "critic_calls", "depth", "seconds")  # fmt: skip
 
 
 def solve(
-    task: Task,
+    task: Task | Sequence[Task],
     puzzles: Sequence[tuple[int, ...]],
     strategy: str,
     parameters: Mapping[str, Any],
@@ -35,6 +38,7 @@ def solve(
 ) -> tuple[list[Outcome], list[str]]:
     """Outcomes in the order of the puzzles, and the arm that each got.
 
+    `task` is that of all puzzles, or one for each; puzzles of equal tasks are searched together.
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
     expect to spend on average, its look included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
@@ -60,10 +64,40 @@ def solve(
                          backend, work="lines", seed=seed, url=url)  # fmt: skip
     judge = load_critic(critic or find_pretrained("critic")) if strategy != "greedy" else None
     bar = len(puzzles) > 1
-    if strategy == AUTO:
-        plans = planning.plan(known, task, puzzles, policy, judge, mode=mode, budget=budget, progress=bar)
-        found = planning.solve(known, task, puzzles, plans, policy, judge, seed=seed, progress=bar, trees=trees)
-        return found, [one.arm for one in plans]
-    found = engine.run(task, puzzles, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
-                       mode=arm.mode, budget=arm.budget, seed=seed, progress=bar, trees=trees)  # fmt: skip
-    return found, [strategy] * len(puzzles)
+
+    def search(one: Task, some: list[tuple[int, ...]]) -> list[tuple[Outcome, str]]:
+        if strategy == AUTO:
+            plans = planning.plan(known, one, some, policy, judge, mode=mode, budget=budget, progress=bar)
+            found = planning.solve(known, one, some, plans, policy, judge, seed=seed, progress=bar, trees=trees)
+            return list(zip(found, [plan.arm for plan in plans], strict=True))
+        found = engine.run(one, some, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
+                           mode=arm.mode, budget=arm.budget, seed=seed, progress=bar, trees=trees)  # fmt: skip
+        return [(outcome, strategy) for outcome in found]
+
+    tasks = list(task) if isinstance(task, Sequence) else [task] * len(puzzles)
+    places: dict[Task, list[int]] = {}
+    for place, one in enumerate(tasks):
+        places.setdefault(one, []).append(place)
+    done: dict[int, tuple[Outcome, str]] = {}
+    for one, mine in places.items():
+        done |= dict(zip(mine, search(one, [puzzles[place] for place in mine]), strict=True))
+    outcomes, arms = zip(*(done[place] for place in range(len(puzzles))), strict=True)
+    return list(outcomes), list(arms)
+
+
+def describe(task: Game24, puzzle: Sequence[int], outcome: Outcome) -> dict[str, Any]:
+    """What came of a puzzle, for a JSON line: puzzle and target, verdict, answer, and full cost."""
+    return {
+        "puzzle": " ".join(map(str, puzzle)), "target": task.target, "solved": outcome.solved,
+        "answer": outcome.answer, "outcome": outcome.outcome, "mode": outcome.mode, "candidates": outcome.candidates,
+        "stopped": outcome.stopped, **{name: getattr(outcome.cost, name) for name in _COSTS},
+    }  # fmt: skip
+
+
+def write_line(task: Game24, puzzle: Sequence[int], outcome: Outcome) -> str:
+    """What came of a puzzle, for people: its solution, or why there is none."""
+    name = " ".join(map(str, puzzle))
+    if outcome.solved:
+        return f"{name}: {outcome.answer} = {task.target}"
+    reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
+    return f"{name}: {reason}" + ("" if task.truth(task.start(puzzle)) else "; it has no solution")

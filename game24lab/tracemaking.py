@@ -19,10 +19,11 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from game24lab.tasks.arithmetic import Step, make_state, remove
-from game24lab.tasks.chains import STYLES, add_tags, write_chain
+from game24lab.tasks.chains import STYLES, write_chain
 from game24lab.tasks.corpus import Whole, list_roots
 from game24lab.tasks.exploration import Search, Visit, search_at_random, search_in_order
 from game24lab.tasks.game24 import Game24
+from game24lab.tasks.tags import add_tags
 from game24lab.tasks.traces import sample_solution
 from game24lab.tracesets import BUCKETS, Trace
 

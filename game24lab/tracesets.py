@@ -175,9 +175,9 @@ def read_traces(path: str | Path) -> list[Trace]:
 
 def _read_rows(path: Path) -> Iterable[tuple[str, Any]]:
     if path.suffix == ".jsonl":
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        for number, line in enumerate(path.read_bytes().rstrip().splitlines(), start=1):
             try:
-                yield f"line {number}", json.loads(line.decode("utf-8"))
+                yield f"line {number}", json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"traces {path}, line {number}: damaged: {error}") from error
         return

@@ -19,7 +19,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from game24lab.tasks.gsm8k import TAGS, check_calculation, find_answer, judge_answer, read_number, write_number
+from game24lab.tasks.gsm8k import TAGS, check_calculation, find_answer, judge_answer
+from game24lab.tasks.quantities import read_number, write_number
 
 WORD_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"correctness": 2.0, "integer": 0.5, "strict_format": 0.5, "soft_format": 0.5, "xml_count": 0.5}

@@ -127,7 +127,7 @@ def _read_rows(path: Path) -> Iterable[tuple[str, Any]]:
         yield from ((f"row {number}", row) for number, row in enumerate(rows))
         return
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             rows = json.loads(text)
             if not isinstance(rows, list):

@@ -49,7 +49,7 @@ def tokenize(text: str) -> list[str]:
 def read_prompt(text: str) -> tuple[Fraction, ...]:
     """The position a prompt shows: its numbers after its legal lines."""
     first, *lines = text.splitlines()
-    state = make_state(Fraction(number) for number in first.removeprefix("Input: ").split())
+    state = make_state(Fraction(number) for number in first.removeprefix("Input: ").partition(" Target: ")[0].split())
     for line in lines:
         state = judge_line(state, line)[1]
     return state

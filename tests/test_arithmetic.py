@@ -60,6 +60,12 @@ REJECTED = [
     ((1, 2, 3, 4), "1*2*3*4 = 20 + 4"),
     ((1, 2, 3, 4), "1*2*3*4 ="),
     ((1, 2, 3, 4), "24 = 1*2*3*4"),
+    ((1, 2, 3, 4), "(1+2+3)*4 = 2 4"),
+    ((1, 2, 3, 4), "(1+2+3)*4 = 2\t4"),
+    ((1, 2, 3, 4), "(1+2+3)*4 = 2\n4"),
+    ((1, 2, 3, 4), "(1+2+3)*4 = 2\u00a04"),
+    ((1, 2, 3, 4), "(1+2+3)*4 = − 24"),
+    ((1, 2, 3, 4), "(1+2+3)*4 = 24."),
     ((1, 2, 3, 4), "1*2*3*4 == 24"),
     ((1, 2, 3, 4), "+1*2*3*4"),
     ((1, 2, 3, 4), "-1*-2*3*4"),
@@ -150,6 +156,15 @@ def test_honest_answers_are_accepted(numbers, text):
     ("numbers", "text", "reason"),
     [
         ((4, 5, 7, 8), "4+5+7+8 = 99", "the right-hand side is not 24"),
+        ((1, 2, 3, 4), "1*2*3*4 = 2 4", "the right-hand side is not the plain number 24: "
+         "unexpected '4' after the expression"),
+        ((1, 2, 3, 4), "1*2*3*4 = 24.", "the right-hand side is not the plain number 24: "
+         "unexpected '.' at character 3"),
+        ((1, 2, 3, 4), "1*2*3*4 = 24.0", "the right-hand side is not the plain number 24: "
+         "unexpected '.' at character 3"),
+        ((1, 2, 3, 4), "1*2*3*4 = 20 + 4", "the right-hand side is not written as the number 24"),
+        ((1, 2, 3, 4), "1*2*3*4 = 8*3 = 24", "2 right-hand sides: one, the number 24, is accepted"),
+        ((1, 2, 3, 4), "1*2*3*4 =", "the right-hand side is not the plain number 24: empty expression"),
         ((1, 2, 3, 4), "6+6+6+6", "wrong numbers: does not use 1 2 3 4; uses too often or without right 6 6 6 6"),
         ((1, 2, 3, 4), "1+2+3+4", "makes 10, not 24"),
         ((2, 9, 10, 10), "10+10+9/2", "makes 49/2, not 24"),
@@ -170,6 +185,10 @@ def test_other_targets_are_checked_on_both_sides():
     assert check_expression((3, 8), "3-8 = −5", target=-5).accepted
     assert check_expression((3, 8), "8/3 = 8/3", target=Fraction(8, 3)).accepted
     assert not check_expression((3, 8), "8/3 = 24", target=Fraction(8, 3)).accepted
+    assert check_expression((3, 8), "8/3 = 8 / 3", target=Fraction(8, 3)).accepted
+    assert check_expression((3, 8), "3-8 = - 5", target=-5).accepted
+    assert not check_expression((3, 18), "18/3 = 1 8/3", target=Fraction(18, 3)).accepted
+    assert not check_expression((11, 1), "11*1 = 1 1", target=11).accepted
 
 
 @given(st.text(st.sampled_from("0123456789+-*/()= x×÷−.²٣_eTrue\n\t") | st.characters(), max_size=40))

@@ -1,16 +1,19 @@
 """Chains: what is written is judged right in every style, damage is found, and no text makes the judge raise."""
 
 import random
+import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import check_expression, make_state, reachable
-from game24lab.tasks.chains import STYLES, add_tags, find_path, judge_chain, strip_tags, write_chain
+from game24lab.tasks.arithmetic import make_state, reachable
+from game24lab.tasks.chains import STYLES, find_path, judge_chain, write_chain
 from game24lab.tasks.exploration import search_at_random, search_in_order
+from game24lab.tasks.expressions import check_answer
 from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.tags import add_tags, strip_tags
 
 NUMBERS = (1, 11, 11, 13)
 SOUND = """\
@@ -191,6 +194,33 @@ def test_damage_is_found_where_it_is(chain, old, new, place, reason):
         ("The answer is (13 - 11) * (11 + 1) = 24\n", "solved"),
         ("<answer>\n(13 - 11) * (11 + 1)\n</answer>", "solved"),
         ("<think>\nhm\n</think>\n<answer>(13 - 11) * (11 + 1)</answer>\n", "solved"),
+        # as Tree of Thoughts and chat models end
+        ("Answer: (13 - 11) * (11 + 1) = 24", "solved"),
+        ("answer: (13 - 11) * (11 + 1)", "solved"),
+        ("**Answer:** (13 - 11) * (11 + 1) = 24\n", "solved"),
+        ("**Final answer**: $(13 - 11) \\times (11 + 1) = 24$.", "solved"),
+        ("**The final answer is (13 - 11) * (11 + 1)**", "solved"),
+        ("So the answer is: \\boxed{(13 - 11)(11 + 1)}.\n", "solved"),
+        ("### Answer:\n\n(13 - 11) * (11 + 1)\n", "solved"),
+        ("Answer:\n<answer>(13 - 11) * (11 + 1)</answer>", "solved"),
+        ("Answer: <answer>(13 - 11) * (11 + 1)</answer>", "solved"),
+        ("Answer: (13 - 11) * (11 + 1) = 25", "wrong expression"),
+        ("Answer: 13 + 11\nAnswer: (13 - 11) * (11 + 1)", "wrong numbers"),  # no hedging here either
+        ("Answer:\n13 + 11\n(13 - 11) * (11 + 1)", "wrong numbers"),
+        ("Answer:\n", "unfinished"),
+        ("Answer:\nthere is none\n", "unfinished"),
+        ("Answers: (13 - 11) * (11 + 1)", "unfinished"),
+        ("The answer isn't (13 - 11) * (11 + 1)", "unfinished"),
+        ("My answer (13 - 11) * (11 + 1)", "unfinished"),
+        # tags on lines that hold something else
+        ("<think> x </think> <answer>(13 - 11) * (11 + 1)</answer>", "solved"),
+        ("<think>x</think><answer>\n(13 - 11) *\n(11 + 1) = 24\n</answer> That is it.", "solved"),
+        ("so <answer>(13 - 11) * (11 + 1)</answer><|im_end|>", "solved"),
+        ("<think>into <answer> tags</think>\n<answer>(13 - 11) * (11 + 1)</answer>", "solved"),
+        ("<answer>...</answer>\n<answer>(13 - 11) * (11 + 1)</answer>", "solved"),
+        ("13 - 11 = 2 (left: 1 2 11)</think><answer>(13 - 11) * (11 + 1)</answer>", "solved"),
+        ("x <answer>13 + 11</answer> <answer>(13 - 11) * (11 + 1)</answer>", "wrong numbers"),
+        ("<think> x </think> (13 - 11) * (11 + 1)", "unfinished"),
         ("reach 24! expression: (13 - 11) * (11 + 1) = 25\n", "wrong expression"),
         ("reach 24! expression: 13 + 11 + 1 - 11\n", "wrong value"),
         ("reach 24! expression: 4 * 6\n", "wrong numbers"),
@@ -210,6 +240,37 @@ def test_answers_are_strict(answer, outcome):
     assert judged.outcome == outcome
     assert judged.solved == (outcome == "solved")
     assert judged.finished == (outcome != "unfinished")
+
+
+def test_a_strict_judge_reads_plain_answers_alone():
+    written = "Answer: $(13 - 11)(11 + 1)$"
+    assert judge_chain(NUMBERS, written).solved
+    assert not judge_chain(NUMBERS, written, strict=True).solved
+    assert judge_chain(NUMBERS, "Answer: (13 - 11) * (11 + 1) = 24", strict=True).solved
+
+
+def test_an_answer_in_think_tags_on_one_line_leaves_the_moves_before_it_right():
+    judged = judge_chain(NUMBERS, "<think>13 - 11 = 2 (left: 1 2 11)</think> <answer>(13 - 11) * (11 + 1)</answer>")
+    assert (judged.share_right, judged.first_wrong) == (1.0, None)
+
+
+def test_tags_without_number_are_read_at_once():
+    for text in ("<think>" * 40_000, "<answer>" * 40_000, " " * 200_000 + "<answer>", "<answer>1" + " </answer" * 9_000,
+                 "</think> " * 40_000, "x<think>" * 20_000):  # fmt: skip
+        began = time.process_time()
+        strip_tags(text)
+        assert time.process_time() - began < 2
+
+
+def test_exact_decimals_are_numbers_in_every_notation():
+    judged = judge_chain((1, 1, 4, 6), "1 / 4 = 0.25 (left: 0.25 1 6)\n1 - 0.25 = 0.75 (left: .75 6)\n")
+    assert judged.first_wrong is None
+    judged = judge_chain((1, 1, 4, 6), "(1) / (4) = 0.25, left: 0.25, 1, 6\nroll back, left: 1 1 4 6\n")
+    assert judged.first_wrong is None
+    judged = judge_chain((1, 1, 4, 6), "(1) / (4) = 0.25, left: (1 / 4) = 0.25, 1, 6\n")
+    assert judged.first_wrong is None
+    judged = judge_chain((1, 1, 3, 6), "1 / 3 = 0.33 (left: 0.33 1 6)\n")
+    assert judged.lines[0].reason == "1 / 3 is 1/3, not 33/100"
 
 
 def test_unsound_lines_are_right_but_said():
@@ -245,7 +306,7 @@ def test_a_style_can_be_demanded(style, told):
 def test_no_text_makes_the_judge_raise(style, text):
     for one in (text, SOUND + text, V3[: 5 * len(text)] + text):
         judged = judge_chain(NUMBERS, one, style=style)
-        assert judged.solved == (judged.finished and check_expression(NUMBERS, judged.answer).accepted)
+        assert judged.solved == (judged.finished and check_answer(NUMBERS, judged.answer).accepted)
         assert 0 <= judged.share_right <= 1
 
 

@@ -4,9 +4,10 @@ import random
 
 import pytest
 
-from game24lab.tasks.chains import STYLES, add_tags, judge_chain, write_chain
+from game24lab.tasks.chains import STYLES, judge_chain, write_chain
 from game24lab.tasks.chains24 import Chain, Chains24
 from game24lab.tasks.exploration import search_at_random
+from game24lab.tasks.tags import add_tags
 from game24lab.tasks.task import Illegal, follow
 
 TASK, NUMBERS = Chains24(), (4, 5, 6, 10)
@@ -26,6 +27,18 @@ def test_a_chain_followed_line_by_line_is_judged_as_the_whole_text(style, tagged
             assert TASK.is_terminal(state) == judged.finished
             assert (verdict.solved, verdict.answer) == (judged.solved, judged.answer)
             assert (verdict.outcome == "unfinished") == (not judged.finished)
+
+
+@pytest.mark.parametrize("text", [
+    "Answer: (10 - 4) * 5 - 6 = 24", "**Answer:**\n\n(10 - 4) * 5 - 6\n", "Answer:\n4 + 5\n(10 - 4) * 5 - 6",
+    "<think> x </think> <answer>(10 - 4) * 5 - 6</answer>", "<think> x\n</think> <answer>\n(10 - 4) * 5 - 6\n</answer>",
+    "Answer:\nnone\n", "so \\boxed{(10 - 4) * 5 - 6}",
+])  # fmt: skip
+def test_what_others_write_is_followed_as_it_is_judged(text):
+    judged, (state, stopped) = judge_chain(NUMBERS, text.rstrip() + "\n"), follow(TASK, TASK.start(NUMBERS), text)
+    assert TASK.is_terminal(state) == judged.finished
+    assert TASK.verdict(state).solved == judged.solved
+    assert (stopped is None) == (not judged.finished or judged.lines[-1].kind == "answer" or "</answer>" in text)
 
 
 def test_nothing_follows_an_answer_but_its_closing_tag():

@@ -73,6 +73,20 @@ def fakes(monkeypatch, tmp_path):
     (["1", "1", "1", "1", "1/(1-1)+1"], 1, "division by zero"),
     (["1", "1", "1", "1", "__import__('os')"], 1, "not an expression"),
     (["1", "1", "1", "1", ""], 1, "empty expression"),
+    (["3", "3", "8", "8", "8/(3-8/3) = 24."], 0, "right"),
+    (["3", "3", "8", "8", "8/(3-8/3) = 24.0"], 0, "right"),
+    (["3", "3", "8", "8", "8/(3-8/3) = 8/(1/3) = 24"], 0, "right"),
+    (["3", "3", "8", "8", r"\boxed{\frac{8}{3-\frac{8}{3}}}"], 0, "right"),
+    (["3", "3", "8", "8", r"\boxed{\frac{8}{3-\frac{8}{3}}}", "--strict"], 1, "wrong: not an expression"),
+    (["3", "3", "8", "8", "8/(3-8/3) = 24.", "--strict"], 1, "wrong: the right-hand side is not the plain number 24"),
+    (["1", "2", "3", "4", "(1+2+3)*4 = 2 4"], 1, "wrong: not an expression: two numbers side by side"),
+    (["1", "1", "4", "28", "-(1+1)*(4-28)/2"], 1, "wrong numbers"),
+    (["1", "1", "4", "28", "-4+28*1*1"], 0, "right"),
+    (["1", "1", "4", "28", "--", "-4+28*1*1"], 0, "right"),
+    (["1", "1", "4", "28", "- 4 + 28*1*1"], 0, "right"),
+    (["1", "1", "4", "28", "-4+28*1*1", "--strict"], 1, "not an expression"),
+    (["1", "1", "1", "6", "1+1-1-6", "--target", "-5"], 0, "right"),
+    (["1", "1", "1", "6", "1+1-1-6=-5", "--target=-5", "--strict"], 0, "right"),
 ])  # fmt: skip
 def test_check_judges_by_its_exit_status(capsys, words, status, said):
     got, out, err = call(capsys, "check", *words)
@@ -155,6 +169,41 @@ def test_solve_takes_many_puzzles_and_prints_json_lines(capsys, fakes, tmp_path,
     assert [json.loads(line)["puzzle"] for line in out.splitlines()] == ["4 5 6 10"]
 
 
+def test_every_puzzle_of_a_file_has_its_own_target(capsys, fakes, tmp_path):
+    path, draws = tmp_path / "puzzles.jsonl", ["--strategy", "best_of_n", "-n", 1000]  # the fakes lean towards 24
+    path.write_text('{"numbers": [44, 19, 35], "target": 98}\n{"numbers": [4, 5, 6, 10]}\n'
+                    '{"nums": [1, 3, 8], "target": 24}\n{"puzzle": "1 1 1 3", "target": "6"}\n')  # fmt: skip
+    status, out, _ = call(capsys, "solve", "--file", path, "--json", *draws)
+    assert status == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["puzzle"], row["target"]) for row in rows] == [
+        ("19 35 44", 98), ("4 5 6 10", 24), ("1 3 8", 24), ("1 1 1 3", 6)]  # fmt: skip
+    assert all(row["solved"] for row in rows)
+    for row in rows:
+        assert cli.main(["check", *row["puzzle"].split(), row["answer"], "--target", str(row["target"])]) == 0
+    capsys.readouterr()
+    again = tmp_path / "again.jsonl"  # what `solve --json` wrote is read, targets and all
+    again.write_text(out)
+    out = call(capsys, "solve", "--file", again, "--json", *draws)[1]
+    assert [json.loads(line)["target"] for line in out.splitlines()] == [98, 24, 24, 6]
+    path.write_text("numbers,target\n44 19 35,98\n4 5 6 10,\n")
+    assert call(capsys, "solve", "--file", path, *draws)[1].splitlines()[0].endswith(" = 98")
+    path.write_text("4 5 6\n")
+    assert call(capsys, "solve", "--file", path, "--target", 15, *draws)[1].splitlines()[0].endswith(" = 15")
+
+
+@pytest.mark.parametrize(("line", "complaint"), [
+    ('{"numbers": [1, 2, 3], "target": 98}', "line 1: target 98, but 24 was asked for"),
+    ('{"numbers": [1, 2, 3], "target": "24h"}', "line 1: target '24h': an integer up to 999999"),
+    ('{"numbers": [1, 2, 3], "target": 2.5}', "line 1: target 2.5"),
+    ('{"numbers": [1, 2, 3], "target": true}', "line 1: target True"),
+    ('{"numbers": [1, 2, 3], "target": 1e9}', "line 1: target 1000000000"),
+])  # fmt: skip
+def test_a_target_that_is_none_or_another_than_asked_for_is_named(capsys, fakes, tmp_path, line, complaint):
+    (tmp_path / "puzzles.jsonl").write_text(line + "\n")
+    assert complaint in refuse(capsys, "solve", "--file", tmp_path / "puzzles.jsonl", "--target", 24)
+
+
 def test_solve_writes_the_tree(capsys, fakes, tmp_path):
     status, out, _ = call(capsys, "solve", 4, 5, 6, 10, "--tree", tmp_path / "tree.html")
     assert status == 0
@@ -194,6 +243,8 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["slove", "4"], "invalid choice: 'slove'"),
     ([], "COMMAND"),
     (["check", "4", "5", "6", "x", "1"], "'x' is no integer"),
+    (["check", "4", "5", "6", "-7", "1"], "'-7' is no integer"),
+    (["check", "4", "5", "6", "7", "1", "--strickt"], "unrecognized arguments: --strickt"),
     (["run"], "a name is needed"),
     (["run", "none.ipynb"], "there is no such file"),
     (["run", "05_serch"], "notebook '05_serch'"),

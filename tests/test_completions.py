@@ -283,6 +283,26 @@ def test_files_of_search_and_learn_are_read(tmp_path):
         write(path)
 
 
+@pytest.mark.parametrize("end", ["\n", "\n\n", "\n \t\r\n\n", "", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_and_blank_last_lines_are_no_damage(tmp_path, mark, end):
+    path = tmp_path / "best_of_n_completions.jsonl"
+    path.write_text(f"{mark}{json.dumps(FOREIGN)}\n{json.dumps(FOREIGN)}{end}", encoding="utf-8", newline="")
+    assert [row["problem"] for row in read_completions(path)] == [FOREIGN["problem"]] * 2
+    path.write_text(f"{mark}{json.dumps(FOREIGN)}\n{mark}{json.dumps(FOREIGN)}{end}", encoding="utf-8", newline="")
+    if mark:
+        with pytest.raises(ValueError, match="line 2: "):
+            read_completions(path)
+
+
+def test_a_file_with_blank_last_lines_is_gone_on_with(tmp_path):
+    path = write(tmp_path / "a.jsonl", problems=PUZZLES[:2])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n \n")
+    write(path, problems=PUZZLES[:3])
+    assert len(read_completions(path)) == 3
+    assert b"\n\n" not in path.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

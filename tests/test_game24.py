@@ -67,7 +67,7 @@ def test_verdicts(text, outcome, reason, stopped):
     assert (illegal and illegal.reason) == stopped
 
 
-@pytest.mark.parametrize("prefix", ["The answer is ", "Answer: "])
+@pytest.mark.parametrize("prefix", ["The answer is ", "Answer: ", "**Answer:** ", "answer: ", "The final answer is: "])
 def test_answer_lines_of_foreign_checkpoints_are_checked(prefix):
     task = Game24()
     end, _ = follow(task, task.start((2, 3, 4, 12)), SOLUTION)

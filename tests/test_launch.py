@@ -70,6 +70,12 @@ def test_bad_jobs_are_one_line(tmp_path, capsys, job, rows, message):
     assert message in line
 
 
+def test_a_byte_order_mark_and_blank_lines_are_no_damage(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('\ufeff{"prompt": "a", "completion": "b"}\n\n', encoding="utf-8")
+    assert launch.read_rows(path, ("prompt", "completion"), {}) == [("a", "b")]
+
+
 def test_other_processes_are_silent(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     assert launch.main(["sft", *write(tmp_path, "stepz: 1\n")]) == 2

@@ -114,6 +114,18 @@ def test_a_ranking_of_ones_own(tmp_path):
     assert load_ranking(file) == Ranking(str(file), ((1, 1, 4, 6), (1, 1, 11, 11)))
 
 
+@pytest.mark.parametrize("text", [
+    '"Rank","Puzzles"\n"1","6 4 1 1"\n"2","1 1 11 11"\n',
+    '\ufeff"Rank","Puzzles"\r\n"1","6 4 1 1"\r\n"2","1 1 11 11"\r\n',
+    '"Puzzles","AMT, seconds","Rank"\n"6 4 1 1","4,4","1"\n"1 1 11 11","5","2"\n\n',
+    'Rank,"Puzzles"\n1,"6, 4, 1, 1"\n2,1 1 11 11\n\n  \n',
+    'Rank, Puzzles\n1,6 4 1 1\n2,1 1 11 11',
+])  # fmt: skip
+def test_a_ranking_whose_cells_are_quoted_or_that_ends_in_blank_lines(tmp_path, text):
+    (tmp_path / "own.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_ranking(tmp_path / "own.csv").puzzles == ((1, 1, 4, 6), (1, 1, 11, 11))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -127,7 +139,8 @@ def test_a_ranking_of_ones_own(tmp_path):
         (HEAD + "1,1 1 4 x,4.4,99%\n", "line 2: puzzle '1 1 4 x': 'x' is no integer"),
         (HEAD + "1,1 1 1 1,4.4,99%\n", "line 2: puzzle 1 1 1 1 cannot make 24"),
         (HEAD + "1,1 1 4 6,4.4,99%\n2,6 4 1 1,4.4,99%\n", "line 3: puzzle 1 1 4 6 has rank 1 already"),
-        (HEAD + "1,1 1 4 6,4.4,99%\n\n", "line 3: .* has 0 columns"),
+        (HEAD + "1,1 1 4 6,4.4,99%\n\n2,1 1 11 11,4.4,99%\n", "line 3: .* has 0 columns"),
+        ('"Rank,Puzzles\n1,1 1 4 6\n', "line 1: .* is no line of a table"),
         (HEAD + "1\n", "line 2: '1' has 1 columns, at least 2 are needed"),
     ],
 )

@@ -268,10 +268,10 @@ def test_chunks_are_one_arm_where_names_say_so(tmp_path):
 
 
 def test_a_judge_of_ones_own(tmp_path):
-    write(tmp_path / "best_of_n_completions.jsonl", [make_foreign(answers=["forty-two", "41"])])
+    write(tmp_path / "best_of_n_completions.jsonl", [make_foreign(answers=["six times seven", "41"])])
     assert get(read(tmp_path, ns=[2]), "verified@2", "What is 6 * 7?")["probability"] == 0
     assert get(read(tmp_path, ns=[2]), "best_of_n@2", "What is 6 * 7?")["mode"] == "blind"  # nobody checked it
-    table = read(tmp_path, ns=[2], judge=lambda answer, gold: answer == "forty-two")
+    table = read(tmp_path, ns=[2], judge=lambda answer, gold: answer == "six times seven")
     assert get(table, "verified@2", "What is 6 * 7?")["probability"] == 1
 
 

@@ -37,7 +37,15 @@ def test_the_written_format_is_that_of_ts_llm():
         ((1, 1, 4, 6), "6 * 5 = 30 (left: 1 1 30)", "6 and 5 are not both among the numbers left, 1 1 4 6"),
         ((1, 1, 4, 6), "6 * 6 = 36 (left: 1 1 4 36)", "6 and 6 are not both among the numbers left, 1 1 4 6"),
         ((1, 0, 4), "4 / 0 = 0 (left: 0 1)", "division by zero"),
-        ((3, 8), "8 / 3 = 2.67 (left: 2.67)", "not of the form `a + b = c (left: ...)`"),
+        ((3, 8), "8 / 3 = 2.67 (left: 2.67)", "8 / 3 is 8/3, not 267/100"),
+        ((1, 4), "1 / 4 = 0.3", "1 / 4 is 1/4, not 3/10"),
+        ((1, 4, 6), "1 / 4 = 0.25 (left: 0.3 6)", "the numbers left are 1/4 6, not 0.3 6"),
+        ((1, 4), "1 / 4 = 00.25", "not of the form `a + b = c (left: ...)`"),
+        ((1, 4), "1 / 4 = 0.25.0", "not of the form `a + b = c (left: ...)`"),
+        ((1, 4), "1 / 4 = 0.2/0.8", "not of the form `a + b = c (left: ...)`"),
+        ((1, 4), "1 / 4 = 2.5e-1", "not of the form `a + b = c (left: ...)`"),
+        ((1, 4), "1 / 4 = 0,25", "not of the form `a + b = c (left: ...)`"),
+        ((1, 4), "1 / 4 = 0." + "3" * 41, "not of the form `a + b = c (left: ...)`"),
         ((3, 8), "8 / 3 = 2 (left: 2)", "8 / 3 is 8/3, not 2"),
         ((3, 8), "8/3 = 8/3 (left: 8/3)", "not of the form `a + b = c (left: ...)`"),
         ((3, 8), "3 + 8 = 11/0", "not of the form `a + b = c (left: ...)`"),
@@ -66,6 +74,16 @@ def test_the_state_after_a_legal_line_is_computed(line):
     assert step.result == Fraction(8, 3)
 
 
+@pytest.mark.parametrize("line", ["1 / 4 = 0.25 (left: 0.25 1 6)", "1.0 / 4.00 = .25 (left: 6.0 0.250 1)",
+                                  "1 / 4 = 0.25", "1 / 4 = 1/4 (left: 0.25 1 6)"])  # fmt: skip
+def test_an_exact_decimal_is_that_number(line):
+    step, after = judge_line(make_state((1, 1, 4, 6)), line)
+    assert (step.result, after) == (Fraction(1, 4), (Fraction(1, 4), 1, 6))
+    assert write_line(step, after) == "1 / 4 = 1/4 (left: 1/4 1 6)"
+    assert judge_line(after, "1 - 0.25 = 0.75 (left: 0.75 6)")[1] == (Fraction(3, 4), 6)
+    assert judge_line(make_state((2, 3)), "2 - 3 = -1.0")[1] == (-1,)
+
+
 @given(st.lists(st.fractions(-30, 30, max_denominator=9), min_size=2, max_size=6))
 @patient
 def test_what_is_written_is_judged_legal(numbers):
@@ -82,7 +100,9 @@ def test_no_text_makes_the_judge_raise(text):
     assert isinstance(judged, str) or len(judged[1]) == 3
 
 
-number = st.sampled_from(["1", "2", "3", "4", "5", "6", "7", "12", "0", "-1", "1/2", "2/0", "24"])
+number = st.sampled_from(
+    ["1", "2", "3", "4", "5", "6", "7", "12", "0", "-1", "1/2", "2/0", "24", "0.5", "2.0", "-.5", "0.33"]
+)
 
 
 @given(number, st.sampled_from("+-*/"), number, number, st.none() | st.lists(number, max_size=4))

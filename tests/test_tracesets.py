@@ -30,6 +30,11 @@ def test_files_come_back_as_they_were(suffix, tmp_path):
     assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, card.name])
 
 
+def test_a_byte_order_mark_and_blank_last_lines_are_no_damage(tmp_path):
+    (tmp_path / "traces.jsonl").write_text(f"\ufeff{GOOD}\r\n{GOOD}\r\n\n \n", encoding="utf-8", newline="")
+    assert read_traces(tmp_path / "traces.jsonl") == [make(0)] * 2
+
+
 def test_the_card_counts_by_style_and_length():
     cells = {(cell["style"], cell["bucket"]): cell for cell in describe_traces(TRACES)["cells"]}
     assert cells["sound", "long"] == {

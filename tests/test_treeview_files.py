@@ -25,6 +25,13 @@ def test_files_are_drawn(paths, tmp_path, capsys, count, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json", name]
 
 
+@pytest.mark.parametrize("name", ["out.html", "out.svg"])
+def test_a_byte_order_mark_is_no_damage(paths, tmp_path, name):
+    plain = draw_files(paths[:1], tmp_path / name).read_text()
+    paths[0].write_bytes(b"\xef\xbb\xbf" + paths[0].read_bytes())
+    assert draw_files(paths[:1], tmp_path / name).read_text() == plain
+
+
 def test_a_budget_is_drawn(paths, tmp_path):
     early = draw_files(paths, tmp_path / "early.svg", budget=100).read_text()
     assert early != draw_files(paths, tmp_path / "late.svg").read_text()

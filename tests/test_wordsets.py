@@ -32,6 +32,13 @@ def test_a_file_in_the_published_format_is_read(tmp_path):
     assert problems[0].question.startswith("Janet\u2019s")
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_a_byte_order_mark_is_no_damage(suffix, tmp_path):
+    text = json.dumps(PUBLISHED) if suffix == ".json" else "".join(json.dumps(row) + "\n" for row in PUBLISHED)
+    (tmp_path / f"train{suffix}").write_text(text, encoding="utf-8-sig")
+    assert [int(problem.answer) for problem in read_problems(tmp_path / f"train{suffix}")] == [26, 1580, -2]
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
 def test_all_formats_hold_the_same(suffix, tmp_path):
     path, rows = tmp_path / f"train{suffix}", [problem.row for problem in make_problems(20)]
@@ -78,7 +85,7 @@ FIRST = '{"question": "?", "answer": "#### 1"}\n'
 @pytest.mark.parametrize(("text", "named"), [
     (FIRST + '{"question": "?"', "line 2: damaged"),
     (FIRST + '\n{"question": "!", "answer": "1"}\n', "line 3: its answer has no line ####"),
-    ('{"question": "?", "answer": "#### one"}\n', "line 1: the answer 'one' is no number"),
+    ('{"question": "?", "answer": "#### some"}\n', "line 1: the answer 'some' is no number"),
     ('{"question": "?"}\n', "line 1: answer 'None'"),
     (FIRST + '{"question": "?", "answer": "#### 2"}\n', "line 2: the question came before"),
     ("[1]\n", "line 1: an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),

@@ -93,7 +93,7 @@ def _read_tree(path: Path) -> Tree | None:
     if not path.exists():
         return None
     try:
-        return Tree.from_json(path.read_text(encoding="utf-8"))
+        return Tree.from_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -1,7 +1,7 @@
 """Sheets: completions files of a folder, ours or made elsewhere, each read as one arm with one seed.
 
-Files made elsewhere are graded here, so that a sheet has verdicts, votes and scores wherever it comes from. This module
-does not know of labels, costs or tables.
+Files made elsewhere are graded here, number games by the exact verifier, so that a sheet has verdicts, votes and scores
+wherever it comes from. This module does not know of labels, costs or tables.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from game24lab.completions import ENDING, read_completions
 from game24lab.evaluation import STRATEGIES
 from game24lab.routing.foreign import find_answer, is_right, name_answer
+from game24lab.routing.games import find_game, find_solution, name_solution, solves
 from game24lab.routing.parts import name_group, show
 from game24lab.runs import read_run
 from game24lab.search.modes import MODES
@@ -113,17 +114,35 @@ def _is_whole(row: Mapping[str, Any]) -> bool:
 
 
 def _grade(row: dict[str, Any], judge: Judge | None) -> None:
-    """Give a row made elsewhere what ours have: `correct`, `ballots`, `agg_scores`, `solved`."""
-    answers = [find_answer(text) for text in row["completions"]]
+    """Give a row made elsewhere what ours have: `correct`, `ballots`, `agg_scores`, `solved`.
+
+    A number game is graded by the verifier: its `answer` is the target, which every wrong equation ends with too.
+    """
     gold = row.get("answer")
     gold = str(gold).strip() if isinstance(gold, str | int | float) else ""
+    try:
+        game = find_game(row) if gold or row.get("target") is not None else None
+    except ValueError as error:
+        if row["correct"] is None:
+            raise ValueError(f"{row['place']}: {error}") from None
+        game = None
+
+    def find(text: str) -> str | None:
+        return find_answer(text) if game is None else find_solution(game, text)
+
+    def grade(answer: str | None) -> bool:
+        if judge is not None or game is None:
+            return answer is not None and (judge or is_right)(answer, gold)
+        return solves(game, answer)
+
+    answers = [find(text) for text in row["completions"]]
     if row["correct"] is None:
-        if not gold:
+        if not gold and game is None:
             raise ValueError(f"{row['place']}: neither correct nor the right answer stands there; one of the columns "
                              "'correct' and 'answer' is accepted")  # fmt: skip
-        row["correct"] = [answer is not None and (judge or is_right)(answer, gold) for answer in answers]
+        row["correct"] = [grade(answer) for answer in answers]
     if row.get("ballots") is None:
-        row["ballots"] = [name_answer(answer) for answer in answers]
+        row["ballots"] = [name_answer(answer) if game is None else name_solution(answer) for answer in answers]
     if row.get("agg_scores") is None and row.get("scores") is not None:
         row["agg_scores"] = [scores[-1] if scores else None for scores in row["scores"]]
     if row["solved"] is None:
@@ -132,8 +151,8 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
             raise ValueError(f"{row['place']}: pred {str(pred)[:40]!r}; the text of the chosen completion is accepted")
         if pred in row["completions"]:
             row["solved"] = bool(row["correct"][row["completions"].index(pred)])
-        elif gold:
-            row["solved"] = (judge or is_right)(find_answer(pred) or pred, gold)
+        elif gold or game is not None:
+            row["solved"] = grade(find(pred) or pred)
         else:
             raise ValueError(f"{row['place']}: pred is none of the completions, and no right answer stands there")
 

@@ -21,9 +21,10 @@ State = tuple[Fraction, ...]
 
 OPERATORS = "+-*/"
 # What people and models write for the four operators; anything else is rejected, never guessed.
-_SIGNS = str.maketrans("×·∙⋅∗✕xX÷∕⁄:−–＋（）", "*" * 8 + "/" * 4 + "--+()")
+SIGNS = str.maketrans("×·∙⋅∗✕xX÷∕⁄:−–＋（）", "*" * 8 + "/" * 4 + "--+()")
 # Python reads 0x18 as 24 and C reads 010 as 8: an integer has one spelling here, without leading zeros.
 _TOKEN = re.compile(r"(?P<bad>0[xX0-9][0-9]*)|[0-9]+|[-+*/()]")
+_BLANK = re.compile(r"(?<=[-/])[ \t]+|[ \t]+(?=/)")
 _MAX_CHARACTERS = 1000  # an honest expression of six numbers has under 100; the rest is a parser bomb
 _MAX_DEPTH = 50
 _MAX_DIGITS = 12
@@ -247,10 +248,11 @@ def write_step(step: Step) -> str:
     return f"{step.left} {step.operator} {step.right} = {step.result}"
 
 
-def parse_expression(text: str) -> tuple[Fraction, list[int]]:
+def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list[int]]:
     """Value and operands (in order) of an expression over `+ - * / ( )` and plain non-negative integers.
 
-    Signs such as `×`, `÷` and `−` are read as what they mean. Raises ExpressionError for anything else (a leading
+    Signs such as `×`, `÷` and `−` are read as what they mean. With `signed` a minus may stand at the beginning and
+    behind an opened parenthesis. Raises ExpressionError for anything else (a leading
     minus and leading zeros too), for a division by zero, and for texts made to break parsers.
     """
     if len(text) > _MAX_CHARACTERS:
@@ -260,7 +262,7 @@ def parse_expression(text: str) -> tuple[Fraction, list[int]]:
         if text[position] in " \t":
             position += 1
             continue
-        match = _TOKEN.match(text, position) or _TOKEN.match(text[position].translate(_SIGNS))
+        match = _TOKEN.match(text, position) or _TOKEN.match(text[position].translate(SIGNS))
         if match is None:
             raise ExpressionError(f"unexpected {text[position]!r} at character {position + 1}")
         if match["bad"]:
@@ -276,7 +278,9 @@ def parse_expression(text: str) -> tuple[Fraction, list[int]]:
 
     def parse_sum(depth: int) -> Fraction:
         nonlocal index
-        value = parse_product(depth)
+        negative = signed and index < len(tokens) and tokens[index] == "-"
+        index += negative
+        value = parse_product(depth) * (-1 if negative else 1)
         while index < len(tokens) and tokens[index] in "+-":
             operator, index = tokens[index], index + 1
             value = apply(value, operator, parse_product(depth))
@@ -316,20 +320,23 @@ def parse_expression(text: str) -> tuple[Fraction, list[int]]:
     return value, operands
 
 
-def check_expression(numbers: Iterable[int], text: str, target: Fraction | int = 24) -> Check:
+def check_expression(
+    numbers: Iterable[int], text: str, target: Fraction | int = 24, *, lenient: bool = False
+) -> Check:
     """Judge an answer: does the expression use exactly these numbers, each once, and make the target exactly?
 
-    An equation such as `4 * 6 = 24` is accepted only if its right-hand side is the target, written as a number. Never
-    raises on text.
+    An equation such as `4 * 6 = 24` is accepted only if its right-hand side is the target, written as a number. With
+    `lenient` it may have several, each an expression with the target's value, `8/(3-8/3) = 8/(1/3) = 24`, and a minus
+    may stand at a beginning: it makes no other puzzle solvable. Never raises on text.
     """
     numbers = tuple(numbers)
     expression, *right = text.split("=")
     try:
-        value, operands = parse_expression(expression.strip())
+        value, operands = parse_expression(expression.strip(), signed=lenient)
     except ExpressionError as error:
         return Check(False, f"not an expression: {error}")
-    if right and [side.strip().translate(_SIGNS).replace(" ", "") for side in right] != [str(target)]:
-        return Check(False, f"the right-hand side is not {target}")
+    if right and (reason := _explain_right(right, target, lenient)):
+        return Check(False, reason)
     missing = list((Counter(numbers) - Counter(operands)).elements())
     surplus = list((Counter(operands) - Counter(numbers)).elements())
     if missing or surplus:
@@ -339,6 +346,25 @@ def check_expression(numbers: Iterable[int], text: str, target: Fraction | int =
     if value != target:
         return Check(False, f"makes {value}, not {target}")
     return Check(True, f"makes {target} with exactly the given numbers")
+
+
+def _explain_right(sides: list[str], target: Fraction | int, lenient: bool) -> str:
+    """What is wrong with the right-hand sides of an answer, "" where nothing is."""
+    if not lenient:
+        # blanks may stand behind a minus and around a fraction's stroke: between digits they part two numbers
+        written = [_BLANK.sub("", side.strip().translate(SIGNS)) for side in sides]
+        if written == [str(target)]:
+            return ""
+        if len(sides) > 1:
+            return f"{len(sides)} right-hand sides: one, the number {target}, is accepted"
+    for side in sides:
+        try:
+            value, _ = parse_expression(side.strip(), signed=True)
+        except ExpressionError as error:
+            return f"the right-hand side is not the plain number {target}: {error}"
+        if value != target:
+            return f"the right-hand side is not {target}"
+    return "" if lenient else f"the right-hand side is not written as the number {target}"
 
 
 def measure_difficulty(numbers: Iterable[int], target: Fraction | int = 24) -> tuple[int, float]:

@@ -13,9 +13,8 @@ from typing import Any
 
 from game24lab.tasks.arithmetic import State, apply
 from game24lab.tasks.task import Illegal, Verdict
-from game24lab.tasks.traces import ANSWER_PREFIX, read_line
+from game24lab.tasks.traces import find_answer, read_line
 
-ANSWERS = (ANSWER_PREFIX, "Answer: ")
 # What a false line can be, from the first thing looked at to the last.
 FAULTS = ("invented number", "reused number", "division by zero", "calculation", "left list", "answer", "wrong value")
 
@@ -119,10 +118,10 @@ class Believing:
         """
         line = line.strip()
         if state.answered or len(state.left) == 1:
-            if not state.answered and line.startswith(ANSWERS):
+            if not state.answered and find_answer(line) is not None:
                 return Chain(state.numbers, (*state.lines, line), state.claims, state.left, answered=True)
             return Illegal("the game has ended: one number is left")
-        if line.startswith(ANSWERS):
+        if find_answer(line) is not None:
             return Chain(state.numbers, (*state.lines, line), state.claims, state.left, answered=True)
         claim = read_line(line)
         if isinstance(claim, str):

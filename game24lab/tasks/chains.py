@@ -9,8 +9,10 @@
     v2        as v3, the cards left as values only
     v1        as v2 without the lines that roll back
 
-All end with `reach 24! expression: ...`. The judge believes nothing that it reads: positions are computed, expressions
-are checked. This module does not know how a search is made, nor of prompts, tokenizers or models.
+All end with `reach 24! expression: ...`; what others write is read too: `The answer is ...`, `Answer: ...`, answer tags
+anywhere, and expressions in any form of `docs/written-forms.md`. The judge believes nothing that it reads: positions
+are computed, expressions are checked. This module does not know how a search is made, nor of prompts, tokenizers or
+models.
 """
 
 from __future__ import annotations
@@ -28,14 +30,15 @@ from game24lab.tasks.arithmetic import (
     ExpressionError,
     State,
     Step,
-    check_expression,
     compose,
     make_state,
     parse_expression,
     reachable,
 )
 from game24lab.tasks.exploration import Search, Visit
-from game24lab.tasks.traces import ANSWER_PREFIX, judge_line, write_line
+from game24lab.tasks.expressions import check_answer
+from game24lab.tasks.tags import begin_answer, strip_tags
+from game24lab.tasks.traces import find_answer, judge_line, write_line
 
 STYLES = ("solution", "v1", "v2", "v3", "sound")
 _MAX_CHARACTERS = 300  # of a line; an honest one of six numbers has under 150
@@ -44,8 +47,7 @@ _CARDS = re.compile(
     r"\((?P<a>[^()]+)\) (?P<operator>[-+*/]) \((?P<b>[^()]+)\) = (?P<c>[^()=,]+), left: (?P<left>.+)"
     r"|roll back, left: (?P<back>.+)"
 )
-_NUMBER = re.compile(r"-?[0-9]{1,40}(?:/[1-9][0-9]{0,39})?")
-_ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+_NUMBER = re.compile(r"-?(?:[0-9]{1,40}(?:/[1-9][0-9]{0,39})?|[0-9]{0,40}\.[0-9]{1,40})")
 
 
 @dataclass(frozen=True)
@@ -99,29 +101,12 @@ def write_chain(numbers: Sequence[int], search: Search, style: str, target: int 
         lines += [write_recap(find_path(search), target)] if style == "sound" else []
     else:
         lines, expression = _write_cards(numbers, search, style)
-    return "".join(f"{line}\n" for line in (*lines, f"{_reach(target)}{expression}"))
+    return "".join(f"{line}\n" for line in (*lines, f"{begin_answer(target)}{expression}"))
 
 
 def write_recap(path: Sequence[Step], target: int = 24) -> str:
     """The moves of a solution on one line, without a line end."""
     return f"{_recap(target)}{', '.join(_write_move(step) for step in path)}"
-
-
-def add_tags(chain: str) -> str:
-    """A chain as `<think>` its moves `</think>` and `<answer>` its expression `</answer>`; `strip_tags` undoes it."""
-    moves, _, last = chain.rstrip("\n").rpartition("\n")
-    return f"<think>\n{moves}\n</think>\n<answer>{last.partition(': ')[2]}</answer>\n"
-
-
-def strip_tags(text: str, target: int = 24) -> str:
-    """A text without think and answer tags, what stood between the latter as an answer line. Never raises."""
-    for tag in ("<think>", "</think>"):
-        text = text.replace(f"{tag}\n", "").replace(tag, "")
-    return _ANSWER_TAG.sub(lambda match: f"{_reach(target)}{' '.join(match[1].split())}", text)
-
-
-def _reach(target: int) -> str:
-    return f"reach {target}! expression: "
 
 
 def _recap(target: int) -> str:
@@ -189,7 +174,9 @@ def _write_left(cards: Sequence[_Card], style: str) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------- judging
-def judge_chain(numbers: Sequence[int], text: str, target: int = 24, style: str = "auto") -> Judgement:
+def judge_chain(
+    numbers: Sequence[int], text: str, target: int = 24, style: str = "auto", *, strict: bool = False
+) -> Judgement:
     """Judge a chain line by line by the rules of its style; "auto" tells the style by the text. Never raises on it.
 
     A move is right where it is legal in the current position (in `sound` or in its parent, in `v1` or in any position
@@ -197,12 +184,13 @@ def judge_chain(numbers: Sequence[int], text: str, target: int = 24, style: str 
     above; an answer where its expression uses the numbers and makes the target. A line that is not right changes
     nothing: the next one is judged from the same position. Nor is a move right that was tried before in that place, or
     any line after an answer. An unfinished text's last line without a line end is left out unless it is right: it was
-    cut off. Think and answer tags may stand around. ValueError for an unknown style.
+    cut off. Think and answer tags may stand around. With `strict` the expression of an answer is read in the plain form
+    alone. ValueError for an unknown style.
     """
     if style not in (*STYLES, "auto"):
         raise ValueError(f"style {style!r}: auto or one of {', '.join(STYLES)} is accepted")
     *texts, tail = strip_tags(text, target).split("\n")
-    chain = _Chain(tuple(numbers), target, _tell_style([*texts, tail]) if style == "auto" else style)
+    chain = _Chain(tuple(numbers), target, _tell_style([*texts, tail]) if style == "auto" else style, strict)
     for one in texts:
         chain.judge(one)
     if tail.strip():
@@ -241,12 +229,12 @@ class _Place:
 class _Chain:
     """A chain while it is judged: the positions from the root to the current one."""
 
-    def __init__(self, numbers: tuple[int, ...], target: int, style: str):
-        self.numbers, self.target, self.style = numbers, target, style
+    def __init__(self, numbers: tuple[int, ...], target: int, style: str, strict: bool = False):
+        self.numbers, self.target, self.style, self.strict = numbers, target, style, strict
         self.trail = [_Place(make_state(numbers))]
         self.lines: list[Line] = []
         self.answer, self.check = "", Check(False, "")
-        self.finished = self.takes_back = False
+        self.finished = self.takes_back = self.awaits = False  # awaits: "Answer:" stood on a line of its own
         self.first_unsound: int | None = None
 
     def judge(self, text: str) -> None:
@@ -262,13 +250,16 @@ class _Chain:
         if self.style == "sound" and not self.finished and text.startswith(_recap(self.target).rstrip()):
             return "recap", self._recall(text)
         match = _read(text, self.style)
-        prefix = next((p for p in (_reach(self.target), ANSWER_PREFIX) if text.startswith(p.rstrip())), "").rstrip()
-        kind = "answer" if prefix else "other" if match is None else "rollback" if match["back"] else "move"
+        answer = self._find_answer(text)
+        kind = "answer" if answer is not None else "other" if match is None else "rollback" if match["back"] else "move"
         if self.finished:
             return kind, "after the answer"
-        if prefix:
-            self.finished, self.answer = True, text[len(prefix) :].strip()
-            self.check = check_expression(self.numbers, self.answer, self.target)
+        if answer == "" and not text.startswith(begin_answer(self.target).rstrip()):
+            self.awaits = True
+            return kind, "no expression stands behind it"
+        if answer is not None:
+            self.finished, self.answer = True, answer
+            self.check = check_answer(self.numbers, answer, self.target, strict=self.strict)
             return kind, "" if self.check.accepted else self.check.reason
         if match is None:
             return kind, _explain_form(text, self.style)
@@ -276,6 +267,18 @@ class _Chain:
         if isinstance(values, str):
             return kind, values
         return kind, self._roll_back(values) if kind == "rollback" else self._move(match, values)
+
+    def _find_answer(self, text: str) -> str | None:
+        """The expression of an answer line, None for another one."""
+        prefix = begin_answer(self.target).rstrip()
+        if text.startswith(prefix):
+            return text[len(prefix) :].strip()
+        answer = find_answer(text)
+        if answer is None and text and self.awaits:
+            self.awaits = False
+            readable = not check_answer(self.numbers, text, self.target).reason.startswith("not an expression")
+            return text if readable else None
+        return answer
 
     def _recall(self, text: str) -> str:
         if self.trail[-1].state != (self.target,):

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from game24lab.tasks.chains import Judgement, judge_chain
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.task import Illegal, Verdict
-from game24lab.tasks.traces import ANSWER_PREFIX
 
 _LONGEST_LINE = 2_000  # characters
 _CLOSE = "</answer>"
-_ANSWERS = (ANSWER_PREFIX, "expression:", _CLOSE)  # what a line holds that may be an answer
+_ANSWERS = ("answer", "expression:")  # what a line holds that may be an answer, or begin one on the next line
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,8 @@ class Chains24:
             return Illegal(f"a line of {len(line)} characters: at most {_LONGEST_LINE} are read")
         after = Chain(state.numbers, (*state.lines, line), state.finished)
         # judged only where it may be an answer: a judgement reads the whole chain
-        if state.finished or not any(mark in line for mark in _ANSWERS):
+        before = next((said for said in reversed(state.lines) if said.strip()), "")
+        if state.finished or not any(mark in f"{before} {line}".lower() for mark in _ANSWERS):
             return after
         return Chain(after.numbers, after.lines, self._judge(after).finished)
 

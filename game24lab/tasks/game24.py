@@ -14,7 +14,6 @@ from fractions import Fraction
 from game24lab.tasks.arithmetic import (
     State,
     Step,
-    check_expression,
     compose,
     legal_steps,
     make_state,
@@ -22,9 +21,10 @@ from game24lab.tasks.arithmetic import (
     write_step,
 )
 from game24lab.tasks.belief import Believing
+from game24lab.tasks.expressions import check_answer
 from game24lab.tasks.puzzles import LARGEST, check_numbers
 from game24lab.tasks.task import Illegal, Verdict, follow
-from game24lab.tasks.traces import ANSWER_PREFIX, judge_line, write_solution
+from game24lab.tasks.traces import find_answer, judge_line, write_solution
 
 # The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
 TSLLM_PREAMBLE = (
@@ -136,9 +136,8 @@ class Game24:
         line = line.strip()
         if state.answered:
             return Illegal("the game has ended: the answer has been given")
-        for prefix in (ANSWER_PREFIX, "Answer: "):
-            if line.startswith(prefix):
-                return self._answer(state, line[len(prefix) :])
+        if (answer := find_answer(line)) is not None:
+            return self._answer(state, answer)
         if len(state.left) == 1:
             return Illegal("the game has ended: one number is left")
         judged = judge_line(state.left, line)
@@ -148,7 +147,7 @@ class Game24:
         return Position(state.numbers, (*state.steps, move), left)
 
     def _answer(self, state: Position, expression: str) -> Position | Illegal:
-        check = check_expression(state.numbers, expression, self.target)
+        check = check_answer(state.numbers, expression, self.target)
         if not check.accepted:
             return Illegal(f"answer line: {check.reason}")
         if state.left != (Fraction(self.target),):

@@ -11,7 +11,7 @@ is `#### 42`. A model answers with
     </answer>
 
 Numbers are read as exact fractions, and nothing of a model's text is evaluated. This module does not know of
-tokenizers, models, rewards or files, nor how problems are made.
+tokenizers, models, rewards or files, nor how problems are made or numbers written.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
+from game24lab.tasks.arithmetic import ExpressionError, parse_expression
+from game24lab.tasks.quantities import read_number, write_number
 from game24lab.tasks.task import Illegal, Verdict
 
 TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>")
@@ -33,84 +36,87 @@ INSTRUCTION = (
 )
 GOLD = "####"  # stands before the number at the end of a published answer
 
-_PLAIN_NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
-# As people write it: 1,234.50, -$5, 3/4, 1 1/2. Whatever is beside it must hold no other digit, see `read_number`.
-_NUMBER = re.compile(
-    rf"(?<![\w.,)])(?P<sign>[-+] ?)?[$€£]? ?(?P<minus>-)?"
-    rf"(?:(?P<whole>[0-9]+) +(?P<top>[0-9]+)/(?P<bottom>[0-9]+)"
-    rf"|(?P<value>{_PLAIN_NUMBER})(?: ?/ ?(?P<under>{_PLAIN_NUMBER}))?)"
-)
-_OPERATORS = ("*", "/", "^", "×", "÷", "+", "-")
 _LONGEST_ANSWER = 200  # characters between the tags that are read
-_LONGEST_NUMBER = 60
 _LONGEST_LINE = 2_000
 _ANSWER = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 _ANNOTATION = re.compile(r"<<[^<>\n]*>>")  # the published calculator annotations
-_CALCULATION = re.compile(r"([0-9][0-9,.]*) ([-+*/]) ([0-9][0-9,.]*) = ([0-9][0-9,.]*)(?![0-9])")
+# Calculations in lines: what stands before an equals sign, and the number or the calculation behind it
+_AMOUNT = r"[$€£]? ?(?:[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)?|\.[0-9]+)"
+_TAIL = re.compile(r"[-+*/×÷()$€£%0-9., ]*$")
+_HEAD = re.compile(rf"(?P<first>-?(?:(?P<whole>[0-9]+) (?P<part>[0-9]+/[0-9]+)|{_AMOUNT}))(?: ?[-+*/×÷] ?{_AMOUNT})*")
+# Behind it stands more of the number or of the calculation; or a unit that may be none of the calculation's
+_MORE = re.compile(r"[²³^!(]|:[0-9]|[A-Za-z](?![A-Za-z])| +[0-9(]| and [(0-9]| ?[-+*/×÷] ?[(0-9A-Za-z]")
+_SCALED = re.compile(r" ?%| cents?\b")
+_UNCLEAR = re.compile(r" / [0-9]+/[0-9]|[0-9], +[0-9]{3}(?![0-9])")  # 25 / 1/3; 14, 400
+_SPACED = re.compile(r" [-+*/] ")
+_OPERATION = re.compile(r"\b(?:x|times|plus|minus|by|of|half|twice|double|triple) *$", re.IGNORECASE)
+_GROUPED = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+")
+_GROUPING = "a wrong grouping of digits"
 
 
-# ---------------------------------------------------------------------------------------------------- numbers
-@dataclass(frozen=True)
-class Number:
-    """An exact number that was read, and whether a percent sign stood behind it."""
-
-    value: Fraction
-    percent: bool = False
-
-    def equals(self, gold: Fraction) -> bool:
-        """Whether this is that number; `50%` is both 50 and 1/2, for questions ask for either."""
-        return self.value == gold or (self.percent and self.value / 100 == gold)
-
-
-def read_number(text: str) -> Number | None:
-    """The one number of a short text, exactly: `$1,234.50`, `-3/4 cup`, `1 1/2 hours`, `x = 72.0`, `50 %`.
-
-    Of an equation, what stands behind the last equals sign. None where there is no number or more than one (`10 + 5`,
-    `5-6`, `7:30`, `1e5`), for a wrong grouping (`1,23`), a division by zero, digits of other alphabets, and what is too
-    long. Never raises.
-    """
-    if len(text) > _LONGEST_ANSWER:
-        return None
-    text = text.rpartition("=")[2].replace("−", "-").replace("–", "-").strip()
-    match = _NUMBER.search(text)
-    if match is None or len(match[0]) > _LONGEST_NUMBER:
-        return None
-    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
-    if any(map(str.isnumeric, before + after)) or before.endswith(_OPERATORS):
-        return None
-    if after.startswith(_OPERATORS[:-1]) or (match["sign"] and match["sign"][-1] == " " and before):
-        return None  # a calculation, or a dash between words
-    top, under = match["value"] or match["top"], match["under"] or match["bottom"] or "1"
-    value, under = Fraction(top.replace(",", "")), Fraction(under.replace(",", ""))
-    if not under or (match["sign"] and match["minus"]):
-        return None
-    value = value / under + int(match["whole"] or 0)
-    negative = match["minus"] or (match["sign"] or "").startswith("-")
-    return Number(-value if negative else value, after.startswith(("%", "percent")))
-
-
-def write_number(value: Fraction | int) -> str:
-    """`42`, or `3/4`."""
-    return str(value)
-
-
+# ----------------------------------------------------------------------------------------------- calculations
 def check_calculation(line: str) -> bool | None:
-    """Whether all calculations of a line such as `3 * 14 = 42 apples` are right; None where there is none.
+    """Whether all calculations of a line such as `16 - 3 - 4 = 9 eggs` are right; None where there is none.
 
-    Signs stand between blanks, as these problems' own solutions write them; other text is passed over.
+    A calculation is all that stands before an equals sign, back to the word before it, and signs stand between blanks
+    in it, as these problems' own solutions write them. Exact: `10 / 3 = 3.33` is false. No verdict on what may have
+    begun before (`3 apples + 4 = 9`), on percentages, and on sides strung together (`5 + 3 = 8 + 2 = 10`); other text
+    is passed over.
     """
-    found = _CALCULATION.findall(line[:_LONGEST_LINE])
-    if not found:
+    sides = line[:_LONGEST_LINE].replace("−", "-").replace("–", "-").split("=")
+    found = [_compare(left, right) for left, right in pairwise(sides)]
+    if False in found:
+        return False
+    return True if True in found and _STRUNG not in found else None
+
+
+_STRUNG = "strung together"
+
+
+def _compare(left: str, right: str) -> bool | str | None:
+    """Whether what stands before an equals sign is what stands behind it; None where that cannot be told, _STRUNG where
+    it is but the number that the next calculation begins with."""
+    left, right = left.rstrip(), right.strip()
+    tail = _TAIL.search(left)[0]
+    begun, calculation = left[: len(left) - len(tail)], re.split(r"[.,] +", tail)[-1].strip()
+    if calculation != tail.strip():
+        begun = ""  # the calculation begins with a sentence of its own
+    calculation = calculation[max(0, calculation.count("(") - calculation.count(")")) :]
+    head = _HEAD.match(right)
+    if head is None or not calculation or calculation[-1] in "+-*/×÷(":
         return None
-    for left, sign, right, claimed in found:
-        read = [read_number(part.rstrip(".,")) for part in (left, right, claimed)]
-        if None in read:
-            return False
-        a, b, c = (number.value for number in read)
-        results = {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else None}
-        if results[sign] != c:
-            return False
-    return True
+    if not (_SPACED.search(calculation) or (not begun.strip() and _SPACED.search(head[0]))):
+        return None
+    if calculation[0] in "+*/×÷)" or (calculation[0] == "-" and (calculation[1:2] == " " or begun)):
+        return None  # it has begun before
+    if (begun[-1:].isalnum() and not tail.startswith(" ")) or _MORE.match(right[head.end() :]):
+        return None
+    first, last = head["first"], head[0]
+    if head["whole"]:  # 1 1/2
+        mixed = f"({head['whole']}+{head['part']})"
+        first, last = mixed, f"{'-' * last.startswith('-')}{mixed}{last[len(first) :]}"
+    try:
+        value, first, whole = map(_calculate, (calculation, first, last))
+    except ExpressionError as error:
+        return False if str(error) in (_GROUPING, "division by zero") else None
+    if value == whole:
+        return True
+    if value == first:
+        return _STRUNG
+    unclear = _OPERATION.search(begun) or _UNCLEAR.search(tail) or _SCALED.match(right[head.end() :])
+    return None if unclear else False
+
+
+def _calculate(text: str) -> Fraction:
+    """The value of a calculation. ExpressionError for a division by zero, a wrong grouping, and what is none."""
+
+    def write(match: re.Match) -> str:
+        if not _GROUPED.fullmatch(match[0]):
+            raise ExpressionError(_GROUPING)
+        value = Fraction(match[0].replace(",", ""))
+        return f"({value.numerator}/{value.denominator})"
+
+    return parse_expression(re.sub(r"[0-9.][0-9.,]*", write, re.sub(r"[$€£] ?", "", text)), signed=True)[0]
 
 
 # --------------------------------------------------------------------------------------------------- problems

@@ -14,9 +14,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from game24lab.tasks.arithmetic import State, Step, make_state, reachable
-from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, strip_tags, write_chain
+from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, write_chain
 from game24lab.tasks.exploration import Search, Visit, continue_in_order, list_moves
 from game24lab.tasks.game24 import Game24
+from game24lab.tasks.tags import strip_tags
 from game24lab.tasks.traces import judge_line
 
 FAULTS = ("wrong", "unsound", "dead end", "out of order", "no answer")

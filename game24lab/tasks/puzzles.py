@@ -24,7 +24,10 @@ FEWEST, MOST = 3, 6
 LARGEST = 999_999  # of a puzzle's numbers and targets
 _MOST_PUZZLES = 1_000_000
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")  # ASCII only: `isdigit` and `int` take other alphabets' digits too
-_KEYS = ("puzzle", "problem", "numbers", "Puzzles")  # where a JSON object or the head of a CSV file names its puzzles
+# Where a JSON object or the head of a CSV file names its puzzles, and what each must make
+_KEYS = ("puzzle", "problem", "numbers", "nums", "Puzzles")
+_TARGET = "target"
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,5})")
 
 
 def check_numbers(numbers: Iterable[int], fewest: int = FEWEST, most: int = MOST) -> Puzzle:
@@ -71,6 +74,11 @@ def read_puzzles(path: str | Path) -> tuple[Puzzle, ...]:
     return parse_puzzles(read_text(path).splitlines(), str(path))
 
 
+def read_targets(path: str | Path, target: int | None = None) -> tuple[tuple[Puzzle, int | None], ...]:
+    """The puzzles of a file with their targets: see `parse_targets`. OSError where it cannot be read."""
+    return parse_targets(read_text(path).splitlines(), str(path), target)
+
+
 def read_text(path: str | Path) -> str:
     """A text file, as UTF-8 with or without a byte order mark; ValueError where it is something else."""
     try:
@@ -80,27 +88,43 @@ def read_text(path: str | Path) -> str:
 
 
 def parse_puzzles(lines: Iterable[str], source: str = "input") -> tuple[Puzzle, ...]:
-    """The puzzles of some lines, duplicates kept: one `4 5 6 10` a line, JSON lines, or a CSV table with a head.
+    """The puzzles of some lines, duplicates kept, whatever their targets: see `parse_targets`."""
+    return tuple(puzzle for puzzle, _ in parse_targets(lines, source))
 
-    A JSON line is a list of numbers, or an object that holds a list or a text under `puzzle`, `problem` or `numbers`; a
-    table names its column so, or `Puzzles` as the published ranking does. Blank lines and what follows a `#` are passed
-    over. ValueError names the source, the line and what is wrong with it; also where there is no puzzle at all.
+
+def parse_targets(
+    lines: Iterable[str], source: str = "input", target: int | None = None
+) -> tuple[tuple[Puzzle, int | None], ...]:
+    """The puzzles of some lines, each with its target, or `target` where its line names none; duplicates are kept.
+
+    One `4 5 6 10` a line, JSON lines, or a CSV table with a head. A JSON line is a list of numbers, or an object that
+    holds a list or a text under `puzzle`, `problem`, `numbers` or `nums`; a table names its column so, or `Puzzles` as
+    the published ranking does. What a puzzle must make stands under `target`, in either. Blank lines and what follows a
+    `#` are passed over. ValueError names the source, the line and what is wrong with it: a target other than `target`
+    too, and where there is no puzzle at all.
     """
-    found: list[Puzzle] = []
-    column = None
+    found: list[tuple[Puzzle, int | None]] = []
+    column = aim = None
     for number, line in enumerate(lines, 1):
         line = line.partition("#")[0].strip()
         if not line:
             continue
         try:
             if not found and column is None and (names := [name for name in next(csv.reader([line])) if name in _KEYS]):
-                column = next(csv.reader([line])).index(names[0])
-            elif column is not None:
-                found.append(parse_puzzle(read_cell(line, column)))
+                head = next(csv.reader([line]))
+                column, aim = head.index(names[0]), head.index(_TARGET) if _TARGET in head else None
+                continue
+            own = None
+            if column is not None:
+                puzzle = parse_puzzle(read_cell(line, column))
+                own = _read_target(read_cell(line, aim)) if aim is not None else None
             elif line[0] == "{" or line[0] == "[":
-                found.append(_parse_json(line))
+                puzzle, own = _parse_json(line)
             else:
-                found.append(parse_puzzle(line))
+                puzzle = parse_puzzle(line)
+            if own is not None and target is not None and own != target:
+                raise ValueError(f"target {own}, but {target} was asked for; one of the two is accepted")
+            found.append((puzzle, target if own is None else own))
         except ValueError as error:
             raise ValueError(f"{source}, line {number}: {error}") from None
     if not found:
@@ -108,31 +132,51 @@ def parse_puzzles(lines: Iterable[str], source: str = "input") -> tuple[Puzzle, 
     return tuple(found)
 
 
-def read_cell(line: str, column: int) -> str:
-    """One cell of a line of a CSV table; ValueError where the line is too short or broken."""
+def read_cells(line: str) -> list[str]:
+    """The cells of a line of a CSV table, quoted or not; ValueError where it is broken."""
     try:
-        cells = next(csv.reader([line], strict=True))
+        return next(csv.reader([line], strict=True), [])
     except csv.Error as error:
         raise ValueError(f"{_show(line)} is no line of a table: {error}") from None
+
+
+def read_cell(line: str, column: int) -> str:
+    """One cell of a line of a CSV table; ValueError where the line is too short or broken."""
+    cells = read_cells(line)
     if len(cells) <= column:
         raise ValueError(f"{_show(line)} has {len(cells)} columns, at least {column + 1} are needed")
     return cells[column]
 
 
-def _parse_json(line: str) -> Puzzle:
+def _read_target(value: object) -> int | None:
+    """A target from a cell, None for an empty one; ValueError for what is no whole number."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():  # as spreadsheets and data frames write whole numbers
+        value = int(value)
+    if type(value) is not int or abs(value) > LARGEST:
+        raise ValueError(f"target {_show(value)}: an integer up to {LARGEST} is accepted, such as 24")
+    return value
+
+
+def _parse_json(line: str) -> tuple[Puzzle, int | None]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         raise ValueError(f"{_show(line)} is no JSON") from None
+    target = None
     if isinstance(value, dict):
+        target = _read_target(value.get(_TARGET))
         key = next((key for key in _KEYS if key in value), None)
         if key is None:
             raise ValueError(f"{_show(line)} has none of the keys {', '.join(_KEYS[:3])}")
         value = value[key]
     if isinstance(value, str):
-        return parse_puzzle(value)
+        return parse_puzzle(value), target
     if isinstance(value, list):
-        return check_numbers(value)
+        return check_numbers(value), target
     raise ValueError(f"{_show(value)} is no list of numbers")
 
 

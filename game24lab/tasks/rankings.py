@@ -20,7 +20,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from game24lab.tasks.arithmetic import make_state, measure_difficulty, reachable
-from game24lab.tasks.puzzles import Puzzle, list_solvable, parse_puzzle, read_cell, read_text, write_puzzle
+from game24lab.tasks.puzzles import (
+    Puzzle,
+    list_solvable,
+    parse_puzzle,
+    read_cell,
+    read_cells,
+    read_text,
+    write_puzzle,
+)
 
 RANKING_URL = "https://raw.githubusercontent.com/princeton-nlp/tree-of-thought-llm/master/src/tot/data/24/24.csv"
 # Of the file with line feeds as line ends: the repository has carriage returns too, copies often have not.
@@ -58,14 +66,17 @@ def load_ranking(path: str | Path | None = None) -> Ranking:
 
 
 def read_ranking(path: str | Path) -> Ranking:
-    """The ranking of a CSV file with columns `Rank` and `Puzzles`, ranks counting from 1.
+    """The ranking of a CSV file with columns `Rank` and `Puzzles`, ranks counting from 1; cells may be quoted.
 
     ValueError that names the line: a wrong head or rank, a puzzle that is none, was there before or cannot make 24.
     """
     text = read_text(path)
     puzzles: dict[Puzzle, int] = {}
-    head, *lines = text.splitlines() or [""]
-    names = head.split(",")
+    head, *lines = text.rstrip().splitlines() or [""]
+    try:
+        names = [name.strip() for name in read_cells(head)] if head else []
+    except ValueError as error:
+        raise ValueError(f"{path}, line 1: {error}") from None
     if not {"Rank", "Puzzles"} <= set(names):
         raise ValueError(f"{path}, line 1: columns Rank and Puzzles are needed, found {head[:60]!r}")
     for number, line in enumerate(lines, 2):

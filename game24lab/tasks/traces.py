@@ -26,9 +26,14 @@ from game24lab.tasks.arithmetic import (
     write_step,
 )
 
-ANSWER_PREFIX = "The answer is "
+# How TS-LLM (`The answer is `), Tree of Thoughts (`Answer: `) and chat models (`**Final answer:** `) begin an answer
+_ANSWER = re.compile(
+    r"[#*\s]*(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:final )?answer\**(?: is\**(?: ?:\**)?(?!\w)|\** ?:\**)",
+    re.IGNORECASE,
+)
 _MAX_CHARACTERS = 300
-_NUMBER = r"(?:0|-?[1-9][0-9]{0,39})(?:/[1-9][0-9]{0,39})?"
+_WHOLE = r"(?:0|-?[1-9][0-9]{0,39})"
+_NUMBER = rf"(?:-?(?:0|[1-9][0-9]{{0,39}})?\.[0-9]{{1,40}}|{_WHOLE}(?:/[1-9][0-9]{{0,39}})?)"
 _LINE = re.compile(rf"({_NUMBER}) ([-+*/]) ({_NUMBER}) = ({_NUMBER})(?: \(left: ({_NUMBER}(?: {_NUMBER})*)\))?")
 
 
@@ -50,7 +55,16 @@ def write_solution(numbers: Sequence[int | Fraction], steps: Sequence[Step]) -> 
 
 
 def _read_number(text: str) -> Fraction:
-    return Fraction(text) if "/" in text else Fraction(int(text))  # the latter is four times as fast
+    return Fraction(text) if "/" in text or "." in text else Fraction(int(text))  # the latter is four times as fast
+
+
+def find_answer(line: str) -> str | None:
+    """What stands on a line behind the words that begin an answer, "" where nothing does; None without these words."""
+    line = line.strip()
+    if line.startswith("**") and line.endswith("**") and "**" not in line[2:-2]:
+        line = line[2:-2]  # all of it is bold
+    match = _ANSWER.match(line[:_MAX_CHARACTERS])
+    return line[match.end() :].strip() if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,8 @@ class Line:
 def read_line(line: str) -> Line | str:
     """What a line of the form `12 / 3 = 4 (left: 2 4 4)` claims, or why it cannot be read. Nothing is checked.
 
-    `(left: ...)` may be missing. Fractions are written `8/3`, a quotient `8 / 3`; numbers have no leading zeros. Never
-    raises on text.
+    `(left: ...)` may be missing. Fractions are written `8/3`, a quotient `8 / 3`; numbers have no leading zeros. A
+    decimal is exactly that number: `1 / 4 = 0.25` is right, `1 / 3 = 0.33` is not. Never raises on text.
     """
     line = line.strip()
     if len(line) > _MAX_CHARACTERS:

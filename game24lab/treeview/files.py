@@ -22,7 +22,7 @@ def read_tree(path: str | Path) -> Tree:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path}: {path.stat().st_size:,} bytes; a tree file of at most {LARGEST:,} is accepted")
     try:
-        return Tree.from_json(path.read_text(encoding="utf-8"))
+        return Tree.from_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:  # not UTF-8 is one too
         raise ValueError(f"{path}: {error}") from None
 
