@@ -76,6 +76,7 @@ class Line:
     right: Fraction
     result: Fraction
     after: State | None  # the numbers left, sorted; None where the line does not say
+    said: str | None  # the same as it was written
 
 
 def read_line(line: str) -> Line | str:
@@ -92,7 +93,7 @@ def read_line(line: str) -> Line | str:
         return "not of the form `a + b = c (left: ...)`"
     left, right, claimed = (_read_number(match[i]) for i in (1, 3, 4))
     after = None if match[5] is None else tuple(sorted(map(_read_number, match[5].split(" "))))
-    return Line(left, match[2], right, claimed, after)
+    return Line(left, match[2], right, claimed, after, match[5])
 
 
 def judge_line(state: State, line: str) -> tuple[Step, State] | str:
@@ -114,7 +115,7 @@ def judge_line(state: State, line: str) -> tuple[Step, State] | str:
         return f"{left} {claim.operator} {right} is {result}, not {claim.result}"
     after = make_state((*rest, result))
     if claim.after is not None and claim.after != after:
-        return f"the numbers left are {' '.join(map(str, after))}, not {' '.join(map(str, claim.after))}"
+        return f"the numbers left are {' '.join(map(str, after))}, not {claim.said}"
     return Step(left, claim.operator, right, result), after
 
 
