@@ -40,6 +40,7 @@ FLOORS = {
     "tasks.chains24": 1.35,
     "tasks.splits": 1.3,
     "tasks.corpus": 1.4,
+    "tasks.exposure": 1.5,
     "tasks.preferences": 1.4,
     "tasks.problems": 1.4,
     "tasks.wordproblems": 1.3,
