@@ -353,7 +353,7 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
 
 def test_an_interrupted_run_says_so_and_goes_on(checkout):
     notebook = nbformat.read("notebooks/05_search.ipynb", 4)
-    pause = "import time\nopen('up', 'w').close()\ntime.sleep(60 if run.before == 'new' else 0)"
+    pause = "import time\nopen('up', 'w').close()\ntime.sleep(600 if run.before == 'new' else 0)"
     notebook.cells.insert(2, nbformat.v4.new_code_cell(pause))
     nbformat.write(notebook, "notebooks/05_search.ipynb")
     command = [sys.executable, "-m", "game24lab", "run", "05_search"]
@@ -363,7 +363,7 @@ def test_an_interrupted_run_says_so_and_goes_on(checkout):
     while not (checkout / "up").exists() and process.poll() is None:
         pass
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "game24lab: interrupted; the same command goes on from here"
     assert read_run("runs/05_search").status == "interrupted"

@@ -463,7 +463,7 @@ def test_two_processes_train_what_one_trains(checkpoint, tmp_path):
     """Rows depend on their number in the batch alone, so that two processes sample what one does."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     with launch(tmp_path, launcher, checkpoint=str(checkpoint), output=str(tmp_path / "two")) as process:
-        _, complaints = process.communicate(timeout=300)
+        _, complaints = process.communicate(timeout=1800)
     assert process.returncode == 0, complaints[-3000:]
     one = grpo.train(config(checkpoint, steps=3, mini_batch=2, momentum=0.2), PROBLEMS, REWARDS, tmp_path / "one",
                      lambda model, tokenizer: {"accuracy": 0.5})  # fmt: skip
@@ -478,7 +478,7 @@ def test_two_processes_train_what_one_trains(checkpoint, tmp_path):
 
 def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
     values = {"checkpoint": str(checkpoint), "output": str(tmp_path / "killed"), "steps": 4}
-    with launch(tmp_path, [], pause=0.5, **values) as process:
+    with launch(tmp_path, [], pause=2, **values) as process:
         while find_resume_point(tmp_path / "killed") is None and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)

@@ -224,9 +224,8 @@ def test_a_notebook_runs_headless_and_is_then_already_there(form, tmp_path, capf
     assert "Executing" in error
     assert "1/1" in error  # the notebook's own bar
     assert "WARNING" not in error
-    begin = time.perf_counter()
+    monkeypatch.setattr("game24lab.notebook._execute", lambda *_: pytest.fail("it runs again"))
     again = run_notebook(form, {"lr": 2.0, "steps": 4}, folder)
-    assert time.perf_counter() - begin < 1
     assert again.before == "finished"
     assert again.id == run.id
     with pytest.raises(ValueError, match="steps is 4 there and 5 here"):
@@ -275,17 +274,17 @@ def test_an_unwritable_folder_is_told_before_anything_runs(form, tmp_path):
 
 
 def test_an_interrupt_stops_the_kernel_and_marks_the_run(form, tmp_path):
-    write_notebook(form, cells=[*WORK[:2], "import time\nopen(output + '/up', 'w').close()\ntime.sleep(60)", WORK[3]])
+    write_notebook(form, cells=[*WORK[:2], "import time\nopen(output + '/up', 'w').close()\ntime.sleep(600)", WORK[3]])
     code = "import sys; from game24lab.notebook import run_notebook; run_notebook(sys.argv[1], {}, sys.argv[2])"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(form), str(tmp_path / "run")], stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it
     )  # fmt: skip
-    until = time.time() + 60
+    until = time.time() + 600
     while not (tmp_path / "run" / "up").exists() and process.poll() is None and time.time() < until:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     assert process.returncode in (-signal.SIGINT, 1, 130)
     assert error.rstrip().endswith("KeyboardInterrupt")
     run = read_run(tmp_path / "run")

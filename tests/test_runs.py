@@ -118,7 +118,7 @@ def test_one_and_true_differ_but_one_and_one_point_zero_do_not():
 
 def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
     code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
-            "print('up', flush=True); time.sleep(60)")  # fmt: skip
+            "print('up', flush=True); time.sleep(600)")  # fmt: skip
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"up\n"
         other.kill()
@@ -134,7 +134,7 @@ def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
 
 def test_a_live_run_of_another_process_is_refused(tmp_path):
     code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
-            "print('up', flush=True); time.sleep(60)")  # fmt: skip
+            "print('up', flush=True); time.sleep(600)")  # fmt: skip
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     try:
         assert other.stdout.readline() == b"up\n"

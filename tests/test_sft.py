@@ -182,7 +182,7 @@ def test_two_processes_train_what_one_trains(tmp_path):
     pairs = make_pairs()
     launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "game24lab.launch"]
     with run_job(tmp_path, launcher, values, pairs) as process:
-        said, complaints = process.communicate(timeout=300)
+        said, complaints = process.communicate(timeout=1800)
     assert process.returncode == 0, complaints
     assert said.decode().split() == ["job/checkpoint"], "the first process alone speaks"
     assert complaints.decode().count("game24lab.launch: 2 at work") == 1
