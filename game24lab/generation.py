@@ -28,7 +28,7 @@ from game24lab.backends.plain import is_plain
 from game24lab.backends.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.backends.served import ServerPolicy
 from game24lab.export import find_export, is_exportable
-from game24lab.models import check_checkpoint, load_checkpoint
+from game24lab.models import check_policy, load_checkpoint
 
 __all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",
            "load_policy"]  # fmt: skip
@@ -117,7 +117,7 @@ def _choose_type(compute_type: str, device: str) -> torch.dtype:
 def _check(checkpoint: str | Path) -> None:
     """ValueError for a broken checkpoint folder, or a path where there is none; hub ids pass."""
     if Path(checkpoint).exists() or str(checkpoint).startswith((".", "/", "~")) or str(checkpoint).count("/") > 1:
-        check_checkpoint(Path(checkpoint))
+        check_policy(Path(checkpoint))
 
 
 def _find_folder(checkpoint: str | Path) -> Path:

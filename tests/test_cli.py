@@ -198,6 +198,28 @@ def test_a_broken_line_of_a_file_is_named_and_nothing_printed(capsys, fakes, tmp
     assert "standard input: no puzzles" in refuse(capsys, "solve", "--file", "-")
 
 
+@pytest.mark.parametrize(("option", "part", "complaint"), [
+    ("--checkpoint", "critic", "it is a critic (Qwen3ForSequenceClassification); a policy, a causal language model"),
+    ("--checkpoint", "router", "config.json is missing"),
+    ("--critic", "policy", "no value head in it"),
+    ("--critic", "router", "config.json is missing"),
+])  # fmt: skip
+def test_one_model_in_the_place_of_another_is_one_line(option, part, complaint):
+    """In a process of its own: what transformers has to say is decided when it is imported."""
+    folder = Path(cli.__file__).parent / "pretrained" / part
+    command = [sys.executable, "-m", "game24lab", "solve", "4", "5", "6", "10", option, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.startswith("game24lab: ")
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("part", ["critic", "policy"])
+def test_a_model_is_no_router(capsys, part):
+    folder = Path(cli.__file__).parent / "pretrained" / part
+    assert str(folder) in refuse(capsys, "solve", 4, 5, 6, 10, "--strategy", "auto", "--router", folder)
+
+
 def test_a_traceback_is_shown_on_request(capsys, monkeypatch):
     with pytest.raises(ValueError, match="'x' is no integer"):
         cli.main(["check", "--debug", "x", "1", "2", "3", "4"])

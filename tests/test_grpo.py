@@ -47,6 +47,13 @@ def config(checkpoint, **changes):
                               "learning_rate": 1e-3, "evaluate_every": 2, "precision": "fp32", **changes})  # fmt: skip
 
 
+def test_a_checkpoint_without_end_token_is_refused(tmp_path):
+    endless = tiny_models.save("qwen3", tmp_path / "endless")
+    tiny_models.drop_tokens(endless, "eos_token", "pad_token")
+    with pytest.raises(ValueError, match="endless: it names no end token, which training needs"):
+        grpo.train(config(endless), PROBLEMS, REWARDS, tmp_path / "run", lambda model, tokenizer: {"accuracy": 0.5})
+
+
 def spy(trainer):
     """What goes into every loss, and the log-probabilities computed for it."""
     seen, compute = [], trainer._compute_loss

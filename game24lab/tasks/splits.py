@@ -64,7 +64,7 @@ def pick_held_out(split: Split, count: int) -> tuple[Puzzle, ...]:
 
 
 def pick_train(split: Split, count: int) -> tuple[Puzzle, ...]:
-    """`count` training puzzles drawn evenly by the split's seed, sorted; all of them for 0, or where there are not more.
+    """`count` training puzzles drawn evenly by the split's seed, sorted; all of them for 0 or where there are not more.
 
     ValueError for a count below 0.
     """
