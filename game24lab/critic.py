@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from game24lab.export import export_ctranslate2, is_exportable
+from game24lab.messages import condense
 from game24lab.models import be_quiet, check_checkpoint, count_parameters
 
 
@@ -167,7 +168,7 @@ def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTo
                 str(folder), use_safetensors=True, trust_remote_code=False, output_loading_info=True, num_labels=1
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"critic {folder}: cannot be loaded: {str(error).splitlines()[0][:300]}") from error
+        raise ValueError(f"critic {folder}: cannot be loaded: {condense(error)}") from error
     if loading["missing_keys"]:
         raise ValueError(f"critic {folder}: no value head in it; a checkpoint of `04_critic` is needed, not a policy")
     return model, tokenizer

@@ -29,6 +29,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from game24lab.messages import condense
 from game24lab.tasks.stories import list_words
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
@@ -157,7 +158,7 @@ def load_checkpoint(
             str(name), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"checkpoint {name}: cannot be loaded: {_first_line(error)}") from error
+        raise ValueError(f"checkpoint {name}: cannot be loaded: {condense(error)}") from error
     if loading["missing_keys"]:
         raise ValueError(f"checkpoint {name}: no weights for {min(loading['missing_keys'])} in it; a whole causal "
                          "language model is accepted")  # fmt: skip
@@ -216,7 +217,7 @@ def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"checkpoint {name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise ValueError(f"checkpoint {name}: its tokenizer cannot be loaded: {condense(error)}") from error
     if not tokenizer.chat_template:
         return None
     first = tokenizer.bos_token if tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id else None
@@ -245,7 +246,7 @@ def check_checkpoint(folder: Path) -> None:
             with safe_open(path, framework="pt") as file:
                 file.keys()
         except Exception as error:  # safetensors raises its own type, by design not importable on all versions
-            raise ValueError(f"checkpoint {path}: damaged or cut short ({_first_line(error)})") from error
+            raise ValueError(f"checkpoint {path}: damaged or cut short ({condense(error)})") from error
 
 
 def check_policy(folder: Path) -> None:
@@ -254,7 +255,7 @@ def check_policy(folder: Path) -> None:
     try:
         names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
     except (ValueError, AttributeError, RecursionError) as error:
-        raise ValueError(f"checkpoint {folder}: config.json is broken ({_first_line(error)})") from error
+        raise ValueError(f"checkpoint {folder}: config.json is broken ({condense(error)})") from error
     for name in names:
         if str(name).endswith(_SILENT):
             what = "a critic" if str(name).endswith("SequenceClassification") else "no language model"
@@ -269,6 +270,3 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

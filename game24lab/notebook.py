@@ -20,11 +20,14 @@ import json
 import os
 import sys
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from game24lab import kernel
+from game24lab.interrupts import attend, go_on, hold_interrupts
+from game24lab.messages import condense
 from game24lab.runs import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
@@ -196,19 +199,20 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
         (folder / "notebook.ipynb").touch()
     except OSError as error:
         raise type(error)(error.errno, f"run folder cannot be written: {error.strerror}", str(folder)) from None
-    try:
-        _execute(path, folder / "notebook.ipynb", values)
-    except BaseException as error:
-        _mark(folder, str(error) if isinstance(error, Exception) else None)
-        raise
+    with hold_interrupts() as caught:
+        try:
+            _execute(path, folder / "notebook.ipynb", values, caught)
+        except BaseException as error:
+            _mark(folder, None if caught else str(error))
+            raise
     run = Run(folder, read_run(folder).manifest, before)
     if run.status != "finished":
         raise ValueError(f"{path}: it ended without finishing its run; its last cell should call run.finish()")
     return run
 
 
-def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
-    """Papermill in a thread, so that an interrupt arrives here and can be handed to the kernel in good order."""
+def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequence[int]) -> None:
+    """Papermill in a thread, so that interrupts arrive here, in `caught`, and the kernel is ended in good order."""
     import logging
     from concurrent.futures import ThreadPoolExecutor
 
@@ -224,6 +228,9 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
     environment = {_SESSION: str(path.resolve()), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or pydevd warns at start
     # without the log level it tells of the loopback at its start and of an interrupt at its end
     command = get_kernel_dict(extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={_TEXT_BARS}"])
+    lifeline, held = os.pipe()
+    place = command["argv"].index("-m")  # ... -m ipykernel_launcher ...
+    command["argv"][place : place + 2] = [kernel.__file__, str(lifeline)]
 
     class ThisPython(AsyncKernelManager):
         """Kernels of this interpreter, whatever kernel specs named python3 lie about on the machine."""
@@ -232,44 +239,43 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
 
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
-            kernels.append(self)
+            managers.append(self)
 
-    kernels: list[ThisPython] = []
+        async def start_kernel(self, **settings: Any) -> None:
+            go_on(caught)
+            await super().start_kernel(pass_fds=(lifeline,), **settings)
+
+    managers: list[ThisPython] = []
+    cells: list[int] = []  # that were begun
+
+    def begin(cell: Any, cell_index: int) -> None:
+        go_on(caught)
+        cells.append(cell_index)
 
     def work() -> None:
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
-                                       language="python", kernel_manager_class=ThisPython,
+                                       language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
                                        stderr_file=sys.stderr)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        try:
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            attend(future, lambda: [getattr(manager.provisioner, "process", None) for manager in managers],
+                   lambda: bool(cells), caught, _GRACE)  # fmt: skip
             future.result()
-        except PapermillExecutionError as error:
-            message = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
-            kind = getattr(builtins, error.ename, Exception)
-            raise CellError(f"{path.name}, cell In [{error.exec_count}]: {message} (see {executed})",
-                            isinstance(kind, type) and issubclass(kind, ValueError | OSError)) from None  # fmt: skip
-        except DeadKernelError:
-            raise CellError(f"{path.name}: its kernel died (killed, or out of memory; see {executed})", False) from None
-        except BaseException:
-            _stop(kernels, future)
-            raise
-
-
-def _stop(kernels: list, future: Any) -> None:
-    """Interrupt the kernel as Ctrl-C in Jupyter would; end it if it does not stop."""
-    import signal
-    from concurrent.futures import wait
-
-    for number, seconds in ((signal.SIGINT, _GRACE), (signal.SIGKILL, None)):
-        processes = [getattr(kernel.provisioner, "process", None) for kernel in kernels]
-        if processes and processes[-1] is not None and not future.done():
-            processes[-1].send_signal(number)
-        wait([future], timeout=seconds)
+    except PapermillExecutionError as error:
+        message = condense(f"{error.ename}: {error.evalue}")
+        kind = getattr(builtins, error.ename, Exception)
+        raise CellError(f"{path.name}, cell In [{error.exec_count}]: {message} (see {executed})",
+                        isinstance(kind, type) and issubclass(kind, ValueError | OSError)) from None  # fmt: skip
+    except DeadKernelError:
+        raise CellError(f"{path.name}: its kernel died (killed, or out of memory; see {executed})", False) from None
+    finally:
+        os.close(lifeline)
+        os.close(held)
 
 
 def _mark(folder: Path, error: str | None) -> None:

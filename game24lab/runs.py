@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game24lab.messages import condense
 from game24lab.provenance import describe_device, describe_git, list_packages
 
 if TYPE_CHECKING:
@@ -357,7 +358,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except pyarrow.ArrowInvalid as error:
-        raise ValueError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{path}: not a readable table ({condense(error)})") from None
 
 
 def _is_simple(value: Any) -> bool:

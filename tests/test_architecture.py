@@ -19,6 +19,9 @@ FLOORS = {
     # 1: the rules, costs, records, the tree; nothing here knows a model
     "cost": 1.0,
     "provenance": 1.0,
+    "interrupts": 1.0,
+    "kernel": 1.0,
+    "messages": 1.0,
     "scaling": 1.0,
     "tasks.task": 1.0,
     "tasks.arithmetic": 1.0,

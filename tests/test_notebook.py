@@ -240,11 +240,22 @@ def test_a_failing_cell_is_one_line_and_leaves_its_notebook(form, tmp_path):
     with pytest.raises(CellError) as caught:
         run_notebook(form, {}, folder)
     where = f"(see {folder}/notebook.ipynb)"
-    assert str(caught.value) == f"90_toy.ipynb, cell In [5]: ValueError: steps 3: 4 is accepted {where}"
+    assert str(caught.value) == f"90_toy.ipynb, cell In [5]: ValueError: steps 3: 4 is accepted more {where}"
     assert caught.value.bad_input
     assert read_run(folder).status == "failed"
     assert "4 is accepted" in read_run(folder).manifest["error"]
     assert "4 is accepted" in (folder / "notebook.ipynb").read_text()
+
+
+def test_a_failed_import_in_a_cell_says_why(form, tmp_path):
+    """transformers tells on its first line that it failed, and on the next one why."""
+    cell = ("raise ImportError('Failed to import transformers.models.x because of the following error (look up to see "
+            "its traceback):\\nNo module named \\'nowhere\\'')")  # fmt: skip
+    write_notebook(form, cells=[*WORK[:2], cell])
+    with pytest.raises(CellError, match=r"error: No module named 'nowhere' \(see ") as caught:
+        run_notebook(form, {}, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert "look up" not in str(caught.value)
 
 
 def test_a_run_that_was_begun_before_is_resumed(form, tmp_path):

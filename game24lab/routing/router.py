@@ -17,6 +17,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from game24lab.messages import condense
 from game24lab.routing.parts import show
 from game24lab.routing.predictors import Calibration, Predictor
 from game24lab.runs import write_atomically
@@ -132,7 +133,7 @@ def load_router(folder: str | Path) -> Router:
         scales = {name: float(told["scales"][name]) for name in COSTS if name in told["scales"]}
         return Router(told["config"], encoding, predictors, scales, calibration, told["arms"], told["facts"])
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        what = f"lacks {error}" if isinstance(error, KeyError) else condense(error)
         raise ValueError(f"router {folder}: damaged ({what})") from None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from game24lab.backends.prompts import Prompt
+from game24lab.messages import condense
 from game24lab.tasks.task import Illegal, Task, Verdict, follow
 
 Reward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable
@@ -159,7 +160,7 @@ class Continuations:
         try:
             found = list(self.reward([state.problem for state in states], texts))
         except Exception as error:
-            reason = (str(error).strip() or "no reason given").splitlines()[0][:200]
+            reason = condense(str(error).strip() or "no reason given", 200)
             raise ValueError(f"reward {name!r} raised {type(error).__name__}: {reason}") from error
         if len(found) != len(states):
             raise ValueError(f"reward {name!r}: {len(found)} rewards for {len(states)} answers; one each is accepted")
