@@ -28,6 +28,7 @@ from typing import Any
 from game24lab import kernel
 from game24lab.interrupts import attend, go_on, hold_interrupts
 from game24lab.messages import condense
+from game24lab.nesting import check_nesting
 from game24lab.runs import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
@@ -92,8 +93,8 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
     try:
         cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
         tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {condense(error)})") from None
     if len(tagged) != 1:
         raise ValueError(f"{path}: {len(tagged)} cells are tagged `parameters`; exactly one is accepted")
     source = "".join(tagged[0]["source"])
@@ -101,7 +102,7 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
         nodes = ast.parse(source).body
         tokens = tokenize.generate_tokens(io.StringIO(source).readline)
         notes = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
-    except (SyntaxError, tokenize.TokenError) as error:
+    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: the parameters cell is not Python ({error})") from None
     parameters = {}
     for node in nodes:
@@ -111,7 +112,7 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
         name = node.targets[0].id
         try:
             default = ast.literal_eval(node.value)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise ValueError(f"{line}: the default of {name} is computed; a literal is accepted") from None
         if name in parameters or not _is_literal(default):
             raise ValueError(f"{line}: {name} is {'set twice' if name in parameters else 'no plain literal'}; "
@@ -144,10 +145,7 @@ def parse_override(path: str | Path, name: str, text: str) -> Any:
             return type(default)(text)
         except ValueError:
             raise ValueError(f"parameter {name}: {text!r} is text; {_describe(default)} is accepted") from None
-    try:
-        return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
-    except RecursionError:
-        raise ValueError(f"parameter {name}: nested too deeply") from None
+    return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
 
 
 def read_overrides(path: str | Path) -> dict[str, Any]:
@@ -360,8 +358,18 @@ def _load_yaml(text: str, where: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(text, Strict)
+        values = yaml.load(text, Strict)
+        check_nesting(values)
+    except RecursionError:
+        raise ValueError(f"{where}: nested too deeply") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        sign = ord(text[error.position])
+        raise ValueError(f"{where}, line {line}: not YAML (the control character {sign:#04x})") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
-        raise ValueError(f"{where}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
+        raise ValueError(f"{where}{line}: not YAML ({condense(getattr(error, 'problem', None) or error)})") from None
+    except ValueError as error:  # a date that does not exist, a number of thousands of digits, too much of it
+        raise ValueError(f"{where}: {condense(error)}") from None
+    return values

@@ -22,6 +22,7 @@ FLOORS = {
     "interrupts": 1.0,
     "kernel": 1.0,
     "messages": 1.0,
+    "nesting": 1.0,
     "scaling": 1.0,
     "tasks.task": 1.0,
     "tasks.arithmetic": 1.0,

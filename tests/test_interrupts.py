@@ -105,7 +105,7 @@ def start(tmp_path):
     yield start
     for command in commands:
         command.process.kill()
-        command.process.wait()
+        command.process.communicate()
         for child in command.list_living():
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()

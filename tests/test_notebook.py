@@ -83,6 +83,9 @@ def test_the_form_is_read(form):
     ("a = 1j", "a is no plain literal"),
     ("a = 1\na = 2", "line 2: a is set twice"),
     ("a = ", "not Python"),
+    ("a = " + "[" * 5_000 + "]" * 5_000, "not Python"),
+    ("a = " + "-" * 50_000 + "1", "line 1: the default|not Python"),
+    ("a = '\x00'", "not Python"),
 ])  # fmt: skip
 def test_a_form_of_another_kind_is_refused(tmp_path, form, complaint):
     with pytest.raises(ValueError, match=complaint.replace("(", r"\(")):
@@ -90,7 +93,7 @@ def test_a_form_of_another_kind_is_refused(tmp_path, form, complaint):
 
 
 def test_files_that_are_no_forms(tmp_path):
-    for text in ("", "[]", "{}", '{"cells": 3}', '{"cells": ["x"]}'):
+    for text in ("", "[]", "{}", '{"cells": 3}', '{"cells": ["x"]}', "[" * 100_000):
         (tmp_path / "n.ipynb").write_text(text)
         with pytest.raises(ValueError, match="not a notebook"):
             read_parameters(tmp_path / "n.ipynb")
@@ -146,7 +149,8 @@ def test_the_command_line_reads_numbers_as_people_write_them(form):
     for name, text, complaint in [
         ("steps", "2.5", "a whole number"), ("lr", "fast", "a number"), ("rates", "3", "a list"),
         ("shuffle", "maybe", "true or false"), ("stpes", "1", "did you mean steps"), ("rates", "[1", "not YAML"),
-        ("rates", "[" * 600, "nested too deeply"),
+        ("rates", "[" * 600, "nested too deeply"), ("rates", "&x [*x]", "nested too deeply"),
+        ("critic", "&x {a: *x}", "nested too deeply"), ("rates", "[1, \x00]", "control character 0x00"),
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=complaint):
             parse_override(form, name, text)
@@ -159,6 +163,21 @@ def test_the_command_line_reads_numbers_as_people_write_them(form):
     ("steps: 3\nsize: small\nsteps: 4", r"p\.yaml, line 1: not YAML \(steps stands twice\)"),
     ("a: !!python/object/apply:os.system [ls]", "not YAML"),
     ("a: b: c", "line 1: not YAML"),
+    ("a: " + "[" * 5_000, r"p\.yaml: nested too deeply"),
+    ("a: " + "[" * 5_000 + "]" * 5_000, r"p\.yaml: nested too deeply"),
+    ("a: " + "[" * 120 + "]" * 120, r"p\.yaml: nested too deeply, or within itself; at most 100 levels"),
+    ("a: " + "{b: " * 120 + "}" * 120, r"p\.yaml: nested too deeply"),
+    ("a: &x [*x]", r"p\.yaml: nested too deeply, or within itself"),
+    ("a: &x [*x, *x]", r"p\.yaml: nested too deeply, or within itself"),
+    ("a: &x {b: *x}", r"p\.yaml: nested too deeply, or within itself"),
+    ("&x a: *x\nb: &y {? c : *y}", r"p\.yaml: nested too deeply, or within itself"),
+    ("a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
+     r"p\.yaml: .* entries; at most 1,000,000 are accepted"),
+    ("steps: 3\nsize: a\x00b", r"p\.yaml, line 2: not YAML \(the control character 0x00\)"),
+    ("steps: 3\n\x1b[31msize: a", r"p\.yaml, line 2: not YAML \(the control character 0x1b\)"),
+    ("a: 2020-13-45", r"p\.yaml: month must be in 1"),
+    ("a: " + "1" * 5_000, r"p\.yaml: Exceeds the limit"),
+    ("? [a]\n: 3", r"p\.yaml"),
 ])  # fmt: skip
 def test_a_broken_parameter_file_is_one_line(tmp_path, text, complaint):
     path = tmp_path / "p.yaml"
@@ -171,6 +190,10 @@ def test_a_broken_parameter_file_is_one_line(tmp_path, text, complaint):
 def test_parameter_files(tmp_path):
     (tmp_path / "p.yaml").write_text("lr: 1.0e-4\nsize: small\n")
     assert read_overrides(tmp_path / "p.yaml") == {"lr": 1e-4, "size": "small"}
+    (tmp_path / "p.yaml").write_text("\ufefflr: 1.0e-4\n", encoding="utf-8")
+    assert read_overrides(tmp_path / "p.yaml") == {"lr": 1e-4}
+    (tmp_path / "p.yaml").write_text("a: &x [1, 2]\nb: [*x, *x]\nc: " + "[" * 90 + "]" * 90)
+    assert read_overrides(tmp_path / "p.yaml")["b"] == [[1, 2], [1, 2]]
     (tmp_path / "p.yaml").write_text("# nothing yet\n")
     assert read_overrides(tmp_path / "p.yaml") == {}
     (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")

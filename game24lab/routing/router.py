@@ -132,7 +132,7 @@ def load_router(folder: str | Path) -> Router:
         calibration = Calibration(told["calibration"], _cut(arrays, "calibration"))
         scales = {name: float(told["scales"][name]) for name in COSTS if name in told["scales"]}
         return Router(told["config"], encoding, predictors, scales, calibration, told["arms"], told["facts"])
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else condense(error)
         raise ValueError(f"router {folder}: damaged ({what})") from None
 

@@ -62,7 +62,10 @@ def write_puzzle(numbers: Sequence[int]) -> str:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "a list within lists"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -89,12 +92,12 @@ def parse_puzzles(lines: Iterable[str], source: str = "input") -> tuple[Puzzle, 
     found: list[Puzzle] = []
     column = None
     for number, line in enumerate(lines, 1):
-        line = line.partition("#")[0].strip()
+        line = (line.removeprefix("\ufeff") if number == 1 else line).partition("#")[0].strip()
         if not line:
             continue
         try:
-            if not found and column is None and (names := [name for name in next(csv.reader([line])) if name in _KEYS]):
-                column = next(csv.reader([line])).index(names[0])
+            if not found and column is None and (names := [name for name in _read_head(line) if name in _KEYS]):
+                column = _read_head(line).index(names[0])
             elif column is not None:
                 found.append(parse_puzzle(read_cell(line, column)))
             elif line[0] == "{" or line[0] == "[":
@@ -106,6 +109,14 @@ def parse_puzzles(lines: Iterable[str], source: str = "input") -> tuple[Puzzle, 
     if not found:
         raise ValueError(f"{source}: no puzzles; one a line is accepted, such as 4 5 6 10")
     return tuple(found)
+
+
+def _read_head(line: str) -> list[str]:
+    """The cells of a line that may be the head of a CSV table; none of one that csv does not take."""
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return []
 
 
 def read_cell(line: str, column: int) -> str:
