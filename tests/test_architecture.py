@@ -163,6 +163,7 @@ FLOORS = {
     "report.words": 6.25,
     "report.graded": 6.2,
     "report.trials": 6.2,
+    "report.fronts": 6.3,
     "report.critics": 6.26,
     "report.account": 6.3,
     "report.blocks": 6.3,

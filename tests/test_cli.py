@@ -403,3 +403,19 @@ def test_the_doctor_looks_at_everything(capsys):
     assert lines["torch"].startswith("ok")
     assert lines["report"].startswith("ok")
     assert all(line.startswith(("ok ", "missing ")) for line in lines.values())
+
+
+@pytest.mark.parametrize(("there", "works", "text"), [
+    ((), False, "none of tensorboard, trackio, wandb: curves go to the run's own files alone; pip install"),
+    (("trackio",), True, "trackio; not tensorboard, wandb"),
+    (("tensorboard", "trackio", "wandb"), True, "tensorboard, trackio, wandb"),
+])  # fmt: skip
+def test_the_doctor_looks_at_the_trackers(monkeypatch, there, works, text):
+    from game24lab import doctor
+    from game24lab.training.tracking import TRACKERS
+
+    assert {"none", *doctor.TRACKERS} == set(TRACKERS)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name in there or None)
+    found = doctor._LOOKS["trackers"]()
+    assert found[0] is works
+    assert found[1].startswith(text)

@@ -87,6 +87,11 @@ class Continuations:
         """The text of each token alone, for people; parts of one character may look strange."""
         return self.policy.decode([[token] for token in ids])
 
+    def show(self, lines: Sequence[str]) -> list[str]:
+        """The text of lines of ids, for people: on one line, cut short."""
+        texts = self.policy.decode([[int(word) for word in line.split()] for line in lines])
+        return [text[:_LABEL].replace("\n", "⏎") for text in texts]
+
     def text(self, state: Continuation) -> str:
         """What a critic reads: where the whole lines have led, as the task shows it, and what has been begun of a line.
 
