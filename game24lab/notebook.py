@@ -271,6 +271,8 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequ
                         isinstance(kind, type) and issubclass(kind, ValueError | OSError)) from None  # fmt: skip
     except DeadKernelError:
         raise CellError(f"{path.name}: its kernel died (killed, or out of memory; see {executed})", False) from None
+    except RuntimeError as error:  # nbclient's, where there is no cell to blame
+        raise CellError(f"{path.name}: its kernel did not start ({condense(error)})", False) from None
     finally:
         os.close(lifeline)
         os.close(held)

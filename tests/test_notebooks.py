@@ -127,3 +127,4 @@ def test_it_runs_with_its_smallest_parameters(path, playground):
     assert not [output for output in outputs if output["output_type"] == "error"]
     said = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr")
     assert "Warning" not in said, "a reader should not see warnings first"
+    assert "MISSING" not in said, "nor what transformers thinks of a head that is new on purpose"
