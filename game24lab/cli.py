@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from game24lab.messages import condense
 from game24lab.search.modes import HELP, open_world, read_mode
 
 if TYPE_CHECKING:
@@ -307,8 +308,8 @@ def _print_table(rows: pd.DataFrame) -> None:
 def _describe(error: Exception) -> str:
     """One line, without the errno."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+        error = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return condense(error, 4_000)
 
 
 def _say(text: str) -> None:

@@ -54,6 +54,25 @@ _DIGITS = 6  # of a score
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
+def is_completions_file(path: Path) -> bool:
+    """Whether a `.jsonl` file is one of completions: by its name, or by the columns of its first line.
+
+    search-and-learn's files are called `beam_search_completions.jsonl` as well as
+    `beam_search_completions_n_16.jsonl`.
+    """
+    if path.suffix != ".jsonl" or not path.is_file():
+        return False
+    if re.search(r"_completions(?![a-z])", path.name):
+        return True
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and {"problem", "completions"} <= set(row)
+
+
 def name_file(arm: str, seed: int) -> str:
     """`<arm>_seed<seed>_completions.jsonl`; ValueError for an arm whose name cannot be part of a file's."""
     if not _NAME.fullmatch(arm):
@@ -321,7 +340,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     if "config_hash" not in row:
         tokens = row.get("completion_tokens")
         row["completion_tokens"] = tokens if isinstance(tokens, list) else None
-        row = dict.fromkeys(_OWN) | {"strategy": path.name.removesuffix(ENDING), "seed": 0} | row
+        row = dict.fromkeys(_OWN) | {"strategy": path.stem.replace("_completions", "", 1), "seed": 0} | row
     return row
 
 

@@ -25,7 +25,8 @@ from transformers import (
 )
 
 from game24lab.export import export_ctranslate2, is_exportable
-from game24lab.models import check_checkpoint, count_parameters
+from game24lab.messages import condense
+from game24lab.models import be_quiet, check_checkpoint, count_parameters
 
 READS = ("positions", "chains")  # what a critic was trained on: numbers left alone, or whole chains of lines too
 
@@ -180,11 +181,12 @@ def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTo
     check_checkpoint(folder)
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     try:
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, output_loading_info=True, num_labels=1
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"critic {folder}: cannot be loaded: {str(error).splitlines()[0][:300]}") from error
+        with be_quiet():  # a missing head is told below
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
+                str(folder), use_safetensors=True, trust_remote_code=False, output_loading_info=True, num_labels=1
+            )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"critic {folder}: cannot be loaded: {condense(error)}") from error
     if loading["missing_keys"]:
         raise ValueError(f"critic {folder}: no value head in it; a checkpoint of `04_critic` is needed, not a policy")
     return model, tokenizer

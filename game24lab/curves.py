@@ -1,11 +1,11 @@
 """Curves of searches: accuracy against any cost, with published points, and accuracy against one parameter.
 
-As in figures, none knows where its table came from, nor which strategies there are: kinship is handed in, and those of
-one kind share a colour and differ by symbol.
+As in figures, none knows where its table came from, nor which strategies there are: kinship is handed in.
 """
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -24,9 +24,13 @@ Styles = Mapping[str, tuple[str, str]]
 
 
 def style(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
-    """Colour and symbol of each strategy, from kinds of strategies: a colour a kind, a symbol a strategy in it."""
-    return {name: (colour, symbol) for names, colour in zip(kinds.values(), cycle(PALETTE), strict=False)
-            for name, symbol in zip(names, cycle(SYMBOLS), strict=False)}  # fmt: skip
+    """Colour and symbol of each kind and of each strategy, both apart among kinds, and among the strategies of a kind.
+
+    There are more strategies than colours that eyes tell apart, so those of different kinds belong in different plots.
+    """
+    looks = {name: look for names in (kinds, *kinds.values())
+             for name, *look in zip(names, cycle(PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
+    return {name: (colour, symbol) for name, (colour, symbol) in looks.items()}
 
 
 def draw_frontier(
@@ -60,9 +64,8 @@ def draw_frontier(
                                **_place(panels, mode))  # fmt: skip
     reach = np.log10(pd.concat(ends).loc[lambda costs: costs > 0].agg(["min", "max"]).astype(float))
     spare = max(0.05, 0.04 * (reach.iloc[1] - reach.iloc[0]))  # both panels alike, so that they compare
-    _finish(
-        figure, panels, {"type": "log", "tickformat": "~s", "range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
-    )
+    axis = {"type": "log", "tickformat": "~s", "range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
+    _finish(figure, panels, axis, _find_reach(table, *([] if published is None else [published])))
     return figure
 
 
@@ -93,7 +96,7 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
     axis = {"tickvals": values, "ticktext": [f"{value:g}" for value in values]} if len(values) <= 8 else {}
     if values[0] > 0 and values[-1] / values[0] >= _WIDE:
         axis |= {"type": "log"}
-    _finish(figure, panels, axis)
+    _finish(figure, panels, axis, _find_reach(table))
     return figure
 
 
@@ -119,7 +122,17 @@ def _place(panels: Sequence[str], panel: str) -> dict[str, str]:
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"} if number > 1 else {}
 
 
-def _finish(figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object]) -> None:
+def _find_reach(*tables: pd.DataFrame) -> list[float]:
+    """The ends of the axis of accuracy, in tenths: what is drawn, error bars included, fills most of the height."""
+    ends = pd.concat([table[name] for table in tables for name in ("accuracy", "low", "high") if name in table])
+    low, high = (ends.dropna().agg(["min", "max"]) * 10).tolist()
+    bottom, top = math.floor(low - 0.2), min(math.ceil(high + 0.2), 10)
+    return [max(0, min(bottom, top - 3)) / 10, 1.03 if top == 10 else max(top, 3) / 10]
+
+
+def _finish(
+    figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object], reach: Sequence[float]
+) -> None:  # fmt: skip
     """The same axes in all panels, and each name in the legend once."""
     told: set[str] = set()
     for trace in figure.data:
@@ -127,5 +140,5 @@ def _finish(figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object]
         told.add(trace.name)
     for number in ("", "2", "3")[: len(panels)]:
         figure.update_layout({f"xaxis{number}": dict(axis),
-                              f"yaxis{number}": {"tickformat": ".0%", "range": [0, 1.03]}})  # fmt: skip
+                              f"yaxis{number}": {"tickformat": ".0%", "range": list(reach)}})  # fmt: skip
     figure.update_layout(legend=ABOVE, showlegend=True)

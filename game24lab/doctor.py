@@ -22,6 +22,7 @@ from game24lab.provenance import count_cores, describe_git, list_packages
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # extra -> packages that it brings, by the name that imports them
 EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", "ruff"), "server": ("openai",)}
+TRACKERS = ("tensorboard", "trackio", "wandb")  # of the extra `trackers`; one is enough
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,14 @@ def _look_at_extras() -> tuple[bool, str]:
         return True, "all: " + ", ".join(EXTRAS)
     return False, "; ".join(f"{', '.join(names)}: pip install -c constraints.txt -e '.[{extra}]'"
                             for extra, names in absent.items())  # fmt: skip
+
+
+def _look_at_trackers() -> tuple[bool, str]:
+    found = [name for name in TRACKERS if find_spec(name) is not None]
+    absent = ", ".join(name for name in TRACKERS if name not in found)
+    rest = f"; not {absent}" if found and absent else ""
+    return bool(found), f"{', '.join(found)}{rest}" if found else (
+        f"none of {absent}: curves go to the run's own files alone; pip install -c constraints.txt -e '.[trackers]'")
 
 
 def _look_at_torch() -> tuple[bool, str]:
@@ -160,6 +169,7 @@ _LOOKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "python": _look_at_python,
     "packages": _look_at_packages,
     "extras": _look_at_extras,
+    "trackers": _look_at_trackers,
     "torch": _look_at_torch,
     "bf16": _look_at_bf16,
     "ctranslate2": _look_at_ctranslate2,

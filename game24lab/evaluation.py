@@ -19,6 +19,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.cost import Cost
+from game24lab.messages import condense
 from game24lab.runs import write_atomically
 from game24lab.search.bandit import RULES, take_turns
 from game24lab.search.beam import beam_search, bfs_v, dvts
@@ -249,7 +250,7 @@ def load_records(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
     except (ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = condense(error)
         raise ValueError(f"records file {path}: not readable as parquet ({reason})") from None
     missing = [name for name in COLUMNS if name not in table]
     if wrong := [name for name in missing if name not in LATER]:

@@ -27,7 +27,7 @@ from ctranslate2.converters import transformers as converters
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.backends.policy import Card, describe
-from game24lab.models import check_checkpoint, load_checkpoint
+from game24lab.models import check_policy, load_checkpoint
 
 CARD = "game24lab.json"  # beside an export: what a policy must know of the model without loading it
 _VERSION = 1
@@ -88,7 +88,7 @@ def find_export(folder: str | Path) -> Path:
     read-only; where nothing can be written there, the export lives in a temporary folder until the process ends.
     """
     folder = Path(folder)
-    check_checkpoint(folder)
+    check_policy(folder)
     name = _fingerprint(folder)
     root = _cache()
     if root is None:

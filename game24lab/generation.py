@@ -28,7 +28,8 @@ from game24lab.backends.plain import is_plain
 from game24lab.backends.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.backends.served import ServerPolicy
 from game24lab.export import find_export, is_exportable
-from game24lab.models import check_checkpoint, load_checkpoint
+from game24lab.messages import condense
+from game24lab.models import check_policy, load_checkpoint
 
 __all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",
            "load_policy"]  # fmt: skip
@@ -117,7 +118,7 @@ def _choose_type(compute_type: str, device: str) -> torch.dtype:
 def _check(checkpoint: str | Path) -> None:
     """ValueError for a broken checkpoint folder, or a path where there is none; hub ids pass."""
     if Path(checkpoint).exists() or str(checkpoint).startswith((".", "/", "~")) or str(checkpoint).count("/") > 1:
-        check_checkpoint(Path(checkpoint))
+        check_policy(Path(checkpoint))
 
 
 def _find_folder(checkpoint: str | Path) -> Path:
@@ -128,21 +129,21 @@ def _find_folder(checkpoint: str | Path) -> Path:
         wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
         return Path(snapshot_download(str(checkpoint), allow_patterns=wanted))
     except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"checkpoint {checkpoint}: no such folder, nor found on the hub: {_line(error)}") from error
+        raise ValueError(f"checkpoint {checkpoint}: no such folder, nor found on the hub: {condense(error)}") from error
 
 
 def _load_tokenizer(checkpoint: str | Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(str(checkpoint), trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"checkpoint {checkpoint}: its tokenizer cannot be loaded: {_line(error)}") from error
+        raise ValueError(f"checkpoint {checkpoint}: its tokenizer cannot be loaded: {condense(error)}") from error
 
 
 def _read_config(checkpoint: str | Path) -> PretrainedConfig:
     try:
         return AutoConfig.from_pretrained(str(checkpoint), trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"checkpoint {checkpoint}: its config.json cannot be read: {_line(error)}") from error
+        raise ValueError(f"checkpoint {checkpoint}: its config.json cannot be read: {condense(error)}") from error
 
 
 def _read_outline(checkpoint: str | Path) -> tuple[PreTrainedTokenizerBase, Card]:
@@ -154,6 +155,3 @@ def _read_outline(checkpoint: str | Path) -> tuple[PreTrainedTokenizerBase, Card
     tokenizer = _load_tokenizer(checkpoint)
     return tokenizer, describe(model, tokenizer)
 
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

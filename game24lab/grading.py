@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from game24lab import evaluation
 from game24lab.evaluation import bootstrap, wilson, write_problem
+from game24lab.messages import condense
 from game24lab.runs import write_atomically
 from game24lab.search.requests import require
 from game24lab.tasks.chains import judge_chain
@@ -147,7 +148,7 @@ def read_grades(path: str | Path, columns: Mapping[str, str] = COLUMNS) -> pd.Da
     except FileNotFoundError:
         raise FileNotFoundError(2, "no grades here", str(path)) from None
     except (ValueError, TypeError) as error:  # what pyarrow raises for broken files is a ValueError
-        raise ValueError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{path}: not a readable table ({condense(error)})") from None
     missing = [column for column in columns if column not in table]
     if missing:
         kind = "chains" if columns is COLUMNS else "this kind"
@@ -155,7 +156,7 @@ def read_grades(path: str | Path, columns: Mapping[str, str] = COLUMNS) -> pd.Da
     try:
         table = table.astype(columns)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: a column holds what it should not ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{path}: a column holds what it should not ({condense(error)})") from None
     strange = sorted(set(table["outcome"]) - set(OUTCOMES))
     if strange:
         raise ValueError(f"{path}: outcome {strange[0]!r}; one of {', '.join(OUTCOMES)} is accepted")

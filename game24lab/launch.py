@@ -102,7 +102,7 @@ def read_rows(path: Path, needed: Sequence[str], optional: dict[str, Any]) -> li
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     rows.append(_read_row(json.loads(line), needed, optional, f"{path}, line {number}"))
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"{path}, line {number}: damaged ({error}); one JSON object a line is accepted") from None
         except UnicodeDecodeError:
             raise ValueError(f"{path}: not text; JSON lines are accepted") from None

@@ -113,5 +113,5 @@ def _read_card(file: Path) -> Any:
         return json.loads(card.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{card}: no data card ({error})") from None

@@ -7,8 +7,10 @@ generation nothing.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -25,7 +27,9 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+from transformers.utils import logging
 
+from game24lab.messages import condense
 from game24lab.tasks.stories import list_words
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
@@ -44,6 +48,9 @@ _CHAIN_PIECES = (
 # Word problems: a word is one token, with the blank before it, and so is every digit of a number.
 _SIGNS = (".", ",", "?", ":", "'s", "$", "+", "-", "*", "/", "=")
 _STORY_PIECES = r"</?(?:reasoning|answer)>\n?|'s\b| ?[A-Za-z]+| ?[0-9]| ?\$| ?[-+*/=]|[.,?:]|\n|."
+# Models that write no text: their heads are others, and with tied embeddings nothing seems to be missing.
+_SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
+                                          "QuestionAnswering", "MaskedLM"))  # fmt: skip
 VOCABULARIES = ("lines", "traces", "problems")
 # The one dial: layers, width, query heads, feed-forward width. One key-value head throughout: at these sizes the time
 # of a long generation is the time to read the key-value cache.
@@ -142,19 +149,63 @@ def load_checkpoint(
     """
     folder = Path(name)
     if folder.exists():
-        check_checkpoint(folder)
+        check_policy(folder)
     elif str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
         raise ValueError(f"checkpoint {name}: no such folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(
-            str(name), dtype=dtype, use_safetensors=True, trust_remote_code=False
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            str(name), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"checkpoint {name}: cannot be loaded: {_first_line(error)}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        raise ValueError(f"checkpoint {name}: cannot be loaded: {condense(error)}") from error
+    if loading["missing_keys"]:
+        raise ValueError(f"checkpoint {name}: no weights for {min(loading['missing_keys'])} in it; a whole causal "
+                         "language model is accepted")  # fmt: skip
+    complete_tokens(model, tokenizer)
     return model, tokenizer
+
+
+@contextlib.contextmanager
+def be_quiet() -> Iterator[None]:
+    """Silence transformers within the block, where it would say what is known here and wanted, such as a new head."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+def complete_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give a tokenizer that names no end token the one that its model names, and one without a pad token its end token.
+
+    A token that the model has no embedding of counts as not named. What nobody names stays None.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    if tokenizer.eos_token_id is None or tokenizer.eos_token_id >= rows:
+        sources = (getattr(model, "generation_config", None), model.config.get_text_config())
+        named = [getattr(source, "eos_token_id", None) for source in sources]
+        ids = [one for some in named for one in (some if isinstance(some, list) else [some]) if one is not None]
+        tokens = [tokenizer.convert_ids_to_tokens(one) for one in ids if 0 <= one < min(rows, len(tokenizer))]
+        tokenizer.eos_token = tokens[0] if tokens else None
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def load_trainable(name: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """As `load_checkpoint`, for training; ValueError too where there is no end token to close what is learnt with."""
+    model, tokenizer = load_checkpoint(name)
+    check_tokens(tokenizer, name)
+    return model, tokenizer
+
+
+def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str | Path) -> None:
+    """Raise ValueError unless a tokenizer has an end token and a pad token, both of which training needs."""
+    for what, token in (("end", "eos_token"), ("pad", "pad_token")):
+        if getattr(tokenizer, f"{token}_id") is None:
+            raise ValueError(f"checkpoint {name}: it names no {what} token, which training needs; set {token!r} in its "
+                             "tokenizer_config.json")  # fmt: skip
 
 
 def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
@@ -166,7 +217,7 @@ def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"checkpoint {name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise ValueError(f"checkpoint {name}: its tokenizer cannot be loaded: {condense(error)}") from error
     if not tokenizer.chat_template:
         return None
     first = tokenizer.bos_token if tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id else None
@@ -195,7 +246,21 @@ def check_checkpoint(folder: Path) -> None:
             with safe_open(path, framework="pt") as file:
                 file.keys()
         except Exception as error:  # safetensors raises its own type, by design not importable on all versions
-            raise ValueError(f"checkpoint {path}: damaged or cut short ({_first_line(error)})") from error
+            raise ValueError(f"checkpoint {path}: damaged or cut short ({condense(error)})") from error
+
+
+def check_policy(folder: Path) -> None:
+    """Raise ValueError as `check_checkpoint` does, and where the model is one that writes no text, such as a critic."""
+    check_checkpoint(folder)
+    try:
+        names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"checkpoint {folder}: config.json is broken ({condense(error)})") from error
+    for name in names:
+        if str(name).endswith(_SILENT):
+            what = "a critic" if str(name).endswith("SequenceClassification") else "no language model"
+            raise ValueError(f"checkpoint {folder}: it is {what} ({name}); a policy, a causal language model, is "
+                             "accepted")  # fmt: skip
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -205,6 +270,3 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

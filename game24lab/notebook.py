@@ -20,11 +20,15 @@ import json
 import os
 import sys
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from game24lab import kernel
+from game24lab.interrupts import attend, go_on, hold_interrupts
+from game24lab.messages import condense
+from game24lab.nesting import check_nesting
 from game24lab.runs import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
@@ -89,8 +93,8 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
     try:
         cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
         tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {condense(error)})") from None
     if len(tagged) != 1:
         raise ValueError(f"{path}: {len(tagged)} cells are tagged `parameters`; exactly one is accepted")
     source = "".join(tagged[0]["source"])
@@ -98,7 +102,7 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
         nodes = ast.parse(source).body
         tokens = tokenize.generate_tokens(io.StringIO(source).readline)
         notes = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
-    except (SyntaxError, tokenize.TokenError) as error:
+    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: the parameters cell is not Python ({error})") from None
     parameters = {}
     for node in nodes:
@@ -108,7 +112,7 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
         name = node.targets[0].id
         try:
             default = ast.literal_eval(node.value)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise ValueError(f"{line}: the default of {name} is computed; a literal is accepted") from None
         if name in parameters or not _is_literal(default):
             raise ValueError(f"{line}: {name} is {'set twice' if name in parameters else 'no plain literal'}; "
@@ -141,10 +145,7 @@ def parse_override(path: str | Path, name: str, text: str) -> Any:
             return type(default)(text)
         except ValueError:
             raise ValueError(f"parameter {name}: {text!r} is text; {_describe(default)} is accepted") from None
-    try:
-        return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
-    except RecursionError:
-        raise ValueError(f"parameter {name}: nested too deeply") from None
+    return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
 
 
 def read_overrides(path: str | Path) -> dict[str, Any]:
@@ -196,19 +197,20 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
         (folder / "notebook.ipynb").touch()
     except OSError as error:
         raise type(error)(error.errno, f"run folder cannot be written: {error.strerror}", str(folder)) from None
-    try:
-        _execute(path, folder / "notebook.ipynb", values)
-    except BaseException as error:
-        _mark(folder, str(error) if isinstance(error, Exception) else None)
-        raise
+    with hold_interrupts() as caught:
+        try:
+            _execute(path, folder / "notebook.ipynb", values, caught)
+        except BaseException as error:
+            _mark(folder, None if caught else str(error))
+            raise
     run = Run(folder, read_run(folder).manifest, before)
     if run.status != "finished":
         raise ValueError(f"{path}: it ended without finishing its run; its last cell should call run.finish()")
     return run
 
 
-def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
-    """Papermill in a thread, so that an interrupt arrives here and can be handed to the kernel in good order."""
+def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequence[int]) -> None:
+    """Papermill in a thread, so that interrupts arrive here, in `caught`, and the kernel is ended in good order."""
     import logging
     from concurrent.futures import ThreadPoolExecutor
 
@@ -224,6 +226,9 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
     environment = {_SESSION: str(path.resolve()), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or pydevd warns at start
     # without the log level it tells of the loopback at its start and of an interrupt at its end
     command = get_kernel_dict(extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={_TEXT_BARS}"])
+    lifeline, held = os.pipe()
+    place = command["argv"].index("-m")  # ... -m ipykernel_launcher ...
+    command["argv"][place : place + 2] = [kernel.__file__, str(lifeline)]
 
     class ThisPython(AsyncKernelManager):
         """Kernels of this interpreter, whatever kernel specs named python3 lie about on the machine."""
@@ -232,44 +237,45 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
 
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
-            kernels.append(self)
+            managers.append(self)
 
-    kernels: list[ThisPython] = []
+        async def start_kernel(self, **settings: Any) -> None:
+            go_on(caught)
+            await super().start_kernel(pass_fds=(lifeline,), **settings)
+
+    managers: list[ThisPython] = []
+    cells: list[int] = []  # that were begun
+
+    def begin(cell: Any, cell_index: int) -> None:
+        go_on(caught)
+        cells.append(cell_index)
 
     def work() -> None:
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
-                                       language="python", kernel_manager_class=ThisPython,
+                                       language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
                                        stderr_file=sys.stderr)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        try:
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            attend(future, lambda: [getattr(manager.provisioner, "process", None) for manager in managers],
+                   lambda: bool(cells), caught, _GRACE)  # fmt: skip
             future.result()
-        except PapermillExecutionError as error:
-            message = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
-            kind = getattr(builtins, error.ename, Exception)
-            raise CellError(f"{path.name}, cell In [{error.exec_count}]: {message} (see {executed})",
-                            isinstance(kind, type) and issubclass(kind, ValueError | OSError)) from None  # fmt: skip
-        except DeadKernelError:
-            raise CellError(f"{path.name}: its kernel died (killed, or out of memory; see {executed})", False) from None
-        except BaseException:
-            _stop(kernels, future)
-            raise
-
-
-def _stop(kernels: list, future: Any) -> None:
-    """Interrupt the kernel as Ctrl-C in Jupyter would; end it if it does not stop."""
-    import signal
-    from concurrent.futures import wait
-
-    for number, seconds in ((signal.SIGINT, _GRACE), (signal.SIGKILL, None)):
-        processes = [getattr(kernel.provisioner, "process", None) for kernel in kernels]
-        if processes and processes[-1] is not None and not future.done():
-            processes[-1].send_signal(number)
-        wait([future], timeout=seconds)
+    except PapermillExecutionError as error:
+        message = condense(f"{error.ename}: {error.evalue}")
+        kind = getattr(builtins, error.ename, Exception)
+        raise CellError(f"{path.name}, cell In [{error.exec_count}]: {message} (see {executed})",
+                        isinstance(kind, type) and issubclass(kind, ValueError | OSError)) from None  # fmt: skip
+    except DeadKernelError:
+        raise CellError(f"{path.name}: its kernel died (killed, or out of memory; see {executed})", False) from None
+    except RuntimeError as error:  # nbclient's, where there is no cell to blame
+        raise CellError(f"{path.name}: its kernel did not start ({condense(error)})", False) from None
+    finally:
+        os.close(lifeline)
+        os.close(held)
 
 
 def _mark(folder: Path, error: str | None) -> None:
@@ -354,8 +360,18 @@ def _load_yaml(text: str, where: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(text, Strict)
+        values = yaml.load(text, Strict)
+        check_nesting(values)
+    except RecursionError:
+        raise ValueError(f"{where}: nested too deeply") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        sign = ord(text[error.position])
+        raise ValueError(f"{where}, line {line}: not YAML (the control character {sign:#04x})") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
-        raise ValueError(f"{where}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
+        raise ValueError(f"{where}{line}: not YAML ({condense(getattr(error, 'problem', None) or error)})") from None
+    except ValueError as error:  # a date that does not exist, a number of thousands of digits, too much of it
+        raise ValueError(f"{where}: {condense(error)}") from None
+    return values

@@ -148,6 +148,48 @@ def describe_cost(estimate: pd.DataFrame) -> str:
             f"policy, {sums['critic_calls']:,.0f} of the critic, {hours} h {minutes:02} min at this pace")  # fmt: skip
 
 
+class _Bar(tqdm):
+    """A bar of searches whose time left knows that arms differ in what a search takes.
+
+    At first it is what the trial foretold; the more is done, the more it is the pace so far, in which a search of each
+    arm counts by the trial's seconds. Without a trial all count alike.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self.seconds: Mapping[str, float] = {}  # of a search, by arm
+        self.left: dict[str, int] = {}
+        self.arm, self.done = "", 0.0
+        super().__init__(*arguments, **settings)
+
+    def foretell(self, left: Mapping[str, int], seconds: Mapping[str, float]) -> None:
+        """What is left of each arm, and what a search of it took in a trial."""
+        self.left, self.seconds = dict(left), dict(seconds)
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Some searches of the arm are done."""
+        self.done += (n or 0) * self.seconds.get(self.arm, 1.0)
+        return super().update(n)
+
+    def find_time_left(self, elapsed: float) -> float | None:
+        """Seconds, None where nothing is known yet."""
+        whole = sum(count * self.seconds.get(arm, 1.0) for arm, count in self.left.items())
+        share = min(1.0, self.done / whole) if whole else 1.0
+        if not self.seconds and not share:
+            return None
+        pace = elapsed / share if share else 0.0
+        foretold = whole if self.seconds else pace
+        return (1 - share) * (share * pace + (1 - share) * foretold)
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """As tqdm's, with the rate at which what is left takes the time left."""
+        facts = super().format_dict
+        left = self.find_time_left(facts["elapsed"]) if self.left else None
+        if left and self.total and self.n < self.total:
+            facts["rate"] = (self.total - self.n) / left
+        return facts
+
+
 def run_arms(
     folder: str | Path,
     task: Task,
@@ -176,13 +218,16 @@ def run_arms(
             paths[name, seed] = folder / name_file(name, seed)
             facts = describe_arm(task, arm, policy, critic, name=name, seed=seed, models=models)
             left[name] += len(texts - list_done(paths[name, seed], facts))
-    whole = len(problems) * len(paths)
+    whole, seconds = len(problems) * len(paths), {}
     if trial and sum(left.values()):
         estimate = estimate_cost(task, problems, arms, policy, critic, left=left, trial=trial, seed=seeds[0],
                                  progress=progress)  # fmt: skip
         tqdm.write(describe_cost(estimate), file=sys.stderr)
-    with tqdm(total=whole, initial=whole - sum(left.values()), disable=not progress, unit="search") as bar:
+        seconds = dict(zip(estimate["arm"], estimate["seconds"] / estimate["searches"], strict=True))
+    with _Bar(total=whole, initial=whole - sum(left.values()), disable=not progress, unit="search") as bar:
+        bar.foretell(left, seconds)
         for (name, seed), path in paths.items():
+            bar.arm = name
             bar.set_description(f"{name}, seed {seed}")
             write_completions(path, task, problems, arms[name], policy, critic, name=name, seed=seed, models=models,
                               progress=bar, **settings)  # fmt: skip

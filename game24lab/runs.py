@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game24lab.messages import condense
 from game24lab.provenance import describe_device, describe_git, list_packages
 
 if TYPE_CHECKING:
@@ -218,8 +219,9 @@ def read_run(folder: str | Path) -> Run:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(2, f"no run here ({MANIFEST} is missing)", str(folder)) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{folder / MANIFEST}: no run's manifest ({error}); delete the folder to run again") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{folder / MANIFEST}: no run's manifest ({condense(error)}); delete the folder to run "
+                         "again") from None  # fmt: skip
     if not isinstance(manifest, dict):
         manifest = {}
     required = {"id": str, "name": str, "parameters": dict, "inputs": dict, "sessions": list, "status": str}
@@ -300,17 +302,26 @@ def find_inputs(folder: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it; nothing is left behind where it fails."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
+    """Let `write` fill a temporary file beside `path`, then rename it; nothing is left behind where it fails.
+
+    OSError names `path`, or its folder where that is missing, and never the temporary file, which nobody asked for.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(2, "there is no such folder to write to", str(path.parent))
+    temporary = ""
     try:
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        os.close(handle)
         write(Path(temporary))
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files private; a run is meant to be read
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and (not temporary or error.filename in (None, temporary)):
+            raise type(error)(error.errno, error.strerror, str(path)) from None
         raise
 
 
@@ -357,7 +368,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except pyarrow.ArrowInvalid as error:
-        raise ValueError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{path}: not a readable table ({condense(error)})") from None
 
 
 def _is_simple(value: Any) -> bool:

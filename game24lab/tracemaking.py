@@ -128,7 +128,7 @@ def make_traces(
                   if style != "solution" or bucket in ("short", ANY))  # fmt: skip
     if not cells:
         raise ValueError(f"styles {list(styles)}, buckets {list(buckets)}: no trace can be both; solutions are short")
-    core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target)
+    core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target, progress=progress)
     passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < len(core[0]))
     recipe = _Recipe(core, wider, core_share if wider else 1.0, passed, cells, thin_share, finish_share, tags, target,
                      seed, split, count_tokens or make_counter())  # fmt: skip

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from game24lab.messages import condense
 from game24lab.runs import write_atomically
 from game24lab.tasks.chains import STYLES, judge_chain
 from game24lab.tasks.corpus import Sample
@@ -187,7 +188,7 @@ def _read_rows(path: Path) -> Iterable[tuple[str, Any]]:
         table = parquet.read_table(path) if path.suffix == ".parquet" else feather.read_table(str(path))
         rows = table.to_pylist()
     except (ArrowException, OSError) as error:
-        what = str(error).splitlines()[0]
+        what = condense(error)
         raise ValueError(f"traces {path}: damaged or no {path.suffix[1:]} file: {what}") from error
     yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
 

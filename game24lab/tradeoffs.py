@@ -24,6 +24,7 @@ LINES = {  # how each way is drawn: colour, dash, width; a way of one step is a 
     "router's mix at random": (PALETTE[4], "dash", 1.2),
     "any arm at random": (PALETTE[5], "solid", 1.2),
 }
+_CHANGE = 0.002  # of a share of problems: less than half a pixel
 _DOT = {"color": "#8C8C8C", "size": 6}
 
 
@@ -75,13 +76,15 @@ def _mix(costs: np.ndarray, accuracies: np.ndarray, least: float) -> tuple[np.nd
 def draw_mix(shares: pd.DataFrame, unit: str = "token") -> go.Figure:
     """Which share of problems gets which arm, stacked, against the price of a unit (log axis; price 0 is left out).
 
+    Prices from which on, or below which, nothing changes any more are left out but for one at either end.
+
     Columns: `price`, `arm`, `share`. Arms that never get a problem have no colour; of many, the rarest are one.
     """
     need(shares, "price", "arm", "share")
     figure = make_figure(f"price of a {unit}, in answers", "share of problems", height=320)
     shares = shares[shares["price"] > 0]
     table = shares.pivot(index="price", columns="arm", values="share")[list(dict.fromkeys(shares["arm"]))].sort_index()
-    table = table.loc[:, table.max() > 0]
+    table = _trim(table.loc[:, table.max() > 0])
     if table.shape[1] > 9:
         kept = table.mean().nlargest(8).index
         others = table.drop(columns=kept).sum(axis=1)
@@ -95,6 +98,12 @@ def draw_mix(shares: pd.DataFrame, unit: str = "token") -> go.Figure:
         ground = top
     figure.update_layout(xaxis={"type": "log"}, yaxis={"tickformat": ".0%", "range": [0, 1]})
     return figure
+
+
+def _trim(shares: pd.DataFrame) -> pd.DataFrame:
+    """The rows between which shares change, with one at either end; all where nothing does."""
+    changes = np.flatnonzero(shares.diff().abs().max(axis=1).to_numpy() > _CHANGE)
+    return shares.iloc[changes[0] - 1 : changes[-1] + 2] if len(changes) else shares
 
 
 def draw_gains(table: pd.DataFrame, axis: str = "tokens") -> go.Figure:

@@ -36,6 +36,7 @@ _KNOWN = {  # what the second renderer draws; other properties are refused
     "layout": "template width height barmode legend margin showlegend",
     "axis": "title type range tickformat tickvals ticktext domain anchor rangemode",
 }
+_LINE, _PLOT = 19, 130  # pixels: a line of a legend; the least that is left to the plot, its labels included
 _DASHES = {None: "-", "solid": "-", "dash": (0, (5, 3)), "dot": (0, (1.2, 1.8))}
 _SYMBOLS = {None: "o", "circle": "o", "diamond": "D", "square": "s", "x": "x", "star": "*", "triangle-up": "^"}
 _STYLE = {
@@ -85,7 +86,7 @@ def _render(figure: go.Figure, kind: str) -> bytes:
     _check(figure)
     pairs = list(dict.fromkeys((t.xaxis or "x", t.yaxis or "y") for t in traces)) or [("x", "y")]
     pairs.sort(key=lambda pair: (layout[_axis_name(pair[0])].domain or (0, 1))[0])
-    size = ((layout.width or 640) / PIXELS_PER_INCH, (layout.height or 300) / PIXELS_PER_INCH)
+    size = ((layout.width or 640) / PIXELS_PER_INCH, _find_height(figure) / PIXELS_PER_INCH)
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
         canvas = Canvas(figsize=size, layout="constrained")
@@ -113,6 +114,19 @@ def _render(figure: go.Figure, kind: str) -> bytes:
         when = {"CreationDate": None} if kind == "pdf" else {"Date": None} if kind == "svg" else {}
         canvas.savefig(out, format=kind, dpi=200, metadata=when)
     return out.getvalue()
+
+
+def _find_height(figure: go.Figure) -> float:
+    """The layout's height, or as much more as its legend takes, in pixels."""
+    layout = figure.layout
+    names = list(dict.fromkeys(trace.name for trace in figure.data if trace.name and trace.showlegend is not False))
+    if layout.showlegend is False or len(names) < 2:
+        return layout.height or 300
+    if layout.legend.orientation == "h":
+        need = _PLOT + _LINE * math.ceil(len(names) / _count_columns(names, layout.width or 640))
+    else:
+        need = 20 + _LINE * len(names)
+    return max(layout.height or 300, need)
 
 
 def _part_labels(canvas: Canvas) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from game24lab.messages import condense
 from game24lab.runs import write_atomically
 from game24lab.tasks.gsm8k import WordProblem, read_row
 
@@ -88,7 +89,7 @@ def _fetch(name: str, side: str) -> list[WordProblem]:
         configuration = "main" if "main" in configurations else configurations[0]
         rows = load_dataset(name, configuration, split=side)
     except Exception as error:  # whatever the hub, the network or the data set's own format raises
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        first = condense(error, 200)
         raise ValueError(f"problems {name}: not found here, nor to be had from the hub ({first})") from error
     return [read_row(row, f"problems {name}, {side}, row {number}") for number, row in enumerate(rows)]
 
@@ -123,7 +124,7 @@ def _read_rows(path: Path) -> Iterable[tuple[str, Any]]:
         try:
             rows = parquet.read_table(path).to_pylist()
         except (ArrowException, OSError) as error:
-            raise ValueError(f"problems {path}: damaged or no Parquet file: {str(error).splitlines()[0]}") from None
+            raise ValueError(f"problems {path}: damaged or no Parquet file: {condense(error)}") from None
         yield from ((f"row {number}", row) for number, row in enumerate(rows))
         return
     try:

@@ -144,3 +144,30 @@ print(*measure_memory(work))
     found, taken = done.stdout.split()
     assert float(found) == 30_000_000
     assert taken == "None" or 200e6 < float(taken) < 400e6
+
+
+def test_memory_does_not_depend_on_what_was_measured_before():
+    """What earlier work has freed, but the allocator keeps, is given back first: else what follows seems to take none.
+    """
+    code = """
+import gc, sys
+from game24lab.backends.memory import measure_memory
+pins = []
+def work(megabytes):
+    def take():
+        held = [bytes(10_000) for _ in range(100 * megabytes)]
+        pins.append(bytes(10_000))  # keeps what lies below it from being given back by itself
+        return len(held)
+    return take
+for megabytes in map(int, sys.argv[1:]):
+    print(measure_memory(work(megabytes))[1])
+"""
+    taken = {}
+    for order in ("40 200", "200 40"):
+        done = subprocess.run([sys.executable, "-c", code, *order.split()], capture_output=True, text=True, check=True)
+        taken |= {(order, size): line for size, line in zip(order.split(), done.stdout.split(), strict=True)}
+    if "None" not in taken.values():  # a system that tells
+        for size in ("40", "200"):
+            first, second = (float(taken[order, size]) for order in ("40 200", "200 40"))
+            assert abs(first - second) < 0.25 * int(size) * 1e6
+            assert first > 0.7 * int(size) * 1e6

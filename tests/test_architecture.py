@@ -19,6 +19,10 @@ FLOORS = {
     # 1: the rules, costs, records, the tree; nothing here knows a model
     "cost": 1.0,
     "provenance": 1.0,
+    "interrupts": 1.0,
+    "kernel": 1.0,
+    "messages": 1.0,
+    "nesting": 1.0,
     "scaling": 1.0,
     "tasks.task": 1.0,
     "tasks.arithmetic": 1.0,
@@ -172,6 +176,7 @@ FLOORS = {
     "report.words": 6.25,
     "report.graded": 6.2,
     "report.trials": 6.2,
+    "report.fronts": 6.3,
     "report.critics": 6.26,
     "report.account": 6.3,
     "report.blocks": 6.3,

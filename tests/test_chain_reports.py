@@ -114,7 +114,7 @@ def test_what_is_missing_is_named(trained, tmp_path):
         sft.report_sft([tmp_path / "nowhere"], tmp_path / "x.pdf")
     with start_run(tmp_path / "bare", "03_sft", {"seed": 0}):
         pass
-    with pytest.raises(ValueError, match=r"bare: no run there holds grades\.parquet"):
+    with pytest.raises(ValueError, match=r"bare \(03_sft\): it learnt without traces"):
         sft.report_sft([tmp_path / "bare"], tmp_path / "x.pdf")
     with start_run(tmp_path / "started", "03_sft", {"seed": 0}) as run:
         graded_runs.add_grades(run, "start", puzzles=graded_runs.PUZZLES[:4])
@@ -227,3 +227,14 @@ def test_a_run_without_its_start_is_named(tmp_path):
         graded_runs.add_grades(run, "end", puzzles=graded_runs.PUZZLES[:4])
     with pytest.raises(ValueError, match=r"run/grades\.parquet: no answers of the stage 'start'; there are end"):
         rl.report_rl([tmp_path / "run"], tmp_path / "x.pdf")
+
+
+def test_a_training_without_traces_is_named_as_such_and_not_as_missing(trained, tmp_path):
+    with start_run(tmp_path / "plain", "03_sft", {"traces": ""}) as run:
+        run.finish()
+    with pytest.raises(ValueError, match=r"plain \(03_sft\): it learnt without traces, .* --kind runs tells of it"):
+        sft.report_sft([tmp_path / "plain"], tmp_path / "x.pdf")
+    start_run(tmp_path / "begun", "03_sft", {"traces": "runs/x"})
+    with pytest.raises(ValueError, match=r"begun \(03_sft\): it is running and has graded no answers yet"):
+        sft.report_sft([tmp_path / "begun"], tmp_path / "x.pdf")
+    assert sft.report_sft([trained, tmp_path / "plain"][:1], tmp_path / "x.pdf").exists()

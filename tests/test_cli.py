@@ -267,6 +267,26 @@ def test_a_broken_line_of_a_file_is_named_and_nothing_printed(capsys, fakes, tmp
     assert "standard input: no puzzles" in refuse(capsys, "solve", "--file", "-")
 
 
+@pytest.mark.parametrize(("option", "part", "complaint"), [
+    ("--checkpoint", "critic", "it is a critic (Qwen3ForSequenceClassification); a policy, a causal language model"),
+    ("--critic", "policy", "no value head in it"),
+])  # fmt: skip
+def test_one_model_in_the_place_of_another_is_one_line(option, part, complaint):
+    """In a process of its own: what transformers has to say is decided when it is imported."""
+    folder = Path(cli.__file__).parent / "pretrained" / part
+    command = [sys.executable, "-m", "game24lab", "solve", "4", "5", "6", "10", option, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.startswith("game24lab: ")
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("part", ["critic", "policy"])
+def test_a_model_is_no_router(capsys, part):
+    folder = Path(cli.__file__).parent / "pretrained" / part
+    assert str(folder) in refuse(capsys, "solve", 4, 5, 6, 10, "--strategy", "auto", "--router", folder)
+
+
 def test_a_traceback_is_shown_on_request(capsys, monkeypatch):
     with pytest.raises(ValueError, match="'x' is no integer"):
         cli.main(["check", "--debug", "x", "1", "2", "3", "4"])
@@ -422,7 +442,7 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
 
 def test_an_interrupted_run_says_so_and_goes_on(checkout):
     notebook = nbformat.read("notebooks/05_search.ipynb", 4)
-    pause = "import time\nopen('up', 'w').close()\ntime.sleep(60 if run.before == 'new' else 0)"
+    pause = "import time\nopen('up', 'w').close()\ntime.sleep(600 if run.before == 'new' else 0)"
     notebook.cells.insert(2, nbformat.v4.new_code_cell(pause))
     nbformat.write(notebook, "notebooks/05_search.ipynb")
     command = [sys.executable, "-m", "game24lab", "run", "05_search"]
@@ -432,7 +452,7 @@ def test_an_interrupted_run_says_so_and_goes_on(checkout):
     while not (checkout / "up").exists() and process.poll() is None:
         pass
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "game24lab: interrupted; the same command goes on from here"
     assert read_run("runs/05_search").status == "interrupted"
@@ -452,3 +472,19 @@ def test_the_doctor_looks_at_everything(capsys):
     assert lines["torch"].startswith("ok")
     assert lines["report"].startswith("ok")
     assert all(line.startswith(("ok ", "missing ")) for line in lines.values())
+
+
+@pytest.mark.parametrize(("there", "works", "text"), [
+    ((), False, "none of tensorboard, trackio, wandb: curves go to the run's own files alone; pip install"),
+    (("trackio",), True, "trackio; not tensorboard, wandb"),
+    (("tensorboard", "trackio", "wandb"), True, "tensorboard, trackio, wandb"),
+])  # fmt: skip
+def test_the_doctor_looks_at_the_trackers(monkeypatch, there, works, text):
+    from game24lab import doctor
+    from game24lab.training.tracking import TRACKERS
+
+    assert {"none", *doctor.TRACKERS} == set(TRACKERS)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name in there or None)
+    found = doctor._LOOKS["trackers"]()
+    assert found[0] is works
+    assert found[1].startswith(text)

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_models
 import torch
 from fake_models import FakePolicy
 
 from game24lab import critic
+from game24lab.generation import load_policy
 from game24lab.models import make_model, make_tokenizer, save_checkpoint
 from game24lab.tasks.game24 import Game24
 from game24lab.training import critic as training
@@ -68,6 +70,26 @@ def test_a_policy_is_no_critic(policy_folder, tmp_path):
         critic.load_critic(tmp_path / "absent")
     with pytest.raises(ValueError, match="backend 'gpu'"):
         critic.load_critic(policy_folder, backend="gpu")
+
+
+def test_a_critic_is_no_policy(trained, tmp_path):
+    for backend in ("auto", "transformers", "ctranslate2"):
+        with pytest.raises(ValueError, match=r"it is a critic \(Qwen3ForSequenceClassification\); a policy"):
+            load_policy(trained, backend=backend)
+    positions = collect_positions(TASK, FakePolicy(), PUZZLES, rollouts=2)
+    with pytest.raises(ValueError, match="it is a critic"):
+        training.train(training.CriticConfig(policy=str(trained)), positions, tmp_path)
+
+
+def test_a_policy_without_pad_token(tmp_path):
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    tiny_models.drop_tokens(start, "pad_token")
+    positions = collect_positions(TASK, FakePolicy(), PUZZLES, rollouts=2)
+    config = training.CriticConfig(policy=str(start), epochs=1, batch_size=8, precision="fp32", held_out=0.2)
+    assert critic.load_critic(training.train(config, positions, tmp_path / "padded")).score([TASK.prompt((4, 6))])
+    tiny_models.drop_tokens(start, "eos_token")
+    with pytest.raises(ValueError, match="start: it names no end token, which training needs"):
+        training.train(config, positions, tmp_path / "endless")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from game24lab import curves, vector
 
-STYLES = curves.style({"samples": ("greedy", "best_of_n"), "trees": ("mcts",)})
+STYLES = curves.style({"samples": ("greedy", "best_of_n"), "trees": ("mcts", "rap")})
 ARMS = pd.DataFrame(
     [("greedy", "rules", "a", 30, 0.3, 0.2, 0.4), ("mcts", "rules", "b", 900, 0.8, 0.7, 0.9),
      ("mcts", "rules", "b", 100, 0.5, 0.4, 0.6), ("mcts", "verified", "b", 90, 0.9, 0.8, 1.0)],
@@ -24,7 +24,7 @@ def list_points(figure, name, panel=""):
             for point in zip(trace.x, trace.y, strict=True)]  # fmt: skip
 
 
-def test_ways_to_end_have_a_panel_each_and_kin_a_colour():
+def test_ways_to_end_have_a_panel_each():
     figure = curves.draw_frontier(ARMS, "sampled_tokens", "tokens", STYLES, PUBLISHED)
     assert list_points(figure, "mcts") == [(90, 0.9)]
     assert list_points(figure, "mcts", "2") == [(100, 0.5), (900, 0.8)]  # one curve, by rising cost
@@ -35,8 +35,6 @@ def test_ways_to_end_have_a_panel_each_and_kin_a_colour():
     assert figure.layout.xaxis.range == figure.layout.xaxis2.range
     assert 10 ** figure.layout.xaxis.range[0] < 30 < 5500 < 10 ** figure.layout.xaxis.range[1]
     assert {trace.marker.symbol for trace in figure.data if trace.name == "mcts"} == {"circle", "circle-open"}
-    assert STYLES["greedy"][0] == STYLES["best_of_n"][0] != STYLES["mcts"][0]
-    assert STYLES["greedy"][1] != STYLES["best_of_n"][1]
     assert sum(trace.showlegend for trace in figure.data) == 3  # each name once
     assert "rules" in vector.to_svg(figure)
 
@@ -88,3 +86,21 @@ def test_what_cannot_be_drawn_is_said():
 )  # fmt: skip
 def test_legends_above_a_plot_take_as_many_lines_as_they_need(names, width, columns):
     assert vector._count_columns(names, width) == columns
+
+
+@pytest.mark.parametrize("group", [("greedy", "best_of_n"), ("mcts", "rap"), ("samples", "trees")])
+def test_what_stands_in_one_plot_differs_by_colour_and_by_symbol(group):
+    for place in range(2):
+        assert len({STYLES[name][place] for name in group}) == len(group)
+
+
+@pytest.mark.parametrize(("low", "high", "reach"), [
+    (0.92, 0.99, [0.7, 1.03]), (0.4, 0.55, [0.3, 0.6]), (0.0, 1.0, [0.0, 1.03]), (0.01, 0.02, [0.0, 0.3]),
+    (0.72, 0.9, [0.6, 1.03]),
+])  # fmt: skip
+def test_the_axis_of_accuracy_shows_what_there_is(low, high, reach):
+    """A flat line on 0 to 100 % shows nothing; error bars are within, and at least 30 points."""
+    table = SWEEP.assign(accuracy=(low + high) / 2, low=low, high=high)
+    for figure in (curves.draw_sweeps(table, "width", STYLES),
+                   curves.draw_frontier(ARMS.assign(accuracy=low, low=low, high=high), "sampled_tokens", "t", STYLES)):
+        assert list(figure.layout.yaxis.range) == list(figure.layout.yaxis2.range) == pytest.approx(reach)

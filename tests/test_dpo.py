@@ -37,6 +37,13 @@ def config(start, **changes):
                             "precision": "fp32", "learning_rate": 1e-3, **changes})  # fmt: skip
 
 
+def test_a_checkpoint_without_end_token_is_refused(tmp_path):
+    endless = tiny_models.save("qwen3", tmp_path / "endless")
+    tiny_models.drop_tokens(endless, "eos_token", "pad_token")
+    with pytest.raises(ValueError, match="endless: it names no end token, which training needs"):
+        dpo.train(config(endless), make_pairs(), tmp_path / "run")
+
+
 def test_the_chosen_side_wins(tmp_path, start):
     seen = []
     folder = dpo.train(config(start, steps=12), make_pairs(), tmp_path, lambda model, tokenizer: {"accuracy": 0.5},

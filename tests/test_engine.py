@@ -2,8 +2,11 @@
 
 import math
 from dataclasses import fields, replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
+import torch
 from fake_models import FakeCritic, FakePolicy, read_prompt
 
 from game24lab.cost import Cost, measure_texts
@@ -348,10 +351,55 @@ class Silent(FakeCritic):
         return []
 
 
+class Odd(FakeCritic):
+    """Returns one thing for every text, or instead of all values."""
+
+    def __init__(self, value=None, *, instead=False):
+        super().__init__()
+        self.value, self.instead = value, instead
+
+    def score(self, texts):
+        return self.value if self.instead else [self.value for _ in texts]
+
+
+class Mute(FakePolicy):
+    """Returns nothing at all, or nothing for a prompt."""
+
+    def __init__(self, whole):
+        super().__init__()
+        self.whole = whole
+
+    def generate(self, prompts, n, **settings):
+        return None if self.whole else [None for _ in prompts]
+
+
+@pytest.mark.parametrize("value", [None, "0.5", b"1", True, 1j, math.nan, math.inf, 10**400, [0.5, 0.5], {}, object()])
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_value_that_is_no_finite_number_is_named(value, merge):
+    with pytest.raises(ValueError, match="critic 'fake': 1 finite values were asked for, 1 came, 0 of them finite"):
+        run(Game24(), [PUZZLES[0]], mcts, FakePolicy(), Odd(value), merge=merge)
+
+
+@pytest.mark.parametrize("value", [None, 0.5, object()])
+def test_values_that_are_no_list_are_named(value):
+    with pytest.raises(ValueError, match="critic 'fake': 1 finite values were asked for, 0 came"):
+        run(Game24(), [PUZZLES[0]], mcts, FakePolicy(), Odd(value, instead=True))
+
+
+@pytest.mark.parametrize("value", [0, 0.25, Fraction(1, 4), np.float32(0.25), np.array(0.25), torch.tensor(0.25)])
+def test_numbers_of_every_kind_are_values(value):
+    (found,) = run(Game24(), [PUZZLES[0]], mcts, FakePolicy(), Odd(value))
+    assert {value for value in found.tree.value if value is not None} <= {float(value), 1.0, -1.0}  # 1, -1: ends
+    assert float(value) in found.tree.value
+    assert all(type(value) is float for value in found.tree.value if value is not None)
+
+
 @pytest.mark.parametrize(
     ("policy", "critic", "settings", "reason"),
     [
         (Miscounting(), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[1\] came"),
+        (Mute(True), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[\] came"),
+        (Mute(False), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[None\] came"),
         (FakePolicy(), Wild(), {}, "critic 'fake': 1 finite values"),
         (FakePolicy(), Silent(), {}, "0 came"),
         (FakePolicy(), None, {}, "no critic"),

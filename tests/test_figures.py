@@ -130,3 +130,19 @@ def test_labels_that_would_touch_become_smaller():
         (style,) = re.findall(r'<text style="([^"]*)"[^>]*>over 128<', vector.to_svg(figure))
         sizes[width] = float(re.search(r"font-size: ([\d.]+)px", style)[1])
     assert sizes[300] < sizes[800] == pytest.approx(8.64)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+@pytest.mark.parametrize("count", [2, 9, 40])
+def test_legends_are_never_cut_off(count, flat):
+    """The picture grows with what its legend takes, above the plot or beside it."""
+    figure = figures.make_figure("x", "y", height=200)
+    for number in range(count):
+        figure.add_scatter(x=[1, 2], y=[number, number], mode="lines", name=f"an arm of some length {number}")
+    figure.update_layout(legend=figures.ABOVE if flat else {}, showlegend=True)
+    svg = vector.to_svg(figure)
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', svg)[1])
+    places = [float(y) for y in re.findall(r'transform="translate\([-\d.]+ ([-\d.]+)\)">an arm', svg)]
+    places += [float(y) for y in re.findall(r'y="([-\d.]+)"[^>]*>an arm', svg)]
+    assert len(places) == count
+    assert all(0 < place < height for place in places)

@@ -47,6 +47,13 @@ def config(checkpoint, **changes):
                               "learning_rate": 1e-3, "evaluate_every": 2, "precision": "fp32", **changes})  # fmt: skip
 
 
+def test_a_checkpoint_without_end_token_is_refused(tmp_path):
+    endless = tiny_models.save("qwen3", tmp_path / "endless")
+    tiny_models.drop_tokens(endless, "eos_token", "pad_token")
+    with pytest.raises(ValueError, match="endless: it names no end token, which training needs"):
+        grpo.train(config(endless), PROBLEMS, REWARDS, tmp_path / "run", lambda model, tokenizer: {"accuracy": 0.5})
+
+
 def spy(trainer):
     """What goes into every loss, and the log-probabilities computed for it."""
     seen, compute = [], trainer._compute_loss
@@ -463,7 +470,7 @@ def test_two_processes_train_what_one_trains(checkpoint, tmp_path):
     """Rows depend on their number in the batch alone, so that two processes sample what one does."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     with launch(tmp_path, launcher, checkpoint=str(checkpoint), output=str(tmp_path / "two")) as process:
-        _, complaints = process.communicate(timeout=300)
+        _, complaints = process.communicate(timeout=1800)
     assert process.returncode == 0, complaints[-3000:]
     one = grpo.train(config(checkpoint, steps=3, mini_batch=2, momentum=0.2), PROBLEMS, REWARDS, tmp_path / "one",
                      lambda model, tokenizer: {"accuracy": 0.5})  # fmt: skip
@@ -478,7 +485,7 @@ def test_two_processes_train_what_one_trains(checkpoint, tmp_path):
 
 def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
     values = {"checkpoint": str(checkpoint), "output": str(tmp_path / "killed"), "steps": 4}
-    with launch(tmp_path, [], pause=0.5, **values) as process:
+    with launch(tmp_path, [], pause=2, **values) as process:
         while find_resume_point(tmp_path / "killed") is None and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)

@@ -109,7 +109,7 @@ def test_the_notebook_learns_from_traces(folder, tmp_path):
     given = [word for name, value in chosen.items() for word in ("-p", name, str(value))]
     command = [sys.executable, "-m", "game24lab", "run", "03_sft", *given, "--output", "run"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
     run = read_run(tmp_path / "run")
     assert run.status == "finished"

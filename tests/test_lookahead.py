@@ -289,3 +289,20 @@ def test_rewards_add_up_by_weight_and_a_faulty_one_is_named():
         add_up([known], [1.0])(["a"], ["x"])
     with pytest.raises(ValueError, match="1 functions and 2 weights"):
         add_up([long], [1.0, 2.0])
+
+
+def test_what_tokens_say_is_kept_for_pictures(policy):
+    """Lines of the tree are token ids, which nobody reads."""
+    from game24lab.treeview.layout import name_move
+    from game24lab.treeview.still import draw_svg
+
+    for outcome in write(policy, simulations=4, depth=2):
+        tree, moves = outcome.tree, outcome.tree.meta["moves"]
+        assert len(moves) == len(tree)
+        for node in range(1, len(tree)):
+            text = policy.decode([[int(word) for word in tree.line[node].split()]])[0]
+            assert moves[node] == text[:28].replace("\n", "⏎")
+            assert tree.line[node] not in (moves[node], name_move(tree, node)) or text == tree.line[node]
+        assert draw_svg(tree)
+    tree.meta["moves"] = tree.meta["moves"][:-1]  # of another tree: not used
+    assert name_move(tree, 1) == tree.line[1][:20]

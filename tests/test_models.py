@@ -5,6 +5,8 @@ import random
 import shutil
 
 import pytest
+import tiny_models
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from game24lab.models import (
     PRESETS,
     count_parameters,
     load_checkpoint,
+    load_trainable,
     make_model,
     make_tokenizer,
     save_checkpoint,
@@ -21,6 +24,8 @@ from game24lab.tasks.game24 import Game24
 from game24lab.tasks.traces import sample_solution, write_solution
 
 TOKENIZER = make_tokenizer()
+SMALL = {"vocab_size": -(-len(TOKENIZER) // 8) * 8, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+         "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 16}  # fmt: skip
 
 
 @given(st.text())
@@ -99,6 +104,61 @@ def test_broken_checkpoints_say_what_is_wrong(checkpoint, tmp_path):
             load_checkpoint(folder)
         assert str(folder) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("head", ["SequenceClassification", "TokenClassification", "QuestionAnswering"])
+def test_a_model_that_writes_no_text_is_no_policy(tmp_path, head):
+    """With tied embeddings nothing is missing in it, and it would answer at random."""
+    model = getattr(transformers, f"Qwen3For{head}")(transformers.Qwen3Config(**SMALL, tie_word_embeddings=True))
+    save_checkpoint(model, TOKENIZER, tmp_path / "other")
+    with pytest.raises(ValueError, match=f"it is .* \\(Qwen3For{head}\\); a policy") as caught:
+        load_checkpoint(tmp_path / "other")
+    assert str(tmp_path / "other") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_its_last_layer_is_no_policy(tmp_path):
+    model = transformers.Qwen3Model(transformers.Qwen3Config(**SMALL, tie_word_embeddings=False))
+    save_checkpoint(model, TOKENIZER, tmp_path / "trunk")
+    with pytest.raises(ValueError, match=r"no weights for lm_head\.weight in it; a whole causal language model"):
+        load_checkpoint(tmp_path / "trunk")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "3", "\xff"])
+def test_a_broken_configuration_is_one_line(checkpoint, text):
+    (checkpoint / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"config\.json is broken") as caught:
+        load_checkpoint(checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_tokenizer_does_not_name_its_model_may(checkpoint):
+    end = TOKENIZER.eos_token_id
+    tiny_models.drop_tokens(checkpoint, "eos_token", "pad_token", config=False)
+    _, tokenizer = load_trainable(checkpoint)
+    assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (end, end)
+
+
+def test_a_pad_token_may_be_missing(checkpoint):
+    tiny_models.drop_tokens(checkpoint, "pad_token")
+    assert load_trainable(checkpoint)[1].pad_token_id == TOKENIZER.eos_token_id
+
+
+def test_a_pad_token_that_the_model_does_not_know_is_not_used(checkpoint):
+    _, tokenizer = load_checkpoint(checkpoint)
+    tokenizer.add_special_tokens({"pad_token": "<another pad>"})
+    while len(tokenizer) <= load_checkpoint(checkpoint)[0].config.vocab_size:
+        tokenizer.add_tokens([f"<more {len(tokenizer)}>"])
+    tokenizer.add_special_tokens({"pad_token": "<a late pad>"})
+    tokenizer.save_pretrained(checkpoint)
+    assert load_checkpoint(checkpoint)[1].pad_token_id == TOKENIZER.eos_token_id
+
+
+def test_without_an_end_token_there_is_no_training(checkpoint):
+    tiny_models.drop_tokens(checkpoint, "eos_token", "pad_token")
+    assert load_checkpoint(checkpoint)[1].eos_token_id is None  # it can be searched with
+    with pytest.raises(ValueError, match="names no end token, which training needs; set 'eos_token' in its tokeniz"):
+        load_trainable(checkpoint)
 
 
 def test_remote_code_is_not_run(checkpoint):

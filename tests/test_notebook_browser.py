@@ -22,7 +22,7 @@ from frames import measure_panning
 from game24lab.treeview.timeline import find_moment, list_moments, play
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 120  # seconds, for the slowest of machines; each wait ends as soon as it can
+PATIENCE = 600  # seconds, for the slowest of machines; each wait ends as soon as it can
 API = "document.querySelector('.game24-treeview').__treeview"
 
 
@@ -119,7 +119,7 @@ def browser():
 
     with sync_playwright() as playwright:
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 

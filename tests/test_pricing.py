@@ -95,3 +95,15 @@ def test_a_mix_of_many_arms_gathers_the_rarest():
     shares = mix(wide, [0.0, *np.geomspace(1e-5, 1e-1, 10)])
     names = [trace.name for trace in tradeoffs.draw_mix(shares).data]
     assert len(names) <= 9
+
+
+def test_prices_at_which_nothing_changes_are_not_drawn():
+    """A grid of prices goes far beyond those that decide anything, from 1e-9 to 1e11 say."""
+    prices = np.geomspace(1e-9, 1e11, 81)
+    share = np.clip((np.log10(prices) + 5) / 3, 0, 1)  # all changes between 1e-5 and 1e-2
+    shares = pd.concat([pd.DataFrame({"price": prices, "arm": arm, "share": part})
+                        for arm, part in (("long", 1 - share), ("short", share))])  # fmt: skip
+    drawn = np.concatenate([trace.x for trace in tradeoffs.draw_mix(shares).data])
+    assert 1e-6 < drawn.min() <= 1e-5 < 1e-2 <= drawn.max() < 1e-1
+    still = tradeoffs.draw_mix(shares.assign(share=1.0 * (shares["arm"] == "long")))
+    assert [trace.name for trace in still.data] == ["long"]

@@ -109,6 +109,15 @@ def test_files_of_puzzles(tmp_path):
         ("Rank,Name\n1,4 5 6 10\n", "line 1: puzzle 'Rank,Name': 'Rank' is no integer"),
         ("# nothing\n\n", "no puzzles; one a line is accepted, such as 4 5 6 10"),
         ("puzzle\n", "no puzzles"),
+        ("1 " * 100_000 + "\n", "line 1: puzzle .*100000 numbers, 3 to 6 are accepted"),
+        ("x" * 200_000 + "\n", "line 1: puzzle .* is no integer"),
+        ('"' + "1" * 200_000 + '"\n', "line 1: puzzle .* is no integer"),
+        ("4 5 6 10\n" + "1" * 200_000 + "\n", "line 2: puzzle .* is no integer"),
+        ("puzzle\n" + "1" * 200_000 + "\n", "line 2: .* is no line of a table: field larger than"),
+        ('{"puzzle": "' + "1 " * 100_000 + '"}\n', "line 1: puzzle .*100000 numbers"),
+        ("[" + "1, " * 100_000 + "1]\n", "line 1: puzzle .*100001 numbers"),
+        ("[" * 900 + "]" * 900 + "\n", "line 1: "),
+        ("4 5 6 10\x00\n", "line 1: puzzle .* is no integer"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, text, message):
@@ -124,6 +133,17 @@ def test_no_file_and_no_text(tmp_path):
     (tmp_path / "image").write_bytes(b"\x89PNG\xff")
     with pytest.raises(ValueError, match="not a UTF-8 text file"):
         read_puzzles(tmp_path / "image")
+
+
+def test_a_long_line_of_json_is_read_where_it_is_right(tmp_path):
+    line = '{"note": "' + "x" * 200_000 + '", "puzzle": "4 5 6 10"}'
+    assert parse_puzzles([line]) == ((4, 5, 6, 10),)
+
+
+@pytest.mark.parametrize("lines", [["\ufeff4 5 6 10\n"], ["\ufeffpuzzle\n", "4 5 6 10\n"], ["\ufeff[4, 5, 6, 10]"],
+                                   ["\ufeff# a comment\n", "4 5 6 10"], ['\ufeff{"puzzle": "4 5 6 10"}']])  # fmt: skip
+def test_a_byte_order_mark_may_begin_standard_input(lines):
+    assert parse_puzzles(iter(lines), "standard input") == ((4, 5, 6, 10),)
 
 
 def test_lines_of_standard_input():

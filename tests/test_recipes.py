@@ -1,5 +1,6 @@
 """Recipes and grids of arms: lists as choices, estimates, files for each arm and seed; the recipes that ship."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,35 @@ def test_the_routers_grid_holds_budgets_of_every_kind():
     assert {"greedy", "best_of_n", "beam_search", "dvts", "mcts", "particle_filter"} <= kinds
     pool = [arm for arm in arms.values() if arm.algorithm == "best_of_n" and arm.mode == "rules"]
     assert max(arm.parameters["n"] for arm in pool) >= 32
+
+
+def test_the_time_left_knows_what_arms_take():
+    """40 s for the first of 120 searches that run together are not 1:20:42 for the rest."""
+    bar = recipes._Bar(total=120, disable=True)
+    bar.foretell({"a": 100, "b": 20}, {"a": 0.1, "b": 2.0})
+    assert bar.find_time_left(0.0) == pytest.approx(50.0)
+    bar.arm = "a"
+    bar.update(1)
+    assert bar.find_time_left(40.0) < 140
+    bar.update(99)
+    assert bar.find_time_left(20.0) == pytest.approx(0.8 * (20 + 0.8 * 50))
+    bar.arm = "b"
+    bar.update(20)
+    assert bar.find_time_left(60.0) == 0.0
+
+
+def test_without_a_trial_the_pace_so_far_tells_the_time_left():
+    bar = recipes._Bar(total=10, disable=True)
+    bar.foretell({"a": 10}, {})
+    assert bar.find_time_left(5.0) is None
+    bar.arm = "a"
+    bar.update(5)
+    assert bar.find_time_left(10.0) == pytest.approx(10.0)
+
+
+def test_a_bar_shows_the_time_left(capsys):
+    with recipes._Bar(total=4, mininterval=0, file=sys.stderr) as bar:
+        bar.foretell({"a": 4}, {"a": 900.0})
+        bar.refresh()
+        assert bar.format_dict["rate"] == pytest.approx(4 / 3600, rel=0.01)
+    assert "<1:00:00" in capsys.readouterr().err

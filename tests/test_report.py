@@ -161,12 +161,30 @@ def test_arms_of_two_runs_are_told_apart(tmp_path):
     rows = demo_runs.make_rows(4, arms={"greedy": demo_runs.ARMS["greedy"]})
     for name in ("a", "b"):
         with start_run(tmp_path / name, "05_search", {}) as run:
-            run.write_records(rows)
+            run.write_records(rows.assign(solved=name == "a"))
     numbers = account.gather_numbers(evidence.read_evidence([tmp_path, tmp_path / "a"]))
     assert len(numbers["results"]) == 2
     assert len({arm["label"] for arm in numbers["results"]}) == 2
     limits = " ".join(account._tell_limits(numbers))
     assert "Only 4 problems" in limits
+
+
+def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
+    """As 03_sft and 05_search of a demo do: greedy answers of one policy to the same problems."""
+    greedy, other = ({name: demo_runs.ARMS[name]} for name in ("greedy", "mcts-200"))
+    first = demo_runs.make_rows(4, arms=greedy)
+    for name, rows in [("03_sft", first), ("05_search", pd.concat([first, demo_runs.make_rows(4, arms=other)]))]:
+        with start_run(tmp_path / name, name, {}) as run:
+            run.write_records(rows.assign(seconds=len(name)))
+    read = evidence.read_evidence([tmp_path])
+    numbers = account.gather_numbers(read)
+    assert [arm["label"] for arm in numbers["results"]] == ["greedy", "mcts-200"]
+    assert numbers["results"][0]["source"].count("records.parquet") == 2
+    setting = account._tell_setting(read, numbers)
+    assert [name for name, _ in setting] == ["Judged on", "Models", "Commit", "Machine"]
+    assert "03_sft: 4 attempts, seed 0; 05_search: 8 attempts, seed 0" in setting[0][1]
+    changed = numbers["results"][0]["found"]
+    assert changed != evidence._hash_rows(first.assign(sampled_tokens=1))
 
 
 def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):

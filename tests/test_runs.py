@@ -118,7 +118,7 @@ def test_one_and_true_differ_but_one_and_one_point_zero_do_not():
 
 def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
     code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
-            "print('up', flush=True); time.sleep(60)")  # fmt: skip
+            "print('up', flush=True); time.sleep(600)")  # fmt: skip
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"up\n"
         other.kill()
@@ -134,7 +134,7 @@ def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
 
 def test_a_live_run_of_another_process_is_refused(tmp_path):
     code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
-            "print('up', flush=True); time.sleep(60)")  # fmt: skip
+            "print('up', flush=True); time.sleep(600)")  # fmt: skip
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     try:
         assert other.stdout.readline() == b"up\n"
@@ -291,3 +291,27 @@ def test_a_truncated_table_says_which(tmp_path):
 def test_importing_runs_is_quick():
     code = "import sys, game24lab.runs; print([m for m in ('pandas', 'numpy', 'yaml', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_a_failure_to_write_names_what_was_to_be_written(tmp_path):
+    """Whether or not the system's own complaint names the temporary file, or none, as that of a full disk."""
+    def fail(number, *names):
+        def write(_):
+            raise OSError(number, "no", *names)
+        return write
+
+    for write, named in [(fail(28), "file"), (lambda temporary: temporary.rename(tmp_path / "none" / "x"), "file"),
+                         (fail(2, "elsewhere"), "elsewhere")]:  # fmt: skip
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - its file name is what matters
+            runs.write_atomically(tmp_path / "file", write)
+        assert Path(caught.value.filename).name == named
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError, match="there is no such folder to write to") as caught:
+        runs.write_atomically(tmp_path / "none" / "file", fail(28))
+    assert caught.value.filename == str(tmp_path / "none")
+
+
+def test_a_manifest_nested_too_deeply_is_no_manifest(tmp_path):
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="no run's manifest"):
+        read_run(tmp_path)

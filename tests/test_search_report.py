@@ -9,9 +9,9 @@ import search_runs
 from game24lab import cli
 from game24lab.cost import Cost
 from game24lab.evaluation import LATER, load_records, summarise, wilson
-from game24lab.report import evidence, search, trials
+from game24lab.report import evidence, fronts, search, trials
 from game24lab.report.published import PUBLISHED, find_published, hold_against
-from game24lab.report.report import compile_report, to_json
+from game24lab.report.report import Picture, compile_report, to_json
 from game24lab.runs import start_run
 from game24lab.tasks.puzzles import write_puzzle
 
@@ -59,7 +59,7 @@ def test_it_is_a_pdf_with_its_numbers_beside_it(searched, tmp_path, capsys):
 def test_it_says_what_a_reader_must_know(told):
     expected = ("Every strategy, ranks 901-1000, verified", "Every strategy, ranks 1001-1362, rules", "flatters",
                 "against sampled tokens, ranks 1001-1362", "against model calls", "against FLOPs", "sampled lines",
-                "sampled characters", "Accuracy by c_init (exploration)", "Accuracy by width", "by simulations",
+                "sampled characters", "c_init of Monte-Carlo trees (exploration)", "width of", "simulations of",
                 "p95 s", "said before", "illegal", "86.7 %", "1,297", "54.1 %", "2,500", "N = 7 billion", "noise",
                 "Brier", "Not all problems of ranks", "Filled: the exact verifier chose")  # fmt: skip
     assert not [said for said in expected if said not in told[2]]
@@ -146,7 +146,34 @@ def test_every_strategy_has_a_kind_and_a_look_of_its_own():
     from game24lab.evaluation import STRATEGIES
 
     assert {name for names in trials.KINDS.values() for name in names} >= set(STRATEGIES)
-    assert len(set(search.STYLES.values())) == len(search.STYLES)
+    for names in (trials.KINDS, *trials.KINDS.values()):  # what stands in one figure
+        assert len({fronts.STYLES[name][0] for name in names}) == len(names) <= 7
+
+
+def test_no_figure_holds_more_names_than_there_are_colours(told):
+    shown = [block for block in search.tell(told[0], told[1]).blocks if isinstance(block, Picture)]
+    kinds = [block.caption for block in shown if block.caption.startswith("All arms of")]
+    assert len(kinds) == 2 * len({arm["kind"] for arm in told[1]["arms"]})
+    assert all(f"All arms of {arm['kind']}, ranks {arm['split']}" in " ".join(kinds) for arm in told[1]["arms"])
+
+
+def test_the_front_is_what_nothing_beats():
+    table = pd.DataFrame({"kind": list("aaaab"), "cost": [1, 2, 3, 3, 2], "accuracy": [0.5, 0.4, 0.6, 0.7, 0.1]})
+    front = trials.find_front(table, "cost", ("kind",))
+    assert sorted(zip(front["kind"], front["cost"], front["accuracy"], strict=True)) == [
+        ("a", 1, 0.5), ("a", 3, 0.7), ("b", 2, 0.1)]  # fmt: skip
+
+
+def test_a_parameter_without_a_difference_is_named_and_not_drawn(told):
+    sweeps = told[1]["sweeps"]
+    flat = [sweep | {"change": {"difference": 0.0, "low": -0.1, "high": 0.1, "problems": 12}} for sweep in sweeps]
+    blocks = search._tell_sweeps(flat)
+    assert not [block for block in blocks if isinstance(block, Picture)]
+    assert "the problems show no difference: " in blocks[0].text
+    assert all(sweep["parameter"] in blocks[0].text for sweep in sweeps)
+    steep = [sweep | {"change": {"difference": 0.3, "low": 0.1, "high": 0.5, "problems": 12}} for sweep in sweeps]
+    drawn = [block.caption for block in search._tell_sweeps(steep) if isinstance(block, Picture)]
+    assert "Accuracy by c_init of Monte-Carlo trees (exploration), all other parameters held (95 %)." in drawn
 
 
 # ------------------------------------------------------------------------------------------------- published points

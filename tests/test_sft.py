@@ -34,6 +34,25 @@ def config(**changes):
     return sft.SFTConfig(**{"steps": 6, "batch_size": 8, "evaluate_every": 2, "precision": "fp32", **changes})
 
 
+def test_a_checkpoint_without_end_token_is_refused_and_one_without_pad_token_is_not(tmp_path):
+    """Its end token, or the one that the model names, then pads."""
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    tiny_models.drop_tokens(start, "pad_token")
+    folder = sft.train(config(checkpoint=str(start), steps=2), make_pairs(), tmp_path / "padded")
+    assert load_checkpoint(folder)[1].pad_token_id is not None
+    tiny_models.drop_tokens(start, "eos_token")
+    with pytest.raises(ValueError, match="start: it names no end token, which training needs; set 'eos_token'"):
+        sft.train(config(checkpoint=str(start)), make_pairs(), tmp_path / "endless")
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path):
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    make_tokenizer("traces").save_pretrained(start)
+    pairs = [(prompt, f"{completion} -99") for prompt, completion, *_ in make_pairs()]
+    with pytest.raises(ValueError, match=r"training sample 0: the tokenizer gives token \d+, the model has \d+ embed"):
+        sft.train(config(checkpoint=str(start)), pairs, tmp_path / "run")
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_every_parameter_moves_and_the_loss_falls(tmp_path, optimizer):
     folder = sft.train(config(optimizer=optimizer, steps=12), make_pairs(), tmp_path)
@@ -182,7 +201,7 @@ def test_two_processes_train_what_one_trains(tmp_path):
     pairs = make_pairs()
     launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "game24lab.launch"]
     with run_job(tmp_path, launcher, values, pairs) as process:
-        said, complaints = process.communicate(timeout=300)
+        said, complaints = process.communicate(timeout=1800)
     assert process.returncode == 0, complaints
     assert said.decode().split() == ["job/checkpoint"], "the first process alone speaks"
     assert complaints.decode().count("game24lab.launch: 2 at work") == 1

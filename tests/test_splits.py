@@ -12,7 +12,7 @@ from game24lab.tasks.corpus import make_solutions
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.puzzles import list_solvable
 from game24lab.tasks.rankings import find_bucket
-from game24lab.tasks.splits import SPLITS, Split, list_behind, make_split, pick_held_out, sample_roots
+from game24lab.tasks.splits import SPLITS, Split, list_behind, make_split, pick_held_out, pick_train, sample_roots
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,17 @@ def test_picking_held_out_puzzles():
     assert pick_held_out(split, 10_000) == split.held_out
     with pytest.raises(ValueError, match="held_out 0"):
         pick_held_out(split, 0)
+
+
+def test_picking_training_puzzles():
+    split = make_split("tot")
+    assert pick_train(split, 0) == split.train == pick_train(split, 10_000)
+    some = pick_train(split, 20)
+    assert len(some) == 20 == len(set(some))
+    assert set(some) < set(split.train)
+    assert some == pick_train(split, 20) != pick_train(make_split("tot", seed=1), 20)
+    with pytest.raises(ValueError, match="puzzles -1: a whole number of at least 0"):
+        pick_train(split, -1)
 
 
 # ------------------------------------------------------------------------------------------------------ strict splits

@@ -326,6 +326,34 @@ def test_a_line_that_was_cut_off(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.parametrize(("name", "arm", "method"), [
+    ("beam_search_completions.jsonl", "beam_search", "beam_search"),
+    ("beam_search_completions_n_16.jsonl", "beam_search_n_16", "beam_search"),
+    ("best_of_n_completions-n-16.jsonl", "best_of_n-n-16", "best_of_n"),
+    ("dvts_completions.n16.jsonl", "dvts.n16", "dvts"),
+    ("completions.jsonl", "completions", ""),
+    ("my_samples.jsonl", "my_samples", ""),
+    ("below/beam_search_completions_n_16.jsonl", "below/beam_search_n_16", "beam_search"),
+])  # fmt: skip
+def test_every_file_of_completions_in_a_folder_is_read_whatever_its_name(tmp_path, name, arm, method):
+    """search-and-learn's beams lie beside its best-of-n as `beam_search_completions_n_16.jsonl`."""
+    write(tmp_path / "a_completions.jsonl", [FOREIGN])
+    write(tmp_path / name, [FOREIGN])
+    (tmp_path / "traces.jsonl").write_text('{"prompt": "x", "completion": "y"}\n')
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\x00\n")
+    (tmp_path / "folder.jsonl").mkdir()
+    found = {sheet.arm: sheet.method for sheet in read_sheets(tmp_path, progress=False)}
+    assert found == {"a": "", arm: method}
+
+
+def test_a_broken_file_that_calls_itself_completions_is_refused(tmp_path):
+    write(tmp_path / "best_of_n_completions.jsonl", [FOREIGN])
+    (tmp_path / "beam_search_completions_n_16.jsonl").write_text('{"problem": "1", "compl\n')
+    with pytest.raises(ValueError, match=r"beam_search_completions_n_16\.jsonl, line 1"):
+        read_sheets(tmp_path, progress=False)
+
+
 def test_folders_that_hold_nothing_or_too_much(tmp_path):
     with pytest.raises(ValueError, match=r"no files \*_completions.jsonl there"):
         read(tmp_path)

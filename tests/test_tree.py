@@ -102,6 +102,33 @@ def test_a_broken_file_is_named(change, reason):
         Tree.from_json(json.dumps(data))
 
 
+@pytest.mark.parametrize(("place", "text", "reason"), [
+    ('"visits":[0', '"visits":[1' + "0" * 400, "visits of node 0 is 1000"),
+    ('"total":[0.0', '"total":[-1' + "0" * 400, "total of node 0 is -1000"),
+    ('"tokens":[0', '"tokens":[9' + "0" * 16, "tokens of node 0 is 9000"),
+    ('"visits":[0', '"visits":[-1', "visits of node 0 is -1"),
+    ('"visits":[0', '"visits":[' + "1" * 5_000, "not JSON"),
+    ('"prior":[null', '"prior":[1e999', "prior of node 0 is inf"),
+    ('"prior":[null', '"prior":[NaN', "prior of node 0 is nan"),
+    ('"prior":[null', '"prior":[1' + "0" * 400, "prior of node 0 is 1000"),
+    ('"meta":{}', '"meta":{"a":NaN}', "meta holds nan, which is no number of JSON"),
+    ('"meta":{}', '"meta":{"a":[{"b":-Infinity}]}', "meta holds -inf"),
+    ('"meta":{}', '"meta":{"a":1e999}', "meta holds inf"),
+    ('"meta":{}', '"meta":{"a":' + "[" * 5_000 + "]" * 5_000 + "}", "nested too deeply"),
+    ('"meta":{}', '"meta":{"a":' + "[" * 200 + "]" * 200 + "}", "nested too deeply, or within itself; at most 100"),
+    ('"events":[["expand",0,0', '"events":[["expand",0,1' + "0" * 400, "is no event"),
+    ('"events":[["expand",0,0,0.0,0', '"events":[["expand",0,0,0.0,1' + "0" * 400, "is no event"),
+    ('"events":[["expand",0,0,0.0', '"events":[["expand",0,0,1' + "0" * 400, "is no event"),
+])  # fmt: skip
+def test_numbers_that_nobody_can_draw_and_depths_that_nobody_can_walk(place, text, reason):
+    whole = plant().to_json()
+    assert whole.count(place) == 1
+    with pytest.raises(ValueError, match=reason) as caught:
+        Tree.from_json(whole.replace(place, text))
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "null", '"tree"'])
 def test_a_text_that_is_no_tree_is_named(text):
     with pytest.raises(ValueError, match="tree: "):

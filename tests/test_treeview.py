@@ -21,6 +21,7 @@ from game24lab.treeview.timeline import find_moment, list_moments, play
 from game24lab.treeview.widget import TreeView
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 600  # seconds, for the slowest of machines
 API = "document.querySelector('.game24-treeview').__treeview"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
@@ -216,7 +217,7 @@ def browser():
 
     with sync_playwright() as playwright:
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 
@@ -227,6 +228,7 @@ class Page:
     def __init__(self, browser, path: Path, tree: Tree | None, **options) -> None:
         self.complaints, self.requests = [], []
         self.page = browser.new_page(viewport={"width": 1200, "height": 760}, **options)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -253,7 +255,7 @@ class Page:
 
     def wait(self, holds) -> dict:
         """Wait until something holds of the state (from here: the page's policy forbids what Playwright would send)."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while not holds(state := self.state):
             assert time.monotonic() < end, state
             self.frame()

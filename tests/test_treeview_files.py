@@ -44,6 +44,8 @@ def test_a_budget_is_drawn(paths, tmp_path):
         ("[1, 2]", "a JSON object with a version was expected"),
         ("{", "not JSON"),
         (b"\xff\xfe", "codec can't decode"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_tree(paths, tmp_path, capsys, content, complaint):
@@ -52,6 +54,7 @@ def test_a_file_that_is_no_tree(paths, tmp_path, capsys, content, complaint):
     said = capsys.readouterr().err
     assert complaint in said
     assert "b.json" in said
+    assert said.count("\n") == 1
     assert not (tmp_path / "out.html").exists()
 
 
@@ -70,3 +73,20 @@ def test_bad_words(paths, tmp_path, capsys, monkeypatch, words, complaint):
     assert cli.main(["tree", *words]) == 2
     assert complaint in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json"]
+
+
+@pytest.mark.parametrize("name", ["out.html", "out.svg"])
+def test_where_it_cannot_be_written_what_was_asked_for_is_named(paths, tmp_path, capsys, name):
+    """And never the file that it is written to first."""
+    (tmp_path / f"folder.{name}").mkdir()
+    long = "x" * 255 + name
+    for asked, complaint in [(tmp_path / "none" / "below" / name, f"{tmp_path}/none/below: there is no such folder"),
+                             (tmp_path / f"folder.{name}", f"folder.{name}: Is a directory"),
+                             (tmp_path / long, f"{long}: File name too long"),
+                             (paths[0] / name, f"{paths[0]}: there is no such folder")]:  # fmt: skip
+        assert cli.main(["tree", str(paths[0]), "-o", str(asked)]) == 2
+        said = capsys.readouterr().err
+        assert complaint in said
+        assert ".part" not in said
+        assert said.count("\n") == 1
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -1,5 +1,7 @@
 """Random checkpoints of a few thousand parameters, of several architectures, for tests of generation and export."""
 
+import json
+
 import torch
 from transformers import (
     Gemma2Config,
@@ -65,3 +67,14 @@ def save(kind, folder, seed=0):
     model, tokenizer = make(kind, seed)
     save_checkpoint(model, tokenizer, folder)
     return folder
+
+
+def drop_tokens(folder, *names, config=True):
+    """A checkpoint whose tokenizer does not name some special tokens, nor its model where `config` is true."""
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / file).exists():
+            kept = json.loads((folder / file).read_text())
+            (folder / file).write_text(json.dumps({key: one for key, one in kept.items() if key not in names}))
+    for file in ("config.json", "generation_config.json") if config else ():
+        kept = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({key: one for key, one in kept.items() if key[:-3] not in names}))

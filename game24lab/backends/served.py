@@ -15,6 +15,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from game24lab.backends.policy import Card, Job, Row, Sampling, TextPolicy
+from game24lab.messages import condense
 
 _TOKEN = "token_id:"  # how vLLM writes a token under `return_tokens_as_token_ids`
 
@@ -52,7 +53,7 @@ class ServerPolicy(TextPolicy):
         try:
             return call(**options)
         except self._error as error:
-            line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+            line = condense(error)
             raise ConnectionError(f"server {self.device}: {line}") from error
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:

@@ -58,7 +58,7 @@ def gather_numbers(evidence: Sequence[ev.Evidence], title: str = "") -> dict[str
     numbers = {
         "title": title,
         "runs": ev.describe_runs(evidence),
-        "results": ev.summarise_arms(evidence),
+        "results": ev.merge_equal(ev.summarise_arms(evidence)),
         "pass_at_k": ev.summarise_pass(evidence),
         "training": ev.summarise_training(evidence),
         "calibration": ev.summarise_calibration(evidence),
@@ -89,25 +89,30 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
 
 # ------------------------------------------------------------------------------------------- sections
 def _tell_setting(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for one in (one for one in evidence if one.rows is not None):
+    judged: dict[str, list[str]] = {}
+    models: dict[str, dict[str, None]] = {}
+    holding = [one for one in evidence if one.rows is not None]
+    for one in holding:
         rows, ranks = one.rows, one.rows["rank"].dropna()
         where = ", ".join(f"split {split}" for split in rows["split"].unique() if split)
         ranked = f"ranks {ranks.min()} to {ranks.max()}" if len(ranks) else ""
-        what = [f"{rows['problem'].nunique()} problems", *filter(None, (where, ranked))]
+        what = ", ".join([f"{rows['problem'].nunique()} problems", *filter(None, (where, ranked))])
         seeds = sorted(rows["seed"].unique())
         tries = f"{len(rows):,} attempts, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-        pairs.append(("Judged on", f"{', '.join(what)} ({tries})"))
-        models = []
+        judged.setdefault(what, []).append(f"{one.run.name}: {tries}" if len(holding) > 1 else tries)
+        mine = models.setdefault(", ".join(sorted(set(rows["backend"]))), {})
         for who in ("policy", "critic"):
             sizes = sorted(set(rows[f"{who}_parameters"]) - {0})
-            models += [f"{who} of {' or '.join(write_short(size) for size in sizes)} parameters"] if sizes else []
-        backends = ", ".join(sorted(set(rows["backend"])))
-        pairs.append(("Models", f"{', '.join(models)} (embeddings not counted), run by {backends}"))
+            mine |= {f"{who} of {' or '.join(write_short(size) for size in sizes)} parameters": None} if sizes else {}
+    pairs = []
+    if holding:
+        pairs.append(("Judged on", "; ".join(f"{what} ({'; '.join(tries)})" for what, tries in judged.items())))
+        pairs.append(("Models", "; ".join(f"{', '.join(mine)} (embeddings not counted), run by {backends}"
+                                          for backends, mine in models.items())))  # fmt: skip
     runs = numbers["runs"]
     pairs.append(("Commit", "; ".join(dict.fromkeys(write_commit(run, 12) for run in runs))))
     pairs.append(("Machine", "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))))
-    return tuple(dict.fromkeys(pairs))
+    return tuple(pairs)
 
 
 def _tell_results(arms: list[dict[str, Any]], passes: list[dict[str, Any]]) -> list[Block]:

@@ -56,12 +56,18 @@ def read_evidence(folders: Iterable[str | Path]) -> list[Evidence]:
 
     FileNotFoundError where a folder holds no run, ValueError where a file is broken or lacks a column.
     """
+    found = list_runs(folders)
+    if not found:
+        raise ValueError("run folders: at least one is needed")
+    return sorted(map(_read, found), key=lambda one: (str(one.run.manifest.get("start")), one.run.id))
+
+
+def list_runs(folders: Iterable[str | Path]) -> list[Run]:
+    """The runs at or below the folders, each once. FileNotFoundError where a folder holds none."""
     found: dict[Path, Run] = {}
     for folder in folders:
         found |= {run.folder.resolve(): run for run in find_runs(folder) or [read_run(folder)]}
-    if not found:
-        raise ValueError("run folders: at least one is needed")
-    return sorted(map(_read, found.values()), key=lambda one: (str(one.run.manifest.get("start")), one.run.id))
+    return list(found.values())
 
 
 def _read(run: Run) -> Evidence:
@@ -168,8 +174,31 @@ def summarise_arms(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
                 "flops_sampled": 2.0 * policy * float(part["sampled_tokens"].mean()),
                 "flops_critic": 2.0 * critic * float(part["critic_tokens"].mean()),
                 "never_solved": [str(problem) for problem in solved.index[~solved]],
+                "found": _hash_rows(part),
             })  # fmt: skip
     return arms
+
+
+def merge_equal(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The arms without those that another run has measured too, with every answer and count of tokens the same.
+
+    Greedy answers of one policy are equal wherever they are asked for. The first stands for all, its source names all;
+    labels name a run only where an arm's name and mode still stand twice.
+    """
+    kept: dict[str, dict[str, Any]] = {}
+    for arm in arms:
+        key = json.dumps([arm[name] for name in ("arm", "mode", "algorithm", "parameters", "found")], sort_keys=True)
+        kept[key] = kept[key] | {"source": f"{kept[key]['source']}; {arm['source']}"} if key in kept else arm
+    names = [(arm["arm"], arm["mode"]) for arm in kept.values()]
+    return [arm | {"label": arm["arm"]} if names.count((arm["arm"], arm["mode"])) == 1 else arm
+            for arm in kept.values()]  # fmt: skip
+
+
+def _hash_rows(rows: pd.DataFrame) -> str:
+    """Twelve digits that are equal for equal answers to equal problems, at equal cost but for time."""
+    what = rows[["problem", "seed", "solved", "answer", "sampled_tokens", "critic_tokens", "policy_parameters"]]
+    text = what.sort_values(["problem", "seed"], kind="stable").to_csv(index=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def summarise_pass(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:

@@ -215,17 +215,17 @@ def _tell_speed(arms: Sequence[Numbers], where: str) -> Table:
         for a in arms
     )  # fmt: skip
     note = ("A token of the answer, with all that was tried for it; of an answer, its share of the models' time, all "
-            "problems being answered at once. Memory: the highest mark above what was held before; pages that earlier "
-            "arms had taken already are not in it.")  # fmt: skip
+            "problems being answered at once. Memory: the highest mark above what was held before the arm, after "
+            "all that earlier arms had freed was given back.")  # fmt: skip
     align = ("left", "left", *["right"] * 5)
     return Table(f"Latency and memory{where}.", join_sources(arms), header, rows, align, (1, *[0] * 6), note)
 
 
 def _draw_arms(arms: Sequence[Numbers], where: str) -> Picture:
     table = pd.DataFrame(arms)
-    table["family"] = [arm["arm"].split(" ")[0] for arm in arms]
-    figure = figures.draw_accuracy(table)
-    return draw_picture(figure, f"Solved against sampled tokens of a problem{where}.", join_sources(arms), 330)
+    table["arm"] = table["arm"].str.replace(r"\bof \d+\b", "of n", regex=True)  # a curve for all n
+    caption = f"Solved against sampled tokens of a problem{where}; joined: best of n by n."
+    return draw_picture(figures.draw_accuracy(table), caption, join_sources(arms), 330)
 
 
 def _tell_matched(unit: str, entries: Sequence[Numbers], where: str) -> Block:

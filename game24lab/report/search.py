@@ -16,8 +16,9 @@ from game24lab import curves, figures
 from game24lab.report import evidence as ev
 from game24lab.report import trials as tr
 from game24lab.report.critics import gather_critics, tell_critics, tell_noise
+from game24lab.report.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
-from game24lab.report.report import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Picture, Report, Table
+from game24lab.report.report import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
 from game24lab.report.words import (
     compose_report,
     draw_picture,
@@ -37,7 +38,6 @@ from game24lab.search.modes import HELP
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published
-STYLES = curves.style(tr.KINDS)
 FEW_SEEDS = 3  # below which the limits say so
 Numbers = Mapping[str, Any]
 
@@ -86,12 +86,12 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
         Heading(f"The best at no more than {MOST:,} sampled tokens"),
         _tell_best(numbers),
         *_compare_published(numbers),
-        *_draw_costs(numbers, ("sampled_tokens",)),
+        *draw_costs(numbers, ("sampled_tokens",)),
         *([_tell_published(numbers["published"])] if numbers["published"] else []),
         Heading("Every strategy"),
-        *[_tell_strategies(numbers, split, mode) for split, mode in _list_parts(arms)],
+        *[_tell_strategies(numbers, split, mode) for split, mode in _list_parts(arms)], *draw_kinds(numbers),
         Heading("Against other costs"),
-        *_draw_costs(numbers, [cost for cost in tr.COSTS if cost != "sampled_tokens"]),
+        *draw_costs(numbers, [cost for cost in tr.COSTS if cost != "sampled_tokens"]),
     ]
     if numbers["sweeps"]:
         blocks += [Heading("Sensitivity"), *_tell_sweeps(numbers["sweeps"])]
@@ -122,7 +122,7 @@ def _say_modes() -> str:
 def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     arms, runs = numbers["arms"], numbers["runs"]
     judged = []
-    for split in _list_splits(arms):
+    for split in list_splits(arms):
         counts = sorted({arm["problems"] for arm in arms if arm["split"] == split})
         whole = f" of {tr.SPLITS[split][1]}" if split in tr.SPLITS else ""
         judged.append(f"ranks {split}: " * (split in tr.SPLITS) + f"{' or '.join(map(str, counts))}{whole} problems")
@@ -207,50 +207,32 @@ def _tell_strategies(numbers: dict[str, Any], split: str, mode: str) -> Table:
     )  # fmt: skip
     note = (f"Each strategy's best arm at no more than {MOST:,} sampled tokens; * none of its arms is that cheap, so "
             "the cheapest. 95 %: Wilson's interval, with several seeds by bootstrap over problems.")  # fmt: skip
-    return Table(f"Every strategy, {_name(split)}, {mode}.", join_sources(arms), header, rows,
+    return Table(f"Every strategy, {name_split(split)}, {mode}.", join_sources(arms), header, rows,
                  ("left", *["right"] * 9), (1, *[0] * 9), note)  # fmt: skip
-
-
-def _draw_costs(numbers: dict[str, Any], costs: Sequence[str]) -> list[Picture]:
-    """Accuracy against some of `trials.COSTS`, on every split."""
-    table = pd.DataFrame(numbers["arms"])
-    table["curve"] = tr.name_curves(numbers["arms"])
-    table = table.sort_values("algorithm", key=lambda names: names.map([*STYLES, *set(names)].index), kind="stable")
-    pictures = []
-    for cost in costs:
-        title = tr.COSTS[cost]
-        for split in _list_splits(numbers["arms"]):
-            mine = table[table["split"] == split].dropna(subset=[cost])
-            if mine.empty:
-                continue  # records older than the meter's lines
-            points = pd.DataFrame([p | {"source": p["source"].partition(",")[0]} for p in numbers["published"]
-                                   if tr.SPLITS.get(split, ("",))[0] == p["split"]])  # fmt: skip
-            drawn = len(points) and cost in points and points[cost].notna().any()
-            figure = curves.draw_frontier(mine, cost, f"{title} a problem", STYLES, points if drawn else None)
-            height = 290 + 18 * (mine["algorithm"].nunique() // 5)
-            stars = " Stars: published." if drawn else ""
-            caption = (f"Accuracy against {title}, {_name(split)}. Filled: the exact verifier chose the answer; open: "
-                       f"the models did, by the rules; half filled: blind. Bars: 95 %.{stars}")  # fmt: skip
-            pictures.append(draw_picture(figure, caption, join_sources(mine.to_dict("records")), height))
-    return pictures
 
 
 # ------------------------------------------------------------------------------------------- sweeps, time, budget
 def _tell_sweeps(sweeps: Sequence[Numbers]) -> list[Block]:
-    """A figure for each parameter and a table of all."""
+    """A figure for each parameter that made a difference, and a table of all."""
     blocks: list[Block] = []
-    for subject, name in dict.fromkeys((sweep["subject"], sweep["parameter"]) for sweep in sweeps):
-        mine = [sweep for sweep in sweeps if sweep["parameter"] == name and sweep["split"] in tr.SPLITS]
-        rows = [point | {"algorithm": sweep["algorithm"], "mode": sweep["mode"], "panel": f"ranks {sweep['split']}",
-                         "series": f"{sweep['algorithm']}, {sweep['mode']}"}
-                for sweep in mine for point in sweep["points"]]  # fmt: skip
-        if rows:
+    flat = []
+    for subject, name, kind in dict.fromkeys((s["subject"], s["parameter"], s["kind"]) for s in sweeps):
+        mine = [sweep for sweep in sweeps if sweep["split"] in tr.SPLITS
+                and (sweep["parameter"], sweep["kind"]) == (name, kind)]  # fmt: skip
+        about = f"{name} of {kind}" + f" ({subject})" * (subject not in (name, "others"))
+        if mine and all(sweep["change"] and sweep["change"]["low"] <= 0 <= sweep["change"]["high"] for sweep in mine):
+            flat.append(about)
+        elif mine:
+            rows = [point | {"algorithm": sweep["algorithm"], "mode": sweep["mode"], "panel": f"ranks {sweep['split']}",
+                             "series": f"{sweep['algorithm']}, {sweep['mode']}"}
+                    for sweep in mine for point in sweep["points"]]  # fmt: skip
             table = pd.DataFrame(rows).sort_values("panel", key=lambda names: names.map(len), kind="stable")
             figure = curves.draw_sweeps(table, name, STYLES)
-            about = f" ({subject})" if subject not in (name, "others") else ""
-            caption = f"Accuracy by {name}{about}, all other parameters held (95 %)."
+            caption = f"Accuracy by {about}, all other parameters held (95 %)."
             height = 215 + 18 * (table["series"].nunique() // 3)
             blocks.append(draw_picture(figure, caption, join_sources([p for s in mine for p in s["points"]]), height))
+    if flat:
+        blocks.append(Paragraph(f"Not drawn, as the problems show no difference: {', '.join(flat)}."))
     header = ("strategy", "mode", "ranks", "parameter", "accuracy", "tokens", "difference")
     rows = tuple(
         (s["algorithm"], s["mode"], s["split"],
@@ -288,7 +270,7 @@ def _tell_times(numbers: dict[str, Any], split: str, mode: str) -> Table:
     note = ("Seconds: a problem's share, by tokens, of the wall time of the model calls that it took part in, many "
             "problems at once; the engine's own time is not in it. Rounds: model calls that had to follow one another, "
             "mean: alone and without company a problem waits for so many calls.")  # fmt: skip
-    return Table(f"Wall time a problem, {_name(split)}, {mode}.", join_sources(arms), header, rows,
+    return Table(f"Wall time a problem, {name_split(split)}, {mode}.", join_sources(arms), header, rows,
                  ("left", *["right"] * 6), note=note)  # fmt: skip
 
 
@@ -296,7 +278,7 @@ def _tell_budget(numbers: dict[str, Any], split: str, mode: str) -> list[Block]:
     arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: one["sampled_tokens"])
     parts = {"policy's prompts": "prompt_tokens", "sampled": "sampled_tokens", "critic": "critic_tokens"}
     drawn = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
-    caption = f"Tokens through the models, mean a problem, {_name(split)}, {mode}: the arms of the tables above."
+    caption = f"Tokens through the models, mean a problem, {name_split(split)}, {mode}: the arms of the tables above."
     height = max(170, 80 + 14 * len(arms))
     picture = draw_picture(figures.draw_cost(drawn, "tokens"), caption, join_sources(arms), height)
     header = ("arm", "prompts", "sampled", "critic", "said before", "illegal", "saved")
@@ -308,25 +290,25 @@ def _tell_budget(numbers: dict[str, Any], split: str, mode: str) -> list[Block]:
     note = ("Said before: share of the sampled tokens in completions that had come behind the same prompt already; "
             "illegal: share in lines, or whole answers, that the rules refuse. One can be both. Saved: all tokens "
             "that equal requests of the same search would have cost on top, answered from memory.")  # fmt: skip
-    return [picture, Table(f"What the tokens were, {_name(split)}, {mode}.", join_sources(arms), header, rows,
+    return [picture, Table(f"What the tokens were, {name_split(split)}, {mode}.", join_sources(arms), header, rows,
                            ("left", *["right"] * 6), note=note)]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------- ends
 def _tell_negatives(numbers: dict[str, Any]) -> list[str]:
     said = []
-    for split in _list_splits(numbers["arms"]):
+    for split in list_splits(numbers["arms"]):
         for mode in ev.MODES:
             lost = [w for w in numbers["wasteful"] if (w["split"], w["mode"]) == (split, mode)]
             if lost:
                 listed = ", ".join(f"{w['label']} (below {w['better']})" for w in lost[:12])
                 more = f", and {len(lost) - 12} more" if len(lost) > 12 else ""
-                said.append(f"{_name(split)}, {mode}: spent no less than a better arm whose interval lies wholly above "
-                            f"theirs: {listed}{more}.")  # fmt: skip
+                said.append(f"{name_split(split)}, {mode}: spent no less than a better arm whose interval lies wholly "
+                            f"above theirs: {listed}{more}.")  # fmt: skip
     for sweep in numbers["sweeps"]:
         change = sweep["change"]
         if change and change["high"] < 0:
-            said.append(f"{sweep['algorithm']}, {sweep['mode']}, {_name(sweep['split'])}: a larger "
+            said.append(f"{sweep['algorithm']}, {sweep['mode']}, {name_split(sweep['split'])}: a larger "
                         f"{sweep['parameter']} did harm, {100 * change['difference']:+.1f} points.")  # fmt: skip
     flat = [s for s in numbers["sweeps"] if s["change"] and s["change"]["low"] <= 0 <= s["change"]["high"]]
     if flat:
@@ -369,7 +351,7 @@ def _tell_arms(arms: Sequence[Numbers], split: str, mode: str) -> Table:
         for arm in mine
     )  # fmt: skip
     note = "Means a problem; p95: of sampled tokens; critic: tokens it read. Problems that no seed solved: in the JSON."
-    return Table(f"All arms, {_name(split)}, {mode}.", join_sources(mine), header, rows, ("left", *["right"] * 11),
+    return Table(f"All arms, {name_split(split)}, {mode}.", join_sources(mine), header, rows, ("left", *["right"] * 11),
                  (1, *[0] * 11), note)  # fmt: skip
 
 
@@ -384,12 +366,4 @@ def _pick(arms: Sequence[Numbers], split: str, mode: str) -> list[Numbers]:
 
 def _list_parts(arms: Sequence[Numbers]) -> list[tuple[str, str]]:
     """Splits and modes that there are arms of, kept apart throughout."""
-    return [(split, mode) for split in _list_splits(arms) for mode in ev.MODES if _pick(arms, split, mode)]
-
-
-def _list_splits(arms: Sequence[Numbers]) -> list[str]:
-    return list(dict.fromkeys(arm["split"] for arm in arms))
-
-
-def _name(split: str) -> str:
-    return f"ranks {split}" if split in tr.SPLITS else "other problems"
+    return [(split, mode) for split in list_splits(arms) for mode in ev.MODES if _pick(arms, split, mode)]

@@ -14,6 +14,7 @@ import pandas as pd
 
 from game24lab import charts, figures
 from game24lab.report import blocks as bl
+from game24lab.report import evidence as ev
 from game24lab.report import graded as gr
 from game24lab.report.published import PUBLISHED_SFT
 from game24lab.report.report import (
@@ -55,6 +56,12 @@ def report_sft(folders: Sequence[str | Path], output: str | Path, *, title: str 
 
     ValueError or OSError that names the folder or file where a run, its grades or its end are missing or broken.
     """
+    mine = [run for run in ev.list_runs(folders) if run.name == NOTEBOOK]
+    bare = [run for run in mine if not (run.folder / gr.GRADES).exists()]
+    if mine and len(bare) == len(mine):
+        why = (f"it is {bare[0].status} and has graded no answers yet" if bare[0].parameters.get("traces")
+               else "it learnt without traces, which this report is about; the one of --kind runs tells of it")
+        raise ValueError(f"nothing to report in {bare[0].folder} ({NOTEBOOK}): {why}")
     found = gr.read_graded(folders)
     graded = [one for one in found if one.run.name == NOTEBOOK]
     if not graded:

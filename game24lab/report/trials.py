@@ -121,6 +121,13 @@ def name_curves(arms: Sequence[Mapping[str, Any]]) -> list[str]:
     return names
 
 
+def find_front(table: pd.DataFrame, cost: str, by: Sequence[str]) -> pd.DataFrame:
+    """The rows of arms that nothing of their group (equal in the columns `by`) beats: all that cost less solve less."""
+    rows = table.sort_values([cost, "accuracy"], ascending=[True, False], kind="stable")
+    best = rows.groupby(list(by))["accuracy"].transform(lambda column: column.cummax().shift(fill_value=-1.0))
+    return rows[rows["accuracy"] > best]
+
+
 def pick_best(trials: Sequence[Trial], most: float, cost: str = "sampled_tokens") -> list[dict[str, Any]]:
     """The most accurate arm at no more than `most` of a cost, the cheaper of equals, for each split and mode.
 

@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from game24lab.messages import condense
 from game24lab.models import check_checkpoint
 
 POOLINGS = ("cls", "mean", "last", "max")
@@ -36,7 +37,7 @@ def load_encoder(checkpoint: str | Path, *, device: str = "auto") -> tuple[PreTr
         tokenizer = AutoTokenizer.from_pretrained(str(checkpoint), trust_remote_code=False)
         model = AutoModel.from_pretrained(str(checkpoint), use_safetensors=True, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        reason = condense(error)
         raise ValueError(f"checkpoint {checkpoint}: cannot be loaded: {reason}") from error
     model = model.get_encoder() if model.config.is_encoder_decoder else model
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device

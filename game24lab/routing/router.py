@@ -17,6 +17,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from game24lab.messages import condense
 from game24lab.routing.arms import read_arm_modes, read_arm_name, read_facts
 from game24lab.routing.parts import show
 from game24lab.routing.predictors import Calibration, Predictor
@@ -133,8 +134,8 @@ def load_router(folder: str | Path) -> Router:
         scales = {name: float(told["scales"][name]) for name in COSTS if name in told["scales"]}
         return Router(told["config"], encoding, predictors, scales, calibration, read_arm_modes(told["arms"]),
                       read_facts(told["facts"]))  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else condense(error)
         raise ValueError(f"router {folder}: damaged ({what})") from None
 
 

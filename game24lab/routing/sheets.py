@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from game24lab.completions import ENDING, read_completions
+from game24lab.completions import ENDING, is_completions_file, read_completions
 from game24lab.evaluation import STRATEGIES
 from game24lab.routing.foreign import find_answer, is_right, name_answer
 from game24lab.routing.games import find_game, find_solution, name_solution, solves
@@ -47,7 +47,8 @@ class Sheet:
 def read_sheets(
     folder: str | Path, *, names: Mapping[str, str] | None = None, judge: Judge | None = None, progress: bool = True
 ) -> list[Sheet]:
-    """All completions files at or below a folder, in the order of their paths.
+    """All completions files at or below a folder, whatever stands before or behind `_completions` in their names or
+    under any other name, in the order of their paths.
 
     Args:
         names: the arm of a file, by its path below the folder, where its own name does not say; may be one for several
@@ -58,7 +59,7 @@ def read_sheets(
     two configurations, a puzzle in two splits. OSError as the files'.
     """
     folder, names = Path(folder), dict(names or {})
-    paths = sorted(folder.rglob(f"*{ENDING}"))
+    paths = sorted(path for path in folder.rglob("*.jsonl") if is_completions_file(path))
     if not paths:
         raise ValueError(f"{folder}: no files *{ENDING} there; those of 09_strategies or search-and-learn are accepted")
     known = {str(path.relative_to(folder)) for path in paths}

@@ -18,7 +18,7 @@ from game24lab.routing.embeddings import embed, fit_components, load_encoder, ta
 from game24lab.routing.features import TRY_COSTS, VERDICT, count_for_oracle, describe_numbers, run_tries, tabulate_tries
 from game24lab.routing.parts import PARTS
 from game24lab.routing.router import UNSAMPLED
-from game24lab.search.requests import Outcome, require_one_of
+from game24lab.search.requests import Outcome, require_one_of, score
 from game24lab.tasks.puzzles import parse_puzzle
 from game24lab.tasks.task import Task
 
@@ -85,7 +85,7 @@ def survey(
         found.append(pd.DataFrame(0.0, index=pd.Index(problems, name="problem"), columns=list(TRY_COSTS)))
     if look.tries == "value":
         roots = [task.start(parse_puzzle(one) if look.structure == "numbers" else one) for one in problems]
-        begin, values = time.perf_counter(), critic.score([task.text(root) for root in roots])
+        begin, values = time.perf_counter(), score(critic, [task.text(root) for root in roots])
         taken = (time.perf_counter() - begin) / max(1, len(problems))
         found[-1] = found[-1].assign(try_value=values, try_calls=1.0, try_seconds=taken)
     return pd.concat(found, axis=1)

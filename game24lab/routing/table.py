@@ -71,7 +71,7 @@ def read_table(
     confidence: float = 0.95,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """One row a problem and arm, with the columns `COLUMNS`, from all `*_completions.jsonl` at or below a folder.
+    """One row a problem and arm, with the columns `COLUMNS`, from all completions files at or below a folder.
 
     `trials` are independent trials that the label is worth at least; `low` and `high` the Beta interval that they
     leave. `calls` are those of both models. Costs that files made elsewhere do not tell are NaN. The seconds of an arm

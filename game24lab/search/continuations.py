@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.backends.prompts import Prompt
+from game24lab.messages import condense
 from game24lab.tasks.task import Illegal, Task, Verdict, follow
 
 Reward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable
@@ -91,6 +92,11 @@ class Continuations:
         """The text of each token alone, for people; parts of one character may look strange."""
         return self.policy.decode([[token] for token in ids])
 
+    def show(self, lines: Sequence[str]) -> list[str]:
+        """The text of lines of ids, for people: on one line, cut short."""
+        texts = self.policy.decode([[int(word) for word in line.split()] for line in lines])
+        return [text[:_LABEL].replace("\n", "⏎") for text in texts]
+
     def text(self, state: Continuation) -> str:
         """What a critic reads: where the whole lines have led, as the task shows it, and what has been begun of a line.
 
@@ -164,7 +170,7 @@ class Continuations:
         try:
             found = list(self.reward([state.problem for state in states], texts))
         except Exception as error:
-            reason = (str(error).strip() or "no reason given").splitlines()[0][:200]
+            reason = condense(str(error).strip() or "no reason given", 200)
             raise ValueError(f"reward {name!r} raised {type(error).__name__}: {reason}") from error
         if len(found) != len(states):
             raise ValueError(f"reward {name!r}: {len(found)} rewards for {len(states)} answers; one each is accepted")

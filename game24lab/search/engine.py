@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import math
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -38,6 +37,7 @@ from game24lab.search.requests import (
     Value,
     list_counts,
     require,
+    score,
     strip,
     suggest,
     write_options,
@@ -286,9 +286,10 @@ class _Desk:
         begin = time.perf_counter()
         answers = self.policy.generate([order.text for order in orders], counts, seeds=seeds, **write_options(kind))
         seconds = time.perf_counter() - begin
-        if [len(answer) for answer in answers] != counts:
+        came = [len(answer) if isinstance(answer, Sequence) else None for answer in answers or ()]
+        if came != counts:
             raise ValueError(f"policy {self.policy.name!r}: {counts[:8]} completions of {len(orders)} prompts were "
-                             f"expected, {[len(answer) for answer in answers][:8]} came")  # fmt: skip
+                             f"expected, {came[:8]} came")  # fmt: skip
         prices = []
         for order, answer in zip(orders, answers, strict=True):
             lines, characters = measure_texts(completion.text for completion in answer)
@@ -305,20 +306,15 @@ class _Desk:
         if self.merge:
             texts = list(dict.fromkeys(text for text in texts if text not in self.shared))
         begin = time.perf_counter()
-        values = self.critic.score(texts) if texts else []
+        values = score(self.critic, texts)
         seconds = time.perf_counter() - begin
-        if len(values) != len(texts) or not all(math.isfinite(value) for value in values):
-            raise ValueError(f"critic {self.critic.name!r}: {len(texts)} finite values were asked for, "
-                             f"{len(values)} came, {sum(map(math.isfinite, values))} of them finite")  # fmt: skip
         news = set(texts)
         if self.merge:
-            self.shared |= zip(texts, map(float, values), strict=True)
-            answers = [self.shared[order.text] for order in orders]
-        else:
-            answers = [float(value) for value in values]
+            self.shared |= zip(texts, values, strict=True)
+            values = [self.shared[order.text] for order in orders]
         forwarded = [not self.merge or (order.text in news and not news.discard(order.text)) for order in orders]
         prices = [{"critic_tokens": self.critic.count(order.text), "critic_calls": 1} for order in orders]
-        self._charge(orders, answers, prices, seconds, forwarded)
+        self._charge(orders, values, prices, seconds, forwarded)
 
     def _charge(
         self, orders: list[_Order], answers: list, prices: list[dict], seconds: float, forwarded: list[bool]

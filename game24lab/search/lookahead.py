@@ -261,7 +261,7 @@ class _Writing(Graph):
         return (best.state, best.node) if best else super().answer(chosen)
 
     def tell(self, answer: Answer) -> None:
-        """Note the answer, token by token, in the tree's `meta`."""
+        """Note the answer, token by token, in the tree's `meta`, and what every line of ids says, for people."""
         (state, node), marks, logprobs, shares = answer, [], [], []
         for passed in self.tree.path(node)[1:]:
             mark = "plain" if passed not in self.ranks else "changed" if self.ranks[passed] else "kept"
@@ -272,7 +272,7 @@ class _Writing(Graph):
         self.tree.meta |= {
             "text": self.task.read(state), "answer_tokens": len(state.ids), "decisions": self.decisions,
             "pieces": [list(piece) for piece in zip(self.task.spell(state.ids), marks, strict=True)],
-            "ids": list(state.ids), "logprobs": logprobs, "shares": shares,
+            "ids": list(state.ids), "logprobs": logprobs, "shares": shares, "moves": self.task.show(self.tree.line),
         }  # fmt: skip
 
 

@@ -159,3 +159,23 @@ def require_one_of(name: str, value: Any, options: Sequence[str]) -> None:
     """ValueError unless the value is one of the options."""
     if value not in options:
         raise ValueError(f"{name} {value!r}: one of {', '.join(options)} is accepted{suggest(value, options)}")
+
+
+def score(critic: Any, texts: Sequence[str]) -> list[float]:
+    """The critic's values of some texts; ValueError unless one finite number came for each."""
+    given = critic.score(texts) if texts else []
+    values = list(given) if isinstance(given, Iterable) else []
+    finite = [_read_value(value) for value in values]
+    if len(values) != len(texts) or None in finite:
+        raise ValueError(f"critic {critic.name!r}: {len(texts)} finite values were asked for, {len(values)} came, "
+                         f"{len(finite) - finite.count(None)} of them finite")  # fmt: skip
+    return finite
+
+
+def _read_value(value: Any) -> float | None:
+    """A number, of numpy and torch too, as a float; None for everything else."""
+    try:
+        number = None if isinstance(value, str | bytes | bool) or getattr(value, "ndim", 0) else float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
+    return number if number is not None and math.isfinite(number) else None

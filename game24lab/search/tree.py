@@ -16,10 +16,14 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from game24lab.messages import condense
+from game24lab.nesting import check_nesting
 from game24lab.tasks.task import Illegal
 
 VERSION = 1
 _FORMER = "unverified"  # what older trees call the mode "rules", see `search.modes`
+_LARGEST = 2**53  # of whole numbers
+_COUNTS = ("visits", "followed", "tokens")
 
 STATUSES = ("open", "solved", "wrong", "illegal", "pruned", "unfinished")
 EVENTS = ("select", "expand", "evaluate", "backup", "prune", "stop")
@@ -152,33 +156,42 @@ class Tree:
         """Read `to_json`'s text; ValueError that says what is wrong with it."""
         try:
             data = json.loads(text)
+        except RecursionError:
+            raise ValueError("tree: nested too deeply") from None
         except ValueError as error:
-            raise ValueError(f"tree: not JSON ({error})") from None
+            raise ValueError(f"tree: not JSON ({condense(error)})") from None
+        try:
+            check_nesting(data, None)
+        except ValueError as error:
+            raise ValueError(f"tree: {error}") from None
         if not isinstance(data, dict) or "version" not in data:
             raise ValueError("tree: a JSON object with a version was expected")
         if data["version"] != VERSION:
-            raise ValueError(f"tree: version {data['version']!r}, this program reads version {VERSION}")
+            raise ValueError(f"tree: version {_show(data['version'])}, this program reads version {VERSION}")
         columns = {name: data.get(name) for name in _COLUMNS}
         for name, column in columns.items():
             if not isinstance(column, list) or len(column) != len(columns["parent"] or []) or not column:
                 raise ValueError(f"tree: {name} must be a list with one entry per node")
             for node, entry in enumerate(column):
-                if type(entry) not in _COLUMNS[name] or (isinstance(entry, float) and not math.isfinite(entry)):
-                    raise ValueError(f"tree: {name} of node {node} is {entry!r}")
+                below = name in _COUNTS and type(entry) is int and entry < 0
+                if type(entry) not in _COLUMNS[name] or below or not _is_number_in_range(entry):
+                    raise ValueError(f"tree: {name} of node {node} is {_show(entry)}")
         for node, parent in enumerate(columns["parent"]):
             status, same = columns["status"][node], columns["same"][node]
             if not -1 <= parent < node or (parent == -1) != (node == 0):
                 raise ValueError(f"tree: node {node} has the parent {parent}")
             if status not in STATUSES:
-                raise ValueError(f"tree: node {node} has the status {status!r}; accepted are {', '.join(STATUSES)}")
+                raise ValueError(f"tree: node {node} has the status {_show(status)}; accepted are "
+                                 f"{', '.join(STATUSES)}")  # fmt: skip
             if same is not None and not 0 <= same < node:
                 raise ValueError(f"tree: node {node} repeats the node {same}")
         events, meta = data.get("events"), data.get("meta")
         if not isinstance(meta, dict) or not isinstance(events, list):
             raise ValueError("tree: meta must be an object and events a list")
+        _check_meta(meta)
         for event in events:
             if not _is_event(event, len(columns["parent"])):
-                raise ValueError(f"tree: {event!r} is no event [kind, node, visits, total, sampled tokens so far]")
+                raise ValueError(f"tree: {_show(event)} is no event [kind, node, visits, total, sampled tokens so far]")
         meta = {**meta, "mode": "rules"} if meta.get("mode") == _FORMER else meta
         return cls(**columns, events=events, meta=meta, sampled=sum(columns["tokens"]))
 
@@ -187,5 +200,30 @@ def _is_event(event: Any, nodes: int) -> bool:
     if not isinstance(event, list) or len(event) != 5 or event[0] not in EVENTS:
         return False
     _, node, visits, total, sampled = event
-    return (type(node) is type(visits) is type(sampled) is int and 0 <= node < nodes
-            and type(total) in (int, float) and math.isfinite(total))  # fmt: skip
+    return (type(node) is type(visits) is type(sampled) is int and 0 <= node < nodes and type(total) in (int, float)
+            and all(map(_is_number_in_range, (visits, total, sampled))))  # fmt: skip
+
+
+def _is_number_in_range(entry: Any) -> bool:
+    """Whether a number can be drawn: finite, and whole ones exact as the floats that viewers have. True for others."""
+    if isinstance(entry, int):
+        return abs(entry) <= _LARGEST
+    return not isinstance(entry, float) or math.isfinite(entry)
+
+
+def _check_meta(meta: dict) -> None:
+    """ValueError for a number in it that is none: JSON has no NaN, but Python reads and writes it."""
+    stack: list[Any] = [meta]
+    while stack:
+        entry = stack.pop()
+        if isinstance(entry, float) and not math.isfinite(entry):
+            raise ValueError(f"tree: meta holds {entry!r}, which is no number of JSON")
+        stack += entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
+
+
+def _show(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        return f"a whole number of {value.bit_length()} bits" if isinstance(value, int) else "too large a number"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -10,8 +10,9 @@ fractions. This module does not know of models, tokenizers or training.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
@@ -68,7 +69,7 @@ def make_solutions(
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
-    core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target)
+    core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target, progress=progress)
     size = len(puzzles[0])
     passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < size)
     if passed:
@@ -167,12 +168,14 @@ def draw_roots(
 
 
 def list_roots(
-    puzzles: Sequence[Whole], *, held_out: Collection[Whole], highest: int = 30, target: int = 24
-) -> tuple[list[Whole], list[Whole]]:
+    puzzles: Sequence[Whole], *, held_out: Collection[Whole], highest: int = 30, target: int = 24,
+    progress: Callable[[Sequence[int]], Iterable[int]] = lambda indices: indices,
+) -> tuple[list[Whole], list[Whole]]:  # fmt: skip
     """What training texts begin with: the training puzzles that can be solved, and others that widen them.
 
     The others are multisets of as many numbers from 1 to `highest`, with one above the puzzles' own largest, that make
-    the target without leaving the non-negative integers; none of them is held out. Raises ValueError for a held-out
+    the target without leaving the non-negative integers; none of them is held out. `progress` wraps the indices of all
+    multisets that are looked at, such as `tqdm`. Raises ValueError for a held-out
     puzzle among the training puzzles, and where none of those can be solved.
     """
     banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
@@ -183,9 +186,12 @@ def list_roots(
     if not core:
         raise ValueError(f"puzzles: none of the {len(puzzles)} can make {target}")
     size, largest = len(puzzles[0]), max(map(max, puzzles))
+    if highest <= largest:
+        return core, []
+    seen = progress(range(math.comb(highest + size - 1, size)))
     wider = [
         root
-        for root in combinations_with_replacement(range(1, highest + 1), size)
+        for _, root in zip(seen, combinations_with_replacement(range(1, highest + 1), size), strict=True)
         if root[-1] > largest and root not in banned and _solvable(root, target)
     ]
     return core, wider

@@ -65,7 +65,10 @@ def write_puzzle(numbers: Sequence[int]) -> str:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "a list within lists"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -106,12 +109,12 @@ def parse_targets(
     found: list[tuple[Puzzle, int | None]] = []
     column = aim = None
     for number, line in enumerate(lines, 1):
-        line = line.partition("#")[0].strip()
+        line = (line.removeprefix("\ufeff") if number == 1 else line).partition("#")[0].strip()
         if not line:
             continue
         try:
-            if not found and column is None and (names := [name for name in next(csv.reader([line])) if name in _KEYS]):
-                head = next(csv.reader([line]))
+            if not found and column is None and (names := [name for name in _read_head(line) if name in _KEYS]):
+                head = _read_head(line)
                 column, aim = head.index(names[0]), head.index(_TARGET) if _TARGET in head else None
                 continue
             own = None
@@ -130,6 +133,14 @@ def parse_targets(
     if not found:
         raise ValueError(f"{source}: no puzzles; one a line is accepted, such as 4 5 6 10")
     return tuple(found)
+
+
+def _read_head(line: str) -> list[str]:
+    """The cells of a line that may be the head of a CSV table; none of one that csv does not take."""
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return []
 
 
 def read_cells(line: str) -> list[str]:

@@ -102,6 +102,17 @@ def pick_held_out(split: Split, count: int) -> tuple[Puzzle, ...]:
     return tuple(sorted(rng.sample(split.held_out, min(count, len(split.held_out)))))
 
 
+def pick_train(split: Split, count: int) -> tuple[Puzzle, ...]:
+    """`count` training puzzles drawn evenly by the split's seed, sorted; all of them for 0 or where there are not more.
+
+    ValueError for a count below 0.
+    """
+    if count < 0:
+        raise ValueError(f"puzzles {count}: a whole number of at least 0 is accepted; 0 is all of them")
+    rng = random.Random(f"pick train {split.seed}")
+    return tuple(sorted(rng.sample(split.train, min(count or len(split.train), len(split.train)))))
+
+
 def make_split(name: str = "tot", *, seed: int = 0, share: float = 0.1) -> Split:
     """The solvable puzzles over 1..13, divided.
 

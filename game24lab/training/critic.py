@@ -31,7 +31,7 @@ from transformers import (
 )
 
 from game24lab.critic import READS, TransformersCritic
-from game24lab.models import check_checkpoint
+from game24lab.models import be_quiet, check_policy, check_tokens, complete_tokens
 from game24lab.runs import write_atomically
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import (
@@ -101,7 +101,7 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
-    check_checkpoint(Path(config.policy))
+    check_policy(Path(config.policy))
     training, validation, passed = _divide(config, data)
     if certain is not None:
         validation = validation[~validation["text"].isin(certain["text"])]
@@ -109,10 +109,13 @@ def train(
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
-    model = AutoModelForSequenceClassification.from_pretrained(
-        config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
-        trust_remote_code=False, dtype=torch.float32,
-    )  # fmt: skip
+    with be_quiet():  # the head is new: that is what is trained here
+        model = AutoModelForSequenceClassification.from_pretrained(
+            config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
+            trust_remote_code=False, dtype=torch.float32,
+        )  # fmt: skip
+    complete_tokens(model, tokenizer)
+    check_tokens(tokenizer, config.policy)
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.use_cache = False
     bf16 = pick_precision(config.precision) == "bf16"

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig as TRLConfig
 from trl import DPOTrainer
 
-from game24lab.models import load_checkpoint
+from game24lab.models import load_checkpoint, load_trainable
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start
 from game24lab.training.precision import pick_precision
@@ -105,7 +105,7 @@ def train(
     if finished is not None:
         return finished
     torch.manual_seed(config.seed)
-    model, tokenizer = load_checkpoint(config.checkpoint)
+    model, tokenizer = load_trainable(config.checkpoint)
     reference = None if config.lora_rank else load_checkpoint(config.checkpoint)[0]  # adapters: the model without them
     bf16 = pick_precision(config.precision) == "bf16"
     for one in (model, reference):

@@ -19,7 +19,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig as TRLConfig
 
-from game24lab.models import load_checkpoint
+from game24lab.models import load_trainable
 from game24lab.tasks.problems import Problem
 from game24lab.training.credit import CREDITS
 from game24lab.training.loop import (
@@ -198,7 +198,7 @@ def make_trainer(
     data |= {name: [problems[row].columns[name] for row in rows] for name in problems[0].columns}
     arguments = _make_arguments(config, output, weights)
     torch.manual_seed(config.seed)
-    model, tokenizer = load_checkpoint(config.checkpoint)
+    model, tokenizer = load_trainable(config.checkpoint)
     if arguments.bf16 and arguments.use_cpu:
         model.set_attn_implementation("sdpa_float32")
     model.config.use_cache = False

@@ -132,7 +132,7 @@ def _is_whole(point: Path) -> bool:
         return False
     try:
         return "global_step" in json.loads((point / "trainer_state.json").read_text())
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -302,7 +302,7 @@ def find_finished(output: Path, config: Any) -> Path | None:
     """The checkpoint that training with an equal configuration has left in `output`, None where there is none."""
     try:
         same = json.loads((output / "checkpoint" / _CONFIG).read_text()) == _to_plain(config)
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
     return output / "checkpoint" if same else None
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from game24lab.messages import condense
+
 
 class RewardError(ValueError):
     """A reward function raised, or returned something else than a number or None for each completion."""
@@ -34,7 +36,7 @@ def guard(function: Callable[..., list]) -> Callable[..., list]:
         try:
             found = list(function(**given))
         except Exception as error:
-            said = (str(error).strip() or "without a word").splitlines()[0]
+            said = condense(str(error).strip() or "without a word")
             raise RewardError(f"reward {name!r} raised {type(error).__name__}{place}: {said}") from error
         count = len(given["completions"])
         if len(found) != count:

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
-from game24lab.models import VOCABULARIES, load_checkpoint, make_model, make_tokenizer
+from game24lab.models import VOCABULARIES, load_trainable, make_model, make_tokenizer
 from game24lab.numerals import lay_out_numbers
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import (
@@ -163,7 +163,7 @@ def make_trainer(
     """The trainer, ready to start. ValueError as in `train`."""
     torch.manual_seed(config.seed)
     if config.checkpoint:
-        model, tokenizer = load_checkpoint(config.checkpoint)
+        model, tokenizer = load_trainable(config.checkpoint)
     else:
         tokenizer = make_tokenizer(config.words)
         model = make_model(config.size, tokenizer, seed=config.seed)
@@ -176,6 +176,7 @@ def make_trainer(
     data = tokenize(samples, tokenizer)
     lengths = list(data["length"])
     _check_lengths(lengths, model)
+    _check_ids(list(data["input_ids"]), model)
     if config.batch_tokens:  # a row of the data is what a process learns from at a step
         processes = count_processes()
         order = pack(lengths, config.batch_tokens // processes, config.steps * processes, config.seed)
@@ -231,6 +232,14 @@ def _check_lengths(lengths: Sequence[int], model: PreTrainedModel) -> None:
     if window is not None and max(lengths) > window:
         raise ValueError(f"training sample {lengths.index(max(lengths))}: {max(lengths)} tokens; the model's window of "
                          f"{window} is accepted")  # fmt: skip
+
+
+def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:
+    rows = model.get_input_embeddings().num_embeddings
+    for index, own in enumerate(ids):
+        if max(own) >= rows:
+            raise ValueError(f"training sample {index}: the tokenizer gives token {max(own)}, the model has {rows} "
+                             "embeddings; the two are not of one checkpoint")  # fmt: skip
 
 
 def _make_optimizer(config: SFTConfig, model: torch.nn.Module) -> torch.optim.Optimizer:

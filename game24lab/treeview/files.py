@@ -5,10 +5,10 @@ It does not know what a tree holds or how it is drawn.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from game24lab.runs import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.treeview.page import write_html
 from game24lab.treeview.still import draw_pair, draw_svg
@@ -44,10 +44,6 @@ def draw_files(
     trees = [read_tree(path) for path in paths]
     if output.suffix == ".html":
         return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget)
-    draw, half = draw_pair if len(trees) == 2 else draw_svg, output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        half.write_text(draw(*trees, colour=colour, budget=budget), encoding="utf-8")
-        half.replace(output)
-    finally:
-        half.unlink(missing_ok=True)
+    text = (draw_pair if len(trees) == 2 else draw_svg)(*trees, colour=colour, budget=budget)
+    write_atomically(output, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return output

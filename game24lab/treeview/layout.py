@@ -61,7 +61,7 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
             continue
         nodes.append(node)
         labels[depth[node]] = max(labels[depth[node]], measure(name(tree, node)))
-        moves[depth[node]] = max(moves[depth[node]], measure(name_move(tree.line[node])))
+        moves[depth[node]] = max(moves[depth[node]], measure(name_move(tree, node)))
         if node not in shown:
             row[node] = used
             used += 1
@@ -112,9 +112,12 @@ def name(tree: Tree, node: int) -> str:
     return typeset(tidy(tree.label[node], 26)) or WORDS.get(tree.status[node], "…")
 
 
-def name_move(line: str) -> str:
-    """The move of a line: what stands before the equals sign."""
-    return typeset(tidy(line[:60].partition("=")[0], 20))
+def name_move(tree: Tree, node: int) -> str:
+    """The move of a node's line: what stands before the equals sign; where lines are token ids, what they say."""
+    moves = tree.meta.get("moves")
+    if isinstance(moves, list) and len(moves) == len(tree):
+        return tidy(str(moves[node]), 20)
+    return typeset(tidy(tree.line[node][:60].partition("=")[0], 20))
 
 
 def typeset(text: str) -> str:

@@ -11,13 +11,13 @@ import base64
 import hashlib
 import html
 import json
-import os
 import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from game24lab.runs import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.treeview.layout import tidy
 
@@ -160,12 +160,7 @@ def write_html(
     The file appears whole or not at all; OSError where it cannot be written.
     """
     path, text = Path(path), make_html(tree, other, **options)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        half.write_text(text, encoding="utf-8")
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 
 

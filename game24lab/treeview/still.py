@@ -151,7 +151,7 @@ def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
 
 def _draw_node(tree: Tree, layout: Layout, node: int, look: _Look) -> list[str]:
     x, y, r, principal = _x(layout, node), _y(layout.row[node]), _radius(node, look), node in layout.line
-    parts, label, move = [], name(tree, node), name_move(tree.line[node])
+    parts, label, move = [], name(tree, node), name_move(tree, node)
     if move:
         left, wide = x - r - 12 - _measure(move), _measure(move) + 6
         parts.append(f'<rect x="{left:.1f}" y="{y - 7:.1f}" width="{wide:.1f}" height="14" fill="{_PAPER}"/>')

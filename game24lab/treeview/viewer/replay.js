@@ -199,8 +199,10 @@ export class Tree {
     return (this.labels[node] ??= typeset(tidy(this.label[node], 26)) || (STATUS_WORDS[this.status[node]] ?? "…"));
   }
 
-  /** What stands before the equals sign of the line. */
+  /** What stands before the equals sign of the line; where lines are token ids, what they say. */
   moveOf(node) {
+    const said = this.meta.moves;
+    if (Array.isArray(said) && said.length === this.label.length) return tidy(String(said[node]), 20);
     const line = this.line[node].slice(0, 60), equals = line.indexOf("=");
     return (this.moves[node] ??= typeset(tidy(equals > 0 ? line.slice(0, equals) : line, 20)));
   }

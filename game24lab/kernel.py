@@ -1,0 +1,39 @@
+"""The process of a headless notebook: an IPython kernel that ends with the command that has started it, always.
+
+Run as a script with the number of a pipe's reading end, then what a kernel takes. The writing end is the command's
+alone, so that the pipe closes when the command is gone, however it went: killed, too. Then the kernel ends at once, and
+all processes of its group. (ipykernel's own look at its parent begins late, misses a parent that went before it, and
+leaves the kernel's children.) This module does not know of notebooks.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+
+def follow(lifeline: int) -> None:
+    """Wait until the pipe closes, then kill this process's group where it leads one, else this process."""
+    while os.read(lifeline, 1):
+        pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def main() -> None:
+    """Follow the pipe named by the first argument, and be a kernel."""
+    lifeline = int(sys.argv.pop(1))
+    os.set_inheritable(lifeline, False)
+    threading.Thread(target=follow, args=(lifeline,), daemon=True, name="lifeline").start()
+    del sys.path[0]  # this file's folder, whose modules must not shadow others
+
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+
+
+if __name__ == "__main__":
+    main()
