@@ -380,9 +380,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command = add(report, "a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
     command.add_argument("--kind", default="runs", help="runs (default) tells of training and search; sft of 03_sft on "
-                         "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies; modes sets "
-                         "blind, rules and verified side by side; router of "
-                         "10_router; lookahead of 08_lookahead, with 06_grpo")  # fmt: skip
+                         "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies; modes of "
+                         "blind, rules, verified; router of 10_router; lookahead of 08_lookahead, with 06_grpo")
     command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
                          "folder)")  # fmt: skip
 

@@ -56,7 +56,7 @@ def cut(table: Table, text: str) -> tuple[int, int]:
     """Where the table begins and ends in its document; ValueError where it is not there."""
     if text.count(table.anchor) != 1:
         raise ValueError(f"{table.document}: {table.anchor!r} stands there {text.count(table.anchor)} times, not once")
-    pattern = r"```\n(?:.*\n)*?```" if table.fenced else r"(?:^\|.*\n)+"
+    pattern = r"```\n(?:(?!report:|```).*\n)*" if table.fenced else r"(?:^\|.*\n)+"
     found = re.compile(pattern, re.M).search(text, text.index(table.anchor))
     if found is None:
         raise ValueError(f"{table.document}: no table behind {table.anchor!r}")
@@ -67,7 +67,7 @@ def split(table: Table, text: str) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a table's own text, as cells."""
     lines = text.strip().splitlines()
     if table.fenced:
-        rows = [re.split(r" {2,}", line.strip()) for line in lines if not line.startswith(("```", "report:", "tree:"))]
+        rows = [re.split(r" {2,}", line.strip()) for line in lines if not line.startswith("```")]
     else:
         rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
         rows = [row for row in rows if not set("".join(row)) <= set("-: ")]
