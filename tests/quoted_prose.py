@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from quoted import README, Report, is_rounded, pick, pick_router, tell
+from quoted import CARD, README, Report, is_rounded, pick, pick_router, tell
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,12 @@ def _stories(report: Report, rows: str, arm: str, mode: str) -> list[float]:
     run = pick(report["runs"], folder="08_lookahead_gsm8k")["id"]
     row = pick(report[rows], run=run, arm=arm, mode=mode)
     return [100 * row["accuracy"], row["sampled_tokens"]]
+
+
+def _judge(report: Report) -> list[float]:
+    """The shipped critic on held-out positions, from the run that trained it."""
+    facts = pick(report["runs"], name="04_critic")["facts"]
+    return [facts["auc"], facts["brier"], 100 * facts["false_dead"], 100 * facts["false_alive"]]
 
 
 def _below(report: Report) -> list[float]:
@@ -102,6 +108,8 @@ SENTENCES = (
     Sentence(README, rf"solves {N} % of the stories at {N} tokens, where best of 16 has {N} % at {N}", LOOKAHEAD,
              lambda report: [*_stories(report, "grid", "entropy, 2 simulations, depth 1", "verified"),
                              *_stories(report, "arms", "best of 16", "verified")]),
+    Sentence(CARD, rf"AUC of alive over dead {N}, Brier score against the truth {N}; it calls {N} % of the alive "
+             rf"positions dead and {N} % of the dead ones alive", "modes.json", _judge),
     Sentence(README, rf"take {N} times the tokens", LOOKAHEAD,
              lambda report: [pick(report["trainings"], enter="as_is")["sampled_tokens"]
                              / pick(report["trainings"], share=0.0)["sampled_tokens"]]),
@@ -113,7 +121,10 @@ def hold(sentence: Sentence, text: str, report: Report) -> list[str]:
     found = re.search(sentence.pattern, " ".join(text.split()))
     if found is None:
         return [f"{sentence.document}: no longer says {sentence.pattern!r}"]
-    values = sentence.values(report)
+    try:
+        values = sentence.values(report)
+    except LookupError as error:
+        return [f"{found[0]!r}: not in {sentence.file}, {error}"]
     if len(values) != len(found.groups()):
         return [f"{found[0]!r}: {len(values)} numbers are known"]
     return [f"{found[0]!r}: {said} is {value}"
