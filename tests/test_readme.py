@@ -1,4 +1,4 @@
-"""The README is true: its commands, notebooks and files exist. Its numbers are held against the reports by test_numbers."""
+"""The README is true: its commands, notebooks and files exist. (Its numbers: test_numbers.)"""
 
 import re
 from pathlib import Path
