@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -90,6 +90,13 @@ def compare(table: Table, text: str, report: Report) -> list[str]:
     return wrong
 
 
+def change_digits(text: str) -> Iterator[tuple[str, str]]:
+    """The text with one digit changed, every digit to every other; and what stands before it."""
+    for place, letter in enumerate(text):
+        for other in set("0123456789") - {letter} if letter.isdigit() else ():
+            yield text[:place] + other + text[place + 1 :], text[max(0, place - 40) : place + 1]
+
+
 def agree(cell: str, values: Values) -> bool:
     """Whether a cell quotes these numbers, each rounded to the digits that it gives; and no others."""
     if isinstance(values, str):
@@ -100,8 +107,12 @@ def agree(cell: str, values: Values) -> bool:
 
 def is_rounded(said: str, value: float) -> bool:
     """Whether a number as text is the value, rounded to as many digits."""
-    digits = len(said.partition(".")[2])
-    return abs(float(said.replace(",", "")) - value) <= 0.5 * 10**-digits + 1e-9
+    return said.lstrip("+") in (known := show(value, len(said.partition(".")[2])), known.replace(",", ""))
+
+
+def show(value: float, digits: int) -> str:
+    """A number rounded, its thousands apart; what is a half but for the last bit is one, and goes to the even side."""
+    return f"{round(value, 9):,.{digits}f}"
 
 
 # ------------------------------------------------------------------------------------------------ rows of a report
@@ -293,8 +304,8 @@ def read_modes(report: Report, header: list[str], rows: list[list[str]]) -> Iter
         cells: list[Values] = [first, label]
         for mode in header[2::2]:
             arm = pick(report["arms"], split=ranks, mode=mode, label=name)
-            if number not in (None, *arm["parameters"].values()):
-                raise LookupError(f"{number} among the parameters of {name}")
+            if number not in (None, _size(arm)):
+                raise LookupError(f"{number} of {name}, which has {_size(arm)}")
             cells += [tell(arm), [arm["sampled_tokens"]]]
         yield cells
 
@@ -313,7 +324,7 @@ def draft_modes(report: Report) -> str:
         for name in dict.fromkeys(arm["label"] for arm in mine):
             arms = [arm for mode in MODES for arm in mine if (arm["label"], arm["mode"]) == (name, mode)]
             if len(arms) == len(MODES) and (label := _name_arm(arms[0])):
-                quoted = [((f"{own:.1f} % [{low:.0f}, {high:.0f}]", f"{arm['sampled_tokens']:,.0f}"))
+                quoted = [(f"{show(own, 1)} % [{show(low, 0)}, {show(high, 0)}]", show(arm["sampled_tokens"], 0))
                           for arm in arms for own, low, high in [tell(arm)]]  # fmt: skip
                 found.append([label, *(cell for pair in quoted for cell in pair)])
         points = [point for point in report["published"] if (point["ranks"], point["mode"]) == (ranks, "blind")]
@@ -326,9 +337,14 @@ def draft_modes(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _size(arm: Mapping[str, Any]) -> int | None:
+    """How many answers, or draws."""
+    return next((arm["parameters"][name] for name in ("n", "simulations") if name in arm["parameters"]), None)
+
+
 def _name_arm(arm: Mapping[str, Any]) -> str | None:
     """An arm's name in README; None for those that it does not show."""
-    size = next((arm["parameters"][name] for name in ("n", "simulations") if name in arm["parameters"]), None)
+    size = _size(arm)
     known = (pattern for pattern, label in ARMS.items() if label.format(size) == arm["label"])
     return next((pattern.format(size if size is None else f"{size:,}") for pattern in known), None)
 

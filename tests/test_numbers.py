@@ -25,13 +25,6 @@ def fetch(quote):
     return text, quoted.load(quote.file)
 
 
-def change_digits(text):
-    """The text with one digit changed, for each of its digits in turn; and what stands before it."""
-    for place, letter in enumerate(text):
-        if letter.isdigit():
-            yield text[:place] + str((int(letter) + 1) % 10) + text[place + 1 :], text[max(0, place - 40) : place + 1]
-
-
 @pytest.fixture(scope="module")
 def known():
     return prose.list_known(map(quoted.load, REPORTS))
@@ -50,7 +43,7 @@ def test_any_other_digit_in_a_table_is_found(name):
     table = quoted.TABLES[name]
     text, report = fetch(table)
     begin, end = quoted.cut(table, text)
-    for changed, before in change_digits(text[begin:end]):
+    for changed, before in quoted.change_digits(text[begin:end]):
         assert quoted.compare(table, changed, report), before
 
 
@@ -62,7 +55,7 @@ def test_any_other_digit_in_the_table_of_benchmarks_is_found():
             "solver      364 puzzles     1.71     0.02  100.6x  it\n"
             "sft         9 traces        3.00     2.00    1.5x  2 tokens/s\n```")  # fmt: skip
     assert not quoted.compare(quoted.TABLES["bench"], text, rows)
-    for changed, before in change_digits(text):
+    for changed, before in quoted.change_digits(text):
         assert quoted.compare(quoted.TABLES["bench"], changed, rows), before
 
 
@@ -76,7 +69,7 @@ def test_any_other_digit_in_a_sentence_is_found(sentence):
     text, report = fetch(sentence)
     text = " ".join(text.split())
     found = re.search(sentence.pattern, text)
-    for changed, before in change_digits(found[0]):
+    for changed, before in quoted.change_digits(found[0]):
         assert prose.hold(sentence, text[: found.start()] + changed + text[found.end() :], report), before
 
 
