@@ -7,6 +7,7 @@ for less work. Nothing here is used by anything but the command line and tests.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import statistics
 import tempfile
@@ -25,6 +26,7 @@ from game24lab.critic import load_critic
 from game24lab.generation import load_policy
 from game24lab.growth import write_growth
 from game24lab.models import find_pretrained, make_model, make_tokenizer, save_checkpoint
+from game24lab.runs import write_atomically
 from game24lab.search import engine
 from game24lab.search.mcts import mcts
 from game24lab.tasks import arithmetic
@@ -290,8 +292,10 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
 _DEFAULT = ("solver", "generation", "search")
 
 
-def main(names: Sequence[str] = ()) -> int:
+def main(names: Sequence[str] = (), path: str | Path | None = None) -> int:
     """Run benchmarks by name (default: solver, generation, search) and print a table. ValueError for unknown names.
+
+    With a `path` the rows are kept there too, as a JSON list: `benchmark`, `work`, `stock`, `ours`, `ratio`, `note`.
 
     "growth" is a table and a figure of its own (`game24lab.growth`), without a stock way.
     """
@@ -303,9 +307,15 @@ def main(names: Sequence[str] = ()) -> int:
     names = [name for name in names or _DEFAULT if name != "growth"]
     if not names:
         return 0
+    kept = []
     print(f"{'benchmark':<11} {'work':<52} {'stock s':>8} {'ours s':>8} {'ratio':>7}  ours is", flush=True)
     for name in names:
         for row in BENCHMARKS[name]():
             times = f"{row.stock:8.2f} {row.ours:8.2f} {row.ratio:6.1f}x"
             print(f"{row.name:<11} {row.work:<52} {times}  {row.how}", flush=True)
+            kept.append({"benchmark": row.name, "work": row.work, "stock": row.stock, "ours": row.ours,
+                         "ratio": row.ratio, "note": row.how})  # fmt: skip
+    if path is not None:
+        text = json.dumps(kept, indent=1) + "\n"
+        write_atomically(Path(path), lambda draft: draft.write_text(text, encoding="utf-8"))
     return 0

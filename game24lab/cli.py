@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from game24lab.tasks.game24 import Game24
 
 # Kinds of reports, with the module whose report_<kind> writes one.
-_KINDS = {"runs": "account"} | {name: name for name in ("sft", "rl", "search", "router", "lookahead")}
+_KINDS = {"runs": "account"} | {name: name for name in ("sft", "rl", "search", "modes", "router", "lookahead")}
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 
 
@@ -222,7 +222,7 @@ def bench(options: argparse.Namespace) -> int:
     """Ours beside the stock way."""
     from game24lab import bench as benchmarks
 
-    return benchmarks.main(options.names)
+    return benchmarks.main(options.names, options.json)
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -381,14 +381,15 @@ def _make_parser() -> argparse.ArgumentParser:
     command = add(report, "a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
     command.add_argument("--kind", default="runs", help="runs (default) tells of training and search; sft of 03_sft on "
-                         "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies; router of "
-                         "10_router; lookahead of 08_lookahead, with 06_grpo")  # fmt: skip
+                         "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies; modes of "
+                         "blind, rules, verified; router of 10_router; lookahead of 08_lookahead, with 06_grpo")
     command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
                          "folder)")  # fmt: skip
 
     command = add(bench, "ours beside the stock way, same work: ratios")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "
                          "grpo, sft; growth: how time and memory of search grow, to runs/bench")  # fmt: skip
+    command.add_argument("--json", type=Path, metavar="FILE", help="keep the rows there too")
 
     add(doctor, "what works on this machine")
     return parser

@@ -30,7 +30,7 @@ SWEEP = {
 
 def search(folder: Path, arms=ARMS, problems=(*EASY[:12], *HARD[:12]), *, seed=0, seeds=1) -> Path:
     """A finished run of 05_search."""
-    with start_run(folder, "05_search", {"split": "tot+tsllm", "seed": seed}) as run:
+    with start_run(folder, "05_search", {"split": "tot+tsllm", "critic": "", "seed": seed}) as run:
         evaluate(Game24(), problems, arms, FakePolicy(), FakeCritic(), seeds=range(seed, seed + seeds),
                  path=run.path("records.parquet"), split="tot+tsllm", run_id=run.id, progress=False)  # fmt: skip
     return folder

@@ -183,6 +183,7 @@ FLOORS = {
     "report.sft": 6.35,
     "report.rl": 6.35,
     "report.search": 6.35,
+    "report.modes": 6.35,
     "report.lookahead": 6.35,
     "report.routed": 6.3,
     "report.router": 6.35,

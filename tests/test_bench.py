@@ -1,5 +1,7 @@
 """Benchmarks at toy sizes: both sides do the same work, and the table says so."""
 
+import json
+
 import pytest
 import tiny_models
 from fake_models import FakeCritic, FakePolicy
@@ -55,9 +57,13 @@ def test_sft_does_the_same_work():
     assert all(row.ratio > 0 for row in rows)
 
 
-def test_the_table(monkeypatch, capsys):
+def test_the_table(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(bench.BENCHMARKS, "search", lambda: [bench.Row("search", "some work", 6.0, 1.5, "this way")])
     assert bench.main(["search"]) == 0
     assert "some work" in capsys.readouterr().out.splitlines()[1]
+    assert bench.main(["search"], tmp_path / "bench.json") == 0
+    assert json.loads((tmp_path / "bench.json").read_text()) == [
+        {"benchmark": "search", "work": "some work", "stock": 6.0, "ours": 1.5, "ratio": 4.0, "note": "this way"},
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="benchmark 'serach': one of solver, generation, search, backends"):
         bench.main(["serach"])

@@ -9,7 +9,7 @@ import search_runs
 from game24lab import cli
 from game24lab.cost import Cost
 from game24lab.evaluation import LATER, load_records, summarise, wilson
-from game24lab.report import evidence, fronts, search, trials
+from game24lab.report import critics, evidence, fronts, search, trials
 from game24lab.report.published import PUBLISHED, find_published, hold_against
 from game24lab.report.report import Picture, compile_report, to_json
 from game24lab.runs import start_run
@@ -39,6 +39,10 @@ def told(searched):
 def find_arm(numbers, split, mode, label):
     (arm,) = [arm for arm in numbers["arms"] if (arm["split"], arm["mode"], arm["label"]) == (split, mode, label)]
     return arm
+
+
+def describe(name="09_strategies", id="aaa", critic="", inputs=None, facts=None):
+    return {"name": name, "id": id, "parameters": {"critic": critic}, "inputs": inputs or {}, "facts": facts}
 
 
 # ------------------------------------------------------------------------------------------------------- the whole
@@ -174,6 +178,39 @@ def test_a_parameter_without_a_difference_is_named_and_not_drawn(told):
     steep = [sweep | {"change": {"difference": 0.3, "low": 0.1, "high": 0.5, "problems": 12}} for sweep in sweeps]
     drawn = [block.caption for block in search._tell_sweeps(steep) if isinstance(block, Picture)]
     assert "Accuracy by c_init of Monte-Carlo trees (exploration), all other parameters held (95 %)." in drawn
+
+
+# --------------------------------------------------------------------------------------------------- whose critic
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        (describe(), "the shipped one"),
+        (describe(critic="shipped", facts={"checkpoints": {"critic": "0123"}}), "the shipped one (0123)"),
+        (describe(critic="runs/critic/checkpoint", inputs={"critic": "ccc"}), "the one trained in run ccc"),
+        (describe("04_critic", "ddd", critic=None), "the one trained in run ddd"),
+        (describe(critic="some/folder", facts={"checkpoints": {"critic": "0123"}}), "some/folder (0123)"),
+        (describe(critic=None), "one that the run does not name"),
+    ],
+)  # fmt: skip
+def test_critics_have_names(run, name):
+    assert critics.name_model(run) == name
+
+
+def test_two_critics_are_told_apart_part_by_part(told):
+    trained = "the one trained in run " + next(run["id"] for run in told[1]["runs"] if run["name"] == "04_critic")
+    assert told[1]["judges"] == {"searched": ["the shipped one"], "measured": [trained]}
+    assert "One critic" not in told[2]
+    assert f"The critic of the arms: the shipped one. Calibration, choices among samples and noise lab are about " \
+           f"another: {trained}." in told[2]  # fmt: skip
+    for part in ("The critic, ", "and AUC: the critic, ", "a perfect chooser. The critic: ", "Trained: the critic, "):
+        assert part + trained in told[2], part
+    assert {row["judge"] for rows in told[1]["critics"].values() for row in rows} == {trained}
+
+
+def test_one_critic_is_called_one():
+    same = {"searched": ["the one trained in run ccc"], "measured": ["the one trained in run ccc"]}
+    assert critics.say_critics(same) == "One critic throughout: the one trained in run ccc."
+    assert critics.say_critics({"searched": [], "measured": []}) == "No arm asked a critic."
 
 
 # ------------------------------------------------------------------------------------------------- published points

@@ -33,7 +33,44 @@ FILES = {
 }
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
 _FORMER = "blind"  # how runs before November 2026 call a search without a critic
+SHIPPED = ("", "shipped")  # what a parameter says of the model that ships
 Numbers = Mapping[str, Any]
+
+
+def name_model(run: Numbers, who: str = "critic") -> str:
+    """Which critic (or policy) a run is about, in words, from what `evidence.describe_runs` says of it.
+
+    04_critic is about the critic that it trains. One that no run is known to have trained has the hash of its
+    checkpoint beside it where the run kept that.
+    """
+    source = run["id"] if (run["name"], who) == ("04_critic", "critic") else (run["inputs"] or {}).get(who)
+    if source:
+        return f"the one trained in run {source}"
+    given = run["parameters"].get(who)
+    named = "the shipped one" if given in SHIPPED else given or "one that the run does not name"
+    kept = ((run["facts"] or {}).get("checkpoints") or {}).get(who)
+    return f"{named} ({kept})" if kept else named
+
+
+def name_critics(evidence: Sequence[ev.Evidence]) -> dict[str, list[str]]:
+    """The critics by what they did: `searched` with arms, `measured` by 04_critic; each named once, as above."""
+    parts: dict[str, list[str]] = {"searched": [], "measured": []}
+    for one, run in zip(evidence, ev.describe_runs(evidence), strict=True):
+        holding = one.rows is not None and (one.rows["critic_parameters"] > 0).any()
+        for part, there in (("searched", holding), ("measured", run["name"] == "04_critic")):
+            parts[part] += [name_model(run)] if there and name_model(run) not in parts[part] else []
+    return parts
+
+
+def say_critics(names: Mapping[str, Sequence[str]]) -> str:
+    """Whether the arms' critic is the one that is measured, as sentences."""
+    searched, measured = (" and ".join(names[part]) for part in ("searched", "measured"))
+    if not measured:
+        return f"The critic of the arms: {searched}." if searched else "No arm asked a critic."
+    if names["searched"] == names["measured"]:
+        return f"One critic throughout: {searched}."
+    return (f"The critic of the arms: {searched or 'none'}. Calibration, choices among samples and noise lab are about "
+            f"another: {measured}.")  # fmt: skip
 
 
 def gather_critics(evidence: Iterable[ev.Evidence]) -> dict[str, list[dict[str, Any]]]:
@@ -42,6 +79,7 @@ def gather_critics(evidence: Iterable[ev.Evidence]) -> dict[str, list[dict[str, 
     A sigma is None where it is no finite number: the column `critic` says whether that is none or the trained one.
     """
     evidence = list(evidence)
+    names = {run["id"]: name_model(run) for run in ev.describe_runs(evidence)}
     found: dict[str, list[dict[str, Any]]] = {"calibration": ev.summarise_calibration(evidence), "depths": []}
     for one in evidence:
         table = one.calibration
@@ -50,6 +88,9 @@ def gather_critics(evidence: Iterable[ev.Evidence]) -> dict[str, list[dict[str, 
             found["depths"] += [{"run": one.run.id, "source": one.source(ev.CALIBRATION)} | _plain(row) for row in rows]
     for file, columns in FILES.items():
         found[file] = [row for one in evidence for row in _read(one, file, columns)]
+    for rows in found.values():
+        for row in rows:
+            row["judge"] = names[row["run"]]
     return found
 
 
@@ -91,9 +132,10 @@ def tell_calibration(entry: Numbers) -> Picture:
     figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), pd.DataFrame(entry["values"]))
     against = "share of rollouts solved" if entry["against"] == "solved" else "share alive by the exact solver"
     auc = MISSING if entry["auc"] is None else f"{entry['auc']:.3f}"
-    caption = (f"The critic on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: {against} "
-               f"by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on alive "
-               f"and on dead positions (AUC {auc}).")  # fmt: skip
+    which = f", {entry['judge']}," if "judge" in entry else ""
+    caption = (f"The critic{which} on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: "
+               f"{against} by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on "
+               f"alive and on dead positions (AUC {auc}).")  # fmt: skip
     return draw_picture(figure, caption, entry["source"], 190)
 
 
@@ -104,14 +146,16 @@ def tell_critics(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
     for depths in _by_run(numbers["depths"]):
         told = ", ".join(f"{e['group']}: {write_percent(e['false_dead'])} / {write_percent(e['false_alive'])}"
                          for e in depths)  # fmt: skip
-        caption = f"Judged wrongly by moves made (alive called dead / dead called alive), and AUC. {told}."
+        caption = (f"Judged wrongly by moves made (alive called dead / dead called alive), and AUC: the critic, "
+                   f"{depths[0]['judge']}. {told}.")  # fmt: skip
         blocks.append(draw_picture(diagrams.draw_depths(pd.DataFrame(depths)), caption, depths[0]["source"], 190))
     for choices in _by_run(numbers["choices"]):
         table = pd.DataFrame(choices)
         most = table[table["k"] == table["k"].max()]
         told = ", ".join(f"{row.arm} {write_percent(row.accuracy)}" for row in most.itertuples())
         caption = (f"Ways to choose one of k answers, the same samples for all, {table['problems'].max()} problems; at "
-                   f"k = {table['k'].max()}: {told}. Any: a perfect chooser.")  # fmt: skip
+                   f"k = {table['k'].max()}: {told}. Any: a perfect chooser. The critic: "
+                   f"{choices[0]['judge']}.")  # fmt: skip
         small.append(draw_picture(figures.draw_pass_at_k(table), caption, choices[0]["source"], 220))
     return blocks + small
 
@@ -121,7 +165,8 @@ def tell_noise(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
     blocks: list[Block] = []
     for lab in _by_run(numbers["noiselab"]):
         table, like = _restore(lab), lab[0]["like"]
-        more = "" if like is None else f" Stars: the trained critic, at the noise of equal sibling AUC, {like:.2f}."
+        trained = f"the trained critic ({lab[0]['judge']})"
+        more = "" if like is None else f" Stars: {trained}, at the noise of equal sibling AUC, {like:.2f}."
         tried = f"{table['problems'].max()} problems, {table['seeds'].max()} seed(s), 95 % intervals"
         caption = f"Searches with the truth for a critic, with truth and noise, and with none; {tried}.{more}"
         blocks.append(draw_picture(diagrams.draw_noise(table, like=like), caption, lab[0]["source"], 300))
@@ -148,9 +193,10 @@ def _tell_gains(gains: Sequence[Numbers]) -> Table:
          MISSING if e.get("like_sigma") is None else f"{e['like_sigma']:.2f}")
         for e in gains
     )  # fmt: skip
-    note = ("Gap: accuracy with the truth for a critic less that with none; closed: the trained critic's share of it; "
-            "like noise: the noise on the truth with which the search does as well, - where none of those tried is as "
-            "bad or there is no gap. Intervals by bootstrap over problems.")  # fmt: skip
+    judges = " and ".join(dict.fromkeys(e["judge"] for e in gains))
+    note = (f"Trained: the critic, {judges}. Gap: accuracy with the truth for a critic less that with none; closed: "
+            "the trained critic's share of it; like noise: the noise on the truth with which the search does as well, "
+            "- where none of those tried is as bad or there is no gap. Intervals by bootstrap over problems.")
     return Table("What a critic is worth to a search.", join_sources(gains), header, rows,
                  ("left", "left", *["right"] * 9), note=note)  # fmt: skip
 

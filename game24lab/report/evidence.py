@@ -251,7 +251,8 @@ def summarise_calibration(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
 
 def describe_runs(evidence: Iterable[Any]) -> list[dict[str, Any]]:
     """Where everything came from: what the manifests say. Of whatever has a `run` and its `manifest_hash`."""
-    keys = ("name", "id", "status", "seed", "start", "end", "device", "git", "packages", "parameters", "cost", "facts")
+    keys = ("name", "id", "status", "seed", "start", "end", "device", "git", "packages", "parameters", "inputs", "cost",
+            "facts")  # fmt: skip
     return [{key: one.run.manifest.get(key) for key in keys}
             | {"manifest_sha256": one.manifest_hash, "folder": one.run.folder.name} for one in evidence]  # fmt: skip
 

@@ -15,7 +15,7 @@ import pandas as pd
 from game24lab import curves, figures
 from game24lab.report import evidence as ev
 from game24lab.report import trials as tr
-from game24lab.report.critics import gather_critics, tell_critics, tell_noise
+from game24lab.report.critics import gather_critics, name_critics, say_critics, tell_critics, tell_noise
 from game24lab.report.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
 from game24lab.report.report import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
@@ -69,6 +69,7 @@ def gather_numbers(evidence: Sequence[ev.Evidence], title: str = TITLE) -> dict[
         "best": tr.pick_best(trials, MOST), "by_strategy": tr.pick_by_strategy(trials, MOST),
         "sweeps": tr.find_sweeps(trials), "wasteful": wasteful,
         "published": [hold_against(point) for point in find_published(splits)], "critics": gather_critics(evidence),
+        "judges": name_critics(evidence),
     }  # fmt: skip
 
 
@@ -78,8 +79,9 @@ def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
     blocks: list[Block] = [
         KeyValues(_tell_setting(numbers)),
         Heading("The question"),
+        Paragraph(say_critics(numbers["judges"])),
         Paragraph(
-            "One policy, one critic, many ways to spend tokens: which finds most for what? Every sampled token counts "
+            "Many ways to spend tokens: which finds most for what? Every sampled token counts "
             "here, also those of duplicates, of illegal lines and of answers thrown away, and all that the critic "
             "reads. Three modes are kept apart throughout. " + _say_modes()
         ),
@@ -320,7 +322,7 @@ def _tell_negatives(numbers: dict[str, Any]) -> list[str]:
 def _tell_limits(numbers: dict[str, Any]) -> list[str]:
     arms = numbers["arms"]
     limits = [
-        "One policy and one critic: intervals cover the choice of problems (and of search seeds, where there are "
+        "Each model was trained once: intervals cover the choice of problems (and of search seeds, where there are "
         "several), not the luck of training.",
         "The arms at a point were not tuned on other problems; the best of many arms on the same problems is better by "
         "chance too.",
