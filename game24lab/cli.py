@@ -151,6 +151,7 @@ def run(options: argparse.Namespace) -> int:
 def demo(options: argparse.Namespace) -> int:
     """All notebooks that have a file in params/<set>/, one after the other, and a report on what came out."""
     from game24lab.notebook import find_notebooks, match_notebook, run_notebook
+    from game24lab.progress import DEMO_SECONDS, Whole
 
     begin = time.perf_counter()
     notebooks = find_notebooks()
@@ -166,11 +167,12 @@ def demo(options: argparse.Namespace) -> int:
         raise ValueError(f"{parameters / options.set / missing[0]}.yaml: there is no notebook {missing[0]}")
     overrides = [_read_file(notebook, file) for notebook, file in zip(wanted, files, strict=True)]
     folder = Path(options.output or f"runs/{options.set}")
-    stages = []
+    stages, whole = [], Whole([DEMO_SECONDS.get(file.stem, 0.0) * (options.set == "demo") for file in files])
     for number, (file, notebook, given) in enumerate(zip(files, wanted, overrides, strict=True), 1):
         _say(f"[{number}/{len(files)}] {file.stem}")
         clock = time.perf_counter()
-        stages.append(run_notebook(notebook, given, folder / file.stem))
+        stages.append(run_notebook(notebook, given, folder / file.stem, whole))
+        whole.spent.append(0.0 if stages[-1].before == "finished" else time.perf_counter() - clock)
         _print_run(stages[-1], time.perf_counter() - clock, sys.stderr)
     page = _write_tree_page(stages)
     pdf = folder / REPORT

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from game24lab.progress import Screen, Whole
 from game24lab.runs import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
@@ -173,8 +174,10 @@ def enter(name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None) -> Run:
-    """Run a notebook headless in this interpreter's environment, with progress on standard error.
+def run_notebook(
+    path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None, whole: Whole | None = None
+) -> Run:
+    """Run a notebook headless in this interpreter's environment, with progress on standard error, as of a `whole`.
 
     The executed notebook stays in the run folder, also when a cell fails. `folder` defaults to the notebook's parameter
     `output`. A run that has finished with these parameters is returned without running (`before` is "finished").
@@ -197,7 +200,7 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
     except OSError as error:
         raise type(error)(error.errno, f"run folder cannot be written: {error.strerror}", str(folder)) from None
     try:
-        _execute(path, folder / "notebook.ipynb", values)
+        _execute(path, folder / "notebook.ipynb", values, Screen(sys.stderr, folder.name, whole))
     except BaseException as error:
         _mark(folder, str(error) if isinstance(error, Exception) else None)
         raise
@@ -207,10 +210,10 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
     return run
 
 
-def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
+def _execute(path: Path, executed: Path, values: Mapping[str, Any], screen: Screen) -> None:
     """Papermill in a thread, so that an interrupt arrives here and can be handed to the kernel in good order."""
     import logging
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
 
     import papermill
     from ipykernel.kernelspec import get_kernel_dict
@@ -240,13 +243,15 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython,
-                                       stderr_file=sys.stderr)  # fmt: skip
+                                       stderr_file=screen, progress_bar=False)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
         try:
+            while not wait([future], timeout=1).done:
+                screen.tick()
             future.result()
         except PapermillExecutionError as error:
             message = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
@@ -258,6 +263,8 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any]) -> None:
         except BaseException:
             _stop(kernels, future)
             raise
+        finally:
+            screen.close_bars()
 
 
 def _stop(kernels: list, future: Any) -> None:

@@ -82,6 +82,7 @@ FLOORS = {
     "search.bandit": 4.2,
     "training.precision": 4.0,
     "training.muon": 4.05,
+    "training.saving": 4.0,
     "training.adapters": 4.0,
     "training.advantages": 4.0,
     "training.trajectories": 4.1,
@@ -154,6 +155,7 @@ FLOORS = {
     "treeview.explorer": 5.5,
     # 6: what people start
     "report.published": 6.0,
+    "progress": 5.9,
     "notebook": 6.0,
     "report.evidence": 6.1,
     "report.report": 6.2,

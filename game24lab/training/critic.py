@@ -43,6 +43,7 @@ from game24lab.training.loop import (
 )
 from game24lab.training.muon import MuonAdamW
 from game24lab.training.precision import pick_precision
+from game24lab.training.saving import Resumable
 from game24lab.training.trajectories import count_positions, find_targets, hold_out
 
 _OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
@@ -156,7 +157,7 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     return shuffled.iloc[cut:], shuffled.iloc[:cut], None
 
 
-class _Trainer(Trainer):
+class _Trainer(Resumable, Trainer):
     """Takes targets from a table where there is one, which may change between epochs."""
 
     targets: torch.Tensor | None

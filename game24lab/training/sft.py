@@ -36,6 +36,7 @@ from game24lab.training.loop import (
 )
 from game24lab.training.muon import MuonAdamW
 from game24lab.training.precision import pick_precision
+from game24lab.training.saving import Resumable
 from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -205,7 +206,7 @@ def make_trainer(
     return trainer
 
 
-class _Trainer(SFTTrainer):
+class _Trainer(Resumable, SFTTrainer):
     """TRL's trainer with a plain loss where the vocabulary is small, and a count of tokens that outlives a kill."""
 
     def count_tokens(self, lengths: Sequence[int], batch_size: int) -> None:
