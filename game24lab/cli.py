@@ -392,7 +392,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(bench, "ours beside the stock way, same work: ratios")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "
-                         "grpo, sft; growth: how time and memory of search grow, to runs/bench")  # fmt: skip
+                         "grpo, sft, busy, kills; growth: time and memory of search, to runs/bench")  # fmt: skip
 
     add(doctor, "what works on this machine")
     return parser

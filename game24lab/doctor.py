@@ -88,6 +88,15 @@ def _look_at_bf16() -> tuple[bool, str]:
     return False, f"not computed by this machine ({describe_units()}); training takes float32, nothing to do"
 
 
+def _look_at_pace() -> tuple[bool, str]:
+    from game24lab import pace
+    from game24lab.progress import DEMO_SECONDS
+    from game24lab.training.precision import describe_units
+
+    minutes = sum(DEMO_SECONDS.values()) * pace.time_demo_step() / pace.DEMO_STEP / 60
+    return True, f"{describe_units()}; `make demo` takes about {max(1, round(minutes))} minutes once installed"
+
+
 def _look_at_ctranslate2() -> tuple[bool, str]:
     import ctranslate2
 
@@ -162,6 +171,7 @@ _LOOKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "extras": _look_at_extras,
     "torch": _look_at_torch,
     "bf16": _look_at_bf16,
+    "pace": _look_at_pace,
     "ctranslate2": _look_at_ctranslate2,
     "threads": _look_at_threads,
     "report": _look_at_report,

@@ -1,5 +1,8 @@
 """Benchmarks at toy sizes: both sides do the same work, and the table says so."""
 
+import os
+
+import psutil
 import pytest
 import tiny_models
 from fake_models import FakeCritic, FakePolicy
@@ -7,6 +10,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab import bench
 from game24lab.tasks.arithmetic import make_state, reachable
 from game24lab.tasks.puzzles import list_puzzles
+from game24lab.training.precision import describe_units
 
 
 def test_brute_force_is_right():
@@ -49,10 +53,39 @@ def test_grpo_does_the_same_work(tmp_path):
 
 
 def test_sft_does_the_same_work():
-    rows = bench.bench_sft(2, 2, 1)
-    assert [row.work.split(",")[0] for row in rows] == ["4 traces", "4 traces"]
-    assert rows[0].ours == rows[1].ours
+    rows = bench.bench_sft(2, 2, 1, demo=(2, 3))
+    assert [row.work.split(",")[0] for row in rows] == ["6 solutions", "4 traces", "4 traces", "the optimiser alone"]
+    assert rows[1].ours == rows[2].ours
     assert all(row.ratio > 0 for row in rows)
+    assert all(row.how.endswith(f"; {describe_units()}") for row in rows)
+
+
+def test_a_busy_machine_is_measured_and_left_idle(monkeypatch):
+    monkeypatch.setattr(bench.pace, "make_step", lambda samples: lambda: sum(range(10**5)))
+    busy, alone = bench.pace.time_busy(steps=3, rounds=2)
+    assert busy > 0
+    assert alone > 0
+    assert not psutil.Process().children()
+
+
+def test_the_demos_step_learns():
+    step = bench.pace.make_step(bench.pace.list_samples(8))
+    losses = [step() for _ in range(4)]
+    assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.mark.skipif("KILLS" not in os.environ, reason="half an hour; `game24lab bench kills` says what it measured")
+def test_fifteen_kills_of_the_demos_training_lose_seconds():
+    (row,) = bench.bench_kills()
+    assert float(row.how.split("at most ")[1].split()[0]) <= 30
+
+
+def test_a_kill_is_measured():
+    """Two kills of a training in small, to the last bit as one without (`time_kills` compares them)."""
+    (row,) = bench.bench_kills(2, 40, batch_size=16, between=(6.0, 9.0))
+    assert "same bits" in row.work
+    assert row.ratio > 1
+    assert "at most" in row.how
 
 
 def test_the_table(monkeypatch, capsys):
