@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from game24lab.threads import wait_briefly
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -43,11 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 for a refusal or a failure, 2 for bad input, 130 interrupted."""
-    # torch's waiting threads spin, and processes that share a machine then make each other many times slower. Asleep at
-    # once (OMP_WAIT_POLICY=PASSIVE) they are slow to wake, and training is a quarter slower alone: a short spin is both
-    # fast and fair. Read when torch is first imported, here and in the kernels that are started from here.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    wait_briefly()
     options = _make_parser().parse_args(arguments)
     debug = options.debug or os.environ.get("GAME24LAB_DEBUG", "") not in ("", "0")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever called decides

@@ -160,9 +160,9 @@ def _look_at_folder() -> tuple[bool, str]:
 
 
 def _look_at_threads() -> tuple[bool, str]:
-    policy = os.environ.get("OMP_WAIT_POLICY", "")
-    advice = "OMP_WAIT_POLICY is not set; PASSIVE keeps processes that share a machine from slowing each other down"
-    return True, f"OMP_WAIT_POLICY={policy}" if policy else advice
+    chosen = [f"{name}={os.environ[name]}" for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in os.environ]
+    advice = "set one of them, or processes that share a machine slow each other down"
+    return True, " ".join(chosen) or f"neither OMP_WAIT_POLICY nor GOMP_SPINCOUNT is set; {advice}"
 
 
 _LOOKS: dict[str, Callable[[], tuple[bool, str]]] = {

@@ -20,6 +20,7 @@ FLOORS = {
     "cost": 1.0,
     "provenance": 1.0,
     "scaling": 1.0,
+    "threads": 1.0,
     "tasks.task": 1.0,
     "tasks.arithmetic": 1.0,
     "runs": 1.1,
