@@ -1,6 +1,9 @@
 """Benchmarks at toy sizes: both sides do the same work, and the table says so."""
 
 import os
+import re
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -80,12 +83,27 @@ def test_fifteen_kills_of_the_demos_training_lose_seconds():
     assert float(row.how.split("at most ")[1].split()[0]) <= 30
 
 
-def test_a_kill_is_measured():
-    """Two kills of a training in small, to the last bit as one without (`time_kills` compares them)."""
-    (row,) = bench.bench_kills(2, 40, batch_size=16, between=(6.0, 9.0))
-    assert "same bits" in row.work
+@pytest.mark.parametrize("same", [True, False])
+def test_kills_are_measured(tmp_path, monkeypatch, same):
+    """Two kills of a work that takes a second and leaves a checkpoint; a real one is killed in test_saving."""
+    tiny_models.save("qwen3", tmp_path / "one")
+    other = tiny_models.save("qwen3", tmp_path / "other") if same else bench.find_pretrained("policy")
+    code = "import shutil, sys, time; time.sleep(1); shutil.copytree(sys.argv[1], sys.argv[2] + '/checkpoint')"
+
+    def start(folder, name):
+        source = tmp_path / "one" if name == "killed" else other
+        return subprocess.Popen([sys.executable, "-c", code, str(source), str(folder / name)])
+
+    monkeypatch.setattr(bench.pace, "_start", start)
+    if not same:
+        with pytest.raises(RuntimeError, match="the checkpoints differ"):
+            bench.bench_kills(1, 2, batch_size=2, between=(0.1, 0.2))
+        return
+    (row,) = bench.bench_kills(2, 2, batch_size=2, between=(0.1, 0.2))
+    assert "2 kills, same bits" in row.work
     assert row.ratio > 1
-    assert "at most" in row.how
+    most = float(re.search(r"at most ([\d.]+) s", row.how)[1])
+    assert 0.1 <= most < 1
 
 
 def test_the_table(monkeypatch, capsys):
