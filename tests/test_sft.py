@@ -77,6 +77,20 @@ def test_padding_changes_nothing():
             assert torch.allclose(together[i, : len(alone)], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["qwen3", "llama", "gpt2"])
+def test_logits_of_prompts_are_not_missed(tmp_path, kind):
+    model, tokenizer = load_checkpoint(tiny_models.save(kind, tmp_path / kind))
+    texts = [("Input: 1 2 3 4\n", "1 + 2 = 3\n"), ("Input: 4 5 6 10 12\n", "4"), ("Input: 1\n", "1", False)]
+    rows = sft.tokenize(texts, tokenizer)
+    batch = sft.RightPad(tokenizer.pad_token_id)(list(rows))
+    less = sft.leave_out_prompts(batch)
+    assert less["labels"].shape[1] < batch["labels"].shape[1]
+    losses = [model(**inputs, num_items_in_batch=9).loss for inputs in (batch, less)]
+    assert torch.allclose(*losses, atol=1e-6)
+    everywhere = {**batch, "labels": batch["input_ids"]}
+    assert torch.allclose(model(**everywhere).loss, model(**sft.leave_out_prompts(everywhere)).loss, atol=1e-6)
+
+
 @pytest.mark.parametrize(("every", "good"), [(2, 2), (3, None)])
 def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, every, good):
     """The loss of step 4 is NaN: a resume point of step 2 is from before it, one of step 3 led to it."""

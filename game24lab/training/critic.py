@@ -8,8 +8,9 @@ trained, or adapters and the head. It does not know the rules of any task, nor h
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def train(config: CriticConfig, data: pd.DataFrame, output: Path | str) -> Path:
         args=_arguments(config, output, steps, bf16),
         train_dataset=rows.select(arrange(rows["length"], config.batch_size, steps, config.seed, group=1)),
         processing_class=tokenizer,
+        data_collator=partial(_collate, tokenizer.pad_token_id),
         callbacks=callbacks,
         optimizers=(_make_optimizer(config, model), None),
     )
@@ -216,6 +218,15 @@ def _tokenize(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Da
     targets = (positions["solved"] / positions["visits"]).tolist()
     return Dataset.from_dict({"input_ids": ids, "labels": [[t] for t in targets], "length": [len(i) for i in ids],
                               "place": list(range(len(ids)))})  # fmt: skip
+
+
+def _collate(pad: int, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    """Batches padded on the right; the mask is all ones, as in `sft.RightPad` and for its reasons."""
+    longest = max(row["length"] for row in rows)
+    ids = torch.tensor([row["input_ids"] + [pad] * (longest - row["length"]) for row in rows])
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids),
+            "labels": torch.tensor([row["labels"] for row in rows]),
+            "place": torch.tensor([row["place"] for row in rows])}  # fmt: skip
 
 
 def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positions: pd.DataFrame) -> dict[str, float]:
