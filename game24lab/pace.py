@@ -35,7 +35,7 @@ def list_samples(count: int) -> list[Sample]:
 
 
 def make_step(samples: Sequence[Sample]) -> Callable[[], float]:
-    """One training step of the demo's SFT on the same batch each time, without a trainer; it returns the loss."""
+    """One training step of the demo's SFT on the same batch of samples each time; it returns the loss. No trainer."""
     from game24lab.training import loop, sft
     from game24lab.training.muon import MuonAdamW
 
@@ -45,7 +45,9 @@ def make_step(samples: Sequence[Sample]) -> Callable[[], float]:
     if half:
         model.set_attn_implementation("sdpa_float32")
     model.config.use_cache = False
-    batch = sft.RightPad(tokenizer.pad_token_id)(list(sft.tokenize(samples, tokenizer)))
+    rows = sorted(sft.tokenize(samples, tokenizer), key=lambda row: row["length"])
+    begin = max(0, (len(rows) - BATCH) // 2)  # a batch of about equal lengths, as a trainer's
+    batch = sft.leave_out_prompts(sft.RightPad(tokenizer.pad_token_id)(rows[begin : begin + BATCH]))
     optimizer = MuonAdamW(model, lr=3e-3, matrix_lr=0.03, weight_decay=0.1)
 
     def step() -> float:
@@ -61,7 +63,7 @@ def make_step(samples: Sequence[Sample]) -> Callable[[], float]:
 
 def time_demo_step(repeats: int = 3) -> float:
     """Seconds of a step of the demo's SFT, the fastest of some."""
-    step = make_step(list_samples(BATCH))
+    step = make_step(list_samples(8 * BATCH))
     step()
     return min(_time(step) for _ in range(repeats))
 
@@ -83,7 +85,7 @@ def time_optimizers(repeats: int = 9, size: str = "tiny") -> tuple[float, float]
 
 def time_busy(steps: int = 12, rounds: int = 3) -> tuple[float, float]:
     """Seconds of so many steps beside a process that burns one core, and alone; in turns, medians."""
-    step = make_step(list_samples(BATCH))
+    step = make_step(list_samples(8 * BATCH))
     step()
     times = []
     for _ in range(rounds):
