@@ -39,7 +39,7 @@ lint: $(VENV)/.all
 	@$(BIN)/ruff check $(ARGS)
 
 lab: $(VENV)/.all
-	@$(BIN)/jupyter lab $(ARGS)
+	@GOMP_SPINCOUNT=3000 $(BIN)/jupyter lab $(ARGS)
 
 # Each run says at once that it is already there where it has finished, and goes on where it was interrupted.
 chains: $(VENV)/.base

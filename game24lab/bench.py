@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 import statistics
 import tempfile
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from game24lab import pace
 from game24lab.critic import load_critic
 from game24lab.generation import load_policy
 from game24lab.growth import write_growth
@@ -33,6 +35,7 @@ from game24lab.tasks import arithmetic
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.puzzles import list_puzzles, list_solvable
 from game24lab.tasks.splits import make_split
+from game24lab.training.precision import describe_units, pick_precision
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ def bench_grpo(
     from game24lab.training import grpo, stock  # TRL takes seconds to load
 
     rewards, rows = make_reward_functions(), []
-    bf16 = grpo.pick_precision("auto") == "bf16"
+    bf16 = pick_precision("auto") == "bf16"
     with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
         folder = Path(checkpoint or Path(root) / "model")
         if checkpoint is None:
@@ -233,31 +236,50 @@ def bench_grpo(
             if not 2 / 3 < stocks / ours < 3 / 2:
                 raise RuntimeError(f"grpo: {ours} tokens beside {stocks}")
             work = f"{problems} x {group} completions, up to {most:,} tokens"
-            how = f"{ours / repeats:,.0f} tokens a step, stock {stocks / repeats:,.0f}"
+            how = f"{ours / repeats:,.0f} tokens a step, stock {stocks / repeats:,.0f}; {describe_units()}"
             rows.append(Row("grpo", work, *map(statistics.median, times), how))
     return rows
 
 
-# SFT ------------------------------------------------------------------------------------------------------------------
-def bench_sft(steps: int = 6, batch_size: int = 32, repeats: int = 3, *, size: str = "tiny") -> list[Row]:
-    """Training on search traces of 100 to 1,100 tokens beside TRL's trainer: once as it comes, once without its
-    activation checkpointing.
+# Training -------------------------------------------------------------------------------------------------------------
+def bench_sft(
+    steps: int = 6, batch_size: int = 32, repeats: int = 3, *, size: str = "tiny",
+    demo: tuple[int, int] = (12, pace.BATCH),
+) -> list[Row]:  # fmt: skip
+    """Training beside TRL's trainer: on the demo's bare solutions, `demo` steps of so many, and on search traces of 100
+    to 1,100 tokens, once as TRL's comes and once without its activation checkpointing; and the optimiser alone.
 
-    Same fresh model, traces, batch size and precision; both go through all traces once. About as many traces are short,
-    medium and long, as in the published set; half are sound, half v2. Stock pads batches in random order and trains by
-    AdamW; ours by Muon, which costs more.
+    Same fresh model, samples, batch size and precision; both go through all samples once. About as many traces are
+    short, medium and long, as in the published set; half are sound, half v2. Stock pads batches in random order and
+    trains by AdamW; ours by Muon, which costs more. The optimiser is beside `torch.optim.Muon`.
     """
     from game24lab.tracemaking import make_traces
-    from game24lab.training import loop, sft, stock  # TRL takes seconds to load
 
-    loop.keep_memory()
-    count, tokenizer = steps * batch_size, make_tokenizer("traces")
+    count = steps * batch_size
     traces = make_traces(list_solvable(), 2 * count, held_out=(), styles=("sound", "v2"),
                          buckets=("short", "medium", "long"))  # fmt: skip
     samples = [trace.sample for trace in random.Random(0).sample(traces, len(traces)) if trace.tokens >= 100][:count]
+    units = describe_units()
+    stock, ours = pace.time_optimizers(size=size)
+    return [
+        *_race_sft("solutions", "lines", pace.list_samples(math.prod(demo)), *demo, repeats, size, (True,)),
+        *_race_sft("traces", "traces", samples, steps, batch_size, repeats, size, (True, False)),
+        Row("sft", f"the optimiser alone, {size}", stock, ours, f"Muon in batches, stock torch.optim.Muon; {units}"),
+    ]
+
+
+def _race_sft(
+    kind: str, words: str, samples: Sequence, steps: int, batch_size: int, repeats: int, size: str,
+    checkpointing: Sequence[bool],
+) -> list[Row]:  # fmt: skip
+    """A row for TRL's trainer with and without activation checkpointing, as asked for."""
+    from game24lab.training import loop, sft, stock  # TRL takes seconds to load
+
+    loop.keep_memory()
+    tokenizer = make_tokenizer(words)
     rows = sft.tokenize(samples, tokenizer)
-    config = sft.SFTConfig(size=size, words="traces", steps=steps, batch_size=batch_size, evaluate_every=0)
-    bf16 = sft.pick_precision("auto") == "bf16"
+    config = sft.SFTConfig(size=size, words=words, steps=steps, batch_size=batch_size, evaluate_every=0)
+    bf16 = pick_precision("auto") == "bf16"
     with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
 
         def run(checkpointing: bool | None) -> tuple[float, int]:
@@ -270,24 +292,38 @@ def bench_sft(steps: int = 6, batch_size: int = 32, repeats: int = 3, *, size: s
                                      bf16=bf16, checkpointing=checkpointing)
             )  # fmt: skip
 
-        sides = (True, False, None)
-        found = [[run(side) for side in sides] for _ in range(repeats)]
+        found = [[run(side) for side in (*checkpointing, None)] for _ in range(repeats)]
     tokens = {learnt for turn in found for _, learnt in turn}
     if len(tokens) > 1:
         raise RuntimeError(f"sft: not the same numbers of tokens, {sorted(tokens)}")
-    with_it, without, ours = (statistics.median(turn[place][0] for turn in found) for place in range(3))
     (learnt,) = tokens
-    work = f"{count} traces, {learnt:,} tokens"
-    pace = f"{learnt / ours:,.0f} tokens/s"
+    *others, ours = (statistics.median(seconds for seconds, _ in side) for side in zip(*found, strict=True))
+    work, units = f"{len(samples):,} {kind}, {learnt:,} tokens", describe_units()
     return [
-        Row("sft", work, with_it, ours, f"{pace}, stock {learnt / with_it:,.0f}"),
-        Row("sft", f"{work}, activations kept", without, ours, f"{pace}, stock {learnt / without:,.0f}"),
-    ]
+        Row("sft", work + ("" if kept else ", activations kept"), seconds, ours,
+            f"{learnt / ours:,.0f} tokens/s, stock {learnt / seconds:,.0f}; {units}")
+        for kept, seconds in zip(checkpointing, others, strict=True)
+    ]  # fmt: skip
+
+
+def bench_busy() -> list[Row]:
+    """The demo's SFT beside another process that burns one core, and alone: the ratio is what the other one costs."""
+    busy, alone = pace.time_busy()
+    return [Row("busy", "12 steps of the demo's SFT, one core burnt", busy, alone, f"alone; {describe_units()}")]
+
+
+def bench_kills(kills: int = 15, steps: int = 900, **options: Any) -> list[Row]:
+    """The demo's SFT killed at random moments, and not killed: what a kill loses, to the same last bit."""
+    killed, whole, lost = pace.time_kills(kills, steps, **options)
+    if not lost:
+        raise RuntimeError(f"kills: {steps} steps were over before the first kill")
+    how = f"not killed; a kill lost {statistics.mean(lost):.1f} s, at most {max(lost):.1f} s; {describe_units()}"
+    return [Row("kills", f"{steps} steps of the demo's SFT, {len(lost)} kills, same bits", killed, whole, how)]
 
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "solver": bench_solver, "generation": bench_generation, "search": bench_search, "backends": bench_backends,
-    "grpo": bench_grpo, "sft": bench_sft,
+    "grpo": bench_grpo, "sft": bench_sft, "busy": bench_busy, "kills": bench_kills,
 }  # fmt: skip
 _DEFAULT = ("solver", "generation", "search")
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from game24lab.messages import condense
 from game24lab.search.modes import HELP, open_world, read_mode
+from game24lab.threads import wait_briefly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 for a refusal or a failure, 2 for bad input, 130 interrupted."""
-    # torch's waiting threads spin, and processes that share a machine then make each other many times slower. Asleep at
-    # once (OMP_WAIT_POLICY=PASSIVE) they are slow to wake, and training is a quarter slower alone: a short spin is both
-    # fast and fair. Read when torch is first imported, here and in the kernels that are started from here.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    wait_briefly()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["check"]:  # an expression may begin with a minus, and is no option then
         words = [f" {word}" if word[:1] == "-" and word[1:2] not in ("", "-", "h") else word for word in words]
@@ -163,6 +160,7 @@ def run(options: argparse.Namespace) -> int:
 def demo(options: argparse.Namespace) -> int:
     """All notebooks that have a file in params/<set>/, one after the other, and a report on what came out."""
     from game24lab.notebook import find_notebooks, match_notebook, run_notebook
+    from game24lab.progress import DEMO_SECONDS, Whole
 
     begin = time.perf_counter()
     notebooks = find_notebooks()
@@ -178,11 +176,12 @@ def demo(options: argparse.Namespace) -> int:
         raise ValueError(f"{parameters / options.set / missing[0]}.yaml: there is no notebook {missing[0]}")
     overrides = [_read_file(notebook, file) for notebook, file in zip(wanted, files, strict=True)]
     folder = Path(options.output or f"runs/{options.set}")
-    stages = []
+    stages, whole = [], Whole([DEMO_SECONDS.get(file.stem, 0.0) * (options.set == "demo") for file in files])
     for number, (file, notebook, given) in enumerate(zip(files, wanted, overrides, strict=True), 1):
         _say(f"[{number}/{len(files)}] {file.stem}")
         clock = time.perf_counter()
-        stages.append(run_notebook(notebook, given, folder / file.stem))
+        stages.append(run_notebook(notebook, given, folder / file.stem, whole))
+        whole.spent.append(0.0 if stages[-1].before == "finished" else time.perf_counter() - clock)
         _print_run(stages[-1], time.perf_counter() - clock, sys.stderr)
     page = _write_tree_page(stages)
     pdf = folder / REPORT
@@ -388,7 +387,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(bench, "ours beside the stock way, same work: ratios")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "
-                         "grpo, sft; growth: how time and memory of search grow, to runs/bench")  # fmt: skip
+                         "grpo, sft, busy, kills; growth: time and memory of search, to runs/bench")  # fmt: skip
     command.add_argument("--json", type=Path, metavar="FILE", help="keep the rows there too")
 
     add(doctor, "what works on this machine")

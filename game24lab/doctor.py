@@ -97,6 +97,15 @@ def _look_at_bf16() -> tuple[bool, str]:
     return False, f"not computed by this machine ({describe_units()}); training takes float32, nothing to do"
 
 
+def _look_at_pace() -> tuple[bool, str]:
+    from game24lab import pace
+    from game24lab.progress import DEMO_SECONDS
+    from game24lab.training.precision import describe_units
+
+    minutes = sum(DEMO_SECONDS.values()) * pace.time_demo_step() / pace.DEMO_STEP / 60
+    return True, f"{describe_units()}; `make demo` takes about {max(1, round(minutes))} minutes once installed"
+
+
 def _look_at_ctranslate2() -> tuple[bool, str]:
     import ctranslate2
 
@@ -160,9 +169,9 @@ def _look_at_folder() -> tuple[bool, str]:
 
 
 def _look_at_threads() -> tuple[bool, str]:
-    policy = os.environ.get("OMP_WAIT_POLICY", "")
-    advice = "OMP_WAIT_POLICY is not set; PASSIVE keeps processes that share a machine from slowing each other down"
-    return True, f"OMP_WAIT_POLICY={policy}" if policy else advice
+    chosen = [f"{name}={os.environ[name]}" for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in os.environ]
+    advice = "set one of them, or processes that share a machine slow each other down"
+    return True, " ".join(chosen) or f"neither OMP_WAIT_POLICY nor GOMP_SPINCOUNT is set; {advice}"
 
 
 _LOOKS: dict[str, Callable[[], tuple[bool, str]]] = {
@@ -172,6 +181,7 @@ _LOOKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "trackers": _look_at_trackers,
     "torch": _look_at_torch,
     "bf16": _look_at_bf16,
+    "pace": _look_at_pace,
     "ctranslate2": _look_at_ctranslate2,
     "threads": _look_at_threads,
     "report": _look_at_report,

@@ -56,16 +56,18 @@ def go_on(caught: Sequence[int]) -> None:
 
 def attend(
     future: Future, find_processes: Callable[[], Sequence[subprocess.Popen | None]], has_begun: Callable[[], bool],
-    caught: Sequence[int], grace: float,
+    caught: Sequence[int], grace: float, tick: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
     """Wait for work in a thread and, once interrupted, end the processes that it is done in. Returns when it is done.
 
     The first interrupt is handed on as Ctrl-C, so that what is done can be left in good order. A second one kills the
     processes with their groups; so does the first where nothing has begun, and the end of `grace` seconds after it. A
     process that is only being started (None) is ended as soon as it is there. Each must lead a group of its own.
+    Meanwhile `tick` is called several times a second.
     """
     until = math.inf
     while not wait([future], timeout=0.1).done:
+        tick()
         processes = [process for process in find_processes() if process is not None] if caught else []
         if len(caught) > 1 or not has_begun() or time.monotonic() > until:
             for process in processes:

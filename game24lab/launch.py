@@ -28,6 +28,7 @@ from game24lab.notebook import read_overrides
 from game24lab.rewards import DEFAULT_WEIGHTS, make_reward_functions
 from game24lab.tasks.problems import make_problems
 from game24lab.tasks.puzzles import parse_puzzle
+from game24lab.threads import wait_briefly
 
 _BOTH_END = {"chosen_ends": True, "rejected_ends": True}
 # trainer -> its module, its configuration, the texts that a line of data must hold, what else it may hold
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="JSON lines to learn from")
     parser.add_argument("output", type=Path, help="folder for checkpoint and curve")
     options = parser.parse_args(arguments)
+    wait_briefly()
     try:
         folder = train(options.trainer, options.job, options.data, options.output)
     except (ValueError, OSError, FloatingPointError) as error:

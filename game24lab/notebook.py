@@ -29,6 +29,7 @@ from game24lab import kernel
 from game24lab.interrupts import attend, go_on, hold_interrupts
 from game24lab.messages import condense
 from game24lab.nesting import check_nesting
+from game24lab.progress import Screen, Whole
 from game24lab.runs import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
@@ -174,8 +175,10 @@ def enter(name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None) -> Run:
-    """Run a notebook headless in this interpreter's environment, with progress on standard error.
+def run_notebook(
+    path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None, whole: Whole | None = None
+) -> Run:
+    """Run a notebook headless in this interpreter's environment, with progress on standard error, as of a `whole`.
 
     The executed notebook stays in the run folder, also when a cell fails. `folder` defaults to the notebook's parameter
     `output`. A run that has finished with these parameters is returned without running (`before` is "finished").
@@ -197,9 +200,10 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
         (folder / "notebook.ipynb").touch()
     except OSError as error:
         raise type(error)(error.errno, f"run folder cannot be written: {error.strerror}", str(folder)) from None
+    screen = Screen(sys.stderr, folder.name, whole)
     with hold_interrupts() as caught:
         try:
-            _execute(path, folder / "notebook.ipynb", values, caught)
+            _execute(path, folder / "notebook.ipynb", values, caught, screen)
         except BaseException as error:
             _mark(folder, None if caught else str(error))
             raise
@@ -209,7 +213,9 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], folder: str | P
     return run
 
 
-def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequence[int]) -> None:
+def _execute(
+    path: Path, executed: Path, values: Mapping[str, Any], caught: Sequence[int], screen: Screen
+) -> None:  # fmt: skip
     """Papermill in a thread, so that interrupts arrive here, in `caught`, and the kernel is ended in good order."""
     import logging
     from concurrent.futures import ThreadPoolExecutor
@@ -254,7 +260,7 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequ
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
-                                       stderr_file=sys.stderr)  # fmt: skip
+                                       stderr_file=screen, progress_bar=False)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 
@@ -262,7 +268,7 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequ
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(work)
             attend(future, lambda: [getattr(manager.provisioner, "process", None) for manager in managers],
-                   lambda: bool(cells), caught, _GRACE)  # fmt: skip
+                   lambda: bool(cells), caught, _GRACE, screen.tick)  # fmt: skip
             future.result()
     except PapermillExecutionError as error:
         message = condense(f"{error.ename}: {error.evalue}")
@@ -274,6 +280,7 @@ def _execute(path: Path, executed: Path, values: Mapping[str, Any], caught: Sequ
     except RuntimeError as error:  # nbclient's, where there is no cell to blame
         raise CellError(f"{path.name}: its kernel did not start ({condense(error)})", False) from None
     finally:
+        screen.close_bars()
         os.close(lifeline)
         os.close(held)
 

@@ -1,7 +1,12 @@
 """Benchmarks at toy sizes: both sides do the same work, and the table says so."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
+import psutil
 import pytest
 import tiny_models
 from fake_models import FakeCritic, FakePolicy
@@ -9,6 +14,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab import bench
 from game24lab.tasks.arithmetic import make_state, reachable
 from game24lab.tasks.puzzles import list_puzzles
+from game24lab.training.precision import describe_units
 
 
 def test_brute_force_is_right():
@@ -51,10 +57,54 @@ def test_grpo_does_the_same_work(tmp_path):
 
 
 def test_sft_does_the_same_work():
-    rows = bench.bench_sft(2, 2, 1)
-    assert [row.work.split(",")[0] for row in rows] == ["4 traces", "4 traces"]
-    assert rows[0].ours == rows[1].ours
+    rows = bench.bench_sft(2, 2, 1, demo=(2, 3))
+    assert [row.work.split(",")[0] for row in rows] == ["6 solutions", "4 traces", "4 traces", "the optimiser alone"]
+    assert rows[1].ours == rows[2].ours
     assert all(row.ratio > 0 for row in rows)
+    assert all(row.how.endswith(f"; {describe_units()}") for row in rows)
+
+
+def test_a_busy_machine_is_measured_and_left_idle(monkeypatch):
+    monkeypatch.setattr(bench.pace, "make_step", lambda samples: lambda: sum(range(10**5)))
+    busy, alone = bench.pace.time_busy(steps=3, rounds=2)
+    assert busy > 0
+    assert alone > 0
+    assert not psutil.Process().children()
+
+
+def test_the_demos_step_learns():
+    step = bench.pace.make_step(bench.pace.list_samples(8))
+    losses = [step() for _ in range(4)]
+    assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.mark.skipif("KILLS" not in os.environ, reason="half an hour; `game24lab bench kills` says what it measured")
+def test_fifteen_kills_of_the_demos_training_lose_seconds():
+    (row,) = bench.bench_kills()
+    assert float(row.how.split("at most ")[1].split()[0]) <= 30
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_kills_are_measured(tmp_path, monkeypatch, same):
+    """Two kills of a work that takes a second and leaves a checkpoint; a real one is killed in test_saving."""
+    tiny_models.save("qwen3", tmp_path / "one")
+    other = tiny_models.save("qwen3", tmp_path / "other") if same else bench.find_pretrained("policy")
+    code = "import shutil, sys, time; time.sleep(1); shutil.copytree(sys.argv[1], sys.argv[2] + '/checkpoint')"
+
+    def start(folder, name):
+        source = tmp_path / "one" if name == "killed" else other
+        return subprocess.Popen([sys.executable, "-c", code, str(source), str(folder / name)])
+
+    monkeypatch.setattr(bench.pace, "_start", start)
+    if not same:
+        with pytest.raises(RuntimeError, match="the checkpoints differ"):
+            bench.bench_kills(1, 2, batch_size=2, between=(0.1, 0.2))
+        return
+    (row,) = bench.bench_kills(2, 2, batch_size=2, between=(0.1, 0.2))
+    assert "2 kills, same bits" in row.work
+    assert row.ratio > 1
+    most = float(re.search(r"at most ([\d.]+) s", row.how)[1])
+    assert 0.1 <= most < 1
 
 
 def test_the_table(monkeypatch, capsys, tmp_path):

@@ -7,6 +7,7 @@ import tiny_models
 
 from game24lab import launch
 from game24lab.models import load_checkpoint
+from game24lab.training import precision
 
 
 def write(folder, job="steps: 1\n", rows=({"prompt": "Input: 1 2 3 4\n", "completion": "1 + 2 = 3\n"},)):
@@ -81,3 +82,15 @@ def test_other_processes_are_silent(tmp_path, capsys, monkeypatch):
     assert launch.main(["sft", *write(tmp_path, "stepz: 1\n")]) == 2
     assert capsys.readouterr().err == ""
     assert launch.main(["sft", "no.yaml", "no.jsonl", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize("trainer", ["sft", "dpo", "grpo"])
+def test_a_precision_that_the_machine_lacks(tmp_path, capsys, monkeypatch, trainer):
+    monkeypatch.setattr(precision, "computes_bf16", lambda: False)
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    rows = {"sft": [{"prompt": "1", "completion": "2"}], "dpo": [PAIR] * 2, "grpo": [{"numbers": "1 2 3 4"}]}[trainer]
+    job = f"checkpoint: {start}\nsteps: 1\nprecision: bf16\n"
+    assert launch.main([trainer, *write(tmp_path, job, rows)]) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert "precision must be 'auto' or 'fp32' on this machine (" in line
+    assert not (tmp_path / "out" / "checkpoint").exists()

@@ -244,9 +244,7 @@ def test_a_notebook_runs_headless_and_is_then_already_there(form, tmp_path, capf
     executed = (folder / "notebook.ipynb").read_text()
     assert sys.executable in executed
     error = capfd.readouterr().err
-    assert "Executing" in error
-    assert "1/1" in error  # the notebook's own bar
-    assert "WARNING" not in error
+    assert error == "", "what takes less than ten seconds says nothing where nobody looks at a terminal"
     monkeypatch.setattr("game24lab.notebook._execute", lambda *_: pytest.fail("it runs again"))
     again = run_notebook(form, {"lr": 2.0, "steps": 4}, folder)
     assert again.before == "finished"

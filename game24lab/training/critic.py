@@ -45,6 +45,7 @@ from game24lab.training.loop import (
 from game24lab.training.muon import MuonAdamW
 from game24lab.training.precision import pick_precision
 from game24lab.training.prefixes import PackedCollator, measure_loss, pack_prefixes
+from game24lab.training.saving import Resumable
 from game24lab.training.trajectories import count_positions, find_targets, hold_out
 
 _OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
@@ -172,7 +173,7 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     return shuffled.iloc[cut:], shuffled.iloc[:cut], None
 
 
-class _Trainer(Trainer):
+class _Trainer(Resumable, Trainer):
     """Learns at every spot of a text; targets stand in a table by row, which may change between epochs."""
 
     targets: torch.Tensor

@@ -24,6 +24,7 @@ from game24lab.models import load_checkpoint, load_trainable
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start
 from game24lab.training.precision import pick_precision
+from game24lab.training.saving import Resumable
 from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -132,7 +133,7 @@ def train(
     return finish(trainer, tokenizer, output, config)
 
 
-class _Trainer(DPOTrainer):
+class _Trainer(Resumable, DPOTrainer):
     """TRL's trainer on pairs that are token ids already: it would put an end token behind every side."""
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 import torch
 from accelerate.utils import DistributedType, broadcast_object_list
+from safetensors import SafetensorError
 from transformers import (
     AttentionInterface,
     AttentionMaskInterface,
@@ -35,9 +36,11 @@ from transformers import (
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+from transformers.utils import logging
 
 from game24lab.models import save_checkpoint
 from game24lab.runs import compare, write_atomically
+from game24lab.training.saving import SaveByTime, explain, replace_folder
 
 _CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
@@ -136,16 +139,6 @@ def _is_whole(point: Path) -> bool:
         return False
 
 
-def replace_folder(temporary: Path, folder: Path) -> None:
-    """Put a finished folder in its place; a reader sees the old one or the new one, never half of either."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(temporary, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 class StopAtNaN(TrainerCallback):
     """Stops before the weights are spoilt, with a FloatingPointError that names the last good resume point.
 
@@ -164,8 +157,6 @@ class StopAtNaN(TrainerCallback):
     ) -> None:
         if control.should_save:
             self.check([p.detach() for p in model.parameters() if p.requires_grad], args, state, state.global_step)
-            # a resume point does not hold the losses since the last log entry: without this one a resumed curve differs
-            control.should_log = True
 
     def check(self, tensors: list[torch.Tensor], args: TrainingArguments, state: TrainerState, step: int) -> None:
         """FloatingPointError unless all numbers are finite."""
@@ -262,11 +253,12 @@ def start(trainer: Trainer, output: Path, config: Any = None) -> None:
     point = find_resume_point(output)
     _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
     keep_memory()
+    logging.disable_progress_bar()  # a bar of each file of each resume point
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(Progress())
-    # behind the callback that decides when to save, before those that evaluate
-    trainer.callback_handler.callbacks.insert(1, StopAtNaN())
+    # behind the callback that decides when to log and save, before those that evaluate
+    trainer.callback_handler.callbacks[1:1] = [SaveByTime(trainer), StopAtNaN()]
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, HeldOut):
             callback.trainer = trainer
@@ -314,15 +306,19 @@ def _to_plain(config: Any) -> Any:
 def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
     """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint.
 
-    Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises
-    RuntimeError where their weights differ.
+    Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises OSError
+    where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
     """
     _check_agreement(trainer)
     if trainer.is_world_process_zero():
         write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
         model = trainer.accelerator.unwrap_model(trainer.model)
         temporary = output / ".checkpoint.part"
-        save_checkpoint(model.merge_and_unload() if hasattr(model, "merge_and_unload") else model, tokenizer, temporary)
+        model = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+        try:
+            save_checkpoint(model, tokenizer, temporary)
+        except SafetensorError as error:
+            raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
         (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
         replace_folder(temporary, output / "checkpoint")
         shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)

@@ -51,7 +51,10 @@ def pack_prefixes(encoded: Sequence[Sequence[int]]) -> list[Packed]:
 
 @dataclass(frozen=True)
 class PackedCollator:
-    """Samples with `input_ids`, `spots` and `rows` as a batch: padded on the right, `spots` and `rows` by -1."""
+    """Samples with `input_ids`, `spots` and `rows` as a batch: padded on the right, `spots` and `rows` by -1.
+
+    The mask is all ones, as in `sft.RightPad` and for its reasons.
+    """
 
     padding: int  # token id
 
@@ -59,9 +62,8 @@ class PackedCollator:
         """`input_ids` and `attention_mask` of shape (batch, tokens), `spots` and `rows` of shape (batch, spots)."""
         ids = [torch.tensor(sample["input_ids"]) for sample in samples]
         pad = torch.nn.utils.rnn.pad_sequence
-        lengths = torch.tensor([len(one) for one in ids])
         batch = {"input_ids": pad(ids, batch_first=True, padding_value=self.padding)}
-        batch["attention_mask"] = (torch.arange(int(lengths.max()))[None] < lengths[:, None]).long()
+        batch["attention_mask"] = torch.ones_like(batch["input_ids"])
         for name in ("spots", "rows"):
             batch[name] = pad([torch.tensor(sample[name]) for sample in samples], batch_first=True,
                               padding_value=_NOWHERE)  # fmt: skip

@@ -7,6 +7,7 @@ logits. It does not know what the texts mean: held-out accuracy comes from a fun
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ from game24lab.training.loop import (
 )
 from game24lab.training.muon import MuonAdamW
 from game24lab.training.precision import pick_precision
+from game24lab.training.saving import Resumable
 from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -206,7 +208,7 @@ def make_trainer(
     return trainer
 
 
-class _Trainer(SFTTrainer):
+class _Trainer(Resumable, SFTTrainer):
     """TRL's trainer with a plain loss where the vocabulary is small, and a count of tokens that outlives a kill."""
 
     def count_tokens(self, lengths: Sequence[int], batch_size: int) -> None:
@@ -218,13 +220,24 @@ class _Trainer(SFTTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         plain = self.args.loss_type == "nll" and self.model.config.get_text_config().vocab_size <= _FEW_WORDS
-        loss = Trainer.compute_loss if plain and not self.aux_loss_enabled else SFTTrainer.compute_loss
+        plain = plain and not self.aux_loss_enabled
+        loss = Trainer.compute_loss if plain else SFTTrainer.compute_loss
+        if plain and "logits_to_keep" in inspect.signature(self.model.forward).parameters:
+            inputs = leave_out_prompts(inputs)
         return loss(self, model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if self.model.training:
             self._metrics["train"]["num_tokens"] = [self._counted[min(self.state.global_step, len(self._counted) - 1)]]
         super().log(logs, start_time)
+
+
+def leave_out_prompts(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same batch without logits of what all rows begin with and nothing is learnt from; the loss is the same."""
+    labels = inputs["labels"]  # (rows, tokens), -100 where nothing is learnt
+    first = int((labels != -100).any(0).int().argmax())
+    keep = labels.shape[1] - first + 1  # the token before the first label tells it
+    return {**inputs, "labels": labels[:, -keep:], "logits_to_keep": keep}
 
 
 def _check_lengths(lengths: Sequence[int], model: PreTrainedModel) -> None:

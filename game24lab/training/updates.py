@@ -28,6 +28,7 @@ from game24lab.training.advantages import (
 from game24lab.training.credit import find_tokens, rest_on_lines
 from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
+from game24lab.training.saving import Resumable
 from game24lab.training.searching import teach, weigh
 from game24lab.training.watch import Keep
 
@@ -38,7 +39,7 @@ _NAMES = {"completions/mean_length": "tokens", "completions/clipped_ratio": "unf
           "frac_reward_zero_std": "equal_groups", "clip_ratio/region_mean": "clipped"}  # fmt: skip
 
 
-class Trainer(GRPOTrainer):
+class Trainer(Resumable, GRPOTrainer):
     """TRL's trainer with our rollouts, log-probabilities, advantages and mini-batches.
 
     Its arguments must make one generation serve one whole optimiser step, or `num_iterations` of them.
