@@ -1,7 +1,6 @@
 """Strategies on problems with seeds: one row per attempt, with outcome and full cost; then tables with intervals.
 
-It knows the strategies by name and what their rows look like. It does not know how they search, where the models came
-from, or how a table is drawn.
+It knows the strategies by name. It does not know how they search, where models come from, or how a table is drawn.
 """
 
 from __future__ import annotations
