@@ -63,7 +63,7 @@ def mcts(
     prior: str = "logprob",
     leaf: str = "critic",
     commit: str = "value",
-    enough: float = 0.9,
+    enough: float = 0.8,
     prune_value: float | None = -0.999,
     patience: int = 16,
     wakes: int = 5,
@@ -87,7 +87,8 @@ def mcts(
         prune_value: a new position that the critic values lower rests; None: none does.
         patience: a position rests after so many draws in a row without a new child.
         wakes: how often all positions are woken when all rest, each time for twice the patience; 0: the search ends.
-        enough: unless verified, end the search at a terminal position of at least this value; above 1: never.
+        enough: unless verified, end the search at a terminal position of at least this value; above 1: never. The
+            default lies in the gap that the shipped critic leaves between right and wrong ends (LOG.md, 2026-11-28).
 
     Verified: a terminal position is worth the exact verdict, and the first accepted one ends the search. Otherwise
     terminal positions are valued by the critic like all others, and verdicts are looked at after the commitment only.
