@@ -251,6 +251,7 @@ def read_lookahead(report: Report, header: list[str], rows: list[list[str]]) -> 
             run = pick([one for one in report["runs"] if one["name"] == "08_lookahead"],
                        folder="08_lookahead" + "_gsm8k" * gsm8k)["id"]  # fmt: skip
         mode, _, by = ends.partition(", ")
+        mode = "rules" if mode == "blind" else mode  # the kept JSON has one former name for both
         arm = "look ahead" + f", {by}" * bool(by)
         own = pick(report["arms"], run=run, arm=arm, mode=mode)
         held = pick(report["matched"]["sampled_tokens"], run=run, arm=arm, mode=mode)
@@ -284,7 +285,7 @@ def read_bench(report: Report, header: list[str], rows: list[list[str]]) -> Iter
 ARMS = {
     "greedy": "greedy", "best of {}, by the critic": "best_of_n", "best of {}, the likeliest": "likeliest",
     "majority of {}": "majority", "weighted majority of {}": "weighted_majority", "beam search, {}": "beam_search",
-    "MCTS, {} draws": "mcts@simulations={}",
+    "MCTS, {} draws": "mcts@simulations={}", "MCTS, at most {} draws": "mcts",
 }  # fmt: skip
 MODES = ("blind", "rules", "verified")
 
@@ -352,6 +353,7 @@ def _name_arm(arm: Mapping[str, Any]) -> str | None:
 TABLES = {
     "demo": Table(README, "At the end it prints", "demo_report.json", read_demo, fenced=True),
     "modes": Table(README, "### What the shipped model scores", "modes.json", read_modes),
+    "strict": Table(README, "The same recipes on it", "strict.json", read_modes),
     "modes in the card": Table(CARD, "## What they score", "modes.json", read_modes),
     "strategies": Table(README, "### Every strategy under one meter", "search_report.json", read_strategies),
     "router": Table(README, "### The right amount of thinking for each puzzle", "router_report.json", read_router),
