@@ -271,7 +271,7 @@ def fail(**columns):
 
 
 BROKEN = {
-    r"reward 'fail' raised ZeroDivisionError: mine$": fail,
+    r"reward 'fail' raised ZeroDivisionError: mine and more$": fail,
     r"reward '<lambda>' returned 3 numbers for 8 completions; one each is accepted$": lambda **_: [0.5] * 3,
     r"reward '<lambda>' returned 'good'; a number, or None where": lambda **_: ["good"] * 8,
 }
@@ -303,7 +303,7 @@ def test_nothing_is_lost_where_a_reward_fails(small, tmp_path):
     def turn(completions, trainer_state, **columns):
         return pay(completions) if trainer_state.global_step < 2 else fail()
 
-    with pytest.raises(ValueError, match="reward 'turn' raised ZeroDivisionError at step 3: mine; what") as error:
+    with pytest.raises(ValueError, match="reward 'turn' raised ZeroDivisionError at step 3: mine and more; what") as error:
         grpo.train(config, posed, ([turn], [1.0]), tmp_path / "broken")
     assert f"what was learnt before is kept in {tmp_path / 'broken' / STATE_FOLDER / 'checkpoint-2'}" in str(
         error.value
