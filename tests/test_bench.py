@@ -52,7 +52,7 @@ def test_search_does_the_same_work():
 def test_grpo_does_the_same_work(tmp_path):
     (row,) = bench.bench_grpo([(2, 3, 3, 5)], 1, checkpoint=tiny_models.save("qwen3", tmp_path / "policy"))
     assert row.work == "2 x 3 completions, up to 5 tokens"
-    assert row.how == "30 tokens a step, stock 30"
+    assert row.how == f"30 tokens a step, stock 30; {describe_units()}"
     assert row.ratio > 0
 
 

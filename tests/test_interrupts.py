@@ -169,6 +169,14 @@ def test_a_killed_command_takes_its_kernel_along(start, moment):
 
 
 # ------------------------------------------------------------------------------------------------ held within a process
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C as Python has it: a shell starts what runs in the background with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_interrupts_are_held_and_the_first_is_raised():
     steps = []
     with pytest.raises(KeyboardInterrupt), hold_interrupts() as caught:  # noqa: PT012
