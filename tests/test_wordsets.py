@@ -141,6 +141,6 @@ def test_the_hub_is_asked_for_both_sides_of_a_data_set(monkeypatch):
         raise ConnectionError("no network\nat all")
 
     monkeypatch.setattr(datasets, "get_dataset_config_names", fail)
-    with pytest.raises(ValueError, match=r"openai/gsm8k: not found here, nor to be had from the hub \(no network at all\)"):
+    with pytest.raises(ValueError, match=r"openai/gsm8k: not found here, nor to be had .* \(no network at all\)"):
         read_split("openai/gsm8k", held_out=5)
     assert wordsets.SUFFIXES == (".jsonl", ".json", ".parquet")

@@ -303,7 +303,7 @@ def test_nothing_is_lost_where_a_reward_fails(small, tmp_path):
     def turn(completions, trainer_state, **columns):
         return pay(completions) if trainer_state.global_step < 2 else fail()
 
-    with pytest.raises(ValueError, match="reward 'turn' raised ZeroDivisionError at step 3: mine and more; what") as error:
+    with pytest.raises(ValueError, match="'turn' raised ZeroDivisionError at step 3: mine and more; what") as error:
         grpo.train(config, posed, ([turn], [1.0]), tmp_path / "broken")
     assert f"what was learnt before is kept in {tmp_path / 'broken' / STATE_FOLDER / 'checkpoint-2'}" in str(
         error.value
