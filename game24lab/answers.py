@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.backends.memory import measure_memory
 from game24lab.evaluation import (
     COLUMNS,
     INSIDE,
@@ -31,6 +30,7 @@ from game24lab.evaluation import (
     write_problem,
 )
 from game24lab.rewards import check_weights, find_kind, score
+from game24lab.runs.memory import measure_memory
 from game24lab.search.continuations import Continuations
 from game24lab.search.engine import run
 from game24lab.search.requests import Outcome

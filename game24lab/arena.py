@@ -15,7 +15,7 @@ import pandas as pd
 from game24lab.answers import Scorer, answer
 from game24lab.evaluation import Arm
 from game24lab.rewards import find_kind
-from game24lab.search.requests import require
+from game24lab.runs.checks import require
 from game24lab.tasks.chains24 import Chains24
 from game24lab.tasks.task import Task
 from game24lab.worlds import open_world

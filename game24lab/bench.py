@@ -28,7 +28,7 @@ from game24lab.critic import load_critic
 from game24lab.generation import load_policy
 from game24lab.growth import write_growth
 from game24lab.models import find_pretrained, make_model, make_tokenizer, save_checkpoint
-from game24lab.runs import write_atomically
+from game24lab.runs.run import write_atomically
 from game24lab.search import engine
 from game24lab.search.mcts import mcts
 from game24lab.tasks import arithmetic

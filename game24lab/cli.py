@@ -20,14 +20,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from game24lab.messages import condense
+from game24lab.runs.messages import condense
+from game24lab.runs.threads import wait_briefly
 from game24lab.search.modes import HELP, open_world, read_mode
-from game24lab.threads import wait_briefly
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from game24lab.runs import Run
+    from game24lab.runs.run import Run
     from game24lab.search.requests import Outcome
     from game24lab.tasks.game24 import Game24
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("game24lab: interrupted" + "; the same command goes on from here" * (options.command in (run, demo)))
         return 130
     except Exception as error:
-        from game24lab.notebook import CellError
+        from game24lab.runs.notebook import CellError
 
         if debug or not isinstance(error, ValueError | OSError | CellError):
             raise
@@ -125,7 +125,7 @@ def solve(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run one notebook headless, or list them."""
-    from game24lab.notebook import find_notebook, find_notebooks, parse_override, read_parameters, run_notebook
+    from game24lab.runs.notebook import find_notebook, find_notebooks, parse_override, read_parameters, run_notebook
 
     if options.list:
         notebooks = find_notebooks()
@@ -159,8 +159,8 @@ def run(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """All notebooks that have a file in params/<set>/, one after the other, and a report on what came out."""
-    from game24lab.notebook import find_notebooks, match_notebook, run_notebook
-    from game24lab.progress import DEMO_SECONDS, Whole
+    from game24lab.runs.notebook import find_notebooks, match_notebook, run_notebook
+    from game24lab.runs.progress import DEMO_SECONDS, Whole
 
     begin = time.perf_counter()
     notebooks = find_notebooks()
@@ -261,7 +261,7 @@ def _check_tree_file(path: Path, puzzles: int) -> None:
 # ------------------------------------------------------------------------------------------------------------ runs
 def _read_file(notebook: Path, file: Path) -> dict[str, Any]:
     """The parameters of a YAML file, checked against the notebook; complaints name the file."""
-    from game24lab.notebook import check_overrides, read_overrides
+    from game24lab.runs.notebook import check_overrides, read_overrides
 
     overrides = read_overrides(file)
     try:

@@ -35,10 +35,11 @@ from typing import Any
 import pandas as pd
 
 from game24lab.evaluation import COLUMNS, LATER, Arm, find_strategy, write_problem
-from game24lab.runs import compare
+from game24lab.runs.checks import require
+from game24lab.runs.run import compare
 from game24lab.search.engine import bind, run
 from game24lab.search.modes import open_world, read_mode
-from game24lab.search.requests import Outcome, require
+from game24lab.search.requests import Outcome
 from game24lab.search.sampling import aggregate, to_chance
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task, follow

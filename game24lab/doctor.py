@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from game24lab.provenance import count_cores, describe_git, list_packages
+from game24lab.runs.provenance import count_cores, describe_git, list_packages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # extra -> packages that it brings, by the name that imports them
@@ -99,7 +99,7 @@ def _look_at_bf16() -> tuple[bool, str]:
 
 def _look_at_pace() -> tuple[bool, str]:
     from game24lab import pace
-    from game24lab.progress import DEMO_SECONDS
+    from game24lab.runs.progress import DEMO_SECONDS
     from game24lab.training.precision import describe_units
 
     minutes = sum(DEMO_SECONDS.values()) * pace.time_demo_step() / pace.DEMO_STEP / 60
@@ -139,7 +139,7 @@ def _look_at_git() -> tuple[bool, str]:
 
 
 def _look_at_notebooks() -> tuple[bool, str]:
-    from game24lab.notebook import find_notebooks, read_parameters
+    from game24lab.runs.notebook import find_notebooks, read_parameters
 
     found = find_notebooks()
     for path in found.values():

@@ -18,8 +18,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.cost import Cost
-from game24lab.messages import condense
-from game24lab.runs import write_atomically
+from game24lab.runs.checks import require, require_one_of, suggest
+from game24lab.runs.messages import condense
+from game24lab.runs.run import write_atomically
 from game24lab.search.bandit import RULES, take_turns
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
@@ -31,7 +32,7 @@ from game24lab.search.modes import read_mode
 from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.rap import rap
-from game24lab.search.requests import Outcome, require, require_one_of, suggest
+from game24lab.search.requests import Outcome
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
 from game24lab.tasks.task import Task

@@ -28,8 +28,8 @@ from game24lab.backends.plain import is_plain
 from game24lab.backends.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.backends.served import ServerPolicy
 from game24lab.export import find_export, is_exportable
-from game24lab.messages import condense
 from game24lab.models import check_policy, load_checkpoint
+from game24lab.runs.messages import condense
 
 __all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",
            "load_policy"]  # fmt: skip

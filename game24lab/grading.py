@@ -21,9 +21,9 @@ from tqdm.auto import tqdm
 
 from game24lab import evaluation
 from game24lab.evaluation import bootstrap, wilson, write_problem
-from game24lab.messages import condense
-from game24lab.runs import write_atomically
-from game24lab.search.requests import require
+from game24lab.runs.checks import require
+from game24lab.runs.messages import condense
+from game24lab.runs.run import write_atomically
 from game24lab.tasks.chains import judge_chain
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.rankings import Ranking, find_bucket, load_ranking

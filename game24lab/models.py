@@ -29,7 +29,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from game24lab.messages import condense
+from game24lab.runs.messages import condense
 from game24lab.tasks.stories import list_words
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"

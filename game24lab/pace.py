@@ -26,7 +26,7 @@ from game24lab.tasks.puzzles import list_solvable
 from game24lab.training.precision import computes_bf16
 
 BATCH = 256  # bare solutions a step
-DEMO_STEP = 0.46  # seconds of a step that `progress.DEMO_SECONDS` stands on (LOG.md, 2026-11-28)
+DEMO_STEP = 0.46  # seconds of a step that `runs.progress.DEMO_SECONDS` stands on (LOG.md, 2026-11-28)
 
 
 def list_samples(count: int) -> list[Sample]:

@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 
 from game24lab.completions import describe_arm, list_done, name_file, write_completions
 from game24lab.evaluation import Arm, evaluate, find_strategy, read_arms, write_problem
+from game24lab.runs.checks import suggest
 from game24lab.search.engine import run
-from game24lab.search.requests import suggest
 from game24lab.tasks.task import Task
 
 _KEYS = tuple(Arm.__dataclass_fields__)

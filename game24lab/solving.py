@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from game24lab.evaluation import Arm, find_strategy
+from game24lab.runs.checks import require
 from game24lab.search import engine
-from game24lab.search.requests import Outcome, require
+from game24lab.search.requests import Outcome
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.task import Task
 

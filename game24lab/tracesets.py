@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from game24lab.messages import condense
-from game24lab.runs import write_atomically
+from game24lab.runs.messages import condense
+from game24lab.runs.run import write_atomically
 from game24lab.tasks.chains import STYLES, judge_chain
 from game24lab.tasks.corpus import Sample
 from game24lab.tasks.exploration import Abandoned, count_abandoned

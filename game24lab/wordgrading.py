@@ -14,7 +14,7 @@ import pandas as pd
 
 from game24lab.grading import gather
 from game24lab.rewards import score
-from game24lab.search.requests import require
+from game24lab.runs.checks import require
 from game24lab.tasks.gsm8k import WordProblem, WordProblems, judge_answer
 from game24lab.wordrewards import count_lines
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from game24lab.messages import condense
-from game24lab.runs import write_atomically
+from game24lab.runs.messages import condense
+from game24lab.runs.run import write_atomically
 from game24lab.tasks.gsm8k import WordProblem, read_row
 
 SUFFIXES = (".jsonl", ".json", ".parquet")

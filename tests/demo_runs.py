@@ -12,7 +12,7 @@ import pandas as pd
 from demo_trees import grow_tree
 
 from game24lab.evaluation import COLUMNS, Arm
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 
 ARMS = {  # chance that a problem is solved, sampled tokens, critic tokens
     "greedy": (Arm("greedy"), 0.40, 37, 0),

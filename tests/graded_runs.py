@@ -14,7 +14,7 @@ import pandas as pd
 from scripted_policy import ScriptedPolicy
 
 from game24lab.grading import grade
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 from game24lab.tasks.chains import write_chain
 from game24lab.tasks.exploration import search_in_order
 from game24lab.tasks.game24 import Game24

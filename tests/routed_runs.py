@@ -6,7 +6,7 @@ from game24lab.routing.fitting import RouterConfig
 from game24lab.routing.frontier import join_rows
 from game24lab.routing.judgement import compare_lessons, judge
 from game24lab.routing.training import train
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 
 
 def make_router_run(folder, *, count=160, seed=0, noise=0.5, repeats=60, verified=True):

@@ -10,7 +10,7 @@ from fake_models import FakeCritic, FakePolicy
 
 from game24lab.evaluation import STRATEGIES, evaluate
 from game24lab.noiselab import find_widths, measure_gains, run_lab, tabulate
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 

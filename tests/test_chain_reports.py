@@ -11,7 +11,7 @@ from game24lab.evaluation import wilson
 from game24lab.grading import cut, pair, read_grades, summarise_budgets
 from game24lab.report import graded, rl, sft
 from game24lab.report.report import compile_report, to_json
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab import cli
-from game24lab.runs import read_run, start_run
+from game24lab.runs.run import read_run, start_run
 from game24lab.search import modes
 
 TESTS = Path(__file__).parent

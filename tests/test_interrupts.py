@@ -13,15 +13,15 @@ import nbformat
 import psutil
 import pytest
 
-from game24lab.interrupts import InterruptedWorkError, go_on, hold_interrupts
-from game24lab.runs import read_run
+from game24lab.runs.interrupts import InterruptedWorkError, go_on, hold_interrupts
+from game24lab.runs.run import read_run
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 600  # seconds, for the slowest of machines
 FORM = 'output = "runs/90_toy"  # folder of the run\nkind = "sleeps"  # how it works'
 CELLS = [
-    'from game24lab.notebook import enter\nparameters = enter("90_toy", globals())',
-    'from game24lab.runs import start_run\nrun = start_run(output, "90_toy", parameters)',
+    'from game24lab.runs.notebook import enter\nparameters = enter("90_toy", globals())',
+    'from game24lab.runs.run import start_run\nrun = start_run(output, "90_toy", parameters)',
     """
 import subprocess, time
 worker = subprocess.Popen(["sleep", "3000"])

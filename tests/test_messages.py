@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game24lab.messages import LIMIT, condense
+from game24lab.runs.messages import LIMIT, condense
 
 IMPORT = ("Failed to import transformers.models.qwen3.modeling_qwen3 because of the following error (look up to see "
           "its traceback):\nNo module named 'nowhere'")  # fmt: skip

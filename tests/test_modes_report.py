@@ -12,7 +12,7 @@ from game24lab import claims, cli
 from game24lab.evaluation import evaluate, load_records, summarise
 from game24lab.report import evidence, modes, trials
 from game24lab.report.report import compile_report, to_json
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 from game24lab.search.modes import MODES
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.puzzles import write_puzzle

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from game24lab.notebook import (
+from game24lab.runs.notebook import (
     CellError,
     check_overrides,
     enter,
@@ -20,7 +20,7 @@ from game24lab.notebook import (
     read_parameters,
     run_notebook,
 )
-from game24lab.runs import read_run, start_run
+from game24lab.runs.run import read_run, start_run
 
 FORM = """\
 # What may be changed:
@@ -39,8 +39,8 @@ extra = {"a": 1}
 """
 
 WORK = [
-    'from game24lab.notebook import enter\nparameters = enter("90_toy", globals())',
-    'from game24lab.runs import start_run\nrun = start_run(output, "90_toy", parameters)',
+    'from game24lab.runs.notebook import enter\nparameters = enter("90_toy", globals())',
+    'from game24lab.runs.run import start_run\nrun = start_run(output, "90_toy", parameters)',
     "import pandas as pd\nrun.write_records(pd.DataFrame({'lr': [lr] * steps}))",
     "run.finish()",
 ]
@@ -245,7 +245,7 @@ def test_a_notebook_runs_headless_and_is_then_already_there(form, tmp_path, capf
     assert sys.executable in executed
     error = capfd.readouterr().err
     assert error == "", "what takes less than ten seconds says nothing where nobody looks at a terminal"
-    monkeypatch.setattr("game24lab.notebook._execute", lambda *_: pytest.fail("it runs again"))
+    monkeypatch.setattr("game24lab.runs.notebook._execute", lambda *_: pytest.fail("it runs again"))
     again = run_notebook(form, {"lr": 2.0, "steps": 4}, folder)
     assert again.before == "finished"
     assert again.id == run.id
@@ -307,7 +307,7 @@ def test_an_unwritable_folder_is_told_before_anything_runs(form, tmp_path):
 
 def test_an_interrupt_stops_the_kernel_and_marks_the_run(form, tmp_path):
     write_notebook(form, cells=[*WORK[:2], "import time\nopen(output + '/up', 'w').close()\ntime.sleep(600)", WORK[3]])
-    code = "import sys; from game24lab.notebook import run_notebook; run_notebook(sys.argv[1], {}, sys.argv[2])"
+    code = "import sys; from game24lab.runs.notebook import run_notebook; run_notebook(sys.argv[1], {}, sys.argv[2])"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(form), str(tmp_path / "run")], stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from game24lab.notebook import check_overrides, match_notebook, read_overrides, read_parameters
-from game24lab.runs import read_run
+from game24lab.runs.notebook import check_overrides, match_notebook, read_overrides, read_parameters
+from game24lab.runs.run import read_run
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from game24lab.progress import DEMO_SECONDS, Screen, Whole
+from game24lab.runs.progress import DEMO_SECONDS, Screen, Whole
 
 
 class Terminal(io.StringIO):

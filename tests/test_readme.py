@@ -39,7 +39,7 @@ def test_make_targets_exist():
 
 
 def test_parameters_of_quoted_runs_exist():
-    from game24lab.notebook import find_notebook, read_parameters
+    from game24lab.runs.notebook import find_notebook, read_parameters
 
     for notebook, rest in re.findall(r"^game24lab run (\w+)(.*)$", BLOCKS, flags=re.M):
         known = read_parameters(find_notebook(notebook))

@@ -9,8 +9,8 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab import recipes
 from game24lab.completions import read_completions
 from game24lab.evaluation import STRATEGIES, Arm
-from game24lab.notebook import read_overrides, read_parameters
 from game24lab.recipes import check_arms, describe_cost, estimate_cost, expand_arms, find_family, run_arms, take_chunk
+from game24lab.runs.notebook import read_overrides, read_parameters
 from game24lab.tasks.game24 import Game24
 from game24lab.tasks.puzzles import list_solvable
 

@@ -9,7 +9,7 @@ from game24lab import cli
 from game24lab.report import routed, router
 from game24lab.report.report import to_json
 from game24lab.routing.judgement import judge
-from game24lab.runs import start_run
+from game24lab.runs.run import start_run
 
 
 @pytest.fixture(scope="module")

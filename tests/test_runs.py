@@ -14,9 +14,9 @@ import psutil
 import pytest
 import yaml
 
-from game24lab import runs
 from game24lab.cost import Cost
-from game24lab.runs import Run, collect, examine, read_run, start_run
+from game24lab.runs import run as runs
+from game24lab.runs.run import Run, collect, examine, read_run, start_run
 
 PARAMETERS = {"output": "x", "size": "tiny", "lr": 1e-5, "rates": [1, 2.5], "critic": None, "seed": 3}
 TABLE = pd.DataFrame({"problem": ["1 2 3 4", "4 5 6 10"], "solved": [True, False]})
@@ -117,7 +117,7 @@ def test_one_and_true_differ_but_one_and_one_point_zero_do_not():
 
 
 def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
-    code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
+    code = ("import sys, time; from game24lab.runs.run import start_run; start_run(sys.argv[1], 'n', {}); "
             "print('up', flush=True); time.sleep(600)")  # fmt: skip
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"up\n"
@@ -133,7 +133,7 @@ def test_a_killed_process_that_nobody_has_buried_works_on_nothing(tmp_path):
 
 
 def test_a_live_run_of_another_process_is_refused(tmp_path):
-    code = ("import sys, time; from game24lab.runs import start_run; start_run(sys.argv[1], 'n', {}); "
+    code = ("import sys, time; from game24lab.runs.run import start_run; start_run(sys.argv[1], 'n', {}); "
             "print('up', flush=True); time.sleep(600)")  # fmt: skip
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     try:
@@ -289,7 +289,8 @@ def test_a_truncated_table_says_which(tmp_path):
 
 
 def test_importing_runs_is_quick():
-    code = "import sys, game24lab.runs; print([m for m in ('pandas', 'numpy', 'yaml', 'torch') if m in sys.modules])"
+    heavy = ("pandas", "numpy", "yaml", "torch")
+    code = f"import sys, game24lab.runs.run; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 

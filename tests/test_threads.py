@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from game24lab.threads import wait_briefly
+from game24lab.runs.threads import wait_briefly
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ import pandas as pd
 
 from game24lab.calibration import calibrate, measure, spread
 from game24lab.evaluation import COLUMNS, load_records, summarise, tabulate_pass_at_k, wilson
-from game24lab.runs import MANIFEST, Run, find_runs, read_run
+from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 from game24lab.search.tree import Tree
 
 RECORDS, TRAINING, CALIBRATION, TREE = "records.parquet", "training.parquet", "calibration.parquet", "tree.json"

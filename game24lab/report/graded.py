@@ -25,7 +25,7 @@ import pandas as pd
 from game24lab.anatomy import count_reasons, describe_lengths, describe_wrong_lines, name_endings
 from game24lab.grading import BUDGETS, COLUMNS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
 from game24lab.report.evidence import add_interval, describe_runs
-from game24lab.runs import MANIFEST, Run, find_runs, read_run
+from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 from game24lab.wordgrading import WORD_COLUMNS
 
 GRADES, TRAINING, DATA = "grades.parquet", "training.parquet", "data.json"

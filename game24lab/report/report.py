@@ -22,7 +22,7 @@ from typing import Any
 import typst
 
 from game24lab import vector
-from game24lab.runs import write_atomically
+from game24lab.runs.run import write_atomically
 
 MISSING = "-"  # a number that is not there; never 0
 LONGEST_TEXT = 20_000  # characters of one text; what is cut is said

@@ -23,7 +23,7 @@ from game24lab.routing.arms import KEPT, name_modes
 from game24lab.routing.gains import REPEATS, match_best
 from game24lab.routing.judgement import Judgement, compare_ways, judge
 from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
-from game24lab.runs import MANIFEST, Run, find_runs, read_run
+from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 
 NOTEBOOK, RECORDS, LESSONS = "10_router", "records.parquet", "lessons.parquet"
 _NEEDED = ("problem", "arm", "part", "probability", "trials", "verified", "predicted_probability",

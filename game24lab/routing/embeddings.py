@@ -16,8 +16,8 @@ from sklearn.decomposition import PCA
 from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.messages import condense
 from game24lab.models import check_checkpoint
+from game24lab.runs.messages import condense
 
 POOLINGS = ("cls", "mean", "last", "max")
 _NEAR = 1e-4  # of one vector's length: what reordered sums may change

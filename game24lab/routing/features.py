@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 
 from game24lab.routing.arms import name_modes
 from game24lab.routing.parts import show
+from game24lab.runs.checks import require
 from game24lab.search.engine import run
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, require
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
 from game24lab.search.sampling import Candidate, check_sampling, conclude, plant, read
 from game24lab.tasks.arithmetic import measure_difficulty
 from game24lab.tasks.puzzles import parse_puzzle

@@ -20,7 +20,7 @@ from game24lab.evaluation import STRATEGIES
 from game24lab.routing.foreign import find_answer, is_right, name_answer
 from game24lab.routing.games import find_game, find_solution, name_solution, solves
 from game24lab.routing.parts import name_group, show
-from game24lab.runs import read_run
+from game24lab.runs.run import read_run
 from game24lab.search.modes import MODES
 
 Judge = Callable[[str, str], bool]

@@ -18,7 +18,8 @@ from game24lab.routing.embeddings import embed, fit_components, load_encoder, ta
 from game24lab.routing.features import TRY_COSTS, VERDICT, count_for_oracle, describe_numbers, run_tries, tabulate_tries
 from game24lab.routing.parts import PARTS
 from game24lab.routing.router import UNSAMPLED
-from game24lab.search.requests import Outcome, require_one_of, score
+from game24lab.runs.checks import require_one_of
+from game24lab.search.requests import Outcome, score
 from game24lab.tasks.puzzles import parse_puzzle
 from game24lab.tasks.task import Task
 

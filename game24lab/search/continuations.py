@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.backends.prompts import Prompt
-from game24lab.messages import condense
+from game24lab.runs.messages import condense
 from game24lab.tasks.task import Illegal, Task, Verdict, follow
 
 Reward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable

@@ -26,6 +26,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from game24lab.cost import Cost, measure_texts
+from game24lab.runs.checks import require, suggest
 from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import (
     BudgetSpent,
@@ -36,10 +37,8 @@ from game24lab.search.requests import (
     Standing,
     Value,
     list_counts,
-    require,
     score,
     strip,
-    suggest,
     write_options,
 )
 from game24lab.tasks.task import Task

@@ -23,9 +23,10 @@ from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.search.continuations import Continuation, Continuations, write_ids
 from game24lab.search.graph import PRIORS, Answer, Edge, Graph, Place, weigh
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Request, require, require_one_of
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Request
 from game24lab.search.sampling import Candidate, check_sampling, plant
 from game24lab.search.walks import list_alive, list_moves, make_puct, simulate
 

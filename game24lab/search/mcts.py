@@ -37,9 +37,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.search.formulas import measure_exploration
 from game24lab.search.graph import PRIORS, Edge, Graph, Place, Route, grow
-from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, require, require_one_of
+from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request
 from game24lab.search.sampling import check_sampling
 from game24lab.tasks.task import Task
 

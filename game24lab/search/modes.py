@@ -9,7 +9,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from game24lab.search.requests import require_one_of
+from game24lab.runs.checks import require_one_of
 from game24lab.tasks.task import Task
 
 HELP = {

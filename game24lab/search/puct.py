@@ -15,9 +15,10 @@ from collections.abc import Generator, Iterator
 from itertools import repeat
 from typing import Any
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.search.formulas import draw_dirichlet
 from game24lab.search.graph import PRIORS, Edge, Place, Route, grow, weigh
-from game24lab.search.requests import BudgetSpent, Outcome, Request, require, require_one_of
+from game24lab.search.requests import BudgetSpent, Outcome, Request
 from game24lab.search.sampling import to_chance
 from game24lab.search.walks import list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task

@@ -11,15 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from game24lab.search.requests import (
-    BudgetSpent,
-    Complete,
-    Outcome,
-    Request,
-    Value,
-    require,
-    require_one_of,
-)
+from game24lab.runs.checks import require, require_one_of
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 

@@ -16,8 +16,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from game24lab.messages import condense
-from game24lab.nesting import check_nesting
+from game24lab.runs.messages import condense
+from game24lab.runs.nesting import check_nesting
 from game24lab.tasks.task import Illegal
 
 VERSION = 1

@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import Any
 
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, require, require_one_of
+from game24lab.runs.checks import require, require_one_of
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
 from game24lab.search.sampling import (
     AGGREGATIONS,
     Candidate,

@@ -19,9 +19,10 @@ import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from game24lab.runs.checks import require
 from game24lab.search.formulas import lose, measure_exploration
 from game24lab.search.graph import Edge, Graph, Place, Route
-from game24lab.search.requests import Propose, Request, require
+from game24lab.search.requests import Propose, Request
 from game24lab.search.sampling import check_sampling
 
 Rule = Callable[[Place, list[Edge]], Edge]  # which of some edges to follow from a place

@@ -39,7 +39,7 @@ from transformers.masking_utils import sdpa_mask
 from transformers.utils import logging
 
 from game24lab.models import save_checkpoint
-from game24lab.runs import compare, write_atomically
+from game24lab.runs.run import compare, write_atomically
 from game24lab.training.saving import SaveByTime, explain, replace_folder
 
 _CONFIG = "training_config.json"  # beside a checkpoint: how it was trained

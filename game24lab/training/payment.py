@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from game24lab.messages import condense
+from game24lab.runs.messages import condense
 
 
 class RewardError(ValueError):

@@ -15,7 +15,7 @@ import pandas as pd
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from game24lab.models import load_checkpoint, save_checkpoint
-from game24lab.runs import write_atomically
+from game24lab.runs.run import write_atomically
 from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve, replace_folder
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from game24lab.runs import write_atomically
+from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.treeview.page import write_html
 from game24lab.treeview.still import draw_pair, draw_svg

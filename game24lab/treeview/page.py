@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from game24lab.runs import write_atomically
+from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.treeview.layout import tidy
 

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from game24lab import kernel
-from game24lab.interrupts import attend, go_on, hold_interrupts
-from game24lab.messages import condense
-from game24lab.nesting import check_nesting
-from game24lab.progress import Screen, Whole
-from game24lab.runs import MANIFEST, PATH_PARAMETER, Run, examine, read_run
+from game24lab.runs import kernel
+from game24lab.runs.interrupts import attend, go_on, hold_interrupts
+from game24lab.runs.messages import condense
+from game24lab.runs.nesting import check_nesting
+from game24lab.runs.progress import Screen, Whole
+from game24lab.runs.run import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
 # Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets.
@@ -58,7 +58,7 @@ class CellError(RuntimeError):
 
 def find_notebooks() -> dict[str, Path]:
     """The notebooks at hand, by name: those of the current folder's project, else of the checkout of this package."""
-    here, checkout = Path.cwd(), Path(__file__).resolve().parent.parent
+    here, checkout = Path.cwd(), Path(__file__).resolve().parents[2]
     for folder in (here, here / "notebooks", checkout / "notebooks"):
         found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
         if found:

@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from game24lab.messages import condense
-from game24lab.provenance import describe_device, describe_git, list_packages
+from game24lab.runs.messages import condense
+from game24lab.runs.provenance import describe_device, describe_git, list_packages
 
 if TYPE_CHECKING:
     import pandas as pd
