@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from game24lab.grading import WRONG
+from game24lab.tasks.numbers.judge import WRONG
 
 ENDINGS = ("solved", "wrong", "unfinished")
 KINDS = ("move", "rollback", "recap", "answer", "other")  # of lines, as tasks/chains.py names them

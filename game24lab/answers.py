@@ -29,12 +29,13 @@ from game24lab.evaluation import (
     wilson,
     write_problem,
 )
-from game24lab.rewards import check_weights, find_kind, score
 from game24lab.runs.memory import measure_memory
 from game24lab.search.continuations import Continuations
 from game24lab.search.engine import run
 from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
+from game24lab.tasks.environments import find_kind
+from game24lab.tasks.rewards import check_weights, score
 from game24lab.tasks.task import Task
 
 ANSWER = {"part": "str", "text": "str", "answer_tokens": "int64", "decisions": "int64", "changed": "int64",
@@ -48,7 +49,7 @@ HONEST = frozenset({"strict_format", "soft_format", "xml_count", "calculations",
 class Scorer:
     """What texts earn: the rewards of a kind of task, by name and weight."""
 
-    kind: str  # of `rewards.KINDS`
+    kind: str  # of `tasks.environments.KINDS`
     know: Callable[[Any], Any]  # what the rewards must know of a problem: its numbers, or its right answer
     weights: Mapping[str, float]
 

@@ -14,11 +14,10 @@ import pandas as pd
 
 from game24lab.answers import Scorer, answer
 from game24lab.evaluation import Arm
-from game24lab.rewards import find_kind
 from game24lab.runs.checks import require
-from game24lab.tasks.chains24 import Chains24
+from game24lab.tasks.environments import find_kind, open_world
+from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.task import Task
-from game24lab.worlds import open_world
 
 TASKS = ("game24", "chains24", "gsm8k")
 _BATCH = 4  # samples that best-of-n draws before it looks whether one is right
@@ -31,7 +30,7 @@ class Arena:
 
     task: Task
     asked: tuple[Any, ...]
-    kind: str  # of `rewards.KINDS`
+    kind: str  # of `tasks.environments.KINDS`
     know: Callable[[Any], Any]  # what the rewards of that kind must know of a problem
 
     @property
@@ -47,7 +46,7 @@ class Arena:
 def open_arena(task: str, *, checkpoint: str | Path = "", **options: Any) -> Arena:
     """A task by its name: "game24" (solutions), "chains24" (chains of thought), "gsm8k" (word problems).
 
-    Options are those of `worlds.open_world`; ValueError for anything else, named, and for word problems without a
+    Options are those of `tasks.environments.open_world`; ValueError for anything else, named, and for word problems without a
     checkpoint of their own.
     """
     if task not in TASKS:

@@ -31,10 +31,10 @@ from game24lab.models import find_pretrained, make_model, make_tokenizer, save_c
 from game24lab.runs.run import write_atomically
 from game24lab.search import engine
 from game24lab.search.mcts import mcts
-from game24lab.tasks import arithmetic
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import list_puzzles, list_solvable
-from game24lab.tasks.splits import make_split
+from game24lab.tasks.numbers import arithmetic
+from game24lab.tasks.numbers.puzzles import list_puzzles, list_solvable
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.task import Game24
 from game24lab.training.precision import describe_units, pick_precision
 
 
@@ -205,8 +205,8 @@ def bench_grpo(
     560 on average, about as many as trained ones. Nothing is skipped for want of an advantage. Sampled tokens that
     differ by more than a third are an error.
     """
-    from game24lab.rewards import make_reward_functions
-    from game24lab.tasks.problems import make_problems
+    from game24lab.tasks.numbers.problems import make_problems
+    from game24lab.tasks.rewards import make_reward_functions
     from game24lab.training import grpo, stock  # TRL takes seconds to load
 
     rewards, rows = make_reward_functions(), []

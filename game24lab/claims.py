@@ -13,7 +13,7 @@ import pandas as pd
 
 from game24lab.evaluation import bootstrap, wilson
 from game24lab.search.modes import open_world
-from game24lab.tasks.belief import FAULTS
+from game24lab.tasks.numbers.belief import FAULTS
 from game24lab.tasks.task import Task, follow
 
 ENDS = ("right", *FAULTS, "unfinished")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from game24lab.runs.run import Run
     from game24lab.search.requests import Outcome
-    from game24lab.tasks.game24 import Game24
+    from game24lab.tasks.numbers.task import Game24
 
 # Kinds of reports, with the module whose report_<kind> writes one.
 _KINDS = {"runs": "account"} | {name: name for name in ("sft", "rl", "search", "modes", "router", "lookahead")}
@@ -74,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Judge one expression: exit status 0 if it is right, 1 if not."""
-    from game24lab.tasks.expressions import check_answer
-    from game24lab.tasks.puzzles import parse_puzzle
+    from game24lab.tasks.numbers.expressions import check_answer
+    from game24lab.tasks.numbers.puzzles import parse_puzzle
 
     numbers = parse_puzzle(" ".join(options.numbers))
     verdict = check_answer(numbers, options.expression, options.target, strict=options.strict)
@@ -85,8 +85,8 @@ def check(options: argparse.Namespace) -> int:
 
 def solve(options: argparse.Namespace) -> int:
     """Search puzzles with a model: all of them at once, one line each."""
-    from game24lab.tasks.game24 import Game24
-    from game24lab.tasks.puzzles import parse_puzzle, parse_targets, read_targets
+    from game24lab.tasks.numbers.puzzles import parse_puzzle, parse_targets, read_targets
+    from game24lab.tasks.numbers.task import Game24
 
     if bool(options.numbers) == (options.file is not None):
         raise ValueError("puzzle: four numbers such as 4 5 6 10, or --file FILE (- for standard input), is accepted")

@@ -24,20 +24,10 @@ from game24lab.evaluation import bootstrap, wilson, write_problem
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.tasks.chains import judge_chain
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.rankings import Ranking, find_bucket, load_ranking
+from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG, _judge, _place
+from game24lab.tasks.numbers.rankings import Ranking, load_ranking
+from game24lab.tasks.numbers.task import Game24
 
-COLUMNS = {
-    "numbers": "str", "rank": "Int64", "bucket": "str", "stage": "str", "model": "str", "sample": "int64",
-    "text": "str", "tokens": "int64", "lines": "int64", "characters": "int64", "seconds": "float64", "finish": "str",
-    "outcome": "str", "solved": "bool", "finished": "bool", "answer": "str", "style": "str", "share_right": "float64",
-    "first_wrong": "Int64", "wrong_kind": "str", "wrong_reason": "str", "first_unsound": "Int64", "rollbacks": "int64",
-    "budget": "int64", "temperature": "float64", "top_p": "float64", "target": "int64", "seed": "int64",
-    "parameters": "int64", "backend": "str",
-}  # fmt: skip
-OUTCOMES = ("solved", "wrong value", "wrong numbers", "wrong expression", "unfinished")
-WRONG = OUTCOMES[1:4]  # an answer was given, and it is not right
 BUDGETS = (256, 512, 1024, 2048, 4096)
 LINE_BINS = (8, 16, 32, 64, 128)  # last line count of each bin; the last bin is open
 KEYS = ("numbers", "question")  # what names a problem, by task
@@ -293,27 +283,6 @@ def _answer(
         for name, answers in zip(names, found, strict=True)
         for index, answer in enumerate(answers)
     ]
-
-
-def _place(numbers: Sequence[int], target: int, ranks: Ranking) -> dict[str, Any]:
-    known = target == 24
-    rank = ranks.rank(numbers) if known and ranks.name == "published" else None
-    return {"rank": rank, "bucket": (find_bucket(numbers, ranks) or "") if known else ""}
-
-
-def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
-    text = answer.text.encode("utf-8", "replace").decode()  # a server may send halves of characters; no file takes them
-    judged = judge_chain(numbers, text, target)
-    ended = answer.finish == "stop"  # cut off at the budget it is unfinished, whatever stands there
-    wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
-    return {
-        "text": text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(text),
-        "finish": answer.finish, "outcome": judged.outcome if ended else "unfinished",
-        "solved": judged.solved and ended, "finished": judged.finished and ended, "answer": judged.answer,
-        "style": judged.style, "share_right": judged.share_right, "first_wrong": judged.first_wrong,
-        "wrong_kind": wrong.kind if wrong else "", "wrong_reason": wrong.reason if wrong else "",
-        "first_unsound": judged.first_unsound, "rollbacks": judged.rollbacks,
-    }  # fmt: skip
 
 
 def _open_grades(path: Path | None, shared: dict[str, Any], columns: Mapping[str, str]) -> list[dict[str, Any]]:

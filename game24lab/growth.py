@@ -23,8 +23,8 @@ from game24lab.generation import load_policy
 from game24lab.models import find_pretrained
 from game24lab.search import engine
 from game24lab.search.mcts import mcts
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.splits import make_split
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.task import Game24
 from game24lab.vector import save
 
 SIZES = (*((count, 16) for count in (23, 45, 90, 181, 362)), *((90, draws) for draws in (4, 8, 32, 64)))

@@ -24,11 +24,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from game24lab.rewards import DEFAULT_WEIGHTS, make_reward_functions
 from game24lab.runs.notebook import read_overrides
 from game24lab.runs.threads import wait_briefly
-from game24lab.tasks.problems import make_problems
-from game24lab.tasks.puzzles import parse_puzzle
+from game24lab.tasks.numbers.problems import make_problems
+from game24lab.tasks.numbers.puzzles import parse_puzzle
+from game24lab.tasks.numbers.rewards import DEFAULT_WEIGHTS
+from game24lab.tasks.rewards import make_reward_functions
 
 _BOTH_END = {"chosen_ends": True, "rejected_ends": True}
 # trainer -> its module, its configuration, the texts that a line of data must hold, what else it may hold

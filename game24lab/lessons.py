@@ -14,8 +14,8 @@ from statistics import fmean
 from typing import Any
 
 from game24lab.runs.run import Run, write_atomically
-from game24lab.tasks.corpus import Sample
-from game24lab.tasks.splits import STRICT, keeps_apart
+from game24lab.tasks.numbers.solutions import Sample
+from game24lab.tasks.numbers.splits import STRICT, keeps_apart
 from game24lab.tracesets import SUFFIXES, Trace, mix, read_traces
 
 DATA = "data.json"

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.utils import logging
 
 from game24lab.runs.messages import condense
-from game24lab.tasks.stories import list_words
+from game24lab.tasks.gsm8k.templates import list_words
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 LARGEST_NUMBER = 199  # numbers up to here are one token, with and without a leading space

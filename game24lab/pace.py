@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from game24lab.models import load_checkpoint, make_model, make_tokenizer
-from game24lab.tasks.corpus import Sample, make_solutions
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.solutions import Sample, make_solutions
 from game24lab.training.precision import computes_bf16
 
 BATCH = 256  # bare solutions a step

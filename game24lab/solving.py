@@ -13,7 +13,7 @@ from game24lab.evaluation import Arm, find_strategy
 from game24lab.runs.checks import require
 from game24lab.search import engine
 from game24lab.search.requests import Outcome
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Task
 
 AUTO = "auto"  # the strategy that is chosen for each puzzle

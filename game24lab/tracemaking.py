@@ -18,13 +18,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from game24lab.tasks.arithmetic import Step, make_state, remove
-from game24lab.tasks.chains import STYLES, write_chain
-from game24lab.tasks.corpus import Whole, list_roots
-from game24lab.tasks.exploration import Search, Visit, search_at_random, search_in_order
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.arithmetic import Step, make_state, remove
+from game24lab.tasks.numbers.chains import STYLES, write_chain
+from game24lab.tasks.numbers.search_traces import Search, Visit, search_at_random, search_in_order
+from game24lab.tasks.numbers.solutions import Whole, list_roots
+from game24lab.tasks.numbers.steps import sample_solution
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.tags import add_tags
-from game24lab.tasks.traces import sample_solution
 from game24lab.tracesets import BUCKETS, Trace
 
 ANY = "any"  # whatever length the search has, up to the last bucket's
@@ -96,7 +96,7 @@ def make_traces(
 
     Args:
         puzzles: the training puzzles; `core_share` of the traces begin with one of them, the others with a wider root
-            of `tasks.corpus.list_roots`.
+            of `tasks.numbers.solutions.list_roots`.
         held_out: puzzles that no trace begins with or passes through.
         styles, buckets: every pair of them gets as many traces (an ablation's cells); `solution` is short only. The
             bucket "any" takes searches as they come: random ones of `PUBLISHED_LINES`, sound ones as they are.

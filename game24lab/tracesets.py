@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.tasks.chains import STYLES, judge_chain
-from game24lab.tasks.corpus import Sample
-from game24lab.tasks.exploration import Abandoned, count_abandoned
-from game24lab.tasks.puzzles import check_numbers
+from game24lab.tasks.numbers.chains import STYLES, judge_chain
+from game24lab.tasks.numbers.puzzles import check_numbers
+from game24lab.tasks.numbers.search_traces import Abandoned, count_abandoned
+from game24lab.tasks.numbers.solutions import Sample
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.figures import ABOVE, PALETTE, make_figure, need, plain
-from game24lab.tasks.chains import Judgement, Line
+from game24lab.tasks.numbers.chains import Judgement, Line
 
 _LONGEST = 240  # characters of a line that are shown
 # What a line is, with its sign and colour; the words come first in what is said of it.

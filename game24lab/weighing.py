@@ -15,7 +15,8 @@ import ipywidgets as widgets
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.rewards import Reward, check_weights, find_kind, score
+from game24lab.tasks.environments import find_kind
+from game24lab.tasks.rewards import Reward, check_weights, score
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
@@ -45,7 +46,7 @@ def judge_rows(
 
     `rows` have `text`, and in a number game `numbers` (a text such as "4 5 6 10", or numbers), of word problems `gold`,
     as `grading.grade` leaves them; other columns are left out. ValueError for no rows, one of the two missing, or what
-    `rewards.score` refuses.
+    `tasks.rewards.score` refuses.
     """
     kind = find_kind(task)
     known = kind.column

@@ -12,10 +12,10 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from game24lab.search.tree import Tree
-from game24lab.tasks.arithmetic import legal_steps, reachable
-from game24lab.tasks.game24 import Game24, Position
+from game24lab.tasks.numbers.arithmetic import legal_steps, reachable
+from game24lab.tasks.numbers.steps import write_line
+from game24lab.tasks.numbers.task import Game24, Position
 from game24lab.tasks.task import Illegal
-from game24lab.tasks.traces import write_line
 
 TOKENS = 17  # what a line costs here
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 
-from game24lab.tasks.arithmetic import Step, legal_steps, make_state, reachable
-from game24lab.tasks.traces import judge_line, write_line
+from game24lab.tasks.numbers.arithmetic import Step, legal_steps, make_state, reachable
+from game24lab.tasks.numbers.steps import judge_line, write_line
 
 _TOKEN = re.compile(r"\d+|\(left:|[A-Za-z]+|\S|\n")
 END = 0  # the id of the end token

@@ -15,10 +15,10 @@ from scripted_policy import ScriptedPolicy
 
 from game24lab.grading import grade
 from game24lab.runs.run import start_run
-from game24lab.tasks.chains import write_chain
-from game24lab.tasks.exploration import search_in_order
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.rankings import TOT_RANKS, list_published
+from game24lab.tasks.numbers.chains import write_chain
+from game24lab.tasks.numbers.rankings import TOT_RANKS, list_published
+from game24lab.tasks.numbers.search_traces import search_in_order
+from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = list_published(*TOT_RANKS)[:40]
 BUDGET = 1500  # words, here

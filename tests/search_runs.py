@@ -11,8 +11,8 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab.evaluation import STRATEGIES, evaluate
 from game24lab.noiselab import find_widths, measure_gains, run_lab, tabulate
 from game24lab.runs.run import start_run
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
+from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
+from game24lab.tasks.numbers.task import Game24
 
 EASY, HARD = list_published(*TOT_RANKS), list_published(*TSLLM_RANKS)
 ARMS = {

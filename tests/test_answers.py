@@ -11,8 +11,8 @@ import tiny_models
 from game24lab.answers import HONEST, Scorer, answer, match, open_inside, tabulate_answers
 from game24lab.backends.live import TransformersPolicy
 from game24lab.evaluation import COLUMNS, Arm
-from game24lab.rewards import KINDS
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.environments import KINDS
+from game24lab.tasks.numbers.task import Game24
 
 PROBLEMS = [(4, 5, 6, 10), (1, 2, 3)]
 SCORER = Scorer("game24", list, {"output": 1.0, "process": 0.5, "length": 0.0})

@@ -9,7 +9,7 @@ from game24lab.arena import Arena, list_arms, make_grid, meet, open_arena
 from game24lab.backends.live import TransformersPolicy
 from game24lab.generation import load_policy
 from game24lab.models import make_tokenizer, save_checkpoint
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import follow
 
 CHAT = (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import (
+from game24lab.tasks.numbers.arithmetic import (
     ExpressionError,
     Step,
     alive_steps,

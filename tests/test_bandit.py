@@ -9,7 +9,7 @@ from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.requests import Complete, Outcome, Propose, Standing, Value
 from game24lab.search.sampling import best_of_n
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 EASY = [(4, 5, 6, 10), (1, 2, 4, 7), (6, 6, 6, 6), (2, 3, 5, 12), (1, 3, 4, 12), (2, 4, 6, 12)]
 HARD = [(3, 3, 8, 8), (1, 4, 5, 6), (1, 5, 5, 5)]

@@ -6,7 +6,7 @@ from letters import Letters, Sayings, Table, label_end, list_events, search
 
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.engine import run
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12)]
 PLAIN = {"lookahead": 0}

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import legal_steps, make_state, solutions
-from game24lab.tasks.belief import FAULTS, Believing, Chain
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.splits import make_split
+from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, solutions
+from game24lab.tasks.numbers.belief import FAULTS, Believing, Chain
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.steps import write_solution
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, follow
-from game24lab.tasks.traces import write_solution
 
 GAME = Game24()
 WORLD = GAME.believe()

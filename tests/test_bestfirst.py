@@ -10,7 +10,7 @@ from test_mcts import Likeliest
 
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.engine import run
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal
 
 PUZZLES = [(2, 9, 10, 11), (3, 3, 8, 8), (4, 5, 6, 10), (1, 2, 4, 7)]

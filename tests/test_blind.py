@@ -23,9 +23,9 @@ from game24lab.search.engine import run
 from game24lab.search.lookahead import lookahead
 from game24lab.search.modes import MODES, read_mode
 from game24lab.search.tree import Tree
-from game24lab.tasks.belief import Believing
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.gsm8k import WordProblem, WordProblems
+from game24lab.tasks.gsm8k.task import WordProblem, WordProblems
+from game24lab.tasks.numbers.belief import Believing
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Verdict
 from game24lab.treeview.branch import search_on
 
@@ -164,8 +164,8 @@ def watch(monkeypatch, name, mode, game):
 
     with monkeypatch.context() as patch:
         patch.setattr(Tree, "log", note)
-        patch.setattr("game24lab.tasks.game24.reachable", refuse)
-        patch.setattr("game24lab.tasks.arithmetic.legal_steps", refuse)
+        patch.setattr("game24lab.tasks.numbers.task.reachable", refuse)
+        patch.setattr("game24lab.tasks.numbers.arithmetic.legal_steps", refuse)
         with pytest.raises(PeekedError):
             search(name, mode, game, PUZZLES[:1])
     return kinds

@@ -6,7 +6,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab.evaluation import STRATEGIES
 from game24lab.search.engine import run
 from game24lab.search.tree import Tree
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.treeview.branch import find_state, search_on
 from game24lab.treeview.timeline import list_moments, play
 

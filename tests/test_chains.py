@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import make_state, reachable
-from game24lab.tasks.chains import STYLES, find_path, judge_chain, write_chain
-from game24lab.tasks.exploration import search_at_random, search_in_order
-from game24lab.tasks.expressions import check_answer
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.numbers.chains import STYLES, find_path, judge_chain, write_chain
+from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.search_traces import search_at_random, search_in_order
 from game24lab.tasks.tags import add_tags, strip_tags
 
 NUMBERS = (1, 11, 11, 13)

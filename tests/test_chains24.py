@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from game24lab.tasks.chains import STYLES, judge_chain, write_chain
-from game24lab.tasks.chains24 import Chain, Chains24
-from game24lab.tasks.exploration import search_at_random
+from game24lab.tasks.numbers.chain_task import Chain, Chains24
+from game24lab.tasks.numbers.chains import STYLES, judge_chain, write_chain
+from game24lab.tasks.numbers.search_traces import search_at_random
 from game24lab.tasks.tags import add_tags
 from game24lab.tasks.task import Illegal, follow
 

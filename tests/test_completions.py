@@ -17,8 +17,8 @@ from game24lab.evaluation import COLUMNS, STRATEGIES, Arm, evaluate, summarise
 from game24lab.runs.provenance import hash_checkpoint
 from game24lab.search.engine import run
 from game24lab.search.tree import Tree
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import follow
 
 TASK, POLICY, CRITIC = Game24(), FakePolicy(), FakeCritic()

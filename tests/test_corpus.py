@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from game24lab.tasks.arithmetic import make_state
-from game24lab.tasks.corpus import draw_fractions, make_solutions
-from game24lab.tasks.game24 import Game24, Position
-from game24lab.tasks.splits import make_split
+from game24lab.tasks.numbers.arithmetic import make_state
+from game24lab.tasks.numbers.solutions import draw_fractions, make_solutions
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.task import Game24, Position
 from game24lab.tasks.task import follow
 
 SPLIT = make_split("tot")

@@ -8,9 +8,9 @@ import tiny_models
 import torch
 
 from game24lab.models import load_checkpoint, make_tokenizer
-from game24lab.tasks.chains import write_chain
-from game24lab.tasks.exploration import search_in_order
-from game24lab.tasks.preferences import Pair, make_pair
+from game24lab.tasks.numbers.chains import write_chain
+from game24lab.tasks.numbers.preference_pairs import Pair, make_pair
+from game24lab.tasks.numbers.search_traces import search_in_order
 from game24lab.training import dpo
 from game24lab.training.loop import find_resume_point
 

@@ -22,8 +22,8 @@ from game24lab.search.rap import rap
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Value
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.traces import judge_line
+from game24lab.tasks.numbers.steps import judge_line
+from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
 STRATEGIES = [

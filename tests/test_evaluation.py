@@ -27,7 +27,7 @@ from game24lab.evaluation import (
 )
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6)]
 ARMS = {

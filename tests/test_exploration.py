@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
-from game24lab.tasks.exploration import (
+from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, reachable
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.rankings import TSLLM_RANKS, list_published
+from game24lab.tasks.numbers.search_traces import (
     LARGEST_TRIED,
     Abandoned,
     count_abandoned,
@@ -17,8 +19,6 @@ from game24lab.tasks.exploration import (
     search_at_random,
     search_in_order,
 )
-from game24lab.tasks.puzzles import list_solvable
-from game24lab.tasks.rankings import TSLLM_RANKS, list_published
 
 PUZZLES = random.Random(0).sample(list_solvable(), 40)
 numbers_and_target = st.tuples(st.lists(st.integers(1, 13), min_size=2, max_size=4), st.integers(-3, 30))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from game24lab.tasks.corpus import Sample, make_solutions
-from game24lab.tasks.exposure import measure_exposure
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.splits import make_split
+from game24lab.tasks.numbers.exposure import measure_exposure
+from game24lab.tasks.numbers.solutions import Sample, make_solutions
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.task import Game24
 
 TASK = Game24()
 

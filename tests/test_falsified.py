@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from game24lab.tasks.arithmetic import make_state, solutions
-from game24lab.tasks.belief import FAULTS
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.splits import make_split
-from game24lab.tasks.traces import write_solution
+from game24lab.tasks.numbers.arithmetic import make_state, solutions
+from game24lab.tasks.numbers.belief import FAULTS
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.steps import write_solution
+from game24lab.tasks.numbers.task import Game24
 from game24lab.training.falsified import falsify
 
 WORLD = Game24().believe()

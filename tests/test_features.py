@@ -9,7 +9,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.routing import features
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 PROBLEMS = ["4 5 6 10", "1 1 11 11", "3 3 8 8"]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import check_expression, legal_steps
-from game24lab.tasks.game24 import TSLLM_PREAMBLE, Game24
+from game24lab.tasks.numbers.arithmetic import check_expression, legal_steps
+from game24lab.tasks.numbers.steps import write_line
+from game24lab.tasks.numbers.task import TSLLM_PREAMBLE, Game24
 from game24lab.tasks.task import Illegal, follow
-from game24lab.tasks.traces import write_line
 
 SOLUTION = "12 / 3 = 4 (left: 2 4 4)\n4 + 2 = 6 (left: 4 6)\n4 * 6 = 24 (left: 24)\n"
 

@@ -15,9 +15,10 @@ from trl import GRPOTrainer
 
 from game24lab import charts
 from game24lab.models import load_checkpoint
-from game24lab.rewards import make_reward_functions
-from game24lab.tasks.problems import Problem, make_problems
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.problems import make_problems
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.problems import Problem
+from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import grpo, rollouts
 from game24lab.training.advantages import Baseline, normalise_groups, normalise_with_momentum
 from game24lab.training.loop import STATE_FOLDER, find_resume_point

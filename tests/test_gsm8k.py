@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game24lab.search.tree import Tree
-from game24lab.tasks.gsm8k import (
+from game24lab.tasks.gsm8k.rewards import read_gold
+from game24lab.tasks.gsm8k.task import (
     INSTRUCTION,
     PLAIN,
     TAGS,
@@ -23,7 +24,6 @@ from game24lab.tasks.gsm8k import (
     write_solution,
 )
 from game24lab.tasks.task import Illegal, follow
-from game24lab.wordrewards import read_gold
 
 EGGS = WordProblem("A box holds 6 eggs. How many are in 7 boxes?", Fraction(42), ("6 * 7 = 42 eggs",), 1)
 SOLUTION = "She sells 16 - 3 - 4 = <<16-3-4=9>>9.\nThat is 9 * 2 = $<<9*2=18>>18.\n#### 18"

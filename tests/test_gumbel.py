@@ -11,7 +11,7 @@ from likeliest import Likeliest, compare
 
 from game24lab.search.engine import derive, run
 from game24lab.search.gumbel import gumbel_mcts
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal
 
 PLAIN = {"gumbel_scale": 0.0, "gumbel_c_visit": 1.0, "gumbel_c_scale": 0.5, "prior": "logprob"}

@@ -16,7 +16,7 @@ from game24lab.evaluation import COLUMNS, wilson
 from game24lab.report import evidence, graded, lookahead
 from game24lab.report.report import to_json
 from game24lab.runs.run import start_run
-from game24lab.wordgrading import MARKS, WORD_COLUMNS
+from game24lab.tasks.gsm8k.judge import MARKS, WORD_COLUMNS
 
 LOOK = {"max_tokens": 64, "simulations": 4, "depth": 2, "rule": "entropy"}
 EVIL = '#panic("x") $x$ <script>alert(1)</script>'

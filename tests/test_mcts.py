@@ -14,7 +14,7 @@ from likeliest import Likeliest, compare
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.tree import Tree
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"

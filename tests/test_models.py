@@ -20,8 +20,8 @@ from game24lab.models import (
     make_tokenizer,
     save_checkpoint,
 )
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.traces import sample_solution, write_solution
+from game24lab.tasks.numbers.steps import sample_solution, write_solution
+from game24lab.tasks.numbers.task import Game24
 
 TOKENIZER = make_tokenizer()
 SMALL = {"vocab_size": -(-len(TOKENIZER) // 8) * 8, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,

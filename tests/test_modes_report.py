@@ -14,8 +14,8 @@ from game24lab.report import evidence, modes, trials
 from game24lab.report.report import compile_report, to_json
 from game24lab.runs.run import start_run
 from game24lab.search.modes import MODES
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import write_puzzle
+from game24lab.tasks.numbers.puzzles import write_puzzle
+from game24lab.tasks.numbers.task import Game24
 
 ARMS = {
     f"{name}{mode}": {"algorithm": algorithm, "mode": mode, "parameters": parameters}

@@ -11,7 +11,7 @@ from game24lab.calibration import measure
 from game24lab.noise import NoCritic, NoisyCritic, expect_auc, find_like, match_auc
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 TASK = Game24()
 PAIRS = [(a, b) for a in range(1, 60) for b in range(a, 60)]

@@ -9,7 +9,7 @@ from fake_models import FakeCritic, FakePolicy
 
 from game24lab import noiselab
 from game24lab.evaluation import STRATEGIES
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12)]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import ExpressionError, check_expression
-from game24lab.tasks.expressions import check_answer
 from game24lab.tasks.notation import read_expression
+from game24lab.tasks.numbers.arithmetic import ExpressionError, check_expression
+from game24lab.tasks.numbers.expressions import check_answer
 
 NUMBERS = (1, 2, 3, 4)
 

@@ -17,7 +17,7 @@ from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.paths import Sampling, begin
 from game24lab.search.requests import BudgetSpent
 from game24lab.search.tree import Tree
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Verdict
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (2, 9, 10, 11)]

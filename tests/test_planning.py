@@ -28,7 +28,7 @@ from game24lab.routing.judgement import (
 from game24lab.routing.keeping import add_kept, keep_arms
 from game24lab.routing.survey import Look, group_columns, survey
 from game24lab.routing.training import train
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 1, 1, 8), (2, 3, 4, 6), (4, 5, 6, 10)]
 TASK, POLICY, CRITIC = Game24(), FakePolicy(skill=4.0), FakeCritic()

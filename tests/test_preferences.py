@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import make_state, reachable
-from game24lab.tasks.chains import STYLES, judge_chain, write_chain
-from game24lab.tasks.exploration import continue_in_order, list_moves, search_at_random, search_in_order
-from game24lab.tasks.preferences import FAULTS, Pair, list_named, make_pair, make_pairs
+from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.numbers.chains import STYLES, judge_chain, write_chain
+from game24lab.tasks.numbers.preference_pairs import FAULTS, Pair, list_named, make_pair, make_pairs
+from game24lab.tasks.numbers.search_traces import continue_in_order, list_moves, search_at_random, search_in_order
+from game24lab.tasks.numbers.steps import write_line
 from game24lab.tasks.tags import add_tags
-from game24lab.tasks.traces import write_line
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (1, 5, 5, 5), (2, 2, 6, 12), (1, 11, 11, 13), (6, 6, 6, 6),
            (4, 9, 10, 13), (1, 2, 7, 7)]  # fmt: skip

@@ -10,8 +10,8 @@ from game24lab.models import find_pretrained
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.modes import MODES
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.rankings import TOT_RANKS, list_published
+from game24lab.tasks.numbers.rankings import TOT_RANKS, list_published
+from game24lab.tasks.numbers.task import Game24
 
 TASK = Game24()
 ENOUGH = inspect.signature(mcts).parameters["enough"].default

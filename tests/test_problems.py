@@ -2,9 +2,9 @@
 
 import pytest
 
-from game24lab.tasks.arithmetic import measure_difficulty
-from game24lab.tasks.problems import make_problems, pick_by_difficulty
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.arithmetic import measure_difficulty
+from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
+from game24lab.tasks.numbers.puzzles import list_solvable
 
 PUZZLES = list(list_solvable()[::60])
 

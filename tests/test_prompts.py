@@ -6,7 +6,7 @@ import tiny_models
 import torch
 
 from game24lab.backends.live import TransformersPolicy
-from game24lab.backends.prompts import Prompt
+from game24lab.tasks.prompt import Prompt
 
 TEXTS = ["Input: 4 5 6 10\n", "Input: 1 2 3\n", "Input: 7 7\n12 / 3 = 4"]
 KINDS = ("qwen3", "llama", "gpt2", "mistral", "lfm2")  # two that keep no plain keys and values in all layers

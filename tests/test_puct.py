@@ -15,7 +15,7 @@ from game24lab.search.graph import grow
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.requests import BudgetSpent, Propose, Value
 from game24lab.search.walks import draw, make_puct, make_request, simulate
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal
 
 PLAIN = {"pb_c_init": 1.0, "pb_c_base": 1e12, "prior": "logprob"}

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from game24lab.tasks.puzzles import (
+from game24lab.tasks.numbers.puzzles import (
     check_numbers,
     list_puzzles,
     list_solvable,

@@ -7,10 +7,10 @@ from statistics import mean, median
 
 import pytest
 
-from game24lab.tasks import rankings
-from game24lab.tasks.arithmetic import legal_steps, make_state, measure_difficulty, reachable
-from game24lab.tasks.puzzles import list_puzzles, list_solvable
-from game24lab.tasks.rankings import (
+from game24lab.tasks.numbers import rankings
+from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, measure_difficulty, reachable
+from game24lab.tasks.numbers.puzzles import list_puzzles, list_solvable
+from game24lab.tasks.numbers.rankings import (
     TOT_RANKS,
     TSLLM_RANKS,
     Ranking,

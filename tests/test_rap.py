@@ -11,7 +11,7 @@ from likeliest import Likeliest, compare
 
 from game24lab.search.engine import run
 from game24lab.search.rap import rap
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal
 
 SAID = {"_": "a b", "a": "a b", "b": "a b"}

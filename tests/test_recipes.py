@@ -11,8 +11,8 @@ from game24lab.completions import read_completions
 from game24lab.evaluation import STRATEGIES, Arm
 from game24lab.recipes import check_arms, describe_cost, estimate_cost, expand_arms, find_family, run_arms, take_chunk
 from game24lab.runs.notebook import read_overrides, read_parameters
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.task import Game24
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "09_strategies.ipynb"

@@ -8,20 +8,18 @@ from functools import partial
 
 import pytest
 
-from game24lab import rewards
-from game24lab.rewards import (
+from game24lab.tasks import rewards
+from game24lab.tasks.numbers.chains import STYLES, write_chain
+from game24lab.tasks.numbers.rewards import (
     DEFAULT_WEIGHTS,
     REWARDS,
-    check_weights,
-    make_reward_functions,
     measure,
     pay_length,
     pay_original_output,
     pay_original_process,
-    score,
 )
-from game24lab.tasks.chains import STYLES, write_chain
-from game24lab.tasks.exploration import search_in_order
+from game24lab.tasks.numbers.search_traces import search_in_order
+from game24lab.tasks.rewards import check_weights, make_reward_functions, score
 
 NUMBERS = (1, 11, 11, 13)
 RIGHT = """11 - 1 = 10 (left: 10 11 13)

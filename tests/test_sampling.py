@@ -7,7 +7,7 @@ from fake_models import FakeCompletion, FakeCritic, FakePolicy
 
 from game24lab.search.engine import run
 from game24lab.search.sampling import best_of_n, greedy
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Verdict
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8)]

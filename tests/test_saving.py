@@ -32,7 +32,7 @@ class KillError(Exception):
 
 
 def make_samples(count=40):
-    from game24lab.tasks.corpus import make_solutions
+    from game24lab.tasks.numbers.solutions import make_solutions
 
     return make_solutions(PUZZLES, count, held_out=[], highest=13)
 

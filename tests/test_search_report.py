@@ -13,7 +13,7 @@ from game24lab.report import critics, evidence, fronts, search, trials
 from game24lab.report.published import PUBLISHED, find_published, hold_against
 from game24lab.report.report import Picture, compile_report, to_json
 from game24lab.runs.run import start_run
-from game24lab.tasks.puzzles import write_puzzle
+from game24lab.tasks.numbers.puzzles import write_puzzle
 
 EASY, HARD = ({write_puzzle(puzzle) for puzzle in puzzles[:12]} for puzzles in (search_runs.EASY, search_runs.HARD))
 

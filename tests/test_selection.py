@@ -8,7 +8,7 @@ from game24lab.search.engine import run
 from game24lab.search.sampling import best_of_n
 from game24lab.search.voting import majority, weighted_majority
 from game24lab.selection import compare_selections
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.training.trajectories import collect_trajectories, list_answers
 
 TASK = Game24()

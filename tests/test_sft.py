@@ -23,7 +23,7 @@ PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6
 
 
 def make_pairs(count=40):
-    from game24lab.tasks.corpus import make_solutions
+    from game24lab.tasks.numbers.solutions import make_solutions
 
     return make_solutions(PUZZLES, count, held_out=[], highest=13)
 

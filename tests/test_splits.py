@@ -7,12 +7,20 @@ import random
 
 import pytest
 
-from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
-from game24lab.tasks.corpus import make_solutions
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import list_solvable
-from game24lab.tasks.rankings import find_bucket
-from game24lab.tasks.splits import SPLITS, Split, list_behind, make_split, pick_held_out, pick_train, sample_roots
+from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, reachable
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.rankings import find_bucket
+from game24lab.tasks.numbers.solutions import make_solutions
+from game24lab.tasks.numbers.splits import (
+    SPLITS,
+    Split,
+    list_behind,
+    make_split,
+    pick_held_out,
+    pick_train,
+    sample_roots,
+)
+from game24lab.tasks.numbers.task import Game24
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from game24lab.routing.arms import name_modes
 from game24lab.routing.features import describe_arms
 from game24lab.routing.sheets import read_sheets
 from game24lab.routing.table import COLUMNS, VOTES, check_table, list_arms, read_table
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import list_solvable, write_puzzle
+from game24lab.tasks.numbers.puzzles import list_solvable, write_puzzle
+from game24lab.tasks.numbers.task import Game24
 
 PROBLEMS = [write_puzzle(puzzle) for puzzle in list_solvable()[::60]]  # 23
 COST = {"prompt_tokens": 0, "sampled_tokens": 0, "policy_calls": 1, "critic_tokens": 0, "critic_calls": 0, "depth": 1,

@@ -7,7 +7,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab.evaluation import STRATEGIES
 from game24lab.search.engine import run
 from game24lab.search.tree import EVENTS, Tree
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.treeview.layout import lay_out
 from game24lab.treeview.still import draw_svg
 from game24lab.treeview.timeline import count_passed, find_moment, list_moments, play

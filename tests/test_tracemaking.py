@@ -8,11 +8,11 @@ import pytest
 from tokenizers import Tokenizer
 
 from game24lab.models import make_tokenizer
-from game24lab.tasks.chains import STYLES, judge_chain, write_chain
-from game24lab.tasks.exploration import search_in_order
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
-from game24lab.tasks.splits import make_split
+from game24lab.tasks.numbers.chains import STYLES, judge_chain, write_chain
+from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
+from game24lab.tasks.numbers.search_traces import search_in_order
+from game24lab.tasks.numbers.splits import make_split
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tracemaking import make_counter, make_traces
 from game24lab.tracesets import BUCKETS, tabulate_abandoned
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.tasks.arithmetic import apply, legal_steps, make_state, reachable, wholly_reachable
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.puzzles import list_solvable
+from game24lab.tasks.numbers.arithmetic import apply, legal_steps, make_state, reachable, wholly_reachable
+from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.steps import judge_line, preferred_steps, sample_solution, write_line, write_solution
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import follow
-from game24lab.tasks.traces import judge_line, preferred_steps, sample_solution, write_line, write_solution
 
 patient = settings(deadline=None, max_examples=60)  # other work may share the machine
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from game24lab.tasks.corpus import Sample
+from game24lab.tasks.numbers.solutions import Sample
 from game24lab.tracesets import SUFFIXES, Trace, describe_traces, mix, read_traces, write_traces
 
 

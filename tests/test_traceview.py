@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from game24lab import vector
-from game24lab.tasks.chains import judge_chain
+from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.traceview import ChainView, draw_lengths
 
 CHAIN = """\

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from fake_models import FakeCompletion, FakePolicy
 
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.training.trajectories import (
     collect_positions,
     collect_trajectories,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from game24lab.search.tree import Tree
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 
 def plant() -> Tree:

@@ -9,7 +9,7 @@ from test_sampling import Contrary, Opinion, Scripted, solve
 from game24lab.search.engine import run
 from game24lab.search.sampling import aggregate, best_of_n, to_chance
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, measure_lead, weighted_majority
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12)]
 VOTES = [majority, weighted_majority, adaptive_consistency, early_stopping]

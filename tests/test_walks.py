@@ -16,7 +16,7 @@ from game24lab.search.mcts import mcts
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.rap import rap
 from game24lab.search.tree import Tree
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Verdict
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (2, 9, 10, 11)]

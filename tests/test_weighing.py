@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from game24lab.rewards import DEFAULT_WEIGHTS
+from game24lab.tasks.numbers.rewards import DEFAULT_WEIGHTS
 from game24lab.weighing import Weighing, judge_rows, rank_rows
 
 NUMBERS = "1 11 11 13"

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from game24lab.rewards import check_weights, find_kind, make_reward_functions, score
+from game24lab.tasks.environments import find_kind
+from game24lab.tasks.gsm8k.rewards import WORD_REWARDS, WORD_WEIGHTS, read_gold
+from game24lab.tasks.rewards import check_weights, make_reward_functions, score
 from game24lab.weighing import Weighing
-from game24lab.wordrewards import WORD_REWARDS, WORD_WEIGHTS, read_gold
 
 RIGHT = "<reasoning>\n6 * 7 = 42 eggs\n42 + 0 = 42 eggs\n</reasoning>\n<answer>\n42\n</answer>\n"
 SHORT = "<reasoning>\nsix times seven\n</reasoning>\n<answer>\n42\n</answer>\n"  # one line in each block

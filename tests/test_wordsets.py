@@ -6,9 +6,9 @@ import random
 import pandas as pd
 import pytest
 
-from game24lab import wordsets
-from game24lab.tasks.wordproblems import make_problems
-from game24lab.wordsets import WordSplit, read_problems, read_split, write_problems
+from game24lab.tasks.gsm8k import dataset as wordsets
+from game24lab.tasks.gsm8k.dataset import WordSplit, read_problems, read_split, write_problems
+from game24lab.tasks.gsm8k.synthetic import make_problems
 
 # As openai/grade-school-math writes them: annotations, thousands signs, money, another apostrophe, non-ASCII text
 PUBLISHED = [

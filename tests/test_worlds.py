@@ -16,16 +16,16 @@ from game24lab.answerview import AnswerView
 from game24lab.generation import TransformersPolicy
 from game24lab.grading import measure, pair, pass_at_k, summarise_budgets
 from game24lab.models import load_checkpoint, make_model, make_tokenizer, read_chat, save_checkpoint
-from game24lab.rewards import make_reward_functions
-from game24lab.tasks.gsm8k import INSTRUCTION, PLAIN, TAGS, WordProblem, WordProblems, find_answer
-from game24lab.tasks.wordproblems import make_problems
+from game24lab.tasks.environments import open_world
+from game24lab.tasks.gsm8k.judge import WORD_COLUMNS, grade_words
+from game24lab.tasks.gsm8k.rewards import WORD_WEIGHTS
+from game24lab.tasks.gsm8k.synthetic import make_problems
+from game24lab.tasks.gsm8k.task import INSTRUCTION, PLAIN, TAGS, WordProblem, WordProblems, find_answer
+from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import grpo, sft
 from game24lab.training.loop import STATE_FOLDER
 from game24lab.training.payment import RewardError, guard
 from game24lab.training.rollouts import Rollouts
-from game24lab.wordgrading import WORD_COLUMNS, grade_words
-from game24lab.wordrewards import WORD_WEIGHTS
-from game24lab.worlds import open_world
 
 # As Qwen2.5 ships it, without the branches for tools
 CHAT = (
@@ -348,6 +348,6 @@ def test_word_problems_need_nothing_of_the_game_of_24():
 
 
 def test_problems_made_here_are_solved_by_their_own_solutions():
-    from game24lab.tasks.gsm8k import write_solution
+    from game24lab.tasks.gsm8k.task import write_solution
 
     assert all(find_answer(write_solution(problem)) == str(problem.answer) for problem in make_problems(50))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from game24lab.rewards import REWARDS
-from game24lab.tasks.chains import judge_chain
-from game24lab.tasks.chains24 import Chains24
-from game24lab.tasks.expressions import check_answer
-from game24lab.tasks.gsm8k import judge_answer
+from game24lab.tasks.gsm8k.task import judge_answer
+from game24lab.tasks.numbers.chain_task import Chains24
+from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.quantities import read_number
 from game24lab.tasks.task import follow
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.prompts import Prompt
 from game24lab.models import count_parameters
+from game24lab.tasks.prompt import Prompt
 
 _ENOUGH = 32  # rows: a batch of so many is not padded to take in prompts of another length
 _SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ

@@ -23,10 +23,11 @@ import numpy as np
 import pandas as pd
 
 from game24lab.anatomy import count_reasons, describe_lengths, describe_wrong_lines, name_endings
-from game24lab.grading import BUDGETS, COLUMNS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
+from game24lab.grading import BUDGETS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
 from game24lab.report.evidence import add_interval, describe_runs
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
-from game24lab.wordgrading import WORD_COLUMNS
+from game24lab.tasks.gsm8k.judge import WORD_COLUMNS
+from game24lab.tasks.numbers.judge import COLUMNS
 
 GRADES, TRAINING, DATA = "grades.parquet", "training.parquet", "data.json"
 END = "end"  # the stage of a trained model's own answers, one a puzzle

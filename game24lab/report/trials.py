@@ -17,8 +17,8 @@ import pandas as pd
 from game24lab.evaluation import STRATEGIES, bootstrap, wilson
 from game24lab.report import evidence as ev
 from game24lab.search.engine import bind
-from game24lab.tasks.puzzles import parse_puzzle
-from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, find_bucket
+from game24lab.tasks.numbers.puzzles import parse_puzzle
+from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, find_bucket
 
 SPLITS = {f"{first}-{last}": (name, last - first + 1)  # published ranks: their split's name, how many puzzles
           for name, (first, last) in {"tot": TOT_RANKS, "tsllm": TSLLM_RANKS}.items()}  # fmt: skip

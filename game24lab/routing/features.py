@@ -22,8 +22,8 @@ from game24lab.runs.checks import require
 from game24lab.search.engine import run
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
 from game24lab.search.sampling import Candidate, check_sampling, conclude, plant, read
-from game24lab.tasks.arithmetic import measure_difficulty
-from game24lab.tasks.puzzles import parse_puzzle
+from game24lab.tasks.numbers.arithmetic import measure_difficulty
+from game24lab.tasks.numbers.puzzles import parse_puzzle
 from game24lab.tasks.task import Task
 
 TRY_COSTS = ("try_tokens", "try_calls", "try_seconds")

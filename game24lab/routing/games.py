@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from game24lab.routing.foreign import find_answer
-from game24lab.tasks.arithmetic import ExpressionError, parse_expression
-from game24lab.tasks.chains import judge_chain
-from game24lab.tasks.expressions import check_answer
 from game24lab.tasks.notation import read_expression
-from game24lab.tasks.puzzles import LARGEST, Puzzle, check_numbers, parse_puzzle
+from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
+from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.puzzles import LARGEST, Puzzle, check_numbers, parse_puzzle
 
 _LONGEST = 20_000  # characters of a problem that are looked through
 # The published prompts: `Input: 4 5 6 10` of Tree of Thoughts and TS-LLM, and that of Countdown

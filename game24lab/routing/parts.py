@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from game24lab.tasks.puzzles import parse_puzzle
+from game24lab.tasks.numbers.puzzles import parse_puzzle
 
 PARTS = ("train", "calibration", "stopping", "test")
 SHARES = {"train": 0.5, "calibration": 0.15, "stopping": 0.1, "test": 0.25}

@@ -20,7 +20,7 @@ from game24lab.routing.parts import PARTS
 from game24lab.routing.router import UNSAMPLED
 from game24lab.runs.checks import require_one_of
 from game24lab.search.requests import Outcome, score
-from game24lab.tasks.puzzles import parse_puzzle
+from game24lab.tasks.numbers.puzzles import parse_puzzle
 from game24lab.tasks.task import Task
 
 STRUCTURES = ("numbers", "none")

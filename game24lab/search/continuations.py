@@ -12,8 +12,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from game24lab.backends.prompts import Prompt
 from game24lab.runs.messages import condense
+from game24lab.tasks.prompt import Prompt
 from game24lab.tasks.task import Illegal, Task, Verdict, follow
 
 Reward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from game24lab.tasks.arithmetic import SIGNS, ExpressionError
+from game24lab.tasks.numbers.arithmetic import SIGNS, ExpressionError
 
 _LONGEST = 1000  # characters, as many as the verifier reads
 _MOST_WRAPPINGS = 8

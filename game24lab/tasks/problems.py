@@ -5,14 +5,11 @@ It does not know of models, rewards or trainers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from game24lab.tasks.arithmetic import measure_difficulty
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.gsm8k import WordProblem, WordProblems
-from game24lab.tasks.puzzles import Puzzle
+from game24lab.tasks.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -23,38 +20,4 @@ class Problem:
     columns: Mapping[str, Any] = field(default_factory=dict)  # such as numbers; the same names in all problems
 
 
-def make_problems(puzzles: Iterable[Sequence[int]], task: Game24 | None = None) -> list[Problem]:
-    """Puzzles as problems: the task's prompt, and the column `numbers`. ValueError for what is no puzzle."""
-    task = task or Game24()
-    starts = [task.start(puzzle).numbers for puzzle in puzzles]
-    return [Problem(task.prompt(numbers), {"numbers": list(numbers)}) for numbers in starts]
-
-
-def pose(problems: Iterable[WordProblem], task: WordProblems) -> list[Problem]:
-    """Word problems as problems: the task's prompt, and the column `gold`, the right answer."""
-    return [Problem(task.prompt(problem.question), {"gold": problem.gold}) for problem in problems]
-
-
-def pick_by_difficulty(
-    puzzles: Sequence[Puzzle],
-    lowest: float = 0.0,
-    highest: float = 1.0,
-    target: int = 24,
-    progress: Callable[..., Iterable] | None = None,
-) -> list[Puzzle]:
-    """The puzzles, in their order, whose share of live first positions is in [lowest, highest].
-
-    Of the positions that one move leads to, this is the share from which the target is still within reach, by the exact
-    solver: 0.04 is hard, 0.8 easy. Puzzles that every sample of a group solves, or none, teach GRPO nothing: a filter
-    from either end saves rollouts. ValueError for bounds that are no shares, or between which nothing lies.
-    """
-    if not (isinstance(lowest, int | float) and isinstance(highest, int | float) and 0 <= lowest <= highest <= 1):
-        raise ValueError(f"difficulty from {lowest!r} to {highest!r}: shares from 0 to 1 are accepted, the lower first")
-    if (lowest, highest) == (0, 1):
-        return list(puzzles)
-    walk = progress(puzzles, desc="difficulty", unit="puzzle") if progress else puzzles
-    found = [puzzle for puzzle in walk if lowest <= measure_difficulty(puzzle, target)[1] <= highest]
-    if not found:
-        raise ValueError(f"difficulty from {lowest} to {highest}: none of {len(puzzles)} puzzles lies there; wider "
-                         "bounds are accepted")  # fmt: skip
-    return found
+Progress = Callable[..., Iterable]  # such as tqdm

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from game24lab.tasks.arithmetic import ExpressionError
 from game24lab.tasks.notation import unwrap
+from game24lab.tasks.numbers.arithmetic import ExpressionError
 
 _LONGEST_TEXT = 200  # characters that are read
 _LONGEST_NUMBER = 60

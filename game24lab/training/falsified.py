@@ -31,7 +31,7 @@ def falsify(
     give equal rows. A chain that stays true or cannot be read is none of them; fewer rows come where texts are few.
 
     Args:
-        world: `tasks.belief.Believing`.
+        world: `tasks.numbers.belief.Believing`.
         texts: right chains, as `world.text` shows them.
         avoid: positions that must not be shown, a split's `forbidden`.
     """

@@ -154,10 +154,10 @@ def train(
     `patience` the weights of the best evaluated step are what is returned.
 
     Args:
-        rewards: functions as TRL calls them (see `game24lab.rewards.make_reward_functions`), and one weight each.
+        rewards: functions as TRL calls them (see `game24lab.tasks.rewards.make_reward_functions`), and one weight each.
         show: is called with the curve so far every few seconds, to draw it while it grows.
         keep_every: above 0, every so many steps the weights and what they sample are kept in `output/steps`.
-        locate: where completions first go wrong, for the credit "line" (see `game24lab.rewards.make_locator`).
+        locate: where completions first go wrong, for the credit "line" (see `game24lab.tasks.rewards.make_locator`).
         report_to: a tracker that the curve goes to besides, see `training.tracking`.
 
     Raises ValueError for unusable problems, rewards or arguments, FloatingPointError where numbers cease to be finite.

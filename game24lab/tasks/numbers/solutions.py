@@ -17,9 +17,9 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
-from game24lab.tasks.arithmetic import legal_steps, make_state, reachable
-from game24lab.tasks.game24 import Game24
-from game24lab.tasks.traces import preferred_steps, write_line
+from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, reachable
+from game24lab.tasks.numbers.steps import preferred_steps, write_line
+from game24lab.tasks.numbers.task import Game24
 
 Whole = tuple[int, ...]  # a sorted position of non-negative integers
 Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it

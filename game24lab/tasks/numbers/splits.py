@@ -18,9 +18,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from game24lab.tasks.arithmetic import State, legal_steps, make_state, reachable
-from game24lab.tasks.puzzles import Puzzle, check_numbers, count_puzzles, list_solvable, read_puzzles, write_puzzle
-from game24lab.tasks.rankings import TOT_RANKS, TSLLM_RANKS, list_published
+from game24lab.tasks.numbers.arithmetic import State, legal_steps, make_state, reachable
+from game24lab.tasks.numbers.puzzles import (
+    Puzzle,
+    check_numbers,
+    count_puzzles,
+    list_solvable,
+    read_puzzles,
+    write_puzzle,
+)
+from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 
 # The published hold-outs by rank of human difficulty; the last is for those who report both and train on neither.
 _PUBLISHED = {"tot": (TOT_RANKS,), "tsllm": (TSLLM_RANKS,), "tot+tsllm": (TOT_RANKS, TSLLM_RANKS)}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from game24lab.tasks.chains import Judgement, judge_chain
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.chains import Judgement, judge_chain
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, Verdict
 
 _LONGEST_LINE = 2_000  # characters

@@ -11,20 +11,12 @@ from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from game24lab.tasks.arithmetic import (
-    State,
-    Step,
-    compose,
-    legal_steps,
-    make_state,
-    reachable,
-    write_step,
-)
-from game24lab.tasks.belief import Believing
-from game24lab.tasks.expressions import check_answer
-from game24lab.tasks.puzzles import LARGEST, check_numbers
+from game24lab.tasks.numbers.arithmetic import State, Step, compose, legal_steps, make_state, reachable, write_step
+from game24lab.tasks.numbers.belief import Believing
+from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.puzzles import LARGEST, check_numbers
+from game24lab.tasks.numbers.steps import find_answer, judge_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
-from game24lab.tasks.traces import find_answer, judge_line, write_solution
 
 # The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
 TSLLM_PREAMBLE = (

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from game24lab.tasks.arithmetic import (
+from game24lab.tasks.numbers.arithmetic import (
     State,
     Step,
     alive_steps,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from game24lab.tasks.arithmetic import Check, ExpressionError, check_expression
 from game24lab.tasks.notation import read_expression
+from game24lab.tasks.numbers.arithmetic import Check, ExpressionError, check_expression
 
 
 def check_answer(numbers: Iterable[int], text: str, target: Fraction | int = 24, *, strict: bool = False) -> Check:

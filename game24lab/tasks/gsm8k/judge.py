@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from game24lab.grading import gather
-from game24lab.rewards import score
 from game24lab.runs.checks import require
-from game24lab.tasks.gsm8k import WordProblem, WordProblems, judge_answer
-from game24lab.wordrewards import count_lines
+from game24lab.tasks.gsm8k.rewards import count_lines
+from game24lab.tasks.gsm8k.task import WordProblem, WordProblems, judge_answer
+from game24lab.tasks.rewards import score
 
 MARKS = ("strict_format", "soft_format", "xml_count", "calculations")  # rewards that are columns too
 WORD_COLUMNS = {

@@ -13,8 +13,8 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
-from game24lab.tasks.gsm8k import WordProblem
-from game24lab.tasks.stories import ASIDES, BOXES, ITEMS, NAMES, THEMES, UNITS, Piece, Theme
+from game24lab.tasks.gsm8k.task import WordProblem
+from game24lab.tasks.gsm8k.templates import ASIDES, BOXES, ITEMS, NAMES, THEMES, UNITS, Piece, Theme
 
 SIDES = ("train", "test", "familiar")
 OPERATIONS = (1, 2, 3, 4, 5, 6)

@@ -16,7 +16,7 @@ from math import comb
 from numbers import Integral
 from pathlib import Path
 
-from game24lab.tasks.arithmetic import make_state, reachable
+from game24lab.tasks.numbers.arithmetic import make_state, reachable
 
 Puzzle = tuple[int, ...]
 

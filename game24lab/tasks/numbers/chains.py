@@ -25,7 +25,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from game24lab.tasks.arithmetic import (
+from game24lab.tasks.numbers.arithmetic import (
     Check,
     ExpressionError,
     State,
@@ -35,10 +35,10 @@ from game24lab.tasks.arithmetic import (
     parse_expression,
     reachable,
 )
-from game24lab.tasks.exploration import Search, Visit
-from game24lab.tasks.expressions import check_answer
+from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.search_traces import Search, Visit
+from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line
 from game24lab.tasks.tags import begin_answer, strip_tags
-from game24lab.tasks.traces import find_answer, judge_line, write_line
 
 STYLES = ("solution", "v1", "v2", "v3", "sound")
 _MAX_CHARACTERS = 300  # of a line; an honest one of six numbers has under 150

@@ -11,9 +11,9 @@ from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from game24lab.tasks.arithmetic import State, apply
+from game24lab.tasks.numbers.arithmetic import State, apply
+from game24lab.tasks.numbers.steps import find_answer, read_line
 from game24lab.tasks.task import Illegal, Verdict
-from game24lab.tasks.traces import find_answer, read_line
 
 # What a false line can be, from the first thing looked at to the last.
 FAULTS = ("invented number", "reused number", "division by zero", "calculation", "left list", "answer", "wrong value")
@@ -47,7 +47,7 @@ class Believing:
     context says: the numbers claimed to be left ("position"), or the whole chain ("history").
     """
 
-    task: Any  # the game with its rules: `tasks.game24.Game24`
+    task: Any  # the game with its rules: `tasks.numbers.task.Game24`
 
     @property
     def name(self) -> str:

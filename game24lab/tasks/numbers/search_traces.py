@@ -17,7 +17,7 @@ from itertools import count
 from math import expm1, log
 from typing import NamedTuple
 
-from game24lab.tasks.arithmetic import State, Step, legal_steps, make_state, reachable
+from game24lab.tasks.numbers.arithmetic import State, Step, legal_steps, make_state, reachable
 
 # A search in order makes no number above this: 37 of the 1,362 puzzles need one, or a fraction, and all of them are
 # among the hardest 362. The fewer numbers there are, the sooner a small model knows them.

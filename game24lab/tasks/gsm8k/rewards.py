@@ -19,7 +19,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from game24lab.tasks.gsm8k import TAGS, check_calculation, find_answer, judge_answer
+from game24lab.tasks.gsm8k.task import TAGS, check_calculation, find_answer, judge_answer
 from game24lab.tasks.quantities import read_number, write_number
 
 WORD_WEIGHTS: Mapping[str, float] = MappingProxyType(

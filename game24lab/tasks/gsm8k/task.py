@@ -23,7 +23,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from game24lab.tasks.arithmetic import ExpressionError, parse_expression
+from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.quantities import read_number, write_number
 from game24lab.tasks.task import Illegal, Verdict
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from game24lab.tasks.arithmetic import make_state, measure_difficulty, reachable
-from game24lab.tasks.puzzles import (
+from game24lab.tasks.numbers.arithmetic import make_state, measure_difficulty, reachable
+from game24lab.tasks.numbers.puzzles import (
     Puzzle,
     list_solvable,
     parse_puzzle,

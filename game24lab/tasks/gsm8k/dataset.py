@@ -16,7 +16,7 @@ from typing import Any
 
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.tasks.gsm8k import WordProblem, read_row
+from game24lab.tasks.gsm8k.task import WordProblem, read_row
 
 SUFFIXES = (".jsonl", ".json", ".parquet")
 _SHARE = 0.1  # held out of a file that is not divided

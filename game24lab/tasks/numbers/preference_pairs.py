@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from game24lab.tasks.arithmetic import State, Step, make_state, reachable
-from game24lab.tasks.chains import STYLES, Judgement, Line, judge_chain, write_chain
-from game24lab.tasks.exploration import Search, Visit, continue_in_order, list_moves
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.arithmetic import State, Step, make_state, reachable
+from game24lab.tasks.numbers.chains import STYLES, Judgement, Line, judge_chain, write_chain
+from game24lab.tasks.numbers.search_traces import Search, Visit, continue_in_order, list_moves
+from game24lab.tasks.numbers.steps import judge_line
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.tags import strip_tags
-from game24lab.tasks.traces import judge_line
 
 FAULTS = ("wrong", "unsound", "dead end", "out of order", "no answer")
 Trail = list[tuple[State, set[State]]]  # positions from the root down, each with those entered from it

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from game24lab.tasks.arithmetic import State, alive_steps, make_state, wholly_reachable
-from game24lab.tasks.corpus import Sample
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.arithmetic import State, alive_steps, make_state, wholly_reachable
+from game24lab.tasks.numbers.solutions import Sample
+from game24lab.tasks.numbers.task import Game24
 
 
 @dataclass(frozen=True)

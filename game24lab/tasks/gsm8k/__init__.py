@@ -1,0 +1,1 @@
+"""Word problems, made here or read from GSM8K."""

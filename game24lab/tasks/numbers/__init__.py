@@ -1,0 +1,1 @@
+"""Number games: four numbers that must make a target, exactly."""

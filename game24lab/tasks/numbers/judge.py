@@ -1,0 +1,41 @@
+"""One answer to a puzzle, judged exactly: a row of columns. It does not know who answered, nor of loops or files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.rankings import Ranking, find_bucket
+
+COLUMNS = {
+    "numbers": "str", "rank": "Int64", "bucket": "str", "stage": "str", "model": "str", "sample": "int64",
+    "text": "str", "tokens": "int64", "lines": "int64", "characters": "int64", "seconds": "float64", "finish": "str",
+    "outcome": "str", "solved": "bool", "finished": "bool", "answer": "str", "style": "str", "share_right": "float64",
+    "first_wrong": "Int64", "wrong_kind": "str", "wrong_reason": "str", "first_unsound": "Int64", "rollbacks": "int64",
+    "budget": "int64", "temperature": "float64", "top_p": "float64", "target": "int64", "seed": "int64",
+    "parameters": "int64", "backend": "str",
+}  # fmt: skip
+OUTCOMES = ("solved", "wrong value", "wrong numbers", "wrong expression", "unfinished")
+WRONG = OUTCOMES[1:4]  # an answer was given, and it is not right
+
+
+def _place(numbers: Sequence[int], target: int, ranks: Ranking) -> dict[str, Any]:
+    known = target == 24
+    rank = ranks.rank(numbers) if known and ranks.name == "published" else None
+    return {"rank": rank, "bucket": (find_bucket(numbers, ranks) or "") if known else ""}
+
+
+def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
+    text = answer.text.encode("utf-8", "replace").decode()  # a server may send halves of characters; no file takes them
+    judged = judge_chain(numbers, text, target)
+    ended = answer.finish == "stop"  # cut off at the budget it is unfinished, whatever stands there
+    wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
+    return {
+        "text": text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(text),
+        "finish": answer.finish, "outcome": judged.outcome if ended else "unfinished",
+        "solved": judged.solved and ended, "finished": judged.finished and ended, "answer": judged.answer,
+        "style": judged.style, "share_right": judged.share_right, "first_wrong": judged.first_wrong,
+        "wrong_kind": wrong.kind if wrong else "", "wrong_reason": wrong.reason if wrong else "",
+        "first_unsound": judged.first_unsound, "rollbacks": judged.rollbacks,
+    }  # fmt: skip
