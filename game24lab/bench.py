@@ -24,10 +24,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from game24lab import pace
-from game24lab.critic import load_critic
-from game24lab.generation import load_policy
 from game24lab.growth import write_growth
-from game24lab.models import find_pretrained, make_model, make_tokenizer, save_checkpoint
+from game24lab.models.checkpoints import find_pretrained, make_model, save_checkpoint
+from game24lab.models.critic import load_critic
+from game24lab.models.load_policy import load_policy
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.runs.run import write_atomically
 from game24lab.search import engine
 from game24lab.search.mcts import mcts

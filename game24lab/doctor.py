@@ -148,7 +148,7 @@ def _look_at_notebooks() -> tuple[bool, str]:
 
 
 def _look_at_model() -> tuple[bool, str]:
-    from game24lab.models import find_pretrained
+    from game24lab.models.checkpoints import find_pretrained
 
     seen = []
     for part in ("policy", "critic"):

@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.critic import load_critic
 from game24lab.diagrams import draw_growth
-from game24lab.generation import load_policy
-from game24lab.models import find_pretrained
+from game24lab.models.checkpoints import find_pretrained
+from game24lab.models.critic import load_critic
+from game24lab.models.load_policy import load_policy
 from game24lab.search import engine
 from game24lab.search.mcts import mcts
 from game24lab.tasks.numbers.splits import make_split

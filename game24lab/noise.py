@@ -19,7 +19,7 @@ from scipy.stats import norm
 from game24lab.tasks.task import Task
 
 if TYPE_CHECKING:  # it brings torch, which a report does without
-    from game24lab.critic import Critic
+    from game24lab.models.critic import Critic
 
 _SIGMAS = (0.05, 100.0)  # between them the AUC falls from 1 to 0.51
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from game24lab.critic import Critic
 from game24lab.evaluation import Arm, evaluate, summarise
+from game24lab.models.critic import Critic
 from game24lab.noise import NoCritic, NoisyCritic
 from game24lab.tasks.task import Task
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from game24lab.models import load_checkpoint, make_model, make_tokenizer
+from game24lab.models.checkpoints import load_checkpoint, make_model
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.numbers.solutions import Sample, make_solutions
 from game24lab.training.precision import computes_bf16

@@ -57,9 +57,9 @@ def solve(
     else:
         limit = {} if budget is None else {"sampled_tokens": budget}
         arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded
-    from game24lab.critic import load_critic
-    from game24lab.generation import load_policy
-    from game24lab.models import find_pretrained
+    from game24lab.models.checkpoints import find_pretrained
+    from game24lab.models.critic import load_critic
+    from game24lab.models.load_policy import load_policy
 
     policy = load_policy(checkpoint or find_pretrained("policy"), backend="server" if url and backend == "auto" else
                          backend, work="lines", seed=seed, url=url)  # fmt: skip

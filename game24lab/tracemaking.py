@@ -60,7 +60,7 @@ def make_counter(tokenizer: str | Path = "") -> TokenCounter:
     Raises ValueError where there is no such file or it is none.
     """
     if not str(tokenizer):
-        from game24lab.models import make_tokenizer  # brings torch: not for the processes that make traces
+        from game24lab.models.tokenizer import make_tokenizer  # brings torch: not for the processes that make traces
 
         return TokenCounter(make_tokenizer("traces").backend_tokenizer.to_str())
     path = Path(tokenizer) / "tokenizer.json"

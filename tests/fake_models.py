@@ -25,7 +25,7 @@ END = 0  # the id of the end token
 
 @dataclass(frozen=True)
 class FakeCompletion:
-    """As `game24lab.generation.Completion`."""
+    """As `game24lab.models.load_policy.Completion`."""
 
     text: str
     ids: tuple[int, ...]

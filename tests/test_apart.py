@@ -6,8 +6,8 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.backends.apart import ApartPolicy
-from game24lab.backends.live import TransformersPolicy
+from game24lab.models.backends.transformers_policy import TransformersPolicy
+from game24lab.models.backends.worker_process import ApartPolicy
 from game24lab.training.rollouts import Rollouts
 
 PROMPTS = ["Input: 4 5 6 10\n", "Input: 1 2 3 4\n"]

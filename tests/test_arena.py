@@ -6,9 +6,10 @@ import tiny_models
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from game24lab.arena import Arena, list_arms, make_grid, meet, open_arena
-from game24lab.backends.live import TransformersPolicy
-from game24lab.generation import load_policy
-from game24lab.models import make_tokenizer, save_checkpoint
+from game24lab.models.backends.transformers_policy import TransformersPolicy
+from game24lab.models.checkpoints import save_checkpoint
+from game24lab.models.load_policy import load_policy
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import follow
 

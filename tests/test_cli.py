@@ -215,7 +215,7 @@ def test_solve_writes_the_tree(capsys, fakes, tmp_path):
 
 def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     babbler = FakePolicy(only="4 + 5 = 9 and " * 100)  # cut off by the limit of a line
-    monkeypatch.setattr(sys.modules["game24lab.generation"], "load_policy", lambda *_, **__: babbler)
+    monkeypatch.setattr(sys.modules["game24lab.models.load_policy"], "load_policy", lambda *_, **__: babbler)
     for strategy in ("mcts", "best_of_n", "greedy"):
         words = ["--strategy", strategy, "--tree", tmp_path / f"{strategy}.html"]
         status, out, _ = call(capsys, "solve", 4, 5, 6, 10, *words)

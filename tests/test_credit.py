@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game24lab.models import make_tokenizer
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.rewards import make_locator
 from game24lab.training.credit import find_tokens, rest_on_lines
 

@@ -7,9 +7,10 @@ import tiny_models
 import torch
 from fake_models import FakePolicy
 
-from game24lab import critic
-from game24lab.generation import load_policy
-from game24lab.models import make_model, make_tokenizer, save_checkpoint
+from game24lab.models import critic
+from game24lab.models.checkpoints import make_model, save_checkpoint
+from game24lab.models.load_policy import load_policy
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training import critic as training
 from game24lab.training.trajectories import collect_positions, collect_trajectories, hold_out

@@ -7,7 +7,8 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.models import load_checkpoint, make_tokenizer
+from game24lab.models.checkpoints import load_checkpoint
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.chains import write_chain
 from game24lab.tasks.numbers.preference_pairs import Pair, make_pair
 from game24lab.tasks.numbers.search_traces import search_in_order

@@ -12,8 +12,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from game24lab import export
-from game24lab.export import export_ctranslate2, find_export, is_exportable, read_card
+from game24lab.models.backends import ctranslate2_export as export
+from game24lab.models.backends.ctranslate2_export import export_ctranslate2, find_export, is_exportable, read_card
 
 IDS = [5, 6, 7, 60, 61]
 

@@ -13,8 +13,8 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.backends.policy import Job, make_batches
-from game24lab.generation import Completion, TransformersPolicy, load_policy
+from game24lab.models.load_policy import Completion, TransformersPolicy, load_policy
+from game24lab.models.policy import Job, make_batches
 
 PROMPTS = ["Input: 4 5 6 10\n", "Input: 3 8\n", "Input: 1 2\n", "Input: 4 5 6 10\n", "Input: 24 (left: 3 7 11\n"]
 LOCAL = ("ctranslate2", "transformers")

@@ -14,7 +14,7 @@ import torch
 from trl import GRPOTrainer
 
 from game24lab import charts
-from game24lab.models import load_checkpoint
+from game24lab.models.checkpoints import load_checkpoint
 from game24lab.tasks.numbers.problems import make_problems
 from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.problems import Problem

@@ -6,7 +6,7 @@ import pytest
 import tiny_models
 
 from game24lab import launch
-from game24lab.models import load_checkpoint
+from game24lab.models.checkpoints import load_checkpoint
 from game24lab.training import precision
 
 

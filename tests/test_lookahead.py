@@ -5,7 +5,7 @@ import tiny_models
 import torch
 from letters import Table
 
-from game24lab.backends.live import TransformersPolicy
+from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.search.continuations import Continuations, add_up
 from game24lab.search.engine import derive, run
 from game24lab.search.lookahead import RULES, lookahead

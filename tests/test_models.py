@@ -10,16 +10,15 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game24lab.models import (
-    LARGEST_NUMBER,
+from game24lab.models.checkpoints import (
     PRESETS,
     count_parameters,
     load_checkpoint,
     load_trainable,
     make_model,
-    make_tokenizer,
     save_checkpoint,
 )
+from game24lab.models.tokenizer import LARGEST_NUMBER, make_tokenizer
 from game24lab.tasks.numbers.steps import sample_solution, write_solution
 from game24lab.tasks.numbers.task import Game24
 

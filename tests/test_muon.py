@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from game24lab.models import make_model, make_tokenizer
+from game24lab.models.checkpoints import make_model
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import muon, precision
 from game24lab.training.muon import BatchedMuon, MuonAdamW, orthogonalise
 

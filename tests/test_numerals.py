@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from game24lab import models
-from game24lab.models import make_model, make_tokenizer
-from game24lab.numerals import find_numbers, lay_out_numbers, make_waves
+from game24lab.models import checkpoints as models
+from game24lab.models.checkpoints import make_model
+from game24lab.models.number_embeddings import find_numbers, lay_out_numbers, make_waves
+from game24lab.models.tokenizer import make_tokenizer
 
 
 def test_both_tokens_of_a_number_begin_alike_and_others_stay_as_they_were():

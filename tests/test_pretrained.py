@@ -4,9 +4,9 @@ import inspect
 
 import pytest
 
-from game24lab.critic import load_critic
-from game24lab.generation import load_policy
-from game24lab.models import find_pretrained
+from game24lab.models.checkpoints import find_pretrained
+from game24lab.models.critic import load_critic
+from game24lab.models.load_policy import load_policy
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.modes import MODES

@@ -5,7 +5,7 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.backends.live import TransformersPolicy
+from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.tasks.prompt import Prompt
 
 TEXTS = ["Input: 4 5 6 10\n", "Input: 1 2 3\n", "Input: 7 7\n12 / 3 = 4"]

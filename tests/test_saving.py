@@ -16,7 +16,8 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.models import load_checkpoint, make_tokenizer
+from game24lab.models.checkpoints import load_checkpoint
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import dpo, saving, sft
 from game24lab.training.critic import _Trainer as CriticTrainer
 from game24lab.training.loop import STATE_FOLDER, find_resume_point

@@ -8,7 +8,7 @@ import tiny_models
 import torch
 from test_grpo import MIXED, PROBLEMS, REWARDS, config, pay_sum, recompute, spy
 
-from game24lab.models import load_checkpoint
+from game24lab.models.checkpoints import load_checkpoint
 from game24lab.tasks.problems import Problem
 from game24lab.training import grpo
 from game24lab.training.rollouts import Rollouts

@@ -12,8 +12,9 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.export import is_exportable
-from game24lab.models import load_checkpoint, make_model, make_tokenizer
+from game24lab.models.backends.ctranslate2_export import is_exportable
+from game24lab.models.checkpoints import load_checkpoint, make_model
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import sft
 from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack, replace_folder
 

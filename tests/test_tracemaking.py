@@ -7,7 +7,7 @@ import statistics
 import pytest
 from tokenizers import Tokenizer
 
-from game24lab.models import make_tokenizer
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.chains import STYLES, judge_chain, write_chain
 from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 from game24lab.tasks.numbers.search_traces import search_in_order

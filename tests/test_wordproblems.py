@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from game24lab.models import make_tokenizer
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.gsm8k.synthetic import LARGEST, OPERATIONS, SIDES, find_side, make_problems
 from game24lab.tasks.gsm8k.task import WordProblems, check_calculation, judge_answer, read_row, write_solution
 from game24lab.tasks.gsm8k.templates import ASIDES, THEMES, list_words

@@ -22,7 +22,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from game24lab.models import make_tokenizer, save_checkpoint
+from game24lab.models.checkpoints import save_checkpoint
+from game24lab.models.tokenizer import make_tokenizer
 
 WINDOW = 96
 SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "max_position_embeddings": WINDOW,

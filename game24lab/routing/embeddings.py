@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.models import check_checkpoint
+from game24lab.models.checkpoints import check_checkpoint
 from game24lab.runs.messages import condense
 
 POOLINGS = ("cls", "mean", "last", "max")

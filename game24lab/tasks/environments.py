@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from game24lab.models import read_chat
+from game24lab.models.tokenizer import read_chat
 from game24lab.tasks.gsm8k.dataset import read_split
 from game24lab.tasks.gsm8k.environment import Words
 from game24lab.tasks.gsm8k.rewards import WORD_REWARDS, WORD_WEIGHTS, describe, find_false, read_gold

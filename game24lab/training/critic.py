@@ -30,8 +30,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from game24lab.critic import READS, TransformersCritic
-from game24lab.models import be_quiet, check_policy, check_tokens, complete_tokens
+from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
+from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.run import write_atomically
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import (

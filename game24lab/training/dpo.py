@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig as TRLConfig
 from trl import DPOTrainer
 
-from game24lab.models import load_checkpoint, load_trainable
+from game24lab.models.checkpoints import load_checkpoint, load_trainable
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start
 from game24lab.training.precision import pick_precision

@@ -19,7 +19,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig as TRLConfig
 
-from game24lab.models import load_trainable
+from game24lab.models.checkpoints import load_trainable
 from game24lab.tasks.problems import Problem
 from game24lab.training.credit import CREDITS
 from game24lab.training.loop import (

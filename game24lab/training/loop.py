@@ -38,7 +38,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.utils import logging
 
-from game24lab.models import save_checkpoint
+from game24lab.models.checkpoints import save_checkpoint
 from game24lab.runs.run import compare, write_atomically
 from game24lab.training.saving import SaveByTime, explain, replace_folder
 

@@ -21,10 +21,10 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.apart import ApartPolicy, check_device
-from game24lab.backends.decoding import truncate
-from game24lab.export import export_ctranslate2
-from game24lab.generation import CTranslate2Policy, Sampling, TransformersPolicy
+from game24lab.models.backends.ctranslate2_export import export_ctranslate2
+from game24lab.models.backends.decoding import truncate
+from game24lab.models.backends.worker_process import ApartPolicy, check_device
+from game24lab.models.load_policy import CTranslate2Policy, Sampling, TransformersPolicy
 from game24lab.training.searching import Found, Searching, search
 
 BACKENDS = ("transformers", "ctranslate2")

@@ -22,8 +22,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import SFTConfig as TRLConfig
 from trl import SFTTrainer
 
-from game24lab.models import VOCABULARIES, load_trainable, make_model, make_tokenizer
-from game24lab.numerals import lay_out_numbers
+from game24lab.models.checkpoints import load_trainable, make_model
+from game24lab.models.number_embeddings import lay_out_numbers
+from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
 from game24lab.training.adapters import adapt
 from game24lab.training.loop import (
     HeldOut,

@@ -24,7 +24,7 @@ from trl import GRPOConfig as TRLConfig
 from trl import GRPOTrainer, SFTTrainer
 from trl import SFTConfig as TRLSFTConfig
 
-from game24lab.models import load_checkpoint
+from game24lab.models.checkpoints import load_checkpoint
 
 
 def make_stock_grpo(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.generation import Policy
+from game24lab.models.load_policy import Policy
 from game24lab.tasks.task import Illegal, Task
 
 

@@ -17,7 +17,7 @@ import torch
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
-from game24lab.backends.policy import decode_texts
+from game24lab.models.policy import decode_texts
 from game24lab.training.advantages import (
     Baseline,
     measure_groups,

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from game24lab.models import load_checkpoint, save_checkpoint
+from game24lab.models.checkpoints import load_checkpoint, save_checkpoint
 from game24lab.runs.run import write_atomically
 from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve, replace_folder
 

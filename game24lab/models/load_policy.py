@@ -22,13 +22,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from game24lab.backends.exported import CTranslate2Policy
-from game24lab.backends.live import TransformersPolicy
-from game24lab.backends.plain import is_plain
-from game24lab.backends.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
-from game24lab.backends.served import ServerPolicy
-from game24lab.export import find_export, is_exportable
-from game24lab.models import check_policy, load_checkpoint
+from game24lab.models.backends.ctranslate2_export import find_export, is_exportable
+from game24lab.models.backends.ctranslate2_policy import CTranslate2Policy
+from game24lab.models.backends.llama_step import is_plain
+from game24lab.models.backends.openai_policy import ServerPolicy
+from game24lab.models.backends.transformers_policy import TransformersPolicy
+from game24lab.models.checkpoints import check_policy, load_checkpoint
+from game24lab.models.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.runs.messages import condense
 
 __all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",

@@ -24,8 +24,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from game24lab.export import export_ctranslate2, is_exportable
-from game24lab.models import be_quiet, check_checkpoint, count_parameters
+from game24lab.models.backends.ctranslate2_export import export_ctranslate2, is_exportable
+from game24lab.models.checkpoints import be_quiet, check_checkpoint, count_parameters
 from game24lab.runs.messages import condense
 
 READS = ("positions", "chains")  # what a critic was trained on: numbers left alone, or whole chains of lines too

@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from game24lab.backends.policy import Card, Job, Row, Sampling, TextPolicy
+from game24lab.models.policy import Card, Job, Row, Sampling, TextPolicy
 from game24lab.runs.messages import condense
 
 _TOKEN = "token_id:"  # how vLLM writes a token under `return_tokens_as_token_ids`

@@ -18,8 +18,8 @@ import ctranslate2
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, make_batches
-from game24lab.export import export_ctranslate2, load_generator, read_card
+from game24lab.models.backends.ctranslate2_export import export_ctranslate2, load_generator, read_card
+from game24lab.models.policy import Job, Row, Sampling, TextPolicy, make_batches
 
 _SMALL = 50_000_000  # parameters up to which several workers of one thread beat one worker of several
 _ROWS = 512  # of one call: more gain nothing and leave the processor's cache

@@ -26,8 +26,8 @@ import torch
 from ctranslate2.converters import transformers as converters
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.policy import Card, describe
-from game24lab.models import check_policy, load_checkpoint
+from game24lab.models.checkpoints import check_policy, load_checkpoint
+from game24lab.models.policy import Card, describe
 
 CARD = "game24lab.json"  # beside an export: what a policy must know of the model without loading it
 _VERSION = 1

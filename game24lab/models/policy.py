@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.models import count_parameters
+from game24lab.models.checkpoints import count_parameters
 from game24lab.tasks.prompt import Prompt
 
 _ENOUGH = 32  # rows: a batch of so many is not padded to take in prompts of another length

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.decoding import decode, make_keys
-from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, describe, make_batches
-from game24lab.backends.prefixes import Prefixes
+from game24lab.models.backends.decoding import decode, make_keys
+from game24lab.models.backends.prefix_cache import Prefixes
+from game24lab.models.policy import Job, Row, Sampling, TextPolicy, describe, make_batches
 
 _CACHE_BYTES = 2**30  # of keys and values in one batch on a CPU
 _KEPT_BYTES = 2**28  # of keys and values of prompts, between calls

@@ -2,7 +2,7 @@
 
 Prompts are forwarded once however many samples they have; keys and values go into a buffer that is allocated once and
 read as a view; rows that have ended leave the batch. Plain Llama-type decoders on a CPU take their steps through the
-short path of `game24lab.backends.plain`, all others through their own `forward`. Randomness is counted, not drawn: the
+short path of `game24lab.models.backends.llama_step`, all others through their own `forward`. Randomness is counted, not drawn: the
 number that picks token t of sample j depends on the seed of its prompt, on j and on t alone, never on the batch. This
 module does not know of texts, tokenizers or tasks.
 """
@@ -19,9 +19,9 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from game24lab.backends.plain import PlainSteps
-from game24lab.backends.policy import Sampling
-from game24lab.backends.prefixes import Layers, lay
+from game24lab.models.backends.llama_step import PlainSteps
+from game24lab.models.backends.prefix_cache import Layers, lay
+from game24lab.models.policy import Sampling
 
 _COPY = 3  # copying a row's cache costs about as much as this many further steps of the row
 _FEW = 16  # tokens: ranking so many of hundreds costs a fifth of ranking all, and they are mostly enough for a nucleus

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.backends.live import TransformersPolicy
-from game24lab.backends.policy import Job, Row, Sampling, TextPolicy, describe
-from game24lab.models import load_checkpoint
+from game24lab.models.backends.transformers_policy import TransformersPolicy
+from game24lab.models.checkpoints import load_checkpoint
+from game24lab.models.policy import Job, Row, Sampling, TextPolicy, describe
 
 _PATIENCE = 10.0  # seconds that a worker is given to end by itself
 

@@ -1,0 +1,97 @@
+"""Word-level tokenizers for models from scratch, and chat templates. It does not know models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import TemplateError
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from transformers import (
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
+
+from game24lab.runs.messages import condense
+from game24lab.tasks.gsm8k.templates import list_words
+
+PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
+LARGEST_NUMBER = 199  # numbers up to here are one token, with and without a leading space
+WORDS = ("Input:", "Target:", "The answer is", " (left:", ")\n", "\n", " +", " -", " *", " /", " =", "(", ")", "/", "-")
+_PIECES = r"Input:| ?Target:|The answer is| \(left:|\)\n| [-+*/=](?![0-9])| ?-?[0-9]+|."
+# What chains of thought are written with besides, in any of their styles (tasks/chains.py): "traces" knows these too.
+CHAIN_WORDS = (
+    "roll back", "reach", "! expression:", " (", ") +", ") -", ") *", ") /", ") =", ", left:", ",", "))", "((", " ((",
+    "<think>", "</think>", "<answer>", "</answer>",
+)  # fmt: skip
+_CHAIN_PIECES = (
+    r"roll back|reach|! expression:|</?think>|</?answer>|, left:|\) [-+*/](?= )|\) =|\)\n|\)\)| \((?!left)\(?|\(\(|"
+    + _PIECES
+)
+# Word problems: a word is one token, with the blank before it, and so is every digit of a number.
+_SIGNS = (".", ",", "?", ":", "'s", "$", "+", "-", "*", "/", "=")
+_STORY_PIECES = r"</?(?:reasoning|answer)>\n?|'s\b| ?[A-Za-z]+| ?[0-9]| ?\$| ?[-+*/=]|[.,?:]|\n|."
+VOCABULARIES = ("lines", "traces", "problems")
+
+
+def make_tokenizer(words: str = "lines") -> PreTrainedTokenizerFast:
+    """A reversible tokenizer: numbers and the words of a task are one token, any other text goes byte by byte.
+
+    words: "lines" knows solution lines of number games, "traces" all styles of long chains too, "problems" the stories
+    of word problems, whose numbers are spelled digit by digit; ValueError for another name. Byte-pair encoding without
+    merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into bytes, so
+    `decode(encode(text)) == text` for any text.
+    """
+    if words not in VOCABULARIES:
+        raise ValueError(f"words {words!r}: one of {', '.join(VOCABULARIES)} is accepted")
+    known, pieces = _list_words(words)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    mapped = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in known]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys([PAD, EOS, UNK, *alphabet, *mapped]))}
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token=None, ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(pieces), behavior="isolated"), byte_level]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK, clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )  # fmt: skip
+
+
+def _list_words(words: str) -> tuple[list[str], str]:
+    """What is one token each, and the pattern that a text is split by."""
+    if words == "problems":
+        tags = [f"<{slash}{tag}>{end}" for tag in ("reasoning", "answer") for slash in ("", "/") for end in ("", "\n")]
+        parts = [*list_words(), *_SIGNS, *map(str, range(10))]
+        return [*tags, "\n", "Problem", "Form", *parts, *(f" {part}" for part in parts)], _STORY_PIECES
+    known, pieces = (WORDS, _PIECES) if words == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
+    numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
+    negatives = [f"-{n}" for n in range(1, 100)]
+    return [*known, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)], pieces
+
+
+def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
+    """The chat template of a checkpoint: a function from messages to a prompt for its answer; None where it has none.
+
+    What the tokenizer puts before every text is not written twice. ValueError for a checkpoint without a tokenizer, and
+    from the function for messages that the template refuses.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"checkpoint {name}: its tokenizer cannot be loaded: {condense(error)}") from error
+    if not tokenizer.chat_template:
+        return None
+    first = tokenizer.bos_token if tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id else None
+
+    def write(messages: list[dict[str, str]]) -> str:
+        try:
+            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise ValueError(f"checkpoint {name}: its chat template refuses these messages: {error}") from error
+        return text.removeprefix(first) if first else text
+
+    return write
