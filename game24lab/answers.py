@@ -30,9 +30,9 @@ from game24lab.evaluation import (
     write_problem,
 )
 from game24lab.runs.memory import measure_memory
-from game24lab.search.continuations import Continuations
 from game24lab.search.engine import run
 from game24lab.search.requests import Outcome
+from game24lab.search.token_task import Continuations
 from game24lab.search.tree import Tree
 from game24lab.tasks.environments import find_kind
 from game24lab.tasks.rewards import check_weights, score

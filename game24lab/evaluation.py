@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.cost import Cost
 from game24lab.runs.checks import require, require_one_of, suggest
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
 from game24lab.search.bandit import RULES, take_turns
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
+from game24lab.search.cost import Cost
 from game24lab.search.engine import Algorithm, bind, run
 from game24lab.search.gumbel import gumbel_mcts
 from game24lab.search.lookahead import lookahead
@@ -45,7 +45,7 @@ STRATEGIES: dict[str, Algorithm] = {
     )
 }  # fmt: skip
 
-# These search inside an answer: what they are given as a task is a `search.continuations.Continuations`.
+# These search inside an answer: what they are given as a task is a `search.token_task.Continuations`.
 INSIDE: dict[str, Algorithm] = {"lookahead": lookahead}
 
 COLUMNS = {

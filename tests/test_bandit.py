@@ -3,8 +3,8 @@
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.cost import Cost
 from game24lab.search.bandit import share_budget, take_turns
+from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.requests import Complete, Outcome, Propose, Standing, Value

@@ -18,10 +18,10 @@ from game24lab.recipes import check_arms, expand_arms
 from game24lab.routing.arms import KEPT
 from game24lab.routing.planning import find_router
 from game24lab.search import modes
-from game24lab.search.continuations import Continuations
 from game24lab.search.engine import run
 from game24lab.search.lookahead import lookahead
 from game24lab.search.modes import MODES, read_mode
+from game24lab.search.token_task import Continuations
 from game24lab.search.tree import Tree
 from game24lab.tasks.gsm8k.task import WordProblem, WordProblems
 from game24lab.tasks.numbers.belief import Believing

@@ -12,9 +12,9 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.completions import SAMPLED, name_file, read_completions, tabulate_completions, write_completions
-from game24lab.cost import Cost
 from game24lab.evaluation import COLUMNS, STRATEGIES, Arm, evaluate, summarise
 from game24lab.runs.provenance import hash_checkpoint
+from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.tree import Tree
 from game24lab.tasks.numbers.puzzles import list_solvable

@@ -6,10 +6,10 @@ import torch
 from letters import Table
 
 from game24lab.models.backends.transformers_policy import TransformersPolicy
-from game24lab.search.continuations import Continuations, add_up
 from game24lab.search.engine import derive, run
 from game24lab.search.lookahead import RULES, lookahead
 from game24lab.search.sampling import best_of_n, greedy
+from game24lab.search.token_task import Continuations, add_up
 from game24lab.tasks.numbers.task import Game24
 
 PROBLEMS = [(4, 5, 6, 10), (1, 2, 3), (7, 7)]

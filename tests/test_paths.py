@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from letters import Letters, Sayings, Table, search
 
-from game24lab.cost import Cost
 from game24lab.evaluation import find_strategy
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
+from game24lab.search.cost import Cost
 from game24lab.search.engine import run
+from game24lab.search.partial import Sampling, begin
 from game24lab.search.particles import particle_filter, rebase
-from game24lab.search.paths import Sampling, begin
 from game24lab.search.requests import BudgetSpent
 from game24lab.search.tree import Tree
 from game24lab.tasks.numbers.task import Game24

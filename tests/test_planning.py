@@ -10,7 +10,6 @@ from fake_models import FakeCritic, FakePolicy
 from routed_worlds import make_world
 
 from game24lab import solving
-from game24lab.cost import Cost
 from game24lab.routing import planning
 from game24lab.routing.arms import name_modes
 from game24lab.routing.features import TRY_COSTS
@@ -28,6 +27,7 @@ from game24lab.routing.judgement import (
 from game24lab.routing.keeping import add_kept, keep_arms
 from game24lab.routing.survey import Look, group_columns, survey
 from game24lab.routing.training import train
+from game24lab.search.cost import Cost
 from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 1, 1, 8), (2, 3, 4, 6), (4, 5, 6, 10)]

@@ -14,7 +14,7 @@ from game24lab.search.engine import run
 from game24lab.search.graph import grow
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.requests import BudgetSpent, Propose, Value
-from game24lab.search.walks import draw, make_puct, make_request, simulate
+from game24lab.search.simulation import draw, make_puct, make_request, simulate
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 import yaml
 
-from game24lab.cost import Cost
 from game24lab.runs import run as runs
 from game24lab.runs.run import Run, collect, examine, read_run, start_run
+from game24lab.search.cost import Cost
 
 PARAMETERS = {"output": "x", "size": "tiny", "lr": 1e-5, "rates": [1, 2.5], "critic": None, "seed": 3}
 TABLE = pd.DataFrame({"problem": ["1 2 3 4", "4 5 6 10"], "solved": [True, False]})

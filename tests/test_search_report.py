@@ -7,12 +7,12 @@ import pytest
 import search_runs
 
 from game24lab import cli
-from game24lab.cost import Cost
 from game24lab.evaluation import LATER, load_records, summarise, wilson
 from game24lab.report import critics, evidence, fronts, search, trials
 from game24lab.report.published import PUBLISHED, find_published, hold_against
 from game24lab.report.report import Picture, compile_report, to_json
 from game24lab.runs.run import start_run
+from game24lab.search.cost import Cost
 from game24lab.tasks.numbers.puzzles import write_puzzle
 
 EASY, HARD = ({write_puzzle(puzzle) for puzzle in puzzles[:12]} for puzzles in (search_runs.EASY, search_runs.HARD))

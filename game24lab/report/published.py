@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from game24lab.cost import Cost, measure_texts
+from game24lab.search.cost import Cost, measure_texts
 
 TOT = "Tree of Thoughts, arXiv 2305.10601"
 TSLLM = "TS-LLM, arXiv 2309.17179"

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.cost import Cost
 from game24lab.evaluation import find_strategy, read_arms, write_problem
 from game24lab.routing.arms import KEPT
 from game24lab.routing.features import TRY_COSTS
 from game24lab.routing.frontier import Grid, find_price, route, settle
 from game24lab.routing.router import CHANCE, COSTS, Router, load_router
 from game24lab.routing.survey import Look, survey, take_tries
+from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.modes import read_mode
 from game24lab.search.requests import Outcome

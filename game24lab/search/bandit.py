@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from game24lab.cost import Cost
 from game24lab.runs.checks import require, require_one_of, suggest
+from game24lab.search.cost import Cost
 from game24lab.search.engine import UNITS, Algorithm, Turn, run
 from game24lab.search.requests import Outcome, Standing
 from game24lab.tasks.task import Task

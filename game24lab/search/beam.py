@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from game24lab.runs.checks import require, require_flag, require_one_of
-from game24lab.search.paths import Path, Paths, Sampling, begin
+from game24lab.search.partial import Path, Paths, Sampling, begin
 from game24lab.search.requests import BudgetSpent, Outcome, Request
 from game24lab.search.sampling import AGGREGATIONS, aggregate
 from game24lab.tasks.task import Task

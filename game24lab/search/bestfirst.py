@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from game24lab.runs.checks import require
-from game24lab.search.paths import Path, Paths, Sampling, begin
+from game24lab.search.partial import Path, Paths, Sampling, begin
 from game24lab.search.requests import BudgetSpent, Outcome, Request
 from game24lab.tasks.task import Task
 

@@ -25,8 +25,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from game24lab.cost import Cost, measure_texts
 from game24lab.runs.checks import require, suggest
+from game24lab.search.cost import Cost, measure_texts
 from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import (
     BudgetSpent,

@@ -16,7 +16,7 @@ from game24lab.runs.checks import require, require_one_of
 from game24lab.search.formulas import complete_values, draw_gumbels, measure_lag, scale_values, share_out, to_logit
 from game24lab.search.graph import PRIORS, Edge, Place, Route, grow
 from game24lab.search.requests import BudgetSpent, Outcome, Request
-from game24lab.search.walks import Rule, list_alive, list_moves, make_puct, make_request, settle, simulate
+from game24lab.search.simulation import Rule, list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task
 
 INTERIORS = ("gumbel", "ucb")

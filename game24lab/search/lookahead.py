@@ -24,11 +24,11 @@ from itertools import repeat
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
-from game24lab.search.continuations import Continuation, Continuations, write_ids
 from game24lab.search.graph import PRIORS, Answer, Edge, Graph, Place, weigh
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Propose, Request
 from game24lab.search.sampling import Candidate, check_sampling, plant
-from game24lab.search.walks import list_alive, list_moves, make_puct, simulate
+from game24lab.search.simulation import list_alive, list_moves, make_puct, simulate
+from game24lab.search.token_task import Continuation, Continuations, write_ids
 
 RULES = ("tokens", "line", "entropy", "margin")  # where decisions are taken
 UNITS = ("tokens", "line")  # what an edge is

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from game24lab.runs.checks import require, require_flag, require_one_of
-from game24lab.search.paths import Path, Sampling, begin
+from game24lab.search.partial import Path, Sampling, begin
 from game24lab.search.requests import BudgetSpent, Outcome, Request
 from game24lab.tasks.task import Task
 

@@ -20,7 +20,7 @@ from game24lab.search.formulas import draw_dirichlet
 from game24lab.search.graph import PRIORS, Edge, Place, Route, grow, weigh
 from game24lab.search.requests import BudgetSpent, Outcome, Request
 from game24lab.search.sampling import to_chance
-from game24lab.search.walks import list_alive, list_moves, make_puct, make_request, settle, simulate
+from game24lab.search.simulation import list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task
 
 AGGREGATES = ("orm_max", "orm_vote", "majority_vote")

@@ -20,7 +20,7 @@ from game24lab.runs.checks import require, require_one_of
 from game24lab.search.formulas import score_uct
 from game24lab.search.graph import PRIORS, Edge, Graph, Place, Route, grow
 from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request
-from game24lab.search.walks import draw, list_alive, make_request, settle
+from game24lab.search.simulation import draw, list_alive, make_request, settle
 from game24lab.tasks.task import Task
 
 AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {

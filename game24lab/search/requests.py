@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from game24lab.cost import Cost
 from game24lab.runs.checks import require
+from game24lab.search.cost import Cost
 from game24lab.search.tree import Tree
 
 

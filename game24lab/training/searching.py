@@ -25,9 +25,9 @@ from typing import Any
 
 import torch
 
-from game24lab.search.continuations import Continuations
 from game24lab.search.engine import Totals, bind, run
 from game24lab.search.lookahead import lookahead
+from game24lab.search.token_task import Continuations
 from game24lab.tasks.task import Illegal, Verdict
 from game24lab.training.payment import RewardError
 
