@@ -254,7 +254,7 @@ def bench_sft(
     short, medium and long, as in the published set; half are sound, half v2. Stock pads batches in random order and
     trains by AdamW; ours by Muon, which costs more. The optimiser is beside `torch.optim.Muon`.
     """
-    from game24lab.tracemaking import make_traces
+    from game24lab.training.data.trace_generation import make_traces
 
     count = steps * batch_size
     traces = make_traces(list_solvable(), 2 * count, held_out=(), styles=("sound", "v2"),

@@ -481,7 +481,7 @@ def test_the_doctor_looks_at_everything(capsys):
 ])  # fmt: skip
 def test_the_doctor_looks_at_the_trackers(monkeypatch, there, works, text):
     from game24lab import doctor
-    from game24lab.training.tracking import TRACKERS
+    from game24lab.training.trackers import TRACKERS
 
     assert {"none", *doctor.TRACKERS} == set(TRACKERS)
     monkeypatch.setattr(doctor, "find_spec", lambda name: name in there or None)

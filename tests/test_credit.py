@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.rewards import make_locator
-from game24lab.training.credit import find_tokens, rest_on_lines
+from game24lab.training.token_credit import find_tokens, rest_on_lines
 
 RIGHT = "10 - 6 = 4 (left: 4 4 5)\n4 + 5 = 9 (left: 4 9)\n"
 WRONG = RIGHT + "4 + 9 = 14 (left: 14)\nroll back (left: 4 4 5)\n"

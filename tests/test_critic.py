@@ -13,7 +13,7 @@ from game24lab.models.load_policy import load_policy
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training import critic as training
-from game24lab.training.trajectories import collect_positions, collect_trajectories, hold_out
+from game24lab.training.critic_data import collect_positions, collect_trajectories, hold_out
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]

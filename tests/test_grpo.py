@@ -21,9 +21,9 @@ from game24lab.tasks.problems import Problem
 from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import grpo, rollouts
 from game24lab.training.advantages import Baseline, normalise_groups, normalise_with_momentum
+from game24lab.training.grpo_trainer import cut
 from game24lab.training.loop import STATE_FOLDER, find_resume_point
 from game24lab.training.rollouts import Rollouts, Sampler
-from game24lab.training.updates import cut
 
 PROBLEMS = make_problems(list_solvable()[:40:5])
 MIXED = make_problems([(4, 5, 6, 10), (1, 2, 3), (7, 7), (1, 1, 2, 2, 3)])  # prompts of several lengths

@@ -5,9 +5,8 @@ import json
 import pytest
 import tiny_models
 
-from game24lab import launch
 from game24lab.models.checkpoints import load_checkpoint
-from game24lab.training import precision
+from game24lab.training import launch, precision
 
 
 def write(folder, job="steps: 1\n", rows=({"prompt": "Input: 1 2 3 4\n", "completion": "1 + 2 = 3\n"},)):
@@ -28,7 +27,7 @@ def test_a_job(tmp_path, capsys, trainer, rows):
     assert launch.main([trainer, *files]) == 0
     said = capsys.readouterr()
     assert said.out.split() == [str(tmp_path / "out" / "checkpoint")]
-    assert "game24lab.launch: 1 at work" in said.err
+    assert "game24lab.training.launch: 1 at work" in said.err
     load_checkpoint(tmp_path / "out" / "checkpoint")
     assert (tmp_path / "out" / "training.parquet").exists()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from game24lab.grading import read_grades
-from game24lab.lessons import find_traces, read_lessons, write_data
 from game24lab.runs.run import read_run, start_run
 from game24lab.tasks.numbers.puzzles import write_puzzle
 from game24lab.tasks.numbers.splits import make_split
-from game24lab.tracemaking import make_traces
-from game24lab.tracesets import read_traces, write_traces
+from game24lab.training.data.sft_mixture import find_traces, read_lessons, write_data
+from game24lab.training.data.trace_dataset import read_traces, write_traces
+from game24lab.training.data.trace_generation import make_traces
 
 ROOT = Path(__file__).parent.parent
 SPLIT = make_split("tot")

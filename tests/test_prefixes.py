@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import Qwen3Config, Qwen3ForSequenceClassification
 
-from game24lab.training.prefixes import PackedCollator, measure_loss, pack_prefixes
+from game24lab.training.packed_prefixes import PackedCollator, measure_loss, pack_prefixes
 
 texts = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=5), min_size=1, max_size=12)
 

@@ -20,9 +20,9 @@ from game24lab.models.checkpoints import load_checkpoint
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import dpo, saving, sft
 from game24lab.training.critic import _Trainer as CriticTrainer
+from game24lab.training.grpo_trainer import Trainer as GRPOTrainer
 from game24lab.training.loop import STATE_FOLDER, find_resume_point
 from game24lab.training.saving import Resumable, SaveByTime
-from game24lab.training.updates import Trainer as GRPOTrainer
 
 ROOT = Path(__file__).parent.parent
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]

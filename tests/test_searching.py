@@ -11,9 +11,9 @@ from test_grpo import MIXED, PROBLEMS, REWARDS, config, pay_sum, recompute, spy
 from game24lab.models.checkpoints import load_checkpoint
 from game24lab.tasks.problems import Problem
 from game24lab.training import grpo
+from game24lab.training.grpo_trainer import Trainer
 from game24lab.training.rollouts import Rollouts
-from game24lab.training.searching import Searching, teach, weigh
-from game24lab.training.updates import Trainer
+from game24lab.training.search_rollouts import Searching, teach, weigh
 
 LOOK = {"rule": "tokens", "every": 3, "simulations": 3, "depth": 1, "top_k": 3, "choose": "value"}
 

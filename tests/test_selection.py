@@ -9,7 +9,7 @@ from game24lab.search.sampling import best_of_n
 from game24lab.search.voting import majority, weighted_majority
 from game24lab.selection import compare_selections
 from game24lab.tasks.numbers.task import Game24
-from game24lab.training.trajectories import collect_trajectories, list_answers
+from game24lab.training.critic_data import collect_trajectories, list_answers
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6), (1, 1, 4, 6), (2, 3, 5, 12)]

@@ -181,12 +181,12 @@ def test_two_processes_train_what_one_trains(tmp_path):
     values = {"checkpoint": str(tiny_models.save("qwen3", tmp_path / "start")), "steps": 4, "batch_size": 8,
               "evaluate_every": 2, "precision": "fp32", "optimizer": "adamw"}  # fmt: skip
     pairs = make_pairs()
-    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "game24lab.launch"]
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "game24lab.training.launch"]
     with run_job(tmp_path, launcher, values, pairs) as process:
         said, complaints = process.communicate(timeout=1800)
     assert process.returncode == 0, complaints
     assert said.decode().split() == ["job/checkpoint"], "the first process alone speaks"
-    assert complaints.decode().count("game24lab.launch: 2 at work") == 1
+    assert complaints.decode().count("game24lab.training.launch: 2 at work") == 1
     alone = sft.train(sft.SFTConfig(**values), pairs, tmp_path / "alone")
     together = tmp_path / "job" / "checkpoint"
     assert sorted(path.name for path in alone.iterdir()) == sorted(path.name for path in together.iterdir())

@@ -13,8 +13,8 @@ from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_publis
 from game24lab.tasks.numbers.search_traces import search_in_order
 from game24lab.tasks.numbers.splits import make_split
 from game24lab.tasks.numbers.task import Game24
-from game24lab.tracemaking import make_counter, make_traces
-from game24lab.tracesets import BUCKETS, tabulate_abandoned
+from game24lab.training.data.trace_dataset import BUCKETS, tabulate_abandoned
+from game24lab.training.data.trace_generation import make_counter, make_traces
 
 SPLIT = make_split("tot")
 COUNTER = make_counter()
@@ -158,7 +158,7 @@ def test_other_targets_and_counts():
     ],
 )
 def test_bad_input(change, said, monkeypatch):
-    monkeypatch.setattr("game24lab.tracemaking._TRIES", 2)
+    monkeypatch.setattr("game24lab.training.data.trace_generation._TRIES", 2)
     with pytest.raises(ValueError, match=said):
         draw(**({"count": 2} | change))
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from game24lab.tasks.numbers.solutions import Sample
-from game24lab.tracesets import SUFFIXES, Trace, describe_traces, mix, read_traces, write_traces
+from game24lab.training.data.trace_dataset import SUFFIXES, Trace, describe_traces, mix, read_traces, write_traces
 
 
 def make(index, style="v1", bucket="short", tokens=50):

@@ -6,7 +6,7 @@ import pytest
 from fake_models import FakeCompletion, FakePolicy
 
 from game24lab.tasks.numbers.task import Game24
-from game24lab.training.trajectories import (
+from game24lab.training.critic_data import (
     collect_positions,
     collect_trajectories,
     count_positions,

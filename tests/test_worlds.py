@@ -25,7 +25,7 @@ from game24lab.tasks.gsm8k.task import INSTRUCTION, PLAIN, TAGS, WordProblem, Wo
 from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import grpo, sft
 from game24lab.training.loop import STATE_FOLDER
-from game24lab.training.payment import RewardError, guard
+from game24lab.training.reward_guard import RewardError, guard
 from game24lab.training.rollouts import Rollouts
 
 # As Qwen2.5 ships it, without the branches for tools

@@ -1,8 +1,8 @@
 """Critic training: a value head on a policy's trunk learns how trajectories went on and ended.
 
 After TS-LLM (Wan et al. 2024, arXiv 2309.17179): values are read where a line ends; targets are Monte-Carlo or
-TD(lambda) (`game24lab.training.trajectories`), averaged over all trajectories through a position. Texts that begin with
-one another are forwarded once (`game24lab.training.prefixes`). All weights are trained, or adapters and the head. It
+TD(lambda) (`game24lab.training.critic_data`), averaged over all trajectories through a position. Texts that begin with
+one another are forwarded once (`game24lab.training.packed_prefixes`). All weights are trained, or adapters and the head. It
 does not know the rules of any task, nor how data are collected.
 """
 
@@ -33,7 +33,7 @@ from transformers import (
 from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
 from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.run import write_atomically
-from game24lab.training.adapters import adapt
+from game24lab.training.critic_data import count_positions, find_targets, hold_out
 from game24lab.training.loop import (
     HeldOut,
     arrange,
@@ -42,11 +42,11 @@ from game24lab.training.loop import (
     finish,
     start,
 )
+from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
+from game24lab.training.packed_prefixes import PackedCollator, measure_loss, pack_prefixes
 from game24lab.training.precision import pick_precision
-from game24lab.training.prefixes import PackedCollator, measure_loss, pack_prefixes
 from game24lab.training.saving import Resumable
-from game24lab.training.trajectories import count_positions, find_targets, hold_out
 
 _OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
 

@@ -21,11 +21,11 @@ from trl import DPOConfig as TRLConfig
 from trl import DPOTrainer
 
 from game24lab.models.checkpoints import load_checkpoint, load_trainable
-from game24lab.training.adapters import adapt
+from game24lab.training.callbacks import Show
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start
+from game24lab.training.lora import adapt
 from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
-from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 

@@ -1,4 +1,4 @@
-"""GRPO: problems and rewards in, a checkpoint folder out; what a step does is in `training.updates`.
+"""GRPO: problems and rewards in, a checkpoint folder out; what a step does is in `training.grpo_trainer`.
 
 It does not know what texts mean: rewards and held-out accuracy are functions that the caller passes in.
 """
@@ -21,7 +21,8 @@ from trl import GRPOConfig as TRLConfig
 
 from game24lab.models.checkpoints import load_trainable
 from game24lab.tasks.problems import Problem
-from game24lab.training.credit import CREDITS
+from game24lab.training.callbacks import Keep, Show, Watch
+from game24lab.training.grpo_trainer import Locate, Trainer
 from game24lab.training.loop import (
     common_arguments,
     count_processes,
@@ -30,13 +31,12 @@ from game24lab.training.loop import (
     finish,
     start,
 )
-from game24lab.training.payment import RewardError, guard
 from game24lab.training.precision import pick_precision
+from game24lab.training.reward_guard import RewardError, guard
 from game24lab.training.rollouts import Rollouts
-from game24lab.training.searching import Searching
-from game24lab.training.tracking import make_trackers
-from game24lab.training.updates import Locate, Trainer
-from game24lab.training.watch import Keep, Show, Watch
+from game24lab.training.search_rollouts import Searching
+from game24lab.training.token_credit import CREDITS
+from game24lab.training.trackers import make_trackers
 
 __all__ = ["GRPOConfig", "Rollouts", "Searching", "make_trainer", "train"]
 
@@ -158,7 +158,7 @@ def train(
         show: is called with the curve so far every few seconds, to draw it while it grows.
         keep_every: above 0, every so many steps the weights and what they sample are kept in `output/steps`.
         locate: where completions first go wrong, for the credit "line" (see `game24lab.tasks.rewards.make_locator`).
-        report_to: a tracker that the curve goes to besides, see `training.tracking`.
+        report_to: a tracker that the curve goes to besides, see `training.trackers`.
 
     Raises ValueError for unusable problems, rewards or arguments, FloatingPointError where numbers cease to be finite.
     A reward that raises, or does not return a number (or None) for each completion, is a ValueError that names it; what

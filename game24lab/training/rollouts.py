@@ -25,7 +25,7 @@ from game24lab.models.backends.ctranslate2_export import export_ctranslate2
 from game24lab.models.backends.decoding import truncate
 from game24lab.models.backends.worker_process import ApartPolicy, check_device
 from game24lab.models.load_policy import CTranslate2Policy, Sampling, TransformersPolicy
-from game24lab.training.searching import Found, Searching, search
+from game24lab.training.search_rollouts import Found, Searching, search
 
 BACKENDS = ("transformers", "ctranslate2")
 

@@ -25,7 +25,7 @@ from trl import SFTTrainer
 from game24lab.models.checkpoints import load_trainable, make_model
 from game24lab.models.number_embeddings import lay_out_numbers
 from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
-from game24lab.training.adapters import adapt
+from game24lab.training.callbacks import Show
 from game24lab.training.loop import (
     HeldOut,
     arrange,
@@ -36,10 +36,10 @@ from game24lab.training.loop import (
     pack,
     start,
 )
+from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
 from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
-from game24lab.training.watch import Show
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 _FEW_WORDS = 4096  # logits of vocabularies up to here are held whole; TRL's loss computes them twice, to hold none

@@ -29,7 +29,7 @@ from game24lab.search.engine import Totals, bind, run
 from game24lab.search.lookahead import lookahead
 from game24lab.search.token_task import Continuations
 from game24lab.tasks.task import Illegal, Verdict
-from game24lab.training.payment import RewardError
+from game24lab.training.reward_guard import RewardError
 
 ENTERS = ("as_is", "corrected", "supervised")
 _OWNED = ("temperature", "top_p", "max_tokens", "leaf", "rollout_temperature")  # as the rollouts have them

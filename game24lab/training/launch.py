@@ -1,7 +1,7 @@
 """One training job from files, for launchers that start several processes of it. They share every batch.
 
-    torchrun --standalone --nproc_per_node 2 -m game24lab.launch sft job.yaml samples.jsonl runs/sft2
-    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m game24lab.launch sft job.yaml ...
+    torchrun --standalone --nproc_per_node 2 -m game24lab.training.launch sft job.yaml samples.jsonl runs/sft2
+    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m game24lab.training.launch sft job.yaml ...
 
 On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `accelerate launch --cpu` silently starts
 one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs
@@ -42,7 +42,7 @@ _TRAINERS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one process of a job: exit status 0, 2 for bad input, 1 where training stops at NaN."""
-    parser = argparse.ArgumentParser("python -m game24lab.launch", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser("python -m game24lab.training.launch", description=__doc__.split("\n")[0])
     parser.add_argument("trainer", choices=_TRAINERS)
     parser.add_argument("job", type=Path, help="YAML: fields of the trainer's configuration")
     parser.add_argument("data", type=Path, help="JSON lines to learn from")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = train(options.trainer, options.job, options.data, options.output)
     except (ValueError, OSError, FloatingPointError) as error:
         if _is_first():
-            print(f"game24lab.launch: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"game24lab.training.launch: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if isinstance(error, FloatingPointError) else 2
     if _is_first():
         print(folder)
@@ -77,7 +77,7 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     config = _make_config(getattr(module, name), values, str(job))
     loop = importlib.import_module("game24lab.training.loop")
     if _is_first():  # a launcher may have started fewer processes than was asked for
-        print(f"game24lab.launch: {loop.count_processes()} at work", file=sys.stderr, flush=True)
+        print(f"game24lab.training.launch: {loop.count_processes()} at work", file=sys.stderr, flush=True)
     output.mkdir(parents=True, exist_ok=True)
     try:
         return module.train(config, *work, output)

@@ -16,7 +16,7 @@ from typing import Any
 from game24lab.runs.run import Run, write_atomically
 from game24lab.tasks.numbers.solutions import Sample
 from game24lab.tasks.numbers.splits import STRICT, keeps_apart
-from game24lab.tracesets import SUFFIXES, Trace, mix, read_traces
+from game24lab.training.data.trace_dataset import SUFFIXES, Trace, mix, read_traces
 
 DATA = "data.json"
 
@@ -27,7 +27,7 @@ def read_lessons(
 ) -> tuple[list[Sample], dict[str, Any]]:
     """`count` samples of the traces in a file, or in the folder of a 02_traces run, and a description of them.
 
-    `weights` are those of `tracesets.mix`; none keep the shares that the file has. The description: `source`, `label`,
+    `weights` are those of `training.data.trace_dataset.mix`; none keep the shares that the file has. The description: `source`, `label`,
     `styles`, `buckets`, `samples`, `tokens` (mean, prompt not counted), `parts` (one a style and length) and the file's
     own data `card` (None where there is none).
 

@@ -25,12 +25,12 @@ from game24lab.training.advantages import (
     normalise_with_momentum,
     split_groups,
 )
-from game24lab.training.credit import find_tokens, rest_on_lines
+from game24lab.training.callbacks import Keep
 from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
 from game24lab.training.saving import Resumable
-from game24lab.training.searching import teach, weigh
-from game24lab.training.watch import Keep
+from game24lab.training.search_rollouts import teach, weigh
+from game24lab.training.token_credit import find_tokens, rest_on_lines
 
 Locate = Callable[..., Sequence[tuple[int, int] | None]]  # completions and columns to where each first goes wrong
 

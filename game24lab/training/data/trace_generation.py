@@ -25,7 +25,7 @@ from game24lab.tasks.numbers.solutions import Whole, list_roots
 from game24lab.tasks.numbers.steps import sample_solution
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.tags import add_tags
-from game24lab.tracesets import BUCKETS, Trace
+from game24lab.training.data.trace_dataset import BUCKETS, Trace
 
 ANY = "any"  # whatever length the search has, up to the last bucket's
 PUBLISHED_LINES = (6, 17)  # to how many lines a random search of any length is cut

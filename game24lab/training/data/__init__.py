@@ -1,0 +1,1 @@
+"""Data sets to learn from: traces, and mixtures of them."""
