@@ -11,14 +11,14 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from game24lab.grading import find_key
+from game24lab.evaluation.chains import find_key
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.traceview import ChainView
 from game24lab.wordview import SolutionView
 
 
 class AnswerView(widgets.VBox):
-    """`AnswerView(rows)`: the rows of `grading.grade`, or of `tasks.gsm8k.judge.grade_words`, in their order.
+    """`AnswerView(rows)`: the rows of `evaluation.chains.grade`, or of `evaluation.chains.grade_words`, in their order.
 
     It begins with the first answer that is not right. `chosen` is the list to choose from, and can be set from Python:
     `view.chosen.value = 3`. ValueError for no rows.

@@ -58,7 +58,7 @@ class Side:
 
 
 class SideView(widgets.VBox):
-    """`SideView(rows)`: the rows of `answers.answer` of several arms; those of one problem and seed stand together.
+    """`SideView(rows)`: the rows of `evaluation.decoding.answer` of several arms; those of one problem and seed stand together.
 
     It begins with the first problem that some arm solves and another does not. `chosen` is the list to choose from, and
     can be set from Python. ValueError for no rows.
@@ -99,7 +99,7 @@ class SideView(widgets.VBox):
 
 
 def read_side(row: dict[str, Any]) -> Side:
-    """A row of `answers.answer` as a side."""
+    """A row of `evaluation.decoding.answer` as a side."""
     pieces = [(str(text), str(mark)) for text, mark in json.loads(row["pieces"])]
     facts = (f"{row['answer_tokens']:,} tokens written, {row['sampled_tokens']:,} sampled; {row['decisions']} "
              f"decisions, {row['changed']} changed something")  # fmt: skip

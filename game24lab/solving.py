@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from game24lab.evaluation import Arm, find_strategy
+from game24lab.evaluation.arms import Arm, find_strategy
 from game24lab.runs.checks import require
 from game24lab.search import engine
 from game24lab.search.requests import Outcome

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from demo_trees import grow_tree
 
-from game24lab.evaluation import COLUMNS, Arm
+from game24lab.evaluation.arms import Arm
+from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.runs.run import start_run
 
 ARMS = {  # chance that a problem is solved, sampled tokens, critic tokens

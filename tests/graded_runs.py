@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scripted_policy import ScriptedPolicy
 
-from game24lab.grading import grade
+from game24lab.evaluation.chains import grade
 from game24lab.runs.run import start_run
 from game24lab.tasks.numbers.chains import write_chain
 from game24lab.tasks.numbers.rankings import TOT_RANKS, list_published

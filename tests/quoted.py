@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from game24lab.evaluation import wilson
+from game24lab.evaluation.statistics import wilson
 
 ROOT = Path(__file__).parent.parent
 README, CARD, LOG = "README.md", "game24lab/pretrained/README.md", "LOG.md"

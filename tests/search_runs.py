@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.evaluation import STRATEGIES, evaluate
-from game24lab.noiselab import find_widths, measure_gains, run_lab, tabulate
+from game24lab.evaluation.arms import STRATEGIES
+from game24lab.evaluation.evaluate import evaluate
+from game24lab.evaluation.noise_study import find_widths, measure_gains, run_lab, tabulate
 from game24lab.runs.run import start_run
 from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 from game24lab.tasks.numbers.task import Game24

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from game24lab import charts, vector
-from game24lab.anatomy import count_reasons, describe_lengths, describe_wrong_lines, name_endings
+from game24lab.evaluation.error_analysis import count_reasons, describe_lengths, describe_wrong_lines, name_endings
 
 ROWS = pd.DataFrame({
     "outcome": ["solved", "solved", "wrong value", "wrong numbers", "unfinished"],

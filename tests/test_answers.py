@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import tiny_models
 
-from game24lab.answers import HONEST, Scorer, answer, match, open_inside, tabulate_answers
-from game24lab.evaluation import COLUMNS, Arm
+from game24lab.evaluation.arms import Arm
+from game24lab.evaluation.decoding import HONEST, Scorer, answer, match, open_inside, tabulate_answers
+from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.tasks.environments import KINDS
 from game24lab.tasks.numbers.task import Game24

@@ -5,7 +5,7 @@ import pytest
 import tiny_models
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from game24lab.arena import Arena, list_arms, make_grid, meet, open_arena
+from game24lab.evaluation.arena import Arena, list_arms, make_grid, meet, open_arena
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import save_checkpoint
 from game24lab.models.load_policy import load_policy

@@ -11,10 +11,11 @@ import pytest
 import tiny_models
 from fake_models import FakeCompletion, FakePolicy, gauss, tokenize
 
-from game24lab.completions import read_completions, tabulate_completions, write_completions
-from game24lab.evaluation import STRATEGIES, Arm, evaluate, load_records, summarise, tabulate_pass_at_k
+from game24lab.evaluation.arms import STRATEGIES, Arm
+from game24lab.evaluation.completions import read_completions, tabulate_completions, write_completions
+from game24lab.evaluation.evaluate import evaluate, load_records, summarise, tabulate_pass_at_k
+from game24lab.evaluation.grid import check_arms, expand_arms
 from game24lab.models.backends.transformers_policy import TransformersPolicy
-from game24lab.recipes import check_arms, expand_arms
 from game24lab.routing.arms import KEPT
 from game24lab.routing.planning import find_router
 from game24lab.search import modes

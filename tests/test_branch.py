@@ -3,7 +3,7 @@
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.evaluation import STRATEGIES
+from game24lab.evaluation.arms import STRATEGIES
 from game24lab.search.engine import run
 from game24lab.search.tree import Tree
 from game24lab.tasks.numbers.task import Game24

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from game24lab import calibration
+from game24lab.evaluation import calibration
 
 
 def test_calibration_of_a_perfectly_calibrated_critic():

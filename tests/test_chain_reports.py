@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from game24lab import cli
-from game24lab.evaluation import wilson
-from game24lab.grading import cut, pair, read_grades, summarise_budgets
+from game24lab.evaluation.chains import cut, pair, read_grades, summarise_budgets
+from game24lab.evaluation.statistics import wilson
 from game24lab.report import graded, rl, sft
 from game24lab.report.report import compile_report, to_json
 from game24lab.runs.run import start_run

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from game24lab.claims import ENDS, compare_choices, read_claims, tabulate_ends
+from game24lab.evaluation.claims import ENDS, compare_choices, read_claims, tabulate_ends
 from game24lab.tasks.numbers.task import Game24
 
 RIGHT = "10 - 4 = 6 (left: 5 6 6)\n6 * 5 = 30 (left: 6 30)\n30 - 6 = 24 (left: 24)"

@@ -11,8 +11,15 @@ from dataclasses import asdict, fields
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.completions import SAMPLED, name_file, read_completions, tabulate_completions, write_completions
-from game24lab.evaluation import COLUMNS, STRATEGIES, Arm, evaluate, summarise
+from game24lab.evaluation.arms import STRATEGIES, Arm
+from game24lab.evaluation.completions import (
+    SAMPLED,
+    name_file,
+    read_completions,
+    tabulate_completions,
+    write_completions,
+)
+from game24lab.evaluation.evaluate import COLUMNS, evaluate, summarise
 from game24lab.runs.provenance import hash_checkpoint
 from game24lab.search.cost import Cost
 from game24lab.search.engine import run
@@ -146,7 +153,7 @@ def search_slowly(path, puzzles):
 def test_ten_kills_at_random_moments_lose_repeat_and_change_nothing(tmp_path):
     path, puzzles, rng = tmp_path / "a.jsonl", list_solvable()[:60], random.Random(2)
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["game24lab.completions"])
+    processes.set_forkserver_preload(["game24lab.evaluation.completions"])
     kills, data = 0, b""
     while kills < 10:
         worker = processes.Process(target=search_slowly, args=(path, puzzles))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from fake_models import FakeCritic, FakePolicy, read_prompt
 
-from game24lab.evaluation import STRATEGIES as REGISTERED
+from game24lab.evaluation.arms import STRATEGIES as REGISTERED
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.cost import Cost, measure_texts

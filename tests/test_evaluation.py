@@ -9,22 +9,10 @@ import pandas as pd
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import evaluation
-from game24lab.evaluation import (
-    COLUMNS,
-    LATER,
-    STRATEGIES,
-    Arm,
-    bootstrap,
-    evaluate,
-    find_strategy,
-    load_records,
-    pass_at_k,
-    read_arms,
-    summarise,
-    tabulate_pass_at_k,
-    wilson,
-)
+from game24lab.evaluation import evaluate as evaluation
+from game24lab.evaluation.arms import STRATEGIES, Arm, find_strategy, read_arms
+from game24lab.evaluation.evaluate import COLUMNS, LATER, evaluate, load_records, summarise, tabulate_pass_at_k
+from game24lab.evaluation.statistics import bootstrap, pass_at_k, wilson
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.tasks.numbers.task import Game24

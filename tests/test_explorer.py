@@ -3,7 +3,7 @@
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.evaluation import STRATEGIES
+from game24lab.evaluation.arms import STRATEGIES
 from game24lab.tasks.numbers.puzzles import parse_puzzle
 from game24lab.tasks.numbers.task import Game24
 from game24lab.treeview.explorer import explore, offer

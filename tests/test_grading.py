@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from scripted_policy import ScriptedPolicy
 
-from game24lab.evaluation import wilson
-from game24lab.grading import bin_lines, cut, grade, measure, pair, pass_at_k, read_grades, summarise_budgets
+from game24lab.evaluation.chains import bin_lines, cut, grade, measure, pair, pass_at_k, read_grades, summarise_budgets
+from game24lab.evaluation.statistics import wilson
 from game24lab.tasks.numbers.judge import COLUMNS
 
 RIGHT = """4 + 8 = 12 (left: 1 2 12)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from game24lab.evaluation import pass_at_k, wilson
+from game24lab.evaluation.statistics import pass_at_k, wilson
 from game24lab.routing import labels
 
 RIGHT = ("a", "b")  # of the answers a to d; None has no vote

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from game24lab.grading import read_grades
+from game24lab.evaluation.chains import read_grades
 from game24lab.runs.run import read_run, start_run
 from game24lab.tasks.numbers.puzzles import write_puzzle
 from game24lab.tasks.numbers.splits import make_split

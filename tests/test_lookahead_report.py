@@ -10,9 +10,10 @@ import pytest
 from demo_trees import grow_tree
 
 from game24lab import cli
-from game24lab.answers import ANSWER, match
-from game24lab.arena import list_arms, make_grid
-from game24lab.evaluation import COLUMNS, wilson
+from game24lab.evaluation.arena import list_arms, make_grid
+from game24lab.evaluation.decoding import ANSWER, match
+from game24lab.evaluation.evaluate import COLUMNS
+from game24lab.evaluation.statistics import wilson
 from game24lab.report import evidence, graded, lookahead
 from game24lab.report.report import to_json
 from game24lab.runs.run import start_run

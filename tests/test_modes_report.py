@@ -8,8 +8,9 @@ import quoted
 import search_runs
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import claims, cli
-from game24lab.evaluation import evaluate, load_records, summarise
+from game24lab import cli
+from game24lab.evaluation import claims
+from game24lab.evaluation.evaluate import evaluate, load_records, summarise
 from game24lab.report import evidence, modes, trials
 from game24lab.report.report import compile_report, to_json
 from game24lab.runs.run import start_run

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.calibration import measure
-from game24lab.noise import NoCritic, NoisyCritic, expect_auc, find_like, match_auc
+from game24lab.evaluation.calibration import measure
+from game24lab.evaluation.oracle_critics import NoCritic, NoisyCritic, expect_auc, find_like, match_auc
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.tasks.numbers.task import Game24

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import noiselab
-from game24lab.evaluation import STRATEGIES
+from game24lab.evaluation import noise_study as noiselab
+from game24lab.evaluation.arms import STRATEGIES
 from game24lab.tasks.numbers.task import Game24
 
 TASK = Game24()

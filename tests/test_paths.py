@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from letters import Letters, Sayings, Table, search
 
-from game24lab.evaluation import find_strategy
+from game24lab.evaluation.arms import find_strategy
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.cost import Cost

@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import recipes
-from game24lab.completions import read_completions
-from game24lab.evaluation import STRATEGIES, Arm
-from game24lab.recipes import check_arms, describe_cost, estimate_cost, expand_arms, find_family, run_arms, take_chunk
+from game24lab.evaluation import grid as recipes
+from game24lab.evaluation.arms import STRATEGIES, Arm
+from game24lab.evaluation.completions import read_completions
+from game24lab.evaluation.grid import (
+    check_arms,
+    describe_cost,
+    estimate_cost,
+    expand_arms,
+    find_family,
+    run_arms,
+    take_chunk,
+)
 from game24lab.runs.notebook import read_overrides, read_parameters
 from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.numbers.task import Game24

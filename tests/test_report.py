@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import typst
 
-from game24lab.evaluation import summarise
+from game24lab.evaluation.evaluate import summarise
 from game24lab.report import account, evidence, report
 from game24lab.report.account import report_runs
 from game24lab.report.report import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table

@@ -7,7 +7,8 @@ import pytest
 import search_runs
 
 from game24lab import cli
-from game24lab.evaluation import LATER, load_records, summarise, wilson
+from game24lab.evaluation.evaluate import LATER, load_records, summarise
+from game24lab.evaluation.statistics import wilson
 from game24lab.report import critics, evidence, fronts, search, trials
 from game24lab.report.published import PUBLISHED, find_published, hold_against
 from game24lab.report.report import Picture, compile_report, to_json
@@ -147,7 +148,7 @@ def test_splits_are_found_by_the_puzzle_itself(problem, split):
 
 
 def test_every_strategy_has_a_kind_and_a_look_of_its_own():
-    from game24lab.evaluation import STRATEGIES
+    from game24lab.evaluation.arms import STRATEGIES
 
     assert {name for names in trials.KINDS.values() for name in names} >= set(STRATEGIES)
     for names in (trials.KINDS, *trials.KINDS.values()):  # what stands in one figure

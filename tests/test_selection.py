@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
+from game24lab.evaluation.selection import compare_selections
 from game24lab.search.engine import run
 from game24lab.search.sampling import best_of_n
 from game24lab.search.voting import majority, weighted_majority
-from game24lab.selection import compare_selections
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training.critic_data import collect_trajectories, list_answers
 

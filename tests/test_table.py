@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.completions import name_file, write_completions
-from game24lab.evaluation import Arm, evaluate, pass_at_k, read_arms
+from game24lab.evaluation.arms import Arm, read_arms
+from game24lab.evaluation.completions import name_file, write_completions
+from game24lab.evaluation.evaluate import evaluate
+from game24lab.evaluation.statistics import pass_at_k
 from game24lab.routing.arms import name_modes
 from game24lab.routing.features import describe_arms
 from game24lab.routing.sheets import read_sheets

@@ -4,7 +4,7 @@ import pytest
 from demo_trees import grow_tree
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.evaluation import STRATEGIES
+from game24lab.evaluation.arms import STRATEGIES
 from game24lab.search.engine import run
 from game24lab.search.tree import EVENTS, Tree
 from game24lab.tasks.numbers.task import Game24

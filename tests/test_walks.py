@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from letters import Letters, Sayings, Table, search
 
-from game24lab.evaluation import find_strategy
+from game24lab.evaluation.arms import find_strategy
 from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.gumbel import gumbel_mcts

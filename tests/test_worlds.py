@@ -13,12 +13,12 @@ from tokenizers.processors import TemplateProcessing
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from game24lab.answerview import AnswerView
-from game24lab.grading import measure, pair, pass_at_k, summarise_budgets
+from game24lab.evaluation.chains import grade_words, measure, pair, pass_at_k, summarise_budgets
 from game24lab.models.checkpoints import load_checkpoint, make_model, save_checkpoint
 from game24lab.models.load_policy import TransformersPolicy
 from game24lab.models.tokenizer import make_tokenizer, read_chat
 from game24lab.tasks.environments import open_world
-from game24lab.tasks.gsm8k.judge import WORD_COLUMNS, grade_words
+from game24lab.tasks.gsm8k.judge import WORD_COLUMNS
 from game24lab.tasks.gsm8k.rewards import WORD_WEIGHTS
 from game24lab.tasks.gsm8k.synthetic import make_problems
 from game24lab.tasks.gsm8k.task import INSTRUCTION, PLAIN, TAGS, WordProblem, WordProblems, find_answer

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab import charts, figures
-from game24lab.anatomy import KINDS
+from game24lab.evaluation.error_analysis import KINDS
 from game24lab.report.report import MISSING, Block, Columns, Picture, Table
 from game24lab.report.words import (
     SMALL,

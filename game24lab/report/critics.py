@@ -3,8 +3,8 @@
 It reads what 04_critic leaves in a run's folder, each file where it is there:
 
     calibration.parquet   as in evidence.py, optional with `depth`
-    choices.parquet       `selection.compare_selections`: ways to choose among the same samples
-    noiselab.parquet      `noiselab.tabulate`; gains.parquet `measure_gains`; widths.parquet `find_widths`
+    choices.parquet       `evaluation.selection.compare_selections`: ways to choose among the same samples
+    noiselab.parquet      `evaluation.noise_study.tabulate`; gains.parquet `measure_gains`; widths.parquet `find_widths`
 
 A file that is there and broken is a ValueError that names it. It does not know which report it stands in.
 """
@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from game24lab import diagrams, figures
-from game24lab.calibration import measure_groups
-from game24lab.noise import find_like
+from game24lab.evaluation.calibration import measure_groups
+from game24lab.evaluation.oracle_critics import find_like
 from game24lab.report import evidence as ev
 from game24lab.report.report import MISSING, Block, Picture, Table
 from game24lab.report.words import draw_picture, join_sources, write_percent, write_range

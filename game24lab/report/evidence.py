@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.calibration import calibrate, measure, spread
-from game24lab.evaluation import COLUMNS, load_records, summarise, tabulate_pass_at_k, wilson
+from game24lab.evaluation.calibration import calibrate, measure, spread
+from game24lab.evaluation.evaluate import COLUMNS, load_records, summarise, tabulate_pass_at_k
+from game24lab.evaluation.statistics import wilson
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 from game24lab.search.tree import Tree
 
@@ -152,7 +153,7 @@ def add_interval(log: pd.DataFrame) -> pd.DataFrame:
 
 # ------------------------------------------------------------------------------------------- summaries
 def summarise_arms(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """One mapping per run, arm and mode: the columns of `evaluation.summarise`, and `run`, `source`, `chosen_by`,
+    """One mapping per run, arm and mode: the columns of `evaluation.evaluate.summarise`, and `run`, `source`, `chosen_by`,
     `attempts`, the three parts of the FLOPs, and the problems that were never solved."""
     holding = [one for one in evidence if one.rows is not None]
     arms = []

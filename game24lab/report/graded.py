@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.anatomy import count_reasons, describe_lengths, describe_wrong_lines, name_endings
-from game24lab.grading import BUDGETS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
+from game24lab.evaluation.chains import BUDGETS, bin_lines, cut, pair, pass_at_k, read_grades, summarise_budgets
+from game24lab.evaluation.error_analysis import count_reasons, describe_lengths, describe_wrong_lines, name_endings
 from game24lab.report.evidence import add_interval, describe_runs
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 from game24lab.tasks.gsm8k.judge import WORD_COLUMNS

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab import charts, figures
-from game24lab.answers import ANSWER, HONEST, looks_ahead, match, read_settings, tabulate_answers
+from game24lab.evaluation.decoding import ANSWER, HONEST, looks_ahead, match, read_settings, tabulate_answers
 from game24lab.report import evidence as ev
 from game24lab.report import graded as gr
 from game24lab.report.report import (

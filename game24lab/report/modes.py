@@ -2,7 +2,7 @@
 
 It tells the records of runs that evaluated search arms (09_strategies, 05_search), what sampled answers claim where
 such a run keeps it, and the critic where its 04_critic is given. No model is needed. What stands in the records is in
-trials.py and critics.py. Files of claims (`game24lab.claims`), each where it is there:
+trials.py and critics.py. Files of claims (`game24lab.evaluation.claims`), each where it is there:
 
     claims_ends.parquet      `tabulate_ends`: how sampled answers end, and how many of these claim the target
     claims_choices.parquet   `compare_choices`: what a problem's answers come to when nobody checks them

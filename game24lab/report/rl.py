@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab import charts
-from game24lab.grading import summarise_budgets
+from game24lab.evaluation.chains import summarise_budgets
 from game24lab.report import blocks as bl
 from game24lab.report import graded as gr
 from game24lab.report.published import PUBLISHED_RL

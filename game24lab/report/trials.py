@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation import STRATEGIES, bootstrap, wilson
+from game24lab.evaluation.arms import STRATEGIES
+from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.report import evidence as ev
 from game24lab.search.engine import bind
 from game24lab.tasks.numbers.puzzles import parse_puzzle

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation import bootstrap
+from game24lab.evaluation.statistics import bootstrap
 from game24lab.routing import gains, rivals
 from game24lab.routing.arms import name_modes
 from game24lab.routing.features import ORACLE

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import comb
 from scipy.stats import beta
 
-from game24lab.evaluation import pass_at_k
+from game24lab.evaluation.statistics import pass_at_k
 
 AGGREGATIONS = ("last", "min", "prod", "sum")  # of the scores of an answer's steps
 SUBSETS = 20_000  # up to so many are counted out, of more a sample is drawn

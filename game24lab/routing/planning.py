@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.evaluation import find_strategy, read_arms, write_problem
+from game24lab.evaluation.arms import find_strategy, read_arms
+from game24lab.evaluation.evaluate import write_problem
 from game24lab.routing.arms import KEPT
 from game24lab.routing.features import TRY_COSTS
 from game24lab.routing.frontier import Grid, find_price, route, settle

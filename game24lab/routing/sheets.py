@@ -15,8 +15,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from game24lab.completions import ENDING, is_completions_file, read_completions
-from game24lab.evaluation import STRATEGIES
+from game24lab.evaluation.arms import STRATEGIES
+from game24lab.evaluation.completions import ENDING, is_completions_file, read_completions
 from game24lab.routing.foreign import find_answer, is_right, name_answer
 from game24lab.routing.games import find_game, find_solution, name_solution, solves
 from game24lab.routing.parts import name_group, show

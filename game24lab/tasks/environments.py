@@ -46,7 +46,7 @@ class World(Protocol):
         """Problems to learn from by trial; of those that are made without end, `count`."""
 
     def grade(self, policy: Any, problems: Sequence[Any], **settings: Any) -> pd.DataFrame:
-        """A policy's answers, judged: `grading.grade` of this task."""
+        """A policy's answers, judged: `evaluation.chains.grade` of this task."""
 
 
 def open_world(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.tasks.gsm8k.judge import grade_words
+from game24lab.evaluation.chains import grade_words
 from game24lab.tasks.gsm8k.problems import pose
 from game24lab.tasks.gsm8k.task import WordProblem, WordProblems, write_solution
 from game24lab.tasks.numbers.solutions import Sample

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.grading import grade
+from game24lab.evaluation.chains import grade
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.numbers.solutions import Sample, make_solutions
 from game24lab.tasks.numbers.splits import Split

@@ -5,48 +5,26 @@ It knows the strategies by name. It does not know how they search, where models 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.runs.checks import require, require_one_of, suggest
+from game24lab.evaluation.arms import Arm, find_strategy, read_arms
+from game24lab.evaluation.statistics import _bound, bootstrap, pass_at_k
+from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.search.bandit import RULES, take_turns
-from game24lab.search.beam import beam_search, bfs_v, dvts
-from game24lab.search.bestfirst import a_star, best_first, dfs_v
+from game24lab.search.bandit import take_turns
 from game24lab.search.cost import Cost
-from game24lab.search.engine import Algorithm, bind, run
-from game24lab.search.gumbel import gumbel_mcts
-from game24lab.search.lookahead import lookahead
-from game24lab.search.mcts import mcts
+from game24lab.search.engine import run
 from game24lab.search.modes import read_mode
-from game24lab.search.particles import particle_filter, rebase
-from game24lab.search.puct import mcts_alpha, mcts_rollout
-from game24lab.search.rap import rap
 from game24lab.search.requests import Outcome
-from game24lab.search.sampling import best_of_n, greedy
-from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
 from game24lab.tasks.task import Task
-
-STRATEGIES: dict[str, Algorithm] = {
-    algorithm.__name__: algorithm
-    for algorithm in (
-        greedy, best_of_n, mcts, majority, weighted_majority, adaptive_consistency, early_stopping, beam_search, dvts,
-        bfs_v, dfs_v, best_first, a_star, particle_filter, rebase, mcts_alpha, mcts_rollout, gumbel_mcts, rap,
-    )
-}  # fmt: skip
-
-# These search inside an answer: what they are given as a task is a `search.token_task.Continuations`.
-INSIDE: dict[str, Algorithm] = {"lookahead": lookahead}
 
 COLUMNS = {
     "problem": "str", "strategy": "str", "algorithm": "str", "parameters": "str", "mode": "str", "seed": "int64",
@@ -62,73 +40,6 @@ _IDENTITY = ["problem", "strategy", "seed"]
 _MISSES = ("wrong value", "illegal", "unfinished", "no answer")
 _MEANS = ("prompt_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds", "saved_prompt_tokens",
           "saved_sampled_tokens", "saved_critic_tokens", *LATER)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to search: an algorithm with its parameters, and how it ends."""
-
-    algorithm: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    mode: str = "verified"  # see `search.modes`
-    budget: Mapping[str, float] = field(default_factory=dict)  # limits in units of Cost, per problem
-    merge: bool = True  # share equal positions
-    pool: Mapping[str, float] = field(default_factory=dict)  # one limit, a problem's share of what all have together
-    rule: str = "turns"  # who gets it: see `game24lab.search.bandit`
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mode", read_mode(self.mode))
-        require_one_of("rule", self.rule, RULES)
-        for name in ("parameters", "budget", "pool"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise ValueError(f"{name} {getattr(self, name)!r}: a mapping from names to values is accepted")
-        bind(find_strategy(self.algorithm), self.parameters)
-        if len(self.pool) > 1:
-            raise ValueError(f"pool {dict(self.pool)!r}: one limit is accepted")
-        for unit, limit in self.pool.items():
-            take_turns(unit)
-            require(f"pool of {unit}", limit, float, 0)
-
-    def describe(self) -> str:
-        """All that the arm does, defaults included, as JSON with sorted keys."""
-        parameters = bind(find_strategy(self.algorithm), self.parameters)
-        parameters |= {"budget": dict(self.budget)} if self.budget else {}
-        parameters |= {} if self.merge else {"merge": False}
-        parameters |= {"pool": dict(self.pool), "rule": self.rule} if self.pool else {}
-        return json.dumps(parameters, sort_keys=True)
-
-
-def find_strategy(name: str) -> Algorithm:
-    """The algorithm of a name; ValueError that suggests the nearest name."""
-    known = STRATEGIES | INSIDE
-    if name not in known:
-        raise ValueError(f"strategy {name!r}: one of {', '.join(known)} is accepted{suggest(name, known)}")
-    return known[name]
-
-
-def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm]) -> dict[str, Arm]:
-    """Arms from plain mappings, as YAML holds them; ValueError names the arm and the key that is wrong.
-
-    Example: `{"mcts-200": {"algorithm": "mcts", "parameters": {"simulations": 200}, "mode": "verified"}}`.
-    """
-    if not isinstance(arms, Mapping) or not arms:
-        raise ValueError(f"arms {arms!r}: a mapping from names to arms is accepted")
-    known = tuple(Arm.__dataclass_fields__)
-    read = {}
-    for name, arm in arms.items():
-        if isinstance(arm, Arm):
-            read[str(name)] = arm
-            continue
-        if not isinstance(arm, Mapping) or "algorithm" not in arm:
-            raise ValueError(f"arm {name!r}: a mapping with the key algorithm is accepted, not {arm!r}")
-        for key in arm:
-            if key not in known:
-                raise ValueError(f"arm {name!r} has the key {key!r}; it takes {', '.join(known)}{suggest(key, known)}")
-        try:
-            read[str(name)] = Arm(**arm)
-        except ValueError as error:
-            raise ValueError(f"arm {name!r}: {error}") from None
-    return read
 
 
 def evaluate(
@@ -345,57 +256,3 @@ def tabulate_pass_at_k(
     return pd.DataFrame(table)
 
 
-def pass_at_k(n: int, c: int, k: int) -> float:
-    """The chance that k of n samples, c of them correct, hold a correct one: 1 - C(n-c, k) / C(n, k), unbiased.
-
-    Chen et al. 2021 (arXiv 2107.03374). ValueError unless 0 <= c <= n and 1 <= k <= n.
-    """
-    if not 0 <= c <= n or not 1 <= k <= n:
-        raise ValueError(f"pass@k with n={n}, c={c}, k={k}: 0 <= c <= n and 1 <= k <= n are accepted")
-    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
-
-
-def wilson(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a proportion (1927); (0, 1) for n = 0. ValueError unless 0 <= successes <= n."""
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n}: 0 <= successes <= n is accepted")
-    if n == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = successes / n
-    middle = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = (middle - spread) / scale if successes else 0.0  # exactly: rounding would leave a trace
-    return low, (middle + spread) / scale if successes < n else 1.0
-
-
-def bootstrap(
-    values: np.ndarray, *, confidence: float = 0.95, repeats: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile interval of the mean of values, one for each problem, by drawing problems with replacement.
-
-    Where all values are alike the bootstrap would claim certainty; Wilson's interval for that many problems stands in.
-    ValueError without values.
-    """
-    values = np.asarray(values, dtype=float)
-    if values.size == 0:
-        raise ValueError("an interval needs at least one value")
-    if np.ptp(values) == 0:
-        share = float(values[0])
-        if share in (0.0, 1.0):
-            return wilson(round(share * values.size), values.size, confidence=confidence)
-        return share, share
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, values.size, (repeats, values.size))].mean(axis=1)
-    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(low), float(high)
-
-
-def _bound(counts: pd.DataFrame, confidence: float) -> tuple[float, float, str]:
-    """Interval of an accuracy from successes (`sum`) and attempts (`count`) of each problem."""
-    if (counts["count"] == 1).all():
-        return *wilson(int(counts["sum"].sum()), len(counts), confidence=confidence), "Wilson"
-    shares = (counts["sum"] / counts["count"]).to_numpy()
-    how = "bootstrap over problems" if np.ptp(shares) else "Wilson"
-    return *bootstrap(shares, confidence=confidence), how

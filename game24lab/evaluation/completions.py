@@ -34,7 +34,8 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation import COLUMNS, LATER, Arm, find_strategy, write_problem
+from game24lab.evaluation.arms import Arm, find_strategy
+from game24lab.evaluation.evaluate import COLUMNS, LATER, write_problem
 from game24lab.runs.checks import require
 from game24lab.runs.run import compare
 from game24lab.search.engine import bind, run
@@ -298,7 +299,7 @@ def read_completions(path: str | Path, *, traces: bool = True) -> list[dict[str,
 
 
 def tabulate_completions(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows of our own files as a table of attempts with the columns of `evaluation.COLUMNS`, for `summarise`.
+    """Rows of our own files as a table of attempts with the columns of `evaluation.evaluate.COLUMNS`, for `summarise`.
 
     ValueError for a row made elsewhere, whose cost nobody knows.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation import bootstrap, wilson
+from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.search.modes import open_world
 from game24lab.tasks.numbers.belief import FAULTS
 from game24lab.tasks.task import Task, follow

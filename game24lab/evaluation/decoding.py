@@ -18,17 +18,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation import (
-    COLUMNS,
-    INSIDE,
-    Arm,
-    bootstrap,
-    find_strategy,
-    flatten,
-    summarise,
-    wilson,
-    write_problem,
-)
+from game24lab.evaluation.arms import INSIDE, Arm, find_strategy
+from game24lab.evaluation.evaluate import COLUMNS, flatten, summarise, write_problem
+from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.runs.memory import measure_memory
 from game24lab.search.engine import run
 from game24lab.search.requests import Outcome
@@ -102,7 +94,7 @@ def answer(
     run_id: str = "",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Let one arm answer all problems at once: one row each, columns of `evaluation.COLUMNS` and `ANSWER`, and
+    """Let one arm answer all problems at once: one row each, columns of `evaluation.evaluate.COLUMNS` and `ANSWER`, and
     `reward/<name>` for each of the scorer's rewards.
 
     Args:
@@ -161,7 +153,7 @@ def _find_end(tree: Tree) -> int:
 
 # -------------------------------------------------------------------------------------------- tables from rows
 def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
-    """`evaluation.summarise`, and of each arm the means `reward`, `reward/<name>`, `answer_tokens`, `decisions` and
+    """`evaluation.evaluate.summarise`, and of each arm the means `reward`, `reward/<name>`, `answer_tokens`, `decisions` and
     `changed`, `seconds_per_token` (of the answer), `answer_seconds_p50` and `_p95`, `peak_bytes` and `wall_seconds`
     (mean over seeds; of all its problems together)."""
     table = summarise(rows)

@@ -19,11 +19,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab import evaluation
-from game24lab.evaluation import bootstrap, wilson, write_problem
+from game24lab.evaluation import evaluate as evaluation
+from game24lab.evaluation.chains import gather
+from game24lab.evaluation.evaluate import write_problem
+from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
+from game24lab.tasks.gsm8k.judge import WORD_COLUMNS, _judge
+from game24lab.tasks.gsm8k.task import WordProblem, WordProblems
 from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG, _judge, _place
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
 from game24lab.tasks.numbers.task import Game24
@@ -321,3 +325,42 @@ def _bound(hits: pd.Series, puzzles: pd.Series, confidence: float) -> tuple[floa
 
 def _hash(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"grade {seed}: {name}".encode()).digest()[:7], "big")
+
+
+def grade_words(
+    policy: Any,
+    task: WordProblems,
+    problems: Sequence[WordProblem | str],
+    *,
+    budget: int = 1024,
+    samples: int = 1,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    stage: str = "end",
+    model: str = "",
+    path: str | Path | None = None,
+    progress: bool = True,
+    batch: int = 256,
+) -> pd.DataFrame:
+    """Let a policy answer word problems, `samples` times each: one row each, columns as in `WORD_COLUMNS`.
+
+    An answer counts where its tag is closed within the `budget` of tokens, whatever follows; nobody chooses among
+    samples. The rest is as in `evaluation.chains.grade`, files and what is refused included.
+    """
+    require("budget", budget, int, 1)
+    require("samples", samples, int, 1)
+    require("batch", batch, int, 1)
+    if samples > 1 and not temperature:
+        raise ValueError(f"samples {samples} with temperature 0: they would be copies; 1, or a temperature above 0, "
+                         "is accepted")  # fmt: skip
+    asked = [task.start(problem).problem for problem in problems]
+    known = {problem.question: problem for problem in asked}
+    if len(known) < len(asked):
+        twice = next(one.question for place, one in enumerate(asked) if one in asked[:place])
+        raise ValueError(f"problems: {twice[:60]!r} is listed twice")
+    settings = {"stage": stage, "model": model, "budget": budget, "temperature": float(temperature),
+                "top_p": float(top_p), "seed": seed}  # fmt: skip
+    return gather(policy, {question: task.prompt(question) for question in known},
+                  lambda question, answer: _judge(known[question], answer), settings, columns=WORD_COLUMNS,
+                  samples=samples, path=path, progress=progress, batch=batch)  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from game24lab.evaluation import bootstrap, pass_at_k
+from game24lab.evaluation.statistics import bootstrap, pass_at_k
 from game24lab.search.sampling import to_chance
 
 BALLOTS = ("position", "answer")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from game24lab.evaluation import wilson
+from game24lab.evaluation.statistics import wilson
 
 
 def calibrate(values: Sequence[float], targets: Sequence[float], *, bins: int = 10) -> pd.DataFrame:

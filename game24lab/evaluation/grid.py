@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.completions import describe_arm, list_done, name_file, write_completions
-from game24lab.evaluation import Arm, evaluate, find_strategy, read_arms, write_problem
+from game24lab.evaluation.arms import Arm, find_strategy, read_arms
+from game24lab.evaluation.completions import describe_arm, list_done, name_file, write_completions
+from game24lab.evaluation.evaluate import evaluate, write_problem
 from game24lab.runs.checks import suggest
 from game24lab.search.engine import run
 from game24lab.tasks.task import Task
@@ -208,7 +209,7 @@ def run_arms(
 
     First all arms and all files that are there are checked. Then what is left is tried on `trial` problems (0: not) and
     the estimate is said on standard error. Then one bar shows all searches with the time left. Further settings are
-    those of `completions.write_completions`, whose errors are raised.
+    those of `evaluation.completions.write_completions`, whose errors are raised.
     """
     folder, paths, left = Path(folder), {}, dict.fromkeys(arms, 0)
     check_arms(task, problems[0], arms, policy, critic)

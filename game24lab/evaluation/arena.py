@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.answers import Scorer, answer
-from game24lab.evaluation import Arm
+from game24lab.evaluation.arms import Arm
+from game24lab.evaluation.decoding import Scorer, answer
 from game24lab.runs.checks import require
 from game24lab.tasks.environments import find_kind, open_world
 from game24lab.tasks.numbers.chain_task import Chains24
@@ -105,7 +105,7 @@ def meet(
     recall: Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame], seeds: Iterable[int] = (0,), part: str = "main",
     **labels: Any,
 ) -> pd.DataFrame:  # fmt: skip
-    """The rows of all arms and seeds, see `answers.answer`. Verified lookaheads are paid by `scorer`, others by `form`.
+    """The rows of all arms and seeds, see `evaluation.decoding.answer`. Verified lookaheads are paid by `scorer`, others by `form`.
 
     recall(name, make): the table of that name, made where it is not there yet; a killed run repeats no arm.
     """

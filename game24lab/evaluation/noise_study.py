@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from game24lab.evaluation import Arm, evaluate, summarise
+from game24lab.evaluation.arms import Arm
+from game24lab.evaluation.evaluate import evaluate, summarise
+from game24lab.evaluation.oracle_critics import NoCritic, NoisyCritic
 from game24lab.models.critic import Critic
-from game24lab.noise import NoCritic, NoisyCritic
 from game24lab.tasks.task import Task
 
 _REPEATS = 1000  # of the bootstrap over problems

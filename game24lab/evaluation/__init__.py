@@ -1,0 +1,1 @@
+"""Arms on problems: attempts, their costs, and statistics. It does not know training."""
