@@ -14,8 +14,8 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.frontier import Grid, Way, collect, find_hull, list_prices, measure, route, sweep
-from game24lab.routing.rivals import take_fixed, take_oracle
+from game24lab.routing.baselines import take_fixed, take_oracle
+from game24lab.routing.pareto import Grid, Way, collect, find_hull, list_prices, measure, route, sweep
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 520, 300, 46, 12, 10, 34  # of the picture, in pixels
 _INK, _ROUTER, _ORACLE, _GREY = "#333333", "#D55E00", "#009E73", "#8C8C8C"

@@ -51,7 +51,7 @@ def solve(
     if strategy == AUTO:
         if parameters:
             raise ValueError(f"strategy 'auto': the router chooses arms, {', '.join(parameters)} are not accepted")
-        from game24lab.routing import planning
+        from game24lab.routing import route as planning
 
         known = planning.find_router(router)
     else:

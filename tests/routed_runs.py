@@ -2,9 +2,9 @@
 
 from routed_worlds import make_world
 
+from game24lab.routing.evaluation import compare_lessons, judge
 from game24lab.routing.fitting import RouterConfig
-from game24lab.routing.frontier import join_rows
-from game24lab.routing.judgement import compare_lessons, judge
+from game24lab.routing.pareto import join_rows
 from game24lab.routing.training import train
 from game24lab.runs.run import start_run
 

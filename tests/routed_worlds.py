@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement, islice
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.frontier import Grid
+from game24lab.routing.pareto import Grid
 
 CHANCES = (0.02, 0.1, 0.3, 0.6, 0.95)  # of one sample, by level
 SIZES = (1, 4, 16, 64)

@@ -17,7 +17,7 @@ from game24lab.evaluation.evaluate import evaluate, load_records, summarise, tab
 from game24lab.evaluation.grid import check_arms, expand_arms
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.routing.arms import KEPT
-from game24lab.routing.planning import find_router
+from game24lab.routing.route import find_router
 from game24lab.search import modes
 from game24lab.search.engine import run
 from game24lab.search.lookahead import lookahead

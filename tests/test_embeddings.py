@@ -7,7 +7,7 @@ from tiny_models import make
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from game24lab.models.checkpoints import save_checkpoint
-from game24lab.routing import embeddings
+from game24lab.routing import prompt_embeddings as embeddings
 
 TEXTS = ["Input: 4 5 6 10\n", "Input: 3 3 8 8\n", "How many?", "Input: 1 1 11 11\n"]
 poolings = pytest.mark.parametrize("pooling", ["mean", "last", "max"])

@@ -9,8 +9,9 @@ import pytest
 from routed_worlds import make_grid, make_world
 from scipy.optimize import linprog
 
-from game24lab.routing import gains, rivals
-from game24lab.routing.frontier import (
+from game24lab.routing import baselines as rivals
+from game24lab.routing import paired_gain as gains
+from game24lab.routing.pareto import (
     Grid,
     Way,
     choose,

@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from game24lab.routing.completion_files import read_sheets
 from game24lab.routing.games import Game, find_game, find_solution, name_solution, solves
-from game24lab.routing.sheets import read_sheets
 from game24lab.routing.table import read_table
 
 TOT = ("Use numbers and basic arithmetic operations (+ - * /) to obtain 24.\nInput: 4 4 6 8\nSteps:\n...\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.routing.parts import PARTS, check_parts, name_group, split_problems
+from game24lab.routing.splits import PARTS, check_parts, name_group, split_problems
 from game24lab.tasks.numbers.puzzles import list_solvable, write_puzzle
 
 PROBLEMS = [write_puzzle(puzzle) for puzzle in list_solvable()[:200]]

@@ -10,12 +10,9 @@ from fake_models import FakeCritic, FakePolicy
 from routed_worlds import make_world
 
 from game24lab import solving
-from game24lab.routing import planning
+from game24lab.routing import route as planning
 from game24lab.routing.arms import name_modes
-from game24lab.routing.features import TRY_COSTS
-from game24lab.routing.fitting import RouterConfig
-from game24lab.routing.frontier import join_rows
-from game24lab.routing.judgement import (
+from game24lab.routing.evaluation import (
     compare_lessons,
     compare_ways,
     find_facts,
@@ -24,8 +21,11 @@ from game24lab.routing.judgement import (
     list_lessons,
     pick_lesson,
 )
-from game24lab.routing.keeping import add_kept, keep_arms
-from game24lab.routing.survey import Look, group_columns, survey
+from game24lab.routing.features import TRY_COSTS
+from game24lab.routing.fitting import RouterConfig
+from game24lab.routing.pareto import join_rows
+from game24lab.routing.probe import Look, group_columns, survey
+from game24lab.routing.probe_answer import add_kept, keep_arms
 from game24lab.routing.training import train
 from game24lab.search.cost import Cost
 from game24lab.tasks.numbers.task import Game24

@@ -10,8 +10,8 @@ from routed_worlds import make_grid
 
 from game24lab import tradeoffs, vector
 from game24lab.pricing import Pricing
-from game24lab.routing.frontier import measure, mix, route, sweep
-from game24lab.routing.rivals import take_fixed, take_oracle
+from game24lab.routing.baselines import take_fixed, take_oracle
+from game24lab.routing.pareto import measure, mix, route, sweep
 
 GRID = make_grid(60)
 HOSTILE = "<script>alert(1)</script>"

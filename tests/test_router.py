@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from game24lab.routing.fitting import MODELS, PUBLISHED_SHAPE, RouterConfig, calibrate, fit
 from game24lab.routing.fitting import _double as double
 from game24lab.routing.fitting import _read_trees as read_trees
-from game24lab.routing.frontier import choose, join_rows, read_grid, route
+from game24lab.routing.pareto import choose, join_rows, read_grid, route
 from game24lab.routing.predictors import Calibration, Predictor, measure_loss
 from game24lab.routing.quality import find_auc, measure_chances, measure_costs, tabulate_reliability
 from game24lab.routing.router import load_router

@@ -8,7 +8,7 @@ from routed_runs import make_router_run
 from game24lab import cli
 from game24lab.report import routed, router
 from game24lab.report.report import to_json
-from game24lab.routing.judgement import judge
+from game24lab.routing.evaluation import judge
 from game24lab.runs.run import start_run
 
 

@@ -8,8 +8,8 @@ import pytest
 from routed_worlds import CHANCES, TOKENS, name_puzzles
 
 from game24lab.routing.fitting import RouterConfig
-from game24lab.routing.frontier import join_rows, read_grid, route
-from game24lab.routing.parts import split_problems
+from game24lab.routing.pareto import join_rows, read_grid, route
+from game24lab.routing.splits import split_problems
 from game24lab.routing.table import read_table
 from game24lab.routing.training import train
 

@@ -13,8 +13,8 @@ from game24lab.evaluation.completions import name_file, write_completions
 from game24lab.evaluation.evaluate import evaluate
 from game24lab.evaluation.statistics import pass_at_k
 from game24lab.routing.arms import name_modes
+from game24lab.routing.completion_files import read_sheets
 from game24lab.routing.features import describe_arms
-from game24lab.routing.sheets import read_sheets
 from game24lab.routing.table import COLUMNS, VOTES, check_table, list_arms, read_table
 from game24lab.tasks.numbers.puzzles import list_solvable, write_puzzle
 from game24lab.tasks.numbers.task import Game24

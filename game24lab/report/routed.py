@@ -1,7 +1,7 @@
 """What runs of 10_router hold, checked and judged anew from their rows: the numbers that the report on routing quotes.
 
     records.parquet  a row a problem and arm: labels, costs, part, and what was predicted of them
-    lessons.parquet  a row a model and group of features, as `routing.judgement.compare_lessons`; may be missing
+    lessons.parquet  a row a model and group of features, as `routing.evaluation.compare_lessons`; may be missing
 
 It does not know how the report looks. A file that is broken is a ValueError that names it.
 """
@@ -20,8 +20,8 @@ import pandas as pd
 
 from game24lab.report import evidence as ev
 from game24lab.routing.arms import KEPT, name_modes
-from game24lab.routing.gains import REPEATS, match_best
-from game24lab.routing.judgement import Judgement, compare_ways, judge
+from game24lab.routing.evaluation import Judgement, compare_ways, judge
+from game24lab.routing.paired_gain import REPEATS, match_best
 from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 

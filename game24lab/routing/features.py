@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.routing.arms import name_modes
-from game24lab.routing.parts import show
+from game24lab.routing.splits import show
 from game24lab.runs.checks import require
 from game24lab.search.engine import run
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value

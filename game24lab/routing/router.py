@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from game24lab.routing.arms import read_arm_modes, read_arm_name, read_facts
-from game24lab.routing.parts import show
 from game24lab.routing.predictors import Calibration, Predictor
+from game24lab.routing.splits import show
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
 

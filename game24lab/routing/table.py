@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.routing.arms import name_modes
+from game24lab.routing.completion_files import Judge, Sheet, find_hardware, read_sheets
 from game24lab.routing.labels import (
     AGGREGATIONS,
     REPEATS,
@@ -34,8 +35,7 @@ from game24lab.routing.labels import (
     find_chance_of_majority,
     find_chance_of_weighted,
 )
-from game24lab.routing.parts import check_parts, show
-from game24lab.routing.sheets import Judge, Sheet, find_hardware, read_sheets
+from game24lab.routing.splits import check_parts, show
 
 # what a pool tells of: the name of an arm, the algorithm that it is
 VOTES = {"best_of_n": "best_of_n", "majority": "majority", "weighted": "weighted_majority", "verified": "best_of_n"}

@@ -15,9 +15,9 @@ import pandas as pd
 
 from game24lab.routing.features import ORACLE, TRY_COSTS, VERDICT, describe_arms
 from game24lab.routing.fitting import RouterConfig, calibrate, fit
-from game24lab.routing.parts import PARTS, show
 from game24lab.routing.predictors import Calibration
 from game24lab.routing.router import CHANCE, COSTS, Encoding, Router, check_features
+from game24lab.routing.splits import PARTS, show
 from game24lab.routing.table import check_table, list_arms
 
 NEEDED = ("problem", "arm", "part", CHANCE, COSTS[0], "method", "verified")

@@ -17,9 +17,9 @@ from game24lab.evaluation.arms import find_strategy, read_arms
 from game24lab.evaluation.evaluate import write_problem
 from game24lab.routing.arms import KEPT
 from game24lab.routing.features import TRY_COSTS
-from game24lab.routing.frontier import Grid, find_price, route, settle
+from game24lab.routing.pareto import Grid, find_price, route, settle
+from game24lab.routing.probe import Look, survey, take_tries
 from game24lab.routing.router import CHANCE, COSTS, Router, load_router
-from game24lab.routing.survey import Look, survey, take_tries
 from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.modes import read_mode

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.frontier import Way, find_hull
+from game24lab.routing.pareto import Way, find_hull
 
 REPEATS = 1000
 _EDGES = (0.025, 0.975)

@@ -15,11 +15,12 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation.statistics import bootstrap
-from game24lab.routing import gains, rivals
+from game24lab.routing import baselines as rivals
+from game24lab.routing import paired_gain as gains
 from game24lab.routing.arms import name_modes
 from game24lab.routing.features import ORACLE
 from game24lab.routing.fitting import PUBLISHED_SHAPE, RouterConfig
-from game24lab.routing.frontier import (
+from game24lab.routing.pareto import (
     AXES,
     Grid,
     Way,

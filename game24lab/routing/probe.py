@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.embeddings import embed, fit_components, load_encoder, tabulate_vectors
 from game24lab.routing.features import TRY_COSTS, VERDICT, count_for_oracle, describe_numbers, run_tries, tabulate_tries
-from game24lab.routing.parts import PARTS
+from game24lab.routing.prompt_embeddings import embed, fit_components, load_encoder, tabulate_vectors
 from game24lab.routing.router import UNSAMPLED
+from game24lab.routing.splits import PARTS
 from game24lab.runs.checks import require_one_of
 from game24lab.search.requests import Outcome, score
 from game24lab.tasks.numbers.puzzles import parse_puzzle

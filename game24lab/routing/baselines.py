@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from game24lab.routing.frontier import Grid, Way, choose, collect, find_hull, list_prices, take_steps
+from game24lab.routing.pareto import Grid, Way, choose, collect, find_hull, list_prices, take_steps
 
 CHAIN = 3  # arms of a cascade, at most
 _CANDIDATES = 16  # arms that cascades are made of, at most: chains of three are then 696

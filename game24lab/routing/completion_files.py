@@ -19,7 +19,7 @@ from game24lab.evaluation.arms import STRATEGIES
 from game24lab.evaluation.completions import ENDING, is_completions_file, read_completions
 from game24lab.routing.foreign import find_answer, is_right, name_answer
 from game24lab.routing.games import find_game, find_solution, name_solution, solves
-from game24lab.routing.parts import name_group, show
+from game24lab.routing.splits import name_group, show
 from game24lab.runs.run import read_run
 from game24lab.search.modes import MODES
 
