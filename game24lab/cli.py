@@ -186,7 +186,7 @@ def demo(options: argparse.Namespace) -> int:
     page = _write_tree_page(stages)
     pdf = folder / REPORT
     if any(stage.before != "finished" for stage in stages) or not pdf.exists():
-        from game24lab.report.account import report_runs
+        from game24lab.report.write import report_runs
 
         report_runs([stage.folder for stage in stages], pdf)
     measured = [stage for stage in stages if stage.path("records.parquet").exists()]

@@ -115,7 +115,7 @@ def _look_at_ctranslate2() -> tuple[bool, str]:
 
 
 def _look_at_report() -> tuple[bool, str]:
-    from game24lab.report.report import Paragraph, Report, compile_report
+    from game24lab.report.document import Paragraph, Report, compile_report
 
     page = compile_report(Report("A page", "", (Paragraph("4 × 6 = 24"),)))
     return page[:5] == b"%PDF-", f"typst sets a page with the fonts it brings ({len(page):,} bytes)"

@@ -9,8 +9,9 @@ import pytest
 from game24lab import cli
 from game24lab.evaluation.chains import cut, pair, read_grades, summarise_budgets
 from game24lab.evaluation.statistics import wilson
-from game24lab.report import graded, rl, sft
-from game24lab.report.report import compile_report, to_json
+from game24lab.report import chain_evidence as graded
+from game24lab.report.document import compile_report, to_json
+from game24lab.report.sections import rl, sft
 from game24lab.runs.run import start_run
 
 

@@ -14,8 +14,10 @@ from game24lab.evaluation.arena import list_arms, make_grid
 from game24lab.evaluation.decoding import ANSWER, match
 from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.evaluation.statistics import wilson
-from game24lab.report import evidence, graded, lookahead
-from game24lab.report.report import to_json
+from game24lab.report import chain_evidence as graded
+from game24lab.report import evidence
+from game24lab.report.document import to_json
+from game24lab.report.sections import decoding as lookahead
 from game24lab.runs.run import start_run
 from game24lab.tasks.gsm8k.judge import MARKS, WORD_COLUMNS
 

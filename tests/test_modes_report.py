@@ -11,8 +11,10 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab import cli
 from game24lab.evaluation import claims
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
-from game24lab.report import evidence, modes, trials
-from game24lab.report.report import compile_report, to_json
+from game24lab.report import evidence
+from game24lab.report import search_evidence as trials
+from game24lab.report.document import compile_report, to_json
+from game24lab.report.sections import modes
 from game24lab.runs.run import start_run
 from game24lab.search.modes import MODES
 from game24lab.tasks.numbers.puzzles import write_puzzle

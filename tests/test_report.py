@@ -12,9 +12,11 @@ import pytest
 import typst
 
 from game24lab.evaluation.evaluate import summarise
-from game24lab.report import account, evidence, report
-from game24lab.report.account import report_runs
-from game24lab.report.report import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
+from game24lab.report import document as report
+from game24lab.report import evidence
+from game24lab.report import write as account
+from game24lab.report.document import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
+from game24lab.report.write import report_runs
 from game24lab.runs.run import start_run
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'

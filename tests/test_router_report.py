@@ -6,8 +6,9 @@ import pytest
 from routed_runs import make_router_run
 
 from game24lab import cli
-from game24lab.report import routed, router
-from game24lab.report.report import to_json
+from game24lab.report import router_evidence as routed
+from game24lab.report.document import to_json
+from game24lab.report.sections import routing as router
 from game24lab.routing.evaluation import judge
 from game24lab.runs.run import start_run
 

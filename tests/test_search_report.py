@@ -9,9 +9,11 @@ import search_runs
 from game24lab import cli
 from game24lab.evaluation.evaluate import LATER, load_records, summarise
 from game24lab.evaluation.statistics import wilson
-from game24lab.report import critics, evidence, fronts, search, trials
+from game24lab.report import evidence
+from game24lab.report import search_evidence as trials
+from game24lab.report.document import Picture, compile_report, to_json
 from game24lab.report.published import PUBLISHED, find_published, hold_against
-from game24lab.report.report import Picture, compile_report, to_json
+from game24lab.report.sections import critics, fronts, search
 from game24lab.runs.run import start_run
 from game24lab.search.cost import Cost
 from game24lab.tasks.numbers.puzzles import write_puzzle

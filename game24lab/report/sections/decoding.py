@@ -16,9 +16,9 @@ import pandas as pd
 
 from game24lab import charts, figures
 from game24lab.evaluation.decoding import ANSWER, HONEST, looks_ahead, match, read_settings, tabulate_answers
+from game24lab.report import chain_evidence as gr
 from game24lab.report import evidence as ev
-from game24lab.report import graded as gr
-from game24lab.report.report import (
+from game24lab.report.document import (
     MISSING,
     Block,
     Bullets,
@@ -30,7 +30,7 @@ from game24lab.report.report import (
     Report,
     Table,
 )
-from game24lab.report.words import (
+from game24lab.report.text import (
     compose_report,
     draw_picture,
     join_sources,

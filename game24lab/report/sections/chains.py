@@ -12,8 +12,8 @@ import pandas as pd
 
 from game24lab import charts, figures
 from game24lab.evaluation.error_analysis import KINDS
-from game24lab.report.report import MISSING, Block, Columns, Picture, Table
-from game24lab.report.words import (
+from game24lab.report.document import MISSING, Block, Columns, Picture, Table
+from game24lab.report.text import (
     SMALL,
     WIDE,
     draw_picture,

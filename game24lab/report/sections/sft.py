@@ -13,11 +13,9 @@ from typing import Any
 import pandas as pd
 
 from game24lab import charts, figures
-from game24lab.report import blocks as bl
+from game24lab.report import chain_evidence as gr
 from game24lab.report import evidence as ev
-from game24lab.report import graded as gr
-from game24lab.report.published import PUBLISHED_SFT
-from game24lab.report.report import (
+from game24lab.report.document import (
     MISSING,
     Block,
     Bullets,
@@ -30,7 +28,9 @@ from game24lab.report.report import (
     Table,
     write_float,
 )
-from game24lab.report.words import (
+from game24lab.report.published import PUBLISHED_SFT
+from game24lab.report.sections import chains as bl
+from game24lab.report.text import (
     SMALL,
     compose_report,
     draw_picture,

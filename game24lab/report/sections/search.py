@@ -14,12 +14,12 @@ import pandas as pd
 
 from game24lab import curves, figures
 from game24lab.report import evidence as ev
-from game24lab.report import trials as tr
-from game24lab.report.critics import gather_critics, name_critics, say_critics, tell_critics, tell_noise
-from game24lab.report.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
+from game24lab.report import search_evidence as tr
+from game24lab.report.document import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
-from game24lab.report.report import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
-from game24lab.report.words import (
+from game24lab.report.sections.critics import gather_critics, name_critics, say_critics, tell_critics, tell_noise
+from game24lab.report.sections.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
+from game24lab.report.text import (
     compose_report,
     draw_picture,
     join_sources,

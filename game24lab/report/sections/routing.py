@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from game24lab import tradeoffs
-from game24lab.report import routed as ro
+from game24lab.report import router_evidence as ro
+from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Paragraph, Report, Table
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
-from game24lab.report.report import MISSING, Block, Bullets, Columns, Heading, KeyValues, Paragraph, Report, Table
-from game24lab.report.words import (
+from game24lab.report.text import (
     SMALL,
     WIDE,
     compose_report,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from game24lab import vector
-from game24lab.report.report import MISSING, Block, Heading, Paragraph, Picture, Report, Table, build_report
+from game24lab.report.document import MISSING, Block, Heading, Paragraph, Picture, Report, Table, build_report
 from game24lab.runs.run import write_atomically
 
 _LISTED = 3  # sources named one by one

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.report import evidence as ev
-from game24lab.report import trials as tr
-from game24lab.report.critics import gather_critics, name_critics, name_model, say_critics, tell_critics
+from game24lab.report import search_evidence as tr
+from game24lab.report.document import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
 from game24lab.report.published import find_published, hold_against
-from game24lab.report.report import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
-from game24lab.report.words import (
+from game24lab.report.sections.critics import gather_critics, name_critics, name_model, say_critics, tell_critics
+from game24lab.report.text import (
     compose_report,
     join_sources,
     limit_runs,

@@ -13,10 +13,10 @@ import pandas as pd
 
 from game24lab import figures
 from game24lab.report import evidence as ev
-from game24lab.report.critics import tell_calibration
+from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Picture, Report, Table
 from game24lab.report.published import find_published
-from game24lab.report.report import MISSING, Block, Bullets, Columns, Heading, KeyValues, Picture, Report, Table
-from game24lab.report.words import (
+from game24lab.report.sections.critics import tell_calibration
+from game24lab.report.text import (
     SMALL,
     WIDE,
     compose_report,

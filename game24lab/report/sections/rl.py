@@ -15,11 +15,11 @@ import pandas as pd
 
 from game24lab import charts
 from game24lab.evaluation.chains import summarise_budgets
-from game24lab.report import blocks as bl
-from game24lab.report import graded as gr
+from game24lab.report import chain_evidence as gr
+from game24lab.report.document import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
 from game24lab.report.published import PUBLISHED_RL
-from game24lab.report.report import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
-from game24lab.report.words import (
+from game24lab.report.sections import chains as bl
+from game24lab.report.text import (
     compose_report,
     draw_picture,
     join_sources,
