@@ -114,7 +114,7 @@ def solve(options: argparse.Namespace) -> int:
     if options.strategy == "auto":
         _say("arms: " + ", ".join(f"{arm} ({count})" for arm, count in Counter(arms).most_common()))
     if options.tree is not None:
-        from game24lab.treeview.page import write_html
+        from game24lab.views.tree.page import write_html
 
         (outcome,) = outcomes
         world = open_world(tasks[0], outcome.mode)
@@ -201,7 +201,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def tree(options: argparse.Namespace) -> int:
     """A page or a picture of one or two tree files."""
-    from game24lab.treeview.files import draw_files
+    from game24lab.views.tree.files import draw_files
 
     print(draw_files(options.trees, options.output, colour=options.colour, budget=options.budget))
     return 0
@@ -281,7 +281,7 @@ def _write_tree_page(stages: Sequence[Run]) -> Path | None:
         if stage.path(TREE_PAGE).exists():
             return stage.path(TREE_PAGE)
         if stage.path(TREE).exists():
-            from game24lab.treeview.page import write_html
+            from game24lab.views.tree.page import write_html
 
             return write_html(stage.path(TREE).read_text(encoding="utf-8-sig"), stage.path(TREE_PAGE))
     return None

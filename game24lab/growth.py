@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.diagrams import draw_growth
 from game24lab.models.checkpoints import find_pretrained
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
@@ -25,7 +24,8 @@ from game24lab.search import engine
 from game24lab.search.mcts import mcts
 from game24lab.tasks.numbers.splits import make_split
 from game24lab.tasks.numbers.task import Game24
-from game24lab.vector import save
+from game24lab.views.charts.critics import draw_growth
+from game24lab.views.charts.svg import save
 
 SIZES = (*((count, 16) for count in (23, 45, 90, 181, 362)), *((90, draws) for draws in (4, 8, 32, 64)))
 

@@ -5,8 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from game24lab import charts, vector
 from game24lab.evaluation.error_analysis import count_reasons, describe_lengths, describe_wrong_lines, name_endings
+from game24lab.views.charts import chains as charts
+from game24lab.views.charts import svg as vector
 
 ROWS = pd.DataFrame({
     "outcome": ["solved", "solved", "wrong value", "wrong numbers", "unfinished"],

@@ -3,8 +3,8 @@
 import pytest
 from scripted_policy import ScriptedPolicy
 
-from game24lab.answerview import AnswerView
 from game24lab.evaluation.chains import grade
+from game24lab.views.widgets.answers import AnswerView
 
 PUZZLES = ((1, 2, 3, 4), (1, 1, 4, 6))
 RIGHT = "1 * 2 = 2 (left: 2 3 4)\n2 * 3 = 6 (left: 4 6)\n4 * 6 = 24 (left: 24)\nreach 24! expression: 1 * 2 * 3 * 4\n"

@@ -28,7 +28,7 @@ from game24lab.tasks.gsm8k.task import WordProblem, WordProblems
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Verdict
-from game24lab.treeview.branch import search_on
+from game24lab.views.tree.branch import search_on
 
 GAME, PUZZLES = Game24(), [(4, 5, 6, 10), (1, 2, 4, 7), (6, 6, 6, 6)]
 SMALL = {

@@ -7,8 +7,8 @@ from game24lab.evaluation.arms import STRATEGIES
 from game24lab.search.engine import run
 from game24lab.search.tree import Tree
 from game24lab.tasks.numbers.task import Game24
-from game24lab.treeview.branch import find_state, search_on
-from game24lab.treeview.timeline import list_moments, play
+from game24lab.views.tree.branch import find_state, search_on
+from game24lab.views.tree.timeline import list_moments, play
 
 PUZZLE = (4, 5, 6, 10)
 TASK = Game24()

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from game24lab import curves, vector
+from game24lab.views.charts import search as curves
+from game24lab.views.charts import svg as vector
 
 STYLES = curves.style({"samples": ("greedy", "best_of_n"), "trees": ("mcts", "rap")})
 ARMS = pd.DataFrame(

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from game24lab import diagrams, vector
+from game24lab.views.charts import critics as diagrams
+from game24lab.views.charts import svg as vector
 
 DEPTHS = pd.DataFrame({"group": [1, 2, 3], "false_dead": [0.2, 0.1, 0.0], "false_alive": [0.1, np.nan, 0.3],
                        "auc": [0.9, np.nan, 0.99]})  # fmt: skip

@@ -6,7 +6,7 @@ from fake_models import FakeCritic, FakePolicy
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.tasks.numbers.puzzles import parse_puzzle
 from game24lab.tasks.numbers.task import Game24
-from game24lab.treeview.explorer import explore, offer
+from game24lab.views.tree.explorer import explore, offer
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from game24lab import charts, figures, vector
+from game24lab.views.charts import chains as charts
+from game24lab.views.charts import svg as vector
+from game24lab.views.charts import theme as figures
 
 STEPS = np.arange(0, 100, 10)
 LOG = pd.DataFrame({"step": STEPS, "loss": 2 - STEPS / 100, "accuracy": np.where(STEPS % 50 == 0, 0.25, np.nan)})

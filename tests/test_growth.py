@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from game24lab import growth
-from game24lab.diagrams import draw_growth
 from game24lab.growth import measure_growth
+from game24lab.views.charts.critics import draw_growth
 
 
 def test_sizes_are_measured_and_drawn(tmp_path, monkeypatch, capsys):

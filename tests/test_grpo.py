@@ -13,7 +13,6 @@ import tiny_models
 import torch
 from trl import GRPOTrainer
 
-from game24lab import charts
 from game24lab.models.checkpoints import load_checkpoint
 from game24lab.tasks.numbers.problems import make_problems
 from game24lab.tasks.numbers.puzzles import list_solvable
@@ -24,6 +23,7 @@ from game24lab.training.advantages import Baseline, normalise_groups, normalise_
 from game24lab.training.grpo_trainer import cut
 from game24lab.training.loop import STATE_FOLDER, find_resume_point
 from game24lab.training.rollouts import Rollouts, Sampler
+from game24lab.views.charts import chains as charts
 
 PROBLEMS = make_problems(list_solvable()[:40:5])
 MIXED = make_problems([(4, 5, 6, 10), (1, 2, 3), (7, 7), (1, 1, 2, 2, 3)])  # prompts of several lengths

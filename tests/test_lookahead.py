@@ -293,8 +293,8 @@ def test_rewards_add_up_by_weight_and_a_faulty_one_is_named():
 
 def test_what_tokens_say_is_kept_for_pictures(policy):
     """Lines of the tree are token ids, which nobody reads."""
-    from game24lab.treeview.layout import name_move
-    from game24lab.treeview.still import draw_svg
+    from game24lab.views.tree.layout import name_move
+    from game24lab.views.tree.still import draw_svg
 
     for outcome in write(policy, simulations=4, depth=2):
         tree, moves = outcome.tree, outcome.tree.meta["moves"]

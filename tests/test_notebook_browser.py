@@ -19,7 +19,7 @@ import pytest
 from demo_trees import grow_big, grow_tree
 from frames import measure_panning
 
-from game24lab.treeview.timeline import find_moment, list_moments, play
+from game24lab.views.tree.timeline import find_moment, list_moments, play
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 600  # seconds, for the slowest of machines; each wait ends as soon as it can
@@ -147,7 +147,7 @@ def notebook(lab, browser):
     """A notebook with the widget, opened and run: the page, the kernel, the tree."""
     folder, tree = lab[1], grow_tree()
     (folder / "tree.json").write_text(tree.to_json())
-    cells = ["from pathlib import Path\nfrom game24lab.treeview.widget import TreeView",
+    cells = ["from pathlib import Path\nfrom game24lab.views.tree.widget import TreeView",
              "view = TreeView(Path('tree.json').read_text(), height=520)\nview", "done = True"]  # fmt: skip
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [nbformat.v4.new_code_cell(cell) for cell in cells]

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from routed_worlds import make_grid
 
-from game24lab import tradeoffs, vector
-from game24lab.pricing import Pricing
 from game24lab.routing.baselines import take_fixed, take_oracle
 from game24lab.routing.pareto import measure, mix, route, sweep
+from game24lab.views.charts import routing as tradeoffs
+from game24lab.views.charts import svg as vector
+from game24lab.views.widgets.router_prices import Pricing
 
 GRID = make_grid(60)
 HOSTILE = "<script>alert(1)</script>"

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from game24lab.sideview import Side, SideView
+from game24lab.views.widgets.side_by_side import Side, SideView
 
 EVIL = '<img src=x onerror="alert(1)">&lt;</pre></div><script>alert(2)</script>'
 

@@ -8,9 +8,9 @@ from game24lab.evaluation.arms import STRATEGIES
 from game24lab.search.engine import run
 from game24lab.search.tree import EVENTS, Tree
 from game24lab.tasks.numbers.task import Game24
-from game24lab.treeview.layout import lay_out
-from game24lab.treeview.still import draw_svg
-from game24lab.treeview.timeline import count_passed, find_moment, list_moments, play
+from game24lab.views.tree.layout import lay_out
+from game24lab.views.tree.still import draw_svg
+from game24lab.views.tree.timeline import count_passed, find_moment, list_moments, play
 
 
 @pytest.fixture(scope="module", params=["grown", "mcts", "bfs_v", "best_of_n", "particle_filter", "best_first", "rap"])

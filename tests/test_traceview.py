@@ -5,9 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from game24lab import vector
 from game24lab.tasks.numbers.chains import judge_chain
-from game24lab.traceview import ChainView, draw_lengths
+from game24lab.views.charts import svg as vector
+from game24lab.views.widgets.chain import ChainView, draw_lengths
 
 CHAIN = """\
 13 - 11 = 2 (left: 1 2 11)

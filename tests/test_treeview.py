@@ -14,11 +14,11 @@ from frames import measure_panning
 
 from game24lab.search.formulas import measure_exploration
 from game24lab.search.tree import Tree
-from game24lab.treeview import still
-from game24lab.treeview.page import COLOURS, EDGES, PARTS, SIZES, make_html, read_module, write_html
-from game24lab.treeview.still import draw_pair, draw_svg
-from game24lab.treeview.timeline import find_moment, list_moments, play
-from game24lab.treeview.widget import TreeView
+from game24lab.views.tree import still
+from game24lab.views.tree.page import COLOURS, EDGES, PARTS, SIZES, make_html, read_module, write_html
+from game24lab.views.tree.still import draw_pair, draw_svg
+from game24lab.views.tree.timeline import find_moment, list_moments, play
+from game24lab.views.tree.widget import TreeView
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 600  # seconds, for the slowest of machines

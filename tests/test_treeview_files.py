@@ -4,7 +4,7 @@ import pytest
 from demo_trees import grow_tree
 
 from game24lab import cli
-from game24lab.treeview.files import draw_files
+from game24lab.views.tree.files import draw_files
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from game24lab.tasks.numbers.rewards import DEFAULT_WEIGHTS
-from game24lab.weighing import Weighing, judge_rows, rank_rows
+from game24lab.views.widgets.reward_weights import Weighing, judge_rows, rank_rows
 
 NUMBERS = "1 11 11 13"
 SOLVED = """11 - 1 = 10 (left: 10 11 13)

@@ -8,7 +8,7 @@ import pytest
 from game24lab.tasks.environments import find_kind
 from game24lab.tasks.gsm8k.rewards import WORD_REWARDS, WORD_WEIGHTS, read_gold
 from game24lab.tasks.rewards import check_weights, make_reward_functions, score
-from game24lab.weighing import Weighing
+from game24lab.views.widgets.reward_weights import Weighing
 
 RIGHT = "<reasoning>\n6 * 7 = 42 eggs\n42 + 0 = 42 eggs\n</reasoning>\n<answer>\n42\n</answer>\n"
 SHORT = "<reasoning>\nsix times seven\n</reasoning>\n<answer>\n42\n</answer>\n"  # one line in each block

@@ -12,7 +12,6 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from game24lab.answerview import AnswerView
 from game24lab.evaluation.chains import grade_words, measure, pair, pass_at_k, summarise_budgets
 from game24lab.models.checkpoints import load_checkpoint, make_model, save_checkpoint
 from game24lab.models.load_policy import TransformersPolicy
@@ -27,6 +26,7 @@ from game24lab.training import grpo, sft
 from game24lab.training.loop import STATE_FOLDER
 from game24lab.training.reward_guard import RewardError, guard
 from game24lab.training.rollouts import Rollouts
+from game24lab.views.widgets.answers import AnswerView
 
 # As Qwen2.5 ships it, without the branches for tools
 CHAT = (

@@ -21,8 +21,8 @@ from typing import Any
 
 import typst
 
-from game24lab import vector
 from game24lab.runs.run import write_atomically
+from game24lab.views.charts import svg as vector
 
 MISSING = "-"  # a number that is not there; never 0
 LONGEST_TEXT = 20_000  # characters of one text; what is cut is said

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from game24lab import vector
 from game24lab.report.document import MISSING, Block, Heading, Paragraph, Picture, Report, Table, build_report
 from game24lab.runs.run import write_atomically
+from game24lab.views.charts import svg as vector
 
 _LISTED = 3  # sources named one by one
 WIDE, SMALL = 640, 310  # pixels of a figure over the page, and over half of it

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import figures
 from game24lab.report import evidence as ev
 from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Picture, Report, Table
 from game24lab.report.published import find_published
@@ -34,7 +33,8 @@ from game24lab.report.text import (
     write_short,
     write_value,
 )
-from game24lab.treeview.still import draw_svg
+from game24lab.views.charts import theme as figures
+from game24lab.views.tree.still import draw_svg
 
 TREE_ROWS = 20
 LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import charts, figures
 from game24lab.evaluation.error_analysis import KINDS
 from game24lab.report.document import MISSING, Block, Columns, Picture, Table
 from game24lab.report.text import (
@@ -23,6 +22,8 @@ from game24lab.report.text import (
     write_range,
     write_short,
 )
+from game24lab.views.charts import chains as charts
+from game24lab.views.charts import theme as figures
 
 Numbers = Mapping[str, Any]
 ONE_ANSWER = ("Each puzzle gets one greedy answer, which counts where its own last line is an expression that uses the "

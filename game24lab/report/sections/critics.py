@@ -17,13 +17,14 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import diagrams, figures
 from game24lab.evaluation.calibration import measure_groups
 from game24lab.evaluation.oracle_critics import find_like
 from game24lab.report import evidence as ev
 from game24lab.report.document import MISSING, Block, Picture, Table
 from game24lab.report.text import draw_picture, join_sources, write_percent, write_range
 from game24lab.search.modes import read_mode
+from game24lab.views.charts import critics as diagrams
+from game24lab.views.charts import theme as figures
 
 FILES = {
     "choices": ("arm", "k", "accuracy", "low", "high", "problems"),

@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import charts, figures
 from game24lab.evaluation.decoding import ANSWER, HONEST, looks_ahead, match, read_settings, tabulate_answers
 from game24lab.report import chain_evidence as gr
 from game24lab.report import evidence as ev
@@ -44,8 +43,10 @@ from game24lab.report.text import (
     write_settings,
     write_short,
 )
-from game24lab.sideview import LEGEND, read_side
-from game24lab.treeview.still import draw_svg
+from game24lab.views.charts import chains as charts
+from game24lab.views.charts import theme as figures
+from game24lab.views.tree.still import draw_svg
+from game24lab.views.widgets.side_by_side import LEGEND, read_side
 
 TITLE = "Looking ahead while writing"
 SEEDS = 3  # below which the limits say so

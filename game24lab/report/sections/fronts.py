@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import curves
 from game24lab.report import search_evidence as tr
 from game24lab.report.document import Picture
 from game24lab.report.text import draw_picture, join_sources
+from game24lab.views.charts import search as curves
 
 STYLES = curves.style(tr.KINDS)
 Numbers = Mapping[str, Any]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import charts
 from game24lab.evaluation.chains import summarise_budgets
 from game24lab.report import chain_evidence as gr
 from game24lab.report.document import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
@@ -32,6 +31,7 @@ from game24lab.report.text import (
     write_report,
     write_short,
 )
+from game24lab.views.charts import chains as charts
 
 TITLE = "Learning from rewards and preferences"
 METHODS = {"06_grpo": "GRPO", "07_dpo": "DPO"}  # runs of these notebooks; others are what they started from

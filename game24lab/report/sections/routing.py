@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import tradeoffs
 from game24lab.report import router_evidence as ro
 from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Paragraph, Report, Table
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
@@ -29,6 +28,7 @@ from game24lab.report.text import (
     write_range,
     write_report,
 )
+from game24lab.views.charts import routing as tradeoffs
 
 _BESIDES = (("calls", "calls", "1f"), ("seconds", "seconds", "3g"), ("seconds_p50", "p50", "3g"),
             ("seconds_p95", "p95", "3g"))  # fmt: skip

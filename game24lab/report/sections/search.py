@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import curves, figures
 from game24lab.report import evidence as ev
 from game24lab.report import search_evidence as tr
 from game24lab.report.document import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
@@ -35,6 +34,8 @@ from game24lab.report.text import (
     write_value,
 )
 from game24lab.search.modes import HELP
+from game24lab.views.charts import search as curves
+from game24lab.views.charts import theme as figures
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab import charts, figures
 from game24lab.report import chain_evidence as gr
 from game24lab.report import evidence as ev
 from game24lab.report.document import (
@@ -44,6 +43,8 @@ from game24lab.report.text import (
     write_report,
     write_short,
 )
+from game24lab.views.charts import chains as charts
+from game24lab.views.charts import theme as figures
 
 TITLE = "Learning to search from search traces"
 NOTEBOOK = "03_sft"  # whose runs are told; others below the same folders are left out

@@ -1,7 +1,7 @@
 """Diagrams of critics (their errors by depth, strategies against their noise, widths at each noise) and of growth.
 
 As in figures, none knows where its table came from. They differ by what they show alone: arms of a search there, the
-critic behind them here. Choices among samples are drawn by `figures.draw_pass_at_k`.
+critic behind them here. Choices among samples are drawn by `views.charts.theme.draw_pass_at_k`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import ABOVE, DASHES, MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.views.charts.theme import ABOVE, DASHES, MODES, PALETTE, make_error, make_figure, need, plain
 
 _SHADES = ("#08306B", "#2171B5", "#6BAED6", "#9ECAE1", "#C6DBEF")  # dark: little noise
 

@@ -13,8 +13,8 @@ import anywidget
 import traitlets
 
 from game24lab.search.tree import Tree
-from game24lab.treeview.page import as_json, as_tree, check_look, name_problem, read_module
-from game24lab.treeview.still import draw_pair, draw_svg
+from game24lab.views.tree.page import as_json, as_tree, check_look, name_problem, read_module
+from game24lab.views.tree.still import draw_pair, draw_svg
 
 
 class _TreeTrait(traitlets.TraitType):

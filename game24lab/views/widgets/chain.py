@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import ABOVE, PALETTE, make_figure, need, plain
 from game24lab.tasks.numbers.chains import Judgement, Line
+from game24lab.views.charts.theme import ABOVE, PALETTE, make_figure, need, plain
 
 _LONGEST = 240  # characters of a line that are shown
 # What a line is, with its sign and colour; the words come first in what is said of it.

@@ -19,7 +19,7 @@ from typing import Any
 
 from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
-from game24lab.treeview.layout import tidy
+from game24lab.views.tree.layout import tidy
 
 # What the colour and the size of a node and the width of an edge can show; the viewer has the same names.
 COLOURS = {"value": "critic's value", "mean": "mean value Q", "truth": "truth", "visits": "visits", "prior": "prior",
@@ -110,7 +110,7 @@ def read_module() -> str:
 
     Its files are ES modules themselves; joined in the order of PARTS they need no imports and exports of each other.
     """
-    folder = resources.files("game24lab.treeview").joinpath("viewer")
+    folder = resources.files("game24lab.views.tree").joinpath("viewer")
     text = "\n".join(folder.joinpath(f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
     text = re.sub(r'(?m)^import \{[^}]*\} from "\./\w+\.js";\n', "", text)
     return re.sub(r"(?m)^export (?=(?:const|function|class) )", "", text)

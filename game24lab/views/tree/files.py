@@ -10,8 +10,8 @@ from pathlib import Path
 
 from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
-from game24lab.treeview.page import write_html
-from game24lab.treeview.still import draw_pair, draw_svg
+from game24lab.views.tree.page import write_html
+from game24lab.views.tree.still import draw_pair, draw_svg
 
 LARGEST = 256 * 2**20  # bytes of a file that is read
 

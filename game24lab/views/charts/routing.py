@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import PALETTE, make_error, make_figure, need, plain
+from game24lab.views.charts.theme import PALETTE, make_error, make_figure, need, plain
 
 AXES = {"tokens": "sampled tokens per problem (mean)", "seconds": "seconds per problem (mean)"}
 LINES = {  # how each way is drawn: colour, dash, width; a way of one step is a mark

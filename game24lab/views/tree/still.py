@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from game24lab.search.tree import Tree
-from game24lab.treeview.layout import WORDS, Layout, lay_out, name, name_move, tidy
-from game24lab.treeview.page import COLOURS, EDGES, SIZES, as_tree, check_look, name_problem
-from game24lab.treeview.timeline import count_passed, find_moment, play
+from game24lab.views.tree.layout import WORDS, Layout, lay_out, name, name_move, tidy
+from game24lab.views.tree.page import COLOURS, EDGES, SIZES, as_tree, check_look, name_problem
+from game24lab.views.tree.timeline import count_passed, find_moment, play
 
 FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from game24lab.search.tree import Tree
-from game24lab.treeview.timeline import count_passed
+from game24lab.views.tree.timeline import count_passed
 
 CHILDREN = 8  # lines shown of a position before "+n more"
 WORDS = {"solved": "solved", "wrong": "wrong value", "illegal": "illegal line", "pruned": "pruned",

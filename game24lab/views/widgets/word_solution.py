@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from game24lab.figures import plain
 from game24lab.tasks.gsm8k.rewards import read_gold
 from game24lab.tasks.gsm8k.task import TAGS, check_calculation, judge_answer
+from game24lab.views.charts.theme import plain
 
 _LONGEST = 240  # characters of a line that are shown
 _SIGNS = {True: ("+", "#009E73", "right"), False: ("!", "#D55E00", "wrong"), None: (" ", "#999999", "")}

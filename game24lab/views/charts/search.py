@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import ABOVE, DASHES, FILLS, MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.views.charts.theme import ABOVE, DASHES, FILLS, MODES, PALETTE, make_error, make_figure, need, plain
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
 OTHERS = "#8C8C8C"  # what is not ours

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.figures import ABOVE, PALETTE, make_error, make_figure, need, plain
+from game24lab.views.charts.theme import ABOVE, PALETTE, make_error, make_figure, need, plain
 
 ENDINGS = {"solved": PALETTE[2], "wrong": PALETTE[1], "unfinished": "#BBBBBB"}
 _GAP = 0.09  # of the width, between panels

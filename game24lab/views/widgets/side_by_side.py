@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from game24lab.figures import plain
+from game24lab.views.charts.theme import plain
 
 _MOST = 4_000  # tokens of an answer that are shown
 _MARKS = {"plain": "", "kept": "looked", "changed": "changed"}

@@ -13,8 +13,8 @@ import pandas as pd
 
 from game24lab.evaluation.chains import find_key
 from game24lab.tasks.numbers.chains import judge_chain
-from game24lab.traceview import ChainView
-from game24lab.wordview import SolutionView
+from game24lab.views.widgets.chain import ChainView
+from game24lab.views.widgets.word_solution import SolutionView
 
 
 class AnswerView(widgets.VBox):

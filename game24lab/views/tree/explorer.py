@@ -18,8 +18,8 @@ from game24lab.search.modes import HELP, MODES, open_world
 from game24lab.search.requests import Outcome
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task
-from game24lab.treeview.branch import search_on
-from game24lab.treeview.widget import TreeView
+from game24lab.views.tree.branch import search_on
+from game24lab.views.tree.widget import TreeView
 
 _GROWTH = 4.0  # seconds in which a tree grows to its full size, at most
 _MOST = 256  # where the slider ends

@@ -25,7 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 
-from game24lab.figures import FONT, GRID, INK, PALETTE
+from game24lab.views.charts.theme import FONT, GRID, INK, PALETTE
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu: open, and there wherever matplotlib is
 PIXELS_PER_INCH = 100  # a figure of 640 pixels is as wide as the text of an A4 page, its 12 pixel letters 8.6 pt

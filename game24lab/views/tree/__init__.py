@@ -1,0 +1,1 @@
+"""Search trees: layout, drawing, the viewer and the explorer."""
