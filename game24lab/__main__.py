@@ -2,6 +2,6 @@
 
 import sys
 
-from game24lab.cli import main
+from game24lab.cli.main import main
 
 sys.exit(main())

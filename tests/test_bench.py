@@ -11,7 +11,7 @@ import pytest
 import tiny_models
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import bench
+from game24lab.cli import bench
 from game24lab.tasks.numbers.arithmetic import make_state, reachable
 from game24lab.tasks.numbers.puzzles import list_puzzles
 from game24lab.training.precision import describe_units

@@ -6,7 +6,7 @@ import graded_runs
 import pandas as pd
 import pytest
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.evaluation.chains import cut, pair, read_grades, summarise_budgets
 from game24lab.evaluation.statistics import wilson
 from game24lab.report import chain_evidence as graded

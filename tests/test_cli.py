@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.runs.run import read_run, start_run
 from game24lab.search import modes
 
@@ -96,7 +96,7 @@ def test_check_judges_by_its_exit_status(capsys, words, status, said):
 
 
 def test_check_imports_nothing_heavy():
-    code = ("import sys; from game24lab.cli import main; main(['check', '3', '3', '8', '8', '8/(3-8/3)']);"
+    code = ("import sys; from game24lab.cli.main import main; main(['check', '3', '3', '8', '8', '8/(3-8/3)']);"
             "print(sorted({'torch', 'numpy', 'pandas', 'yaml', 'transformers'} & set(sys.modules)))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=TESTS.parent)
     assert done.stdout.splitlines()[1:] == ["[]"]
@@ -422,7 +422,7 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert list(read_run("runs/toy/05_search").manifest["inputs"]) == ["policy"]
 
     stamp = (checkout / "runs/toy/report.pdf").stat().st_mtime_ns
-    code = ("import sys; from game24lab.cli import main; status = main(['demo', '--set', 'toy']);"
+    code = ("import sys; from game24lab.cli.main import main; status = main(['demo', '--set', 'toy']);"
             "sys.exit(99 if {'torch', 'papermill', 'typst'} & set(sys.modules) else status)")  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
     second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -480,7 +480,7 @@ def test_the_doctor_looks_at_everything(capsys):
     (("tensorboard", "trackio", "wandb"), True, "tensorboard, trackio, wandb"),
 ])  # fmt: skip
 def test_the_doctor_looks_at_the_trackers(monkeypatch, there, works, text):
-    from game24lab import doctor
+    from game24lab.cli import doctor
     from game24lab.training.trackers import TRACKERS
 
     assert {"none", *doctor.TRACKERS} == set(TRACKERS)

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from game24lab import growth
-from game24lab.growth import measure_growth
+from game24lab.cli import bench_scaling as growth
+from game24lab.cli.bench_scaling import measure_growth
 from game24lab.views.charts.critics import draw_growth
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from demo_trees import grow_tree
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.evaluation.arena import list_arms, make_grid
 from game24lab.evaluation.decoding import ANSWER, match
 from game24lab.evaluation.evaluate import COLUMNS

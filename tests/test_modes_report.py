@@ -8,7 +8,7 @@ import quoted
 import search_runs
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.evaluation import claims
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
 from game24lab.report import evidence

@@ -9,7 +9,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 from routed_worlds import make_world
 
-from game24lab import solving
+from game24lab.cli import solve as solving
 from game24lab.routing import route as planning
 from game24lab.routing.arms import name_modes
 from game24lab.routing.evaluation import (

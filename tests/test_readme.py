@@ -11,7 +11,7 @@ BLOCKS = "\n".join(re.findall(r"```\n(.*?)```", README, flags=re.S))
 
 
 def test_commands_exist(capsys):
-    from game24lab.cli import main
+    from game24lab.cli.main import main
 
     commands = set(re.findall(r"^game24lab (\w+)", BLOCKS, flags=re.M))
     assert {"solve", "check", "run", "demo", "report", "bench", "doctor"} <= commands
@@ -23,7 +23,7 @@ def test_commands_exist(capsys):
 
 
 def test_options_exist(capsys):
-    from game24lab.cli import main
+    from game24lab.cli.main import main
 
     for line in re.findall(r"^game24lab (.*?)(?:  +#.*)?$", BLOCKS, flags=re.M):
         with pytest.raises(SystemExit):

@@ -5,7 +5,7 @@ import json
 import pytest
 from routed_runs import make_router_run
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.report import router_evidence as routed
 from game24lab.report.document import to_json
 from game24lab.report.sections import routing as router

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import search_runs
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.evaluation.evaluate import LATER, load_records, summarise
 from game24lab.evaluation.statistics import wilson
 from game24lab.report import evidence

@@ -3,7 +3,7 @@
 import pytest
 from demo_trees import grow_tree
 
-from game24lab import cli
+from game24lab.cli import main as cli
 from game24lab.views.tree.files import draw_files
 
 

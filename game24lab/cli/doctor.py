@@ -98,7 +98,7 @@ def _look_at_bf16() -> tuple[bool, str]:
 
 
 def _look_at_pace() -> tuple[bool, str]:
-    from game24lab import pace
+    from game24lab.cli import bench_training as pace
     from game24lab.runs.progress import DEMO_SECONDS
     from game24lab.training.precision import describe_units
 

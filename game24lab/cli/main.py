@@ -102,7 +102,7 @@ def solve(options: argparse.Namespace) -> int:
         _check_tree_file(options.tree, len(puzzles))
     begin = time.perf_counter()
     outcomes, arms = _search(options, tasks, puzzles)
-    from game24lab.solving import describe, write_line
+    from game24lab.cli.solve import describe, write_line
 
     for task, puzzle, outcome, arm in zip(tasks, puzzles, outcomes, arms, strict=True):
         row = describe(task, puzzle, outcome) | {"strategy": options.strategy, "arm": arm, "seed": options.seed}
@@ -219,14 +219,14 @@ def report(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Ours beside the stock way."""
-    from game24lab import bench as benchmarks
+    from game24lab.cli import bench as benchmarks
 
     return benchmarks.main(options.names, options.json)
 
 
 def doctor(options: argparse.Namespace) -> int:
     """What works on this machine; always exit status 0."""
-    from game24lab.doctor import examine
+    from game24lab.cli.doctor import examine
 
     for finding in examine():
         print(finding, flush=True)
@@ -240,7 +240,7 @@ def _search(
     if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded: no bars are wanted
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    from game24lab import solving
+    from game24lab.cli import solve as solving
 
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}

@@ -1,7 +1,7 @@
 """How the time and the memory of many searches at once grow with their number and with their length.
 
 Every size is measured in a process of its own, so that its peak of memory is its own. It does not know the stock way;
-that is `game24lab.bench`.
+that is `game24lab.cli.bench`.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from game24lab import pace
-from game24lab.growth import write_growth
+from game24lab.cli import bench_training as pace
+from game24lab.cli.bench_scaling import write_growth
 from game24lab.models.checkpoints import find_pretrained, make_model, save_checkpoint
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
@@ -206,9 +206,10 @@ def bench_grpo(
     560 on average, about as many as trained ones. Nothing is skipped for want of an advantage. Sampled tokens that
     differ by more than a third are an error.
     """
+    from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
     from game24lab.tasks.numbers.problems import make_problems
     from game24lab.tasks.rewards import make_reward_functions
-    from game24lab.training import grpo, stock  # TRL takes seconds to load
+    from game24lab.training import grpo  # TRL takes seconds to load
 
     rewards, rows = make_reward_functions(), []
     bf16 = pick_precision("auto") == "bf16"
@@ -274,7 +275,8 @@ def _race_sft(
     checkpointing: Sequence[bool],
 ) -> list[Row]:  # fmt: skip
     """A row for TRL's trainer with and without activation checkpointing, as asked for."""
-    from game24lab.training import loop, sft, stock  # TRL takes seconds to load
+    from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
+    from game24lab.training import loop, sft  # TRL takes seconds to load
 
     loop.keep_memory()
     tokenizer = make_tokenizer(words)
@@ -334,7 +336,7 @@ def main(names: Sequence[str] = (), path: str | Path | None = None) -> int:
 
     With a `path` the rows are kept there too, as a JSON list: `benchmark`, `work`, `stock`, `ours`, `ratio`, `note`.
 
-    "growth" is a table and a figure of its own (`game24lab.growth`), without a stock way.
+    "growth" is a table and a figure of its own (`game24lab.cli.bench_scaling`), without a stock way.
     """
     for name in names:
         if name not in (*BENCHMARKS, "growth"):
