@@ -273,7 +273,7 @@ def test_a_broken_line_of_a_file_is_named_and_nothing_printed(capsys, fakes, tmp
 ])  # fmt: skip
 def test_one_model_in_the_place_of_another_is_one_line(option, part, complaint):
     """In a process of its own: what transformers has to say is decided when it is imported."""
-    folder = Path(cli.__file__).parent / "pretrained" / part
+    folder = Path(cli.__file__).parents[1] / "pretrained" / part
     command = [sys.executable, "-m", "game24lab", "solve", "4", "5", "6", "10", option, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
@@ -283,7 +283,7 @@ def test_one_model_in_the_place_of_another_is_one_line(option, part, complaint):
 
 @pytest.mark.parametrize("part", ["critic", "policy"])
 def test_a_model_is_no_router(capsys, part):
-    folder = Path(cli.__file__).parent / "pretrained" / part
+    folder = Path(cli.__file__).parents[1] / "pretrained" / part
     assert str(folder) in refuse(capsys, "solve", 4, 5, 6, 10, "--strategy", "auto", "--router", folder)
 
 

@@ -150,7 +150,7 @@ def time_kills(
 
 def _start(folder: Path, name: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "game24lab.training.launch", "sft", "job.yaml", "data.jsonl", name]
-    paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with (folder / f"{name}.txt").open("a") as said:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)

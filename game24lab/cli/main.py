@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from game24lab.tasks.numbers.task import Game24
 
 # Kinds of reports, with the module whose report_<kind> writes one.
-_KINDS = {"runs": "account"} | {name: name for name in ("sft", "rl", "search", "modes", "router", "lookahead")}
+_REPORTS = {"runs": "write"} | {
+    kind: f"sections.{name}"
+    for kind, name in {"sft": "sft", "rl": "rl", "search": "search", "modes": "modes", "router": "routing",
+                       "lookahead": "decoding"}.items()
+}  # fmt: skip
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 
 
@@ -209,9 +213,9 @@ def tree(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
-    if options.kind not in _KINDS:
-        raise ValueError(f"--kind {options.kind!r}: one of {', '.join(_KINDS)} is accepted")
-    write = getattr(importlib.import_module(f"game24lab.report.{_KINDS[options.kind]}"), f"report_{options.kind}")
+    if options.kind not in _REPORTS:
+        raise ValueError(f"--kind {options.kind!r}: one of {', '.join(_REPORTS)} is accepted")
+    write = getattr(importlib.import_module(f"game24lab.report.{_REPORTS[options.kind]}"), f"report_{options.kind}")
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
     print(write(options.folders, options.output or Path(options.folders[0]) / name))
     return 0

@@ -46,8 +46,8 @@ class Arena:
 def open_arena(task: str, *, checkpoint: str | Path = "", **options: Any) -> Arena:
     """A task by its name: "game24" (solutions), "chains24" (chains of thought), "gsm8k" (word problems).
 
-    Options are those of `tasks.environments.open_world`; ValueError for anything else, named, and for word problems without a
-    checkpoint of their own.
+    Options are those of `tasks.environments.open_world`; ValueError for anything else, named, and for word problems
+    without a checkpoint of their own.
     """
     if task not in TASKS:
         raise ValueError(f"task {task!r}: one of {', '.join(TASKS)} is accepted")
@@ -105,7 +105,9 @@ def meet(
     recall: Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame], seeds: Iterable[int] = (0,), part: str = "main",
     **labels: Any,
 ) -> pd.DataFrame:  # fmt: skip
-    """The rows of all arms and seeds, see `evaluation.decoding.answer`. Verified lookaheads are paid by `scorer`, others by `form`.
+    """The rows of all arms and seeds, see `evaluation.decoding.answer`.
+
+    Verified lookaheads are paid by `scorer`, others by `form`.
 
     recall(name, make): the table of that name, made where it is not there yet; a killed run repeats no arm.
     """

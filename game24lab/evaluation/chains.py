@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation import evaluate as evaluation
-from game24lab.evaluation.chains import gather
+from game24lab.evaluation import statistics
 from game24lab.evaluation.evaluate import write_problem
 from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.tasks.gsm8k.judge import WORD_COLUMNS, _judge
+from game24lab.tasks.gsm8k.judge import WORD_COLUMNS
+from game24lab.tasks.gsm8k.judge import _judge as _judge_words
 from game24lab.tasks.gsm8k.task import WordProblem, WordProblems
 from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG, _judge, _place
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
@@ -236,7 +236,7 @@ def pass_at_k(
         raise ValueError("pass@k: no answers to count")
     fewest, table = int(counts["count"].min()), []
     for k in ks or [2**power for power in range(fewest.bit_length())]:
-        chances = np.array([evaluation.pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
+        chances = np.array([statistics.pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
         low, high = bootstrap(chances, confidence=confidence)
         table.append({"k": k, "accuracy": chances.mean(), "low": low, "high": high, "problems": len(counts),
                       "samples": fewest})  # fmt: skip
@@ -362,5 +362,5 @@ def grade_words(
     settings = {"stage": stage, "model": model, "budget": budget, "temperature": float(temperature),
                 "top_p": float(top_p), "seed": seed}  # fmt: skip
     return gather(policy, {question: task.prompt(question) for question in known},
-                  lambda question, answer: _judge(known[question], answer), settings, columns=WORD_COLUMNS,
+                  lambda question, answer: _judge_words(known[question], answer), settings, columns=WORD_COLUMNS,
                   samples=samples, path=path, progress=progress, batch=batch)  # fmt: skip

@@ -153,9 +153,9 @@ def _find_end(tree: Tree) -> int:
 
 # -------------------------------------------------------------------------------------------- tables from rows
 def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
-    """`evaluation.evaluate.summarise`, and of each arm the means `reward`, `reward/<name>`, `answer_tokens`, `decisions` and
-    `changed`, `seconds_per_token` (of the answer), `answer_seconds_p50` and `_p95`, `peak_bytes` and `wall_seconds`
-    (mean over seeds; of all its problems together)."""
+    """`evaluation.evaluate.summarise`, and of each arm the means `reward`, `reward/<name>`, `answer_tokens`,
+    `decisions` and `changed`, `seconds_per_token` (of the answer), `answer_seconds_p50` and `_p95`, `peak_bytes`
+    and `wall_seconds` (mean over seeds; of all its problems together)."""
     table = summarise(rows)
     parts = rows.groupby(["strategy", "mode"], sort=False)
     names = ["reward", *(name for name in rows if name.startswith("reward/")), "answer_tokens", "decisions", "changed"]

@@ -66,7 +66,7 @@ def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, 
 
 def find_pretrained(part: str) -> Path:
     """The folder of the shipped tiny "policy" or "critic". ValueError for another name or an incomplete install."""
-    folder = Path(__file__).parent / "pretrained" / part
+    folder = Path(__file__).parents[1] / "pretrained" / part
     if part not in ("policy", "critic"):
         raise ValueError(f"pretrained {part!r}: 'policy' or 'critic' is accepted")
     if not (folder / "config.json").exists():

@@ -153,8 +153,8 @@ def add_interval(log: pd.DataFrame) -> pd.DataFrame:
 
 # ------------------------------------------------------------------------------------------- summaries
 def summarise_arms(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """One mapping per run, arm and mode: the columns of `evaluation.evaluate.summarise`, and `run`, `source`, `chosen_by`,
-    `attempts`, the three parts of the FLOPs, and the problems that were never solved."""
+    """One mapping per run, arm and mode: the columns of `evaluation.evaluate.summarise`, and `run`, `source`,
+    `chosen_by`, `attempts`, the three parts of the FLOPs, and the problems that were never solved."""
     holding = [one for one in evidence if one.rows is not None]
     arms = []
     for one in holding:

@@ -26,7 +26,7 @@ from game24lab.search.modes import read_mode
 from game24lab.search.requests import Outcome
 from game24lab.tasks.task import Task
 
-SHIPPED = Path(__file__).parent.parent / "pretrained" / "router"
+SHIPPED = Path(__file__).parents[1] / "pretrained" / "router"
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Router:
     predictors: Mapping[str, Predictor]  # of CHANCE and of those of COSTS that are known
     scales: Mapping[str, float]  # of the costs
     calibration: Calibration
-    arms: Mapping[str, Mapping[str, Any]]  # how each arm is run, as `evaluation.arms.read_arms` takes it; {} = not known
+    arms: Mapping[str, Mapping[str, Any]]  # how each arm is run, for `evaluation.arms.read_arms`; {} = not known
     facts: Mapping[str, Any]  # what it learnt from
     curves: pd.DataFrame | None = field(default=None, repr=False, compare=False)  # of its training; not saved
 

@@ -290,7 +290,7 @@ def _write(parameters: Mapping[str, Any]) -> str:
 
 
 def list_arms(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """How each arm of a table is run, as `evaluation.arms.read_arms` takes it; arms that cannot be run here are left out."""
+    """How each arm of a table is run, for `evaluation.arms.read_arms`; arms that cannot be run here are left out."""
     arms = {}
     for row in name_modes(table).drop_duplicates("arm").itertuples():
         if row.parameters and row.method in STRATEGIES:

@@ -118,7 +118,8 @@ def run(
 
     Args:
         algorithm: a generator function as described above.
-        policy, critic: as in `game24lab.models.load_policy` and `game24lab.models.critic`; no critic is needed where none is asked.
+        policy, critic: see `game24lab.models.load_policy` and `game24lab.models.critic`; no critic is needed where
+            none is asked.
         parameters: keyword arguments of the algorithm.
         mode: "verified": the search ends at the first answer that the exact verifier accepts. "rules": moves are
             checked and positions computed, and policy and critic choose the answer. "blind": lines are taken as they

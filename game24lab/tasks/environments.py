@@ -63,8 +63,8 @@ def open_world(
     """A task with its held-out problems drawn.
 
     Args:
-        split: in the Game of 24 one of `tasks.numbers.splits.SPLITS` or a file; of word problems that are made here "test"
-            (structures that training never sees) or "familiar".
+        split: in the Game of 24 one of `tasks.numbers.splits.SPLITS` or a file; of word problems that are made here
+            "test" (structures that training never sees) or "familiar".
         source: word problems: "" makes them; else a folder, file or hub data set, see `tasks.gsm8k.dataset.read_split`.
         operations: calculations of a word problem that is made here.
         template: of word problems: "auto" takes the checkpoint's chat template where it has one, with the published

@@ -1,4 +1,4 @@
-"""Problems to learn from by trial: prompts, and beside each the columns that rewards read; chosen by exact difficulty.
+"""Problems to learn from by trial: prompts, and beside each the columns that rewards read.
 
 It does not know of models, rewards or trainers.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from game24lab.tasks.problems import Problem
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Each task has rewards of its own, see `KINDS`. Those of word problems are in `wordrewards`; here are those of number
 games: output, process and length are the three parts of LLM4Game24's reward (LiaoMengqi/LLM4Game24,
-grpo/reward_model.py), the first two exact, because one judge (`tasks.numbers.chains`) reads every line. A completion is judged
-once, whatever number of rewards ask. It does not know of groups, advantages, models or trainers.
+grpo/reward_model.py), the first two exact, because one judge (`tasks.numbers.chains`) reads every line. A completion is
+judged once, whatever number of rewards ask. It does not know of groups, advantages, models or trainers.
 """
 
 from __future__ import annotations

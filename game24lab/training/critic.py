@@ -2,8 +2,8 @@
 
 After TS-LLM (Wan et al. 2024, arXiv 2309.17179): values are read where a line ends; targets are Monte-Carlo or
 TD(lambda) (`game24lab.training.critic_data`), averaged over all trajectories through a position. Texts that begin with
-one another are forwarded once (`game24lab.training.packed_prefixes`). All weights are trained, or adapters and the head. It
-does not know the rules of any task, nor how data are collected.
+one another are forwarded once (`game24lab.training.packed_prefixes`). All weights are trained, or adapters and the
+head. It does not know the rules of any task, nor how data are collected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One training job from files, for launchers that start several processes of it. They share every batch.
 
     torchrun --standalone --nproc_per_node 2 -m game24lab.training.launch sft job.yaml samples.jsonl runs/sft2
-    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m game24lab.training.launch sft job.yaml ...
+    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 \
+        -m game24lab.training.launch sft job.yaml ...
 
 On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `accelerate launch --cpu` silently starts
 one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs

@@ -2,9 +2,9 @@
 
 Prompts are forwarded once however many samples they have; keys and values go into a buffer that is allocated once and
 read as a view; rows that have ended leave the batch. Plain Llama-type decoders on a CPU take their steps through the
-short path of `game24lab.models.backends.llama_step`, all others through their own `forward`. Randomness is counted, not drawn: the
-number that picks token t of sample j depends on the seed of its prompt, on j and on t alone, never on the batch. This
-module does not know of texts, tokenizers or tasks.
+short path of `game24lab.models.backends.llama_step`, all others through their own `forward`. Randomness is counted, not
+drawn: the number that picks token t of sample j depends on the seed of its prompt, on j and on t alone, never on the
+batch. This module does not know of texts, tokenizers or tasks.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Numbers:
         return f"{len(self.sides.train)} training puzzles, {len(self.sides.held_out)} held out"
 
     def write_lessons(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
-        """Solutions by the exact solver; options as in `tasks.numbers.solutions.make_solutions`, others change nothing."""
+        """Solutions by the exact solver; options of `tasks.numbers.solutions.make_solutions`, others change nothing."""
         options = {name: option for name, option in options.items() if name != "direct_share"}
         options |= {"held_out": self.sides.forbidden, "seed": self.seed, "progress": progress}
         return make_solutions(self.sides.train, count, **options)

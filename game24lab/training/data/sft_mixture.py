@@ -27,9 +27,9 @@ def read_lessons(
 ) -> tuple[list[Sample], dict[str, Any]]:
     """`count` samples of the traces in a file, or in the folder of a 02_traces run, and a description of them.
 
-    `weights` are those of `training.data.trace_dataset.mix`; none keep the shares that the file has. The description: `source`, `label`,
-    `styles`, `buckets`, `samples`, `tokens` (mean, prompt not counted), `parts` (one a style and length) and the file's
-    own data `card` (None where there is none).
+    `weights` are those of `training.data.trace_dataset.mix`; none keep the shares that the file has. The
+    description: `source`, `label`, `styles`, `buckets`, `samples`, `tokens` (mean, prompt not counted), `parts`
+    (one a style and length) and the file's own data `card` (None where there is none).
 
     ValueError for a folder without traces or with several files of them, for a damaged file, weights that fit no
     traces, for a trace that begins with a held-out puzzle, and, where `split` is a strict one, for traces whose card

@@ -42,7 +42,9 @@ def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
 
 
 def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
-    """Accuracy against the noise of the critic, one line an arm and mode. Columns: those of `evaluation.noise_study.tabulate`.
+    """Accuracy against the noise of the critic, one line an arm and mode.
+
+    Columns: those of `evaluation.noise_study.tabulate`.
 
     No critic at all stands apart at the right end: it is not the limit of noise, which misleads. A trained critic is
     drawn as a star at the noise `like` (such as that of equal AUC): above its line, the search has more of it than of
@@ -78,7 +80,9 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
 
 
 def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
-    """Accuracy against the width of a search (log axis), one line a critic. Columns: those of `evaluation.noise_study.find_widths`.
+    """Accuracy against the width of a search (log axis), one line a critic.
+
+    Columns: those of `evaluation.noise_study.find_widths`.
 
     One algorithm and mode at a time. The smallest useful width of each critic has the large marker.
     """

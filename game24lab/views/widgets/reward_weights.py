@@ -44,9 +44,9 @@ def judge_rows(
 ) -> pd.DataFrame:
     """A table of completions with one column for each reward named, by default the task's, and `outcome` and `lines`.
 
-    `rows` have `text`, and in a number game `numbers` (a text such as "4 5 6 10", or numbers), of word problems `gold`,
-    as `evaluation.chains.grade` leaves them; other columns are left out. ValueError for no rows, one of the two missing, or what
-    `tasks.rewards.score` refuses.
+    `rows` have `text`, and in a number game `numbers` (a text such as "4 5 6 10", or numbers), of word problems
+    `gold`, as `evaluation.chains.grade` leaves them; other columns are left out. ValueError for no rows, one of the
+    two missing, or what `tasks.rewards.score` refuses.
     """
     kind = find_kind(task)
     known = kind.column

@@ -58,7 +58,7 @@ class Side:
 
 
 class SideView(widgets.VBox):
-    """`SideView(rows)`: the rows of `evaluation.decoding.answer` of several arms; those of one problem and seed stand together.
+    """`SideView(rows)`: the rows of `evaluation.decoding.answer` of several arms, by problem and seed.
 
     It begins with the first problem that some arm solves and another does not. `chosen` is the list to choose from, and
     can be set from Python. ValueError for no rows.
