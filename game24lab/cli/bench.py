@@ -208,10 +208,11 @@ def bench_grpo(
     """
     from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
     from game24lab.tasks.numbers.problems import make_problems
+    from game24lab.tasks.numbers.rewards import REWARDS
     from game24lab.tasks.rewards import make_reward_functions
     from game24lab.training import grpo  # TRL takes seconds to load
 
-    rewards, rows = make_reward_functions(), []
+    rewards, rows = make_reward_functions(REWARDS), []
     bf16 = pick_precision("auto") == "bf16"
     with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
         folder = Path(checkpoint or Path(root) / "model")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from game24lab.runs.run import Run
     from game24lab.search.requests import Outcome
+    from game24lab.tasks.numbers.puzzles import NumberProblem
     from game24lab.tasks.numbers.task import Game24
 
 # Kinds of reports, with the module whose report_<kind> writes one.
@@ -89,28 +90,27 @@ def check(options: argparse.Namespace) -> int:
 
 def solve(options: argparse.Namespace) -> int:
     """Search puzzles with a model: all of them at once, one line each."""
-    from game24lab.tasks.numbers.puzzles import parse_puzzle, parse_targets, read_targets
+    from game24lab.tasks.numbers.puzzles import parse_puzzle, parse_targets, read_problem, read_targets
     from game24lab.tasks.numbers.task import Game24
 
     if bool(options.numbers) == (options.file is not None):
         raise ValueError("puzzle: four numbers such as 4 5 6 10, or --file FILE (- for standard input), is accepted")
     if options.file is None:
-        problems = ((parse_puzzle(" ".join(options.numbers)), options.target),)
+        found = ((parse_puzzle(" ".join(options.numbers)), options.target),)
     elif options.file == "-":
-        problems = parse_targets(sys.stdin, "standard input", options.target)
+        found = parse_targets(sys.stdin, "standard input", options.target)
     else:
-        problems = read_targets(options.file, options.target)
-    puzzles = [puzzle for puzzle, _ in problems]
-    tasks = [Game24() if target is None else Game24(target) for _, target in problems]
+        found = read_targets(options.file, options.target)
+    task, problems = Game24(), [read_problem(puzzle, target) for puzzle, target in found]
     if options.tree is not None:
-        _check_tree_file(options.tree, len(puzzles))
+        _check_tree_file(options.tree, len(problems))
     begin = time.perf_counter()
-    outcomes, arms = _search(options, tasks, puzzles)
+    outcomes, arms = _search(options, task, problems)
     from game24lab.cli.solve import describe, write_line
 
-    for task, puzzle, outcome, arm in zip(tasks, puzzles, outcomes, arms, strict=True):
-        row = describe(task, puzzle, outcome) | {"strategy": options.strategy, "arm": arm, "seed": options.seed}
-        print(json.dumps(row) if options.json else write_line(task, puzzle, outcome))
+    for problem, outcome, arm in zip(problems, outcomes, arms, strict=True):
+        row = describe(problem, outcome) | {"strategy": options.strategy, "arm": arm, "seed": options.seed}
+        print(json.dumps(row) if options.json else write_line(problem, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
     _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled "
@@ -121,8 +121,8 @@ def solve(options: argparse.Namespace) -> int:
         from game24lab.views.tree.page import write_html
 
         (outcome,) = outcomes
-        world = open_world(tasks[0], outcome.mode)
-        print(f"tree: {write_html(outcome.tree.annotate(world, world.start(puzzles[0])), options.tree)}",
+        world = open_world(task, outcome.mode)
+        print(f"tree: {write_html(outcome.tree.annotate(world, world.start(problems[0])), options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
     return 0
 
@@ -239,7 +239,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 # ------------------------------------------------------------------------------------------------------- searching
 def _search(
-    options: argparse.Namespace, tasks: Sequence[Game24], puzzles: Sequence[tuple[int, ...]]
+    options: argparse.Namespace, task: Game24, problems: Sequence[NumberProblem]
 ) -> tuple[list[Outcome], list[str]]:
     if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded: no bars are wanted
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -249,7 +249,7 @@ def _search(
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
-    return solving.solve(tasks, puzzles, options.strategy, given, options.mode, trees=options.tree is not None,
+    return solving.solve(task, problems, options.strategy, given, options.mode, trees=options.tree is not None,
                          **{name: getattr(options, name) for name in names})  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from game24lab.evaluation.arms import Arm, find_strategy
 from game24lab.runs.checks import require
 from game24lab.search import engine
 from game24lab.search.requests import Outcome
-from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.numbers.puzzles import NumberProblem, write_puzzle
 from game24lab.tasks.task import Task
 
 AUTO = "auto"  # the strategy that is chosen for each puzzle
@@ -22,8 +23,8 @@ _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_character
 
 
 def solve(
-    task: Task | Sequence[Task],
-    puzzles: Sequence[tuple[int, ...]],
+    task: Task,
+    problems: Sequence[Any],
     strategy: str,
     parameters: Mapping[str, Any],
     mode: str = "verified",
@@ -37,9 +38,8 @@ def solve(
     seed: int = 0,
     trees: bool = False,
 ) -> tuple[list[Outcome], list[str]]:
-    """Outcomes in the order of the puzzles, and the arm that each got.
+    """Outcomes in the order of the problems, and the arm that each got.
 
-    `task` is that of all puzzles, or one for each; puzzles of equal tasks are searched together.
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
     expect to spend on average, its look included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
@@ -64,41 +64,31 @@ def solve(
     policy = load_policy(checkpoint or find_pretrained("policy"), backend="server" if url and backend == "auto" else
                          backend, work="lines", seed=seed, url=url)  # fmt: skip
     judge = load_critic(critic or find_pretrained("critic")) if strategy != "greedy" else None
-    bar = len(puzzles) > 1
+    bar = len(problems) > 1
 
-    def search(one: Task, some: list[tuple[int, ...]]) -> list[tuple[Outcome, str]]:
-        if strategy == AUTO:
-            plans = planning.plan(known, one, some, policy, judge, mode=mode, budget=budget, progress=bar)
-            found = planning.solve(known, one, some, plans, policy, judge, seed=seed, progress=bar, trees=trees)
-            return list(zip(found, [plan.arm for plan in plans], strict=True))
-        found = engine.run(one, some, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
-                           mode=arm.mode, budget=arm.budget, seed=seed, progress=bar, trees=trees)  # fmt: skip
-        return [(outcome, strategy) for outcome in found]
-
-    tasks = list(task) if isinstance(task, Sequence) else [task] * len(puzzles)
-    places: dict[Task, list[int]] = {}
-    for place, one in enumerate(tasks):
-        places.setdefault(one, []).append(place)
-    done: dict[int, tuple[Outcome, str]] = {}
-    for one, mine in places.items():
-        done |= dict(zip(mine, search(one, [puzzles[place] for place in mine]), strict=True))
-    outcomes, arms = zip(*(done[place] for place in range(len(puzzles))), strict=True)
-    return list(outcomes), list(arms)
+    if strategy == AUTO:
+        plans = planning.plan(known, task, problems, policy, judge, mode=mode, budget=budget, progress=bar)
+        found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=bar, trees=trees)
+        return found, [plan.arm for plan in plans]
+    found = engine.run(task, problems, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
+                       mode=arm.mode, budget=arm.budget, seed=seed, progress=bar, trees=trees)  # fmt: skip
+    return found, [strategy] * len(found)
 
 
-def describe(task: Game24, puzzle: Sequence[int], outcome: Outcome) -> dict[str, Any]:
+def describe(problem: NumberProblem, outcome: Outcome) -> dict[str, Any]:
     """What came of a puzzle, for a JSON line: puzzle and target, verdict, answer, and full cost."""
     return {
-        "puzzle": " ".join(map(str, puzzle)), "target": task.target, "solved": outcome.solved,
+        "puzzle": write_puzzle(problem.numbers), "target": problem.target, "solved": outcome.solved,
         "answer": outcome.answer, "outcome": outcome.outcome, "mode": outcome.mode, "candidates": outcome.candidates,
         "stopped": outcome.stopped, **{name: getattr(outcome.cost, name) for name in _COSTS},
     }  # fmt: skip
 
 
-def write_line(task: Game24, puzzle: Sequence[int], outcome: Outcome) -> str:
+def write_line(problem: NumberProblem, outcome: Outcome) -> str:
     """What came of a puzzle, for people: its solution, or why there is none."""
-    name = " ".join(map(str, puzzle))
+    name = write_puzzle(problem.numbers)
     if outcome.solved:
-        return f"{name}: {outcome.answer} = {task.target}"
+        return f"{name}: {outcome.answer} = {problem.target}"
     reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
-    return f"{name}: {reason}" + ("" if task.truth(task.start(puzzle)) else "; it has no solution")
+    solvable = reachable(make_state(problem.numbers), problem.target)
+    return f"{name}: {reason}" + ("" if solvable else "; it has no solution")

@@ -1,13 +1,11 @@
-"""Where decoders are compared: a task with its held-out problems and rewards, and the arms that meet there.
+"""The comparison of decoders: its arms (plain, best-of-n, lookahead), and their answers to held-out problems.
 
-It knows tasks and arms by name and runs none of them.
+It does not know tasks: an environment is handed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,51 +13,10 @@ import pandas as pd
 from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.decoding import Scorer, answer
 from game24lab.runs.checks import require
-from game24lab.tasks.environments import find_kind, open_world
-from game24lab.tasks.numbers.chain_task import Chains24
-from game24lab.tasks.task import Task
+from game24lab.tasks.environments import Environment
 
-TASKS = ("game24", "chains24", "gsm8k")
 _BATCH = 4  # samples that best-of-n draws before it looks whether one is right
 LINE = 32  # tokens of a line that a critic is asked about, at most
-
-
-@dataclass(frozen=True)
-class Arena:
-    """A task, the problems that are asked, and what rewards know of them."""
-
-    task: Task
-    asked: tuple[Any, ...]
-    kind: str  # of `tasks.environments.KINDS`
-    know: Callable[[Any], Any]  # what the rewards of that kind must know of a problem
-
-    @property
-    def mode(self) -> str:
-        """How arms that hear of no verifier play here: "blind" where a text is taken as it is, else "rules"."""
-        return "blind" if self.task.believe() is self.task else "rules"
-
-    def make_scorer(self, weights: Mapping[str, float] | None = None) -> Scorer:
-        """Rewards by name and weight; the kind's own weights where none are given. ValueError names a bad one."""
-        return Scorer(self.kind, self.know, dict(weights or find_kind(self.kind).weights))
-
-
-def open_arena(task: str, *, checkpoint: str | Path = "", **options: Any) -> Arena:
-    """A task by its name: "game24" (solutions), "chains24" (chains of thought), "gsm8k" (word problems).
-
-    Options are those of `tasks.environments.open_world`; ValueError for anything else, named, and for word problems
-    without a checkpoint of their own.
-    """
-    if task not in TASKS:
-        raise ValueError(f"task {task!r}: one of {', '.join(TASKS)} is accepted")
-    if task != "gsm8k":
-        options |= {"split": options.get("split") or "tot"}
-        world = open_world("game24", **options)
-        return Arena(Chains24() if task == "chains24" else world.task, tuple(world.asked), "game24", list)
-    if not str(checkpoint):
-        raise ValueError("policy '': the shipped one knows the Game of 24 alone; a checkpoint trained on word problems "
-                         "is needed, such as 03_sft makes with task gsm8k")  # fmt: skip
-    world = open_world(task, checkpoint=checkpoint, **options | {"split": options.get("split") or "test"})
-    return Arena(world.task, tuple(world.asked), task, lambda question: world.task.start(question).problem.gold)
 
 
 def list_arms(
@@ -70,7 +27,7 @@ def list_arms(
     form where `honest`, and by a critic where there is one, which tries whole lines at line starts.
 
     look: parameters of `lookahead`; its `max_tokens` are those of all. temperature: of best-of-n's samples. mode: of
-    the arms that are not verified, as `Arena.mode` says.
+    the arms that are not verified, see `search.modes.find_unverified`.
     """
     tokens = look["max_tokens"]
     arms = {"plain": Arm("lookahead", {"simulations": 0, "max_tokens": tokens}, mode)}
@@ -101,10 +58,18 @@ def make_grid(
 
 
 def meet(
-    arena: Arena, arms: Mapping[str, Arm], policy: Any, critic: Any = None, *, scorer: Scorer, form: Scorer | None,
-    recall: Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame], seeds: Iterable[int] = (0,), part: str = "main",
+    environment: Environment,
+    arms: Mapping[str, Arm],
+    policy: Any,
+    critic: Any = None,
+    *,
+    scorer: Scorer,
+    form: Scorer | None,
+    recall: Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame],
+    seeds: Iterable[int] = (0,),
+    part: str = "main",
     **labels: Any,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """The rows of all arms and seeds, see `evaluation.decoding.answer`.
 
     Verified lookaheads are paid by `scorer`, others by `form`.
@@ -117,8 +82,8 @@ def meet(
 
             def make(name: str = name, arm: Arm = arm, seed: int = seed) -> pd.DataFrame:
                 pays = scorer if arm.mode == "verified" else form
-                return answer(arena.task, arena.asked, name, arm, policy, critic, scorer=scorer, pays=pays, part=part,
-                              seed=seed, **labels)  # fmt: skip
+                return answer(environment.task, environment.held_out, name, arm, policy, critic, scorer=scorer,
+                              pays=pays, part=part, seed=seed, **labels)  # fmt: skip
 
             tables.append(recall(f"{part}-{number:02}-{seed}", make).assign(mode=arm.mode))  # a kept one may be older
     return pd.concat(tables, ignore_index=True)

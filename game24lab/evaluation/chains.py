@@ -1,9 +1,8 @@
 """Chains of thought graded: one answer of a policy is one row, judged exactly; then tables by token budget.
 
 Long chains are blind by nature: nothing but the model, judged after it has answered. One generation at the largest
-budget serves all smaller ones: an answer of t tokens is unfinished at a budget below t. It knows prompts of the Game of
-24 and the judge of chains; other tasks bring theirs to `gather`, and the tables serve all. It does not know how a
-policy samples, how it was trained, nor how a table is drawn.
+budget serves all smaller ones: an answer of t tokens is unfinished at a budget below t. The environment brings prompts
+and judge. This module does not know how a policy samples, how it was trained, nor how a table is drawn.
 """
 
 from __future__ import annotations
@@ -20,59 +19,52 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation import statistics
-from game24lab.evaluation.evaluate import write_problem
 from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.tasks.gsm8k.judge import WORD_COLUMNS
-from game24lab.tasks.gsm8k.judge import _judge as _judge_words
-from game24lab.tasks.gsm8k.task import WordProblem, WordProblems
-from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG, _judge, _place
-from game24lab.tasks.numbers.rankings import Ranking, load_ranking
-from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.environments import Environment
+from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG
 
 BUDGETS = (256, 512, 1024, 2048, 4096)
 LINE_BINS = (8, 16, 32, 64, 128)  # last line count of each bin; the last bin is open
 KEYS = ("numbers", "question")  # what names a problem, by task
-_SETTINGS = ("model", "budget", "temperature", "top_p", "target", "seed", "parameters")
+_SETTINGS = ("model", "budget", "temperature", "top_p", "seed", "parameters")
 
 
 def grade(
+    environment: Environment,
     policy: Any,
-    puzzles: Sequence[Sequence[int]],
+    problems: Sequence[Any] | None = None,
     *,
     budget: int = 4096,
     samples: int = 1,
     temperature: float = 0.0,
     top_p: float = 1.0,
-    target: int = 24,
     seed: int = 0,
     stage: str = "end",
     model: str = "",
-    ranks: Ranking | None = None,
     path: str | Path | None = None,
     progress: bool = True,
     batch: int = 256,
 ) -> pd.DataFrame:
-    """Let a policy answer puzzles, `samples` times each, and judge every answer: one row each, columns as in `COLUMNS`.
+    """Let a policy answer problems, by default the held-out ones, `samples` times each; one row an answer, judged.
 
-    An answer counts where the policy ended it by itself within the `budget` (tokens, the end token included) and the
-    expression of its last line is exactly right; nobody chooses among samples. `first_wrong` and `first_unsound` are
-    lines counted from 0, missing where there is none; `seconds` is the answer's share of its batch, by tokens.
+    Columns are the environment's. What counts is its judge's matter: in a number game the policy must end the answer
+    by itself within the `budget` (tokens, the end token included), of a word problem the answer's tag must be closed.
+    Nobody chooses among samples. `seconds` is the answer's share of its batch, by tokens.
 
-    With a `path` the rows are added to that parquet file after every batch, and puzzles that it holds with all their
+    With a `path` the rows are added to that parquet file after every batch, and problems that it holds with all their
     samples at this `stage` are not repeated; rows of other stages stay. The table returned holds what was asked for, in
-    the order of the puzzles.
+    the order of the problems.
 
     Args:
         temperature: 0 is greedy, of one sample only.
         stage: when in a training this was: "start", "end", or any other name.
         model: what the policy is called.
-        ranks: the published ranking; by default the downloaded one, and without it buckets but no ranks.
         batch: answers that are made together and written together.
 
-    ValueError for a puzzle that is none or listed twice, settings that make no sense, or a file that holds other
+    ValueError for a problem that is none or listed twice, settings that make no sense, or a file that holds other
     settings for this stage; OSError where the file cannot be written.
     """
     require("budget", budget, int, 1)
@@ -81,38 +73,33 @@ def grade(
     if samples > 1 and not temperature:
         raise ValueError(f"samples {samples} with temperature 0: they would be copies; 1, or a temperature above 0, "
                          "is accepted")  # fmt: skip
-    task = Game24(target)
-    names = [write_problem(task.start(puzzle).numbers) for puzzle in puzzles]
-    if len(set(names)) < len(names):
+    problems = environment.held_out if problems is None else problems
+    asked = {environment.write_name(problem): problem for problem in problems}
+    if len(asked) < len(problems):
+        names = [environment.write_name(problem) for problem in problems]
         twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise ValueError(f"puzzles: {twice} is listed twice")
-    ranks = load_ranking() if ranks is None else ranks
+        raise ValueError(f"problems: {twice[:60]} is listed twice")
     settings = {"stage": stage, "model": model, "budget": budget, "temperature": float(temperature),
-                "top_p": float(top_p), "target": target, "seed": seed}  # fmt: skip
-    puzzles = {name: tuple(map(int, name.split())) for name in names}
-    prompts = {name: task.prompt(numbers) for name, numbers in puzzles.items()}
-    places = {name: _place(numbers, target, ranks) for name, numbers in puzzles.items()}
-    return gather(policy, prompts, lambda name, answer: places[name] | _judge(puzzles[name], answer, target), settings,
-                  samples=samples, path=path, progress=progress, batch=batch)  # fmt: skip
+                "top_p": float(top_p), "seed": seed}  # fmt: skip
+    known = {name: environment.describe(problem) for name, problem in asked.items()}
+    return _gather(policy, {name: environment.prompt(problem) for name, problem in asked.items()},
+                   lambda name, answer: known[name] | environment.judge(asked[name], answer), settings,
+                   environment.columns, samples=samples, path=path, progress=progress, batch=batch)  # fmt: skip
 
 
-def gather(
+def _gather(
     policy: Any,
     prompts: Mapping[str, str],
     judge: Callable[[str, Any], Mapping[str, Any]],
     settings: Mapping[str, Any],
+    columns: Mapping[str, str],
     *,
-    columns: Mapping[str, str] = COLUMNS,
-    samples: int = 1,
-    path: str | Path | None = None,
-    progress: bool = True,
-    batch: int = 256,
+    samples: int,
+    path: str | Path | None,
+    progress: bool,
+    batch: int,
 ) -> pd.DataFrame:
-    """The loop of `grade` for any task: prompts by the problem's name, and a judge that makes a row of an answer.
-
-    `columns` are the table's, the first of them the problem's name. `settings` stand in every row: `stage`, `budget`,
-    `temperature`, `top_p` and `seed` must be among them, `model` and others may. ValueError and OSError as there.
-    """
+    """The loop of `grade`. The first of the columns is the problem's name; settings stand in every row."""
     path, key = None if path is None else Path(path), next(iter(columns))
     settings = {**settings, "parameters": policy.parameters, "backend": policy.name}
     stage, names = settings["stage"], list(prompts)
@@ -325,42 +312,3 @@ def _bound(hits: pd.Series, puzzles: pd.Series, confidence: float) -> tuple[floa
 
 def _hash(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"grade {seed}: {name}".encode()).digest()[:7], "big")
-
-
-def grade_words(
-    policy: Any,
-    task: WordProblems,
-    problems: Sequence[WordProblem | str],
-    *,
-    budget: int = 1024,
-    samples: int = 1,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    stage: str = "end",
-    model: str = "",
-    path: str | Path | None = None,
-    progress: bool = True,
-    batch: int = 256,
-) -> pd.DataFrame:
-    """Let a policy answer word problems, `samples` times each: one row each, columns as in `WORD_COLUMNS`.
-
-    An answer counts where its tag is closed within the `budget` of tokens, whatever follows; nobody chooses among
-    samples. The rest is as in `evaluation.chains.grade`, files and what is refused included.
-    """
-    require("budget", budget, int, 1)
-    require("samples", samples, int, 1)
-    require("batch", batch, int, 1)
-    if samples > 1 and not temperature:
-        raise ValueError(f"samples {samples} with temperature 0: they would be copies; 1, or a temperature above 0, "
-                         "is accepted")  # fmt: skip
-    asked = [task.start(problem).problem for problem in problems]
-    known = {problem.question: problem for problem in asked}
-    if len(known) < len(asked):
-        twice = next(one.question for place, one in enumerate(asked) if one in asked[:place])
-        raise ValueError(f"problems: {twice[:60]!r} is listed twice")
-    settings = {"stage": stage, "model": model, "budget": budget, "temperature": float(temperature),
-                "top_p": float(top_p), "seed": seed}  # fmt: skip
-    return gather(policy, {question: task.prompt(question) for question in known},
-                  lambda question, answer: _judge_words(known[question], answer), settings, columns=WORD_COLUMNS,
-                  samples=samples, path=path, progress=progress, batch=batch)  # fmt: skip

@@ -14,6 +14,7 @@ import pandas as pd
 from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.search.modes import open_world
 from game24lab.tasks.numbers.belief import FAULTS
+from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.task import Task, follow
 
 ENDS = ("right", *FAULTS, "unfinished")
@@ -28,11 +29,11 @@ def read_claims(task: Task, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """
     world, found = open_world(task, "blind"), []
     for row in rows:
-        numbers = [int(word) for word in row["problem"].split()]
+        numbers = read_problem(row["problem"])
         root = world.start(numbers)
         for text in row["completions"]:
             state, _ = follow(world, root, text)
-            claims = world.is_terminal(state) and state.left == (world.target,)
+            claims = world.is_terminal(state) and state.left == (state.target,)
             found.append((row["problem"], row["strategy"], text, claims, world.name_end(state)))
     return pd.DataFrame(found, columns=["problem", "arm", "text", "claims", "end"])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,27 +26,23 @@ from game24lab.search.engine import run
 from game24lab.search.requests import Outcome
 from game24lab.search.token_task import Continuations
 from game24lab.search.tree import Tree
-from game24lab.tasks.environments import find_kind
-from game24lab.tasks.rewards import check_weights, score
+from game24lab.tasks.environments import Environment
+from game24lab.tasks.rewards import check_weights, is_text_alone, score
 from game24lab.tasks.task import Task
 
 ANSWER = {"part": "str", "text": "str", "answer_tokens": "int64", "decisions": "int64", "changed": "int64",
           "pieces": "str", "reward": "float64", "peak_bytes": "float64", "wall_seconds": "float64"}  # fmt: skip
-# Rewards that read the text alone: they may lead a search whose answers nobody verifies.
-HONEST = frozenset({"strict_format", "soft_format", "xml_count", "calculations", "finished", "lines", "length",
-                    "rollbacks"})  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """What texts earn: the rewards of a kind of task, by name and weight."""
+    """What texts earn: rewards of an environment, by name and weight."""
 
-    kind: str  # of `tasks.environments.KINDS`
-    know: Callable[[Any], Any]  # what the rewards must know of a problem: its numbers, or its right answer
+    environment: Environment
     weights: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        check_weights(self.weights, find_kind(self.kind).rewards)
+        check_weights(self.weights, self.environment.rewards.functions)
 
     @property
     def __name__(self) -> str:
@@ -55,7 +51,8 @@ class Scorer:
     @property
     def honest(self) -> bool:
         """Whether all that is paid for is read from the text alone."""
-        return all(name in HONEST for name, weight in self.weights.items() if weight)
+        functions = self.environment.rewards.functions
+        return all(is_text_alone(functions[name]) for name, weight in self.weights.items() if weight)
 
     @property
     def highest(self) -> float:
@@ -64,7 +61,8 @@ class Scorer:
 
     def score(self, problems: Sequence[Any], texts: Sequence[str]) -> list[dict[str, float | None]]:
         """The rewards of each text by name, and their weighted sum as `total`."""
-        return score([self.know(problem) for problem in problems], texts, self.weights, task=self.kind)
+        known = [self.environment.know(problem) for problem in problems]
+        return score(self.environment.rewards, known, texts, self.weights)
 
     def __call__(self, problems: Sequence[Any], texts: Sequence[str]) -> list[float | None]:
         """The sums alone: the reward of a search."""

@@ -23,7 +23,7 @@ from game24lab.search.engine import run
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
 from game24lab.search.sampling import Candidate, check_sampling, conclude, plant, read
 from game24lab.tasks.numbers.arithmetic import measure_difficulty
-from game24lab.tasks.numbers.puzzles import parse_puzzle
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 from game24lab.tasks.task import Task
 
 TRY_COSTS = ("try_tokens", "try_calls", "try_seconds")
@@ -33,7 +33,7 @@ SIZES = ("n", "width", "simulations", "depth")  # what makes an arm large
 
 
 # ------------------------------------------------------------------------------------------- the numbers of a puzzle
-def describe_numbers(problems: Iterable[str], *, target: int = 24) -> pd.DataFrame:
+def describe_numbers(problems: Iterable[str]) -> pd.DataFrame:
     """The structure of puzzles' numbers: a row a problem, indexed by it; no search, no solver.
 
     Columns: `number_1`.. (ascending, 0 where a puzzle has fewer), `count`, `sum`, `gap` (of the sum to the target),
@@ -43,11 +43,12 @@ def describe_numbers(problems: Iterable[str], *, target: int = 24) -> pd.DataFra
     """
     problems = list(problems)
     puzzles = [_read_puzzle(problem) for problem in problems]
-    longest = max(map(len, puzzles), default=0)
-    return _index([_describe(puzzle, longest, target) for puzzle in puzzles], problems)
+    longest = max((len(puzzle.numbers) for puzzle in puzzles), default=0)
+    return _index([_describe(puzzle, longest) for puzzle in puzzles], problems)
 
 
-def _describe(numbers: tuple[int, ...], longest: int, target: int) -> dict[str, float]:
+def _describe(problem: NumberProblem, longest: int) -> dict[str, float]:
+    numbers, target = problem.numbers, problem.target
     padded = (*numbers, *[0] * (longest - len(numbers)))
     return {
         **{f"number_{place}": number for place, number in enumerate(padded, 1)},
@@ -71,7 +72,7 @@ def _is_large_prime(number: int) -> bool:
     return number > 3 and all(number % factor for factor in range(2, math.isqrt(number) + 1))
 
 
-def count_for_oracle(problems: Iterable[str], *, target: int = 24, progress: bool = True) -> pd.DataFrame:
+def count_for_oracle(problems: Iterable[str], *, progress: bool = True) -> pd.DataFrame:
     """What the exact solver knows of puzzles, for the bound that no router reaches: columns that begin with `ORACLE`.
 
     `oracle_solutions` (log of 1 + distinct solutions) and `oracle_alive` (share of first positions that are alive).
@@ -81,14 +82,14 @@ def count_for_oracle(problems: Iterable[str], *, target: int = 24, progress: boo
     puzzles = [_read_puzzle(problem) for problem in problems]
     rows = []
     for puzzle in tqdm(puzzles, desc="oracle", unit="puzzle", disable=not progress):
-        solutions, alive = measure_difficulty(puzzle, target)
+        solutions, alive = measure_difficulty(puzzle.numbers, puzzle.target)
         rows.append({f"{ORACLE}solutions": math.log1p(solutions), f"{ORACLE}alive": alive})
     return _index(rows, problems)
 
 
-def _read_puzzle(problem: str) -> tuple[int, ...]:
+def _read_puzzle(problem: str) -> NumberProblem:
     try:
-        return parse_puzzle(problem)
+        return read_problem(problem)
     except ValueError as error:
         raise ValueError(f"problem {show(problem)} is no puzzle, which features of numbers need ({error}); for word "
                          "problems embeddings of the text are accepted") from None  # fmt: skip
@@ -208,7 +209,7 @@ def tabulate_tries(problems: Sequence[str], outcomes: Sequence[Outcome]) -> pd.D
 def _read_problem(problem: Any) -> Any:
     """A puzzle from its text; what is none as it is."""
     try:
-        return parse_puzzle(problem) if isinstance(problem, str) else problem
+        return read_problem(problem) if isinstance(problem, str) else problem
     except ValueError:
         return problem
 

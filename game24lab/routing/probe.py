@@ -20,7 +20,7 @@ from game24lab.routing.router import UNSAMPLED
 from game24lab.routing.splits import PARTS
 from game24lab.runs.checks import require_one_of
 from game24lab.search.requests import Outcome, score
-from game24lab.tasks.numbers.puzzles import parse_puzzle
+from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.task import Task
 
 STRUCTURES = ("numbers", "none")
@@ -74,9 +74,9 @@ def survey(
     """
     found = []
     if look.structure == "numbers":
-        found.append(describe_numbers(problems, target=getattr(task, "target", 24)))
+        found.append(describe_numbers(problems))
         if oracle:
-            found.append(count_for_oracle(problems, target=getattr(task, "target", 24), progress=progress))
+            found.append(count_for_oracle(problems, progress=progress))
     if look.encoder:
         found.append(_embed(look, problems, parts, progress))
     if look.tries == "answers":
@@ -85,7 +85,7 @@ def survey(
     else:
         found.append(pd.DataFrame(0.0, index=pd.Index(problems, name="problem"), columns=list(TRY_COSTS)))
     if look.tries == "value":
-        roots = [task.start(parse_puzzle(one) if look.structure == "numbers" else one) for one in problems]
+        roots = [task.start(read_problem(one) if look.structure == "numbers" else one) for one in problems]
         begin, values = time.perf_counter(), score(critic, [task.text(root) for root in roots])
         taken = (time.perf_counter() - begin) / max(1, len(problems))
         found[-1] = found[-1].assign(try_value=values, try_calls=1.0, try_seconds=taken)

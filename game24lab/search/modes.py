@@ -57,3 +57,8 @@ def _say_once(name: str) -> None:
 
     tqdm.write(f"game24lab: mode {name!r} is called {FORMER[name]!r} now: the rules were known in it "
                "(a search by the models alone is 'blind')", file=sys.stderr)  # fmt: skip
+
+
+def find_unverified(task: Task) -> str:
+    """How arms that hear of no verifier play a task: "blind" where a text is taken as it is, else "rules"."""
+    return "blind" if task.believe() is task else "rules"

@@ -1,13 +1,23 @@
-"""Problems to learn from by trial: prompts, and beside each the columns that rewards read.
+"""What is learnt from: samples (a prompt and its completion) and problems (a prompt and the columns that rewards read).
 
-It does not know of models, rewards or trainers.
+It does not know of tasks, models, rewards or trainers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+Progress = Callable[..., Iterable]  # such as tqdm
+
+
+class Sample(NamedTuple):
+    """One text to learn from."""
+
+    prompt: str
+    completion: str
+    ends: bool = True  # False: more would follow, no end token is learnt
 
 
 @dataclass(frozen=True)
@@ -16,6 +26,3 @@ class Problem:
 
     prompt: str
     columns: Mapping[str, Any] = field(default_factory=dict)  # such as numbers; the same names in all problems
-
-
-Progress = Callable[..., Iterable]  # such as tqdm

@@ -148,19 +148,19 @@ def _close(books: Sequence[_Book]) -> pd.DataFrame:
     return whole
 
 
-def list_ends(task: Any, lowest: int = -99, highest: int = 199) -> pd.DataFrame:
+def list_ends(task: Any, lowest: int = -99, highest: int = 199, target: int = 24) -> pd.DataFrame:
     """The whole numbers that a game can end at, as positions whose outcome is certain, for `critic.train`.
 
     Columns: `text`, `visits` (1), `solved` (0 or 1), `copies`: the right end as often as all the others together, so
     that the one number by which a search stops is not one position of a hundred thousand. ValueError where the target
     is not among them.
     """
-    if not lowest <= task.target <= highest:
-        raise ValueError(f"ends from {lowest} to {highest} must hold the target, got the target {task.target}")
+    if not lowest <= target <= highest:
+        raise ValueError(f"ends from {lowest} to {highest} must hold the target, got the target {target}")
     numbers = range(lowest, highest + 1)
-    copies = [len(numbers) - 1 if number == task.target else 1 for number in numbers]
-    return pd.DataFrame({"text": [task.prompt((number,)) for number in numbers], "visits": 1,
-                         "solved": [int(number == task.target) for number in numbers], "copies": copies})  # fmt: skip
+    copies = [len(numbers) - 1 if number == target else 1 for number in numbers]
+    return pd.DataFrame({"text": [task.prompt((number,), target) for number in numbers], "visits": 1,
+                         "solved": [int(number == target) for number in numbers], "copies": copies})  # fmt: skip
 
 
 def walk(task: Task, state: Any, text: str) -> list[Any]:

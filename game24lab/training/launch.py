@@ -28,8 +28,7 @@ from typing import Any
 from game24lab.runs.notebook import read_overrides
 from game24lab.runs.threads import wait_briefly
 from game24lab.tasks.numbers.problems import make_problems
-from game24lab.tasks.numbers.puzzles import parse_puzzle
-from game24lab.tasks.numbers.rewards import DEFAULT_WEIGHTS
+from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import make_reward_functions
 
 _BOTH_END = {"chosen_ends": True, "rejected_ends": True}
@@ -69,8 +68,8 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     module = importlib.import_module(module)
     work = [rows]
     if trainer == "grpo":
-        work = [make_problems(parse_puzzle(numbers, fewest=1) for (numbers,) in rows),
-                make_reward_functions(values.pop("weights", DEFAULT_WEIGHTS))]  # fmt: skip
+        work = [make_problems(numbers for (numbers,) in rows),
+                make_reward_functions(REWARDS, values.pop("weights", None))]  # fmt: skip
         sampled = values.get("rollouts", {})
         if isinstance(sampled, dict) and "search" in sampled:
             sampled["search"] = _make_config(module.Searching, sampled["search"], f"{job}, search")

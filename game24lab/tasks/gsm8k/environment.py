@@ -1,38 +1,47 @@
-"""Word problems made ready for learning: samples, problems, the judge. It does not know models."""
+"""Word problems made ready for learning: samples, problems, rewards, the judge. It does not know models."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-import pandas as pd
-
-from game24lab.evaluation.chains import grade_words
+from game24lab.tasks.gsm8k.dataset import read_split
+from game24lab.tasks.gsm8k.judge import COLUMNS, describe_problem, judge_completion
 from game24lab.tasks.gsm8k.problems import pose
-from game24lab.tasks.gsm8k.task import WordProblem, WordProblems, write_solution
-from game24lab.tasks.numbers.solutions import Sample
-from game24lab.tasks.problems import Problem, Progress
+from game24lab.tasks.gsm8k.rewards import REWARDS, Gold, read_gold
+from game24lab.tasks.gsm8k.synthetic import OPERATIONS, SIDES, make_problems
+from game24lab.tasks.gsm8k.task import INSTRUCTION, PLAIN, WordProblem, WordProblems, write_solution
+from game24lab.tasks.problems import Problem, Progress, Sample
+from game24lab.tasks.rewards import RewardSet
+
+LACKS = MappingProxyType({
+    "traces": "its solutions are learnt without search traces",
+    "truth": "nobody knows whether half an answer can still come right",
+    "ranking": "its problems have no published ranking",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Words:
-    """Word problems, of a set or made here."""
+class WordGame:
+    """An `Environment` of word problems, of a set or made here."""
 
     task: WordProblems  # holds the questions that are asked
-    asked: tuple[str, ...]
+    held_out: tuple[str, ...]
     source: str
     find: Callable[[str, int, Progress], Sequence[WordProblem]]  # purpose, count: training problems
     name: str = "gsm8k"
-    words: str = "problems"
+    vocabulary: str = "problems"
+    rewards: RewardSet = REWARDS
+    columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
+    lacks: Mapping[str, str] = field(default_factory=lambda: LACKS)
 
     def __str__(self) -> str:
-        return f"word problems ({self.source}), {len(self.asked)} held out"
+        return f"word problems ({self.source}), {len(self.held_out)} held out"
 
-    def write_lessons(
-        self, count: int, progress: Progress, *, direct_share: float = 0.0, **options: Any
-    ) -> list[Sample]:
+    def sft_samples(self, count: int, progress: Progress, *, direct_share: float = 0.0, **options: Any) -> list[Sample]:
         """The problems' own solutions between the tags; options of other tasks change nothing.
 
         A share of them, drawn by their question, tells the answer without the steps to it, as much text does that a
@@ -50,22 +59,83 @@ class Words:
             raise ValueError(f"word problems ({self.source}): none has steps to learn from")
         return samples
 
-    def list_forbidden(self) -> Sequence[str]:
-        """ValueError: search traces are of number games."""
-        raise ValueError("traces with the task gsm8k: word problems have none; their solutions are learnt without")
-
-    def pose(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
+    def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """Prompts with right answers. ValueError for a difficulty: nobody knows it before they are tried."""
         if (lowest, highest) != (0, 1):
             raise ValueError(f"difficulty from {lowest} to {highest}: 0 to 1 is accepted for word problems")
         return pose(self.find("trials", count, progress), self.task)
 
-    def grade(self, policy: Any, problems: Sequence[Any], **settings: Any) -> pd.DataFrame:
-        """Answers between tags, judged."""
-        return grade_words(policy, self.task, problems, **settings)
+    def write_name(self, problem: Any) -> str:
+        """The question. ValueError for one that this environment does not hold."""
+        return self._find(problem).question
+
+    def prompt(self, problem: Any) -> str:
+        """What a policy is shown before its first token."""
+        return self.task.prompt(self._find(problem).question)
+
+    def know(self, problem: Any) -> Gold | None:
+        """What the rewards must know of a problem: its right answer."""
+        return read_gold(self._find(problem).gold)
+
+    def describe(self, problem: Any) -> dict[str, Any]:
+        """What a row says of a problem, whoever answers: the question, its right answer, its structure."""
+        problem = self._find(problem)
+        return {"question": problem.question} | describe_problem(problem)
+
+    def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
+        """One completion as a row: see `tasks.gsm8k.judge.judge_completion`."""
+        return judge_completion(self._find(problem), completion)
+
+    def _find(self, problem: Any) -> WordProblem:
+        return self.task.start(problem).problem
+
+
+def open_word_game(
+    *,
+    split: str = "",
+    held_out: int = 100,
+    seed: int = 0,
+    source: str = "",
+    operations: Sequence[int] = OPERATIONS,
+    template: str = "auto",
+    chat: str | None = None,
+    **others: Any,
+) -> WordGame:
+    """Word problems with the held-out ones drawn; options of other tasks change nothing.
+
+    Args:
+        split: of problems made here "test" (structures that training never sees, the default) or "familiar".
+        source: "" makes them; else a folder, file or hub data set, see `tasks.gsm8k.dataset.read_split`.
+        operations: calculations of a problem that is made here.
+        template: "auto" takes the chat template where there is one, with the published instruction; "plain" never
+            does; any other text holds {question} and the four tags.
+        chat: a checkpoint's chat template, see `models.tokenizer.read_chat`; None: it has none.
+
+    ValueError for anything else, named.
+    """
+    chat = None if template == "plain" else chat
+    given = {"auto": INSTRUCTION if chat else PLAIN, "plain": PLAIN}.get(template, template)
+    if source:
+        sides = read_split(source, held_out=held_out, seed=seed)
+        asked, name = sides.held_out, sides.name
+
+        def find(purpose: str, count: int, progress: Progress) -> Sequence[WordProblem]:
+            return sides.train[:count]
+    else:
+        split = split or SIDES[1]
+        if split not in SIDES[1:]:
+            raise ValueError(f"split {split!r}: {' or '.join(SIDES[1:])} is accepted for word problems made here")
+        # the held-out problems are the same whatever the seed
+        asked, name = make_problems(held_out, "held out", operations, side=split), f"made here, {split}"
+
+        def find(purpose: str, count: int, progress: Progress) -> Sequence[WordProblem]:
+            return make_problems(count, f"{purpose} {seed}", operations, progress=progress)
+
+    task = WordProblems(asked, given, chat)
+    return WordGame(task, tuple(problem.question for problem in asked), name, find)
 
 
 def _draw(question: str) -> float:
     """A number from 0 to below 1 that is the question's own."""
-    # another than the one by which `wordsets` divides a file, or the two choices would hang together
+    # another than the one by which `dataset` divides a file, or the two choices would hang together
     return random.Random(f"direct {question}").random()

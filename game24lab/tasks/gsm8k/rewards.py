@@ -12,7 +12,6 @@ gist's own behaviour stays by name, `<name>_original`. A wrong answer in the rig
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -21,10 +20,8 @@ from typing import Any
 
 from game24lab.tasks.gsm8k.task import TAGS, check_calculation, find_answer, judge_answer
 from game24lab.tasks.quantities import read_number, write_number
+from game24lab.tasks.rewards import RewardSet, reads_text_alone
 
-WORD_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"correctness": 2.0, "integer": 0.5, "strict_format": 0.5, "soft_format": 0.5, "xml_count": 0.5}
-)
 _CHARGE = 0.002  # for each character behind the last tag: 0.001 where the weight is 0.5
 
 _INTEGER = re.compile(r"[-+−]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
@@ -60,19 +57,19 @@ def read_gold(value: Any) -> Gold | None:
 
 
 # ------------------------------------------------------------------------------------------------ as it is mended
-def pay_correctness(gold: Gold, text: str) -> float:
+def reward_correctness(gold: Gold, text: str) -> float:
     """1 where the number in the first closed answer tag is exactly the right one."""
     return float(judge_answer(gold.value, text).solved)
 
 
-def pay_integer(gold: Gold, text: str) -> float | None:
+def reward_integer(gold: Gold, text: str) -> float | None:
     """1 where the answer is a whole number and nothing else; None where the right one is no whole number."""
     if gold.value.denominator != 1:
         return None
     return float(_INTEGER.fullmatch(find_answer(text) or "") is not None)
 
 
-def pay_strict_format(gold: Gold, text: str) -> float:
+def reward_strict_format(gold: Gold, text: str) -> float:
     """1 where the completion is the two blocks, every tag once and on a line of its own, and nothing else."""
     before, _, rest = text.partition(f"{TAGS[0]}\n")
     reasoning, between, rest = rest.partition(f"\n{TAGS[1]}\n{TAGS[2]}\n")
@@ -81,7 +78,7 @@ def pay_strict_format(gold: Gold, text: str) -> float:
     return float(alone and bool(reasoning.strip()) and bool(answer.strip()))
 
 
-def pay_soft_format(gold: Gold, text: str) -> float:
+def reward_soft_format(gold: Gold, text: str) -> float:
     """1 where it begins with a block of reasoning and one with an answer, on any lines; what follows is no matter."""
     before, _, rest = text.partition(TAGS[0])
     reasoning, _, rest = rest.partition(TAGS[1])
@@ -91,7 +88,7 @@ def pay_soft_format(gold: Gold, text: str) -> float:
     return float(begins and bool(reasoning.strip()) and bool(answer.strip()))
 
 
-def pay_xml_count(gold: Gold, text: str) -> float:
+def reward_xml_count(gold: Gold, text: str) -> float:
     """A quarter for each tag that stands once, and that on a line of its own; less 0.002 for each character behind."""
     lines = [line.strip() for line in text.split("\n")]
     found = sum(text.count(tag) == 1 and tag in lines for tag in TAGS) / 4
@@ -99,7 +96,7 @@ def pay_xml_count(gold: Gold, text: str) -> float:
     return max(0.0, found - _CHARGE * len(behind))
 
 
-def pay_calculations(gold: Gold, text: str) -> float | None:
+def reward_calculations(gold: Gold, text: str) -> float | None:
     """The share of the lines with calculations (`3 * 14 = 42`) whose calculations are right; None without any."""
     checked = [check for check in map(check_calculation, text.split("\n")) if check is not None]
     return sum(checked) / len(checked) if checked else None
@@ -116,7 +113,7 @@ def extract_original(text: str) -> str:
     return text.split("<answer>")[-1].split("</answer>")[0].strip()
 
 
-def pay_original_xml_count(gold: Gold, text: str) -> float:
+def reward_xml_count_original(gold: Gold, text: str) -> float:
     """The gist's count, doubled to be worth the same at weight 0.5; long texts behind the tags are charged twice."""
     count = 0.125 * (text.count("<reasoning>\n") == 1) + 0.125 * (text.count("\n</reasoning>\n") == 1)
     if text.count("\n<answer>\n") == 1:
@@ -124,23 +121,6 @@ def pay_original_xml_count(gold: Gold, text: str) -> float:
     if text.count("\n</answer>") == 1:
         count += 0.125 - (len(text.split("\n</answer>")[-1]) - 1) * 0.001
     return 2 * count
-
-
-WORD_REWARDS: Mapping[str, Callable[..., float | None]] = MappingProxyType({
-    "correctness": pay_correctness,
-    "integer": pay_integer,
-    "strict_format": pay_strict_format,
-    "soft_format": pay_soft_format,
-    "xml_count": pay_xml_count,
-    "calculations": pay_calculations,
-    "finished": lambda gold, text: float(find_answer(text) is not None),
-    "lines": lambda gold, text: float(count_lines(text)),
-    "correctness_original": lambda gold, text: float(extract_original(text) == gold.written),
-    "integer_original": lambda gold, text: float(extract_original(text).isdigit()),
-    "strict_format_original": lambda gold, text: float(_ORIGINAL_STRICT.match(text) is not None),
-    "soft_format_original": lambda gold, text: float(_ORIGINAL_SOFT.match(text) is not None),
-    "xml_count_original": pay_original_xml_count,
-})  # fmt: skip
 
 
 def count_lines(text: str) -> int:
@@ -151,3 +131,26 @@ def count_lines(text: str) -> int:
 def describe(gold: Gold, text: str) -> tuple[str, int]:
     """How a completion ended, and its lines."""
     return judge_answer(gold.value, text).outcome, count_lines(text)
+
+
+REWARDS = RewardSet(
+    functions=MappingProxyType({
+        "correctness": reward_correctness,
+        "integer": reward_integer,
+        "strict_format": reads_text_alone(reward_strict_format),
+        "soft_format": reads_text_alone(reward_soft_format),
+        "xml_count": reads_text_alone(reward_xml_count),
+        "calculations": reads_text_alone(reward_calculations),
+        "finished": reads_text_alone(lambda gold, text: float(find_answer(text) is not None)),
+        "lines": reads_text_alone(lambda gold, text: float(count_lines(text))),
+        "correctness_original": lambda gold, text: float(extract_original(text) == gold.written),
+        "integer_original": lambda gold, text: float(extract_original(text).isdigit()),
+        "strict_format_original": lambda gold, text: float(_ORIGINAL_STRICT.match(text) is not None),
+        "soft_format_original": lambda gold, text: float(_ORIGINAL_SOFT.match(text) is not None),
+        "xml_count_original": reward_xml_count_original,
+    }),
+    weights=MappingProxyType(
+        {"correctness": 2.0, "integer": 0.5, "strict_format": 0.5, "soft_format": 0.5, "xml_count": 0.5}
+    ),
+    columns=("gold",), read=read_gold, describe=describe, find_fault=find_false,
+)  # fmt: skip

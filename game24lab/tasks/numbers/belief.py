@@ -8,7 +8,7 @@ number used or the numbers left until the search has committed to an answer. The
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import State, apply
@@ -28,6 +28,7 @@ class Chain:
     claims: tuple[tuple, ...] = ()  # of each line: left, operator, right, result, as said
     left: State = ()  # claimed, sorted
     answered: bool = False  # an answer line has closed the game
+    target: int = 24
 
 
 @dataclass(frozen=True)
@@ -54,27 +55,22 @@ class Believing:
         """The game's own."""
         return self.task.name
 
-    @property
-    def target(self) -> int:
-        """The game's own."""
-        return self.task.target
-
     def believe(self) -> Believing:
         """Itself."""
         return self
 
     def start(self, problem: Sequence[int]) -> Chain:
         """The chain before its first line. ValueError for a bad problem."""
-        numbers = self.task.start(problem).left
-        return Chain(numbers, left=numbers)
+        root = self.task.start(problem)
+        return Chain(root.left, left=root.left, target=root.target)
 
     def text(self, state: Chain) -> str:
         """The problem and all lines as they were said: what a critic reads."""
-        return self.task.prompt(state.numbers) + "".join(line + "\n" for line in state.lines)
+        return self.task.prompt(state.numbers, state.target) + "".join(line + "\n" for line in state.lines)
 
     def prompt_of(self, state: Chain) -> str:
         """What the policy goes on from."""
-        return self.task.prompt(state.left) if self.task.context == "position" else self.text(state)
+        return self.task.prompt(state.left, state.target) if self.task.context == "position" else self.text(state)
 
     def read(self, text: str) -> Chain:
         """The chain that a text from `text` shows, its first position with fractions where there are some.
@@ -85,8 +81,8 @@ class Believing:
         lines = rest.split("\n")
         if not end or lines.pop():
             raise ValueError(f"text {text[:60]!r}: the problem and lines must each end with a line end")
-        numbers = self.task.read(head + end).left
-        state: Chain | Illegal = Chain(numbers, left=numbers)
+        root = self.task.read(head + end)
+        state: Chain | Illegal = Chain(root.left, left=root.left, target=root.target)
         for line in lines:
             state = self.step(state, line)
             if isinstance(state, Illegal):
@@ -119,10 +115,10 @@ class Believing:
         line = line.strip()
         if state.answered or len(state.left) == 1:
             if not state.answered and find_answer(line) is not None:
-                return Chain(state.numbers, (*state.lines, line), state.claims, state.left, answered=True)
+                return replace(state, lines=(*state.lines, line), answered=True)
             return Illegal("the game has ended: one number is left")
         if find_answer(line) is not None:
-            return Chain(state.numbers, (*state.lines, line), state.claims, state.left, answered=True)
+            return replace(state, lines=(*state.lines, line), answered=True)
         claim = read_line(line)
         if isinstance(claim, str):
             return Illegal(f"cannot be read: {claim}")
@@ -131,7 +127,7 @@ class Believing:
         if len(state.lines) >= len(state.numbers):
             return Illegal(f"a chain of more than {len(state.numbers)} lines")
         said = (claim.left, claim.operator, claim.right, claim.result)
-        return Chain(state.numbers, (*state.lines, line), (*state.claims, said), claim.after)
+        return replace(state, lines=(*state.lines, line), claims=(*state.claims, said), left=claim.after)
 
     def is_terminal(self, state: Chain) -> bool:
         """Whether one number is claimed to be left, or an answer has been given."""
@@ -152,7 +148,7 @@ class Believing:
     # ------------------------------------------------------------------------------------ the judge, asked afterwards
     def _replay(self, state: Chain) -> tuple[Any, Fault | None]:
         """The true position behind a chain, or the last one before its first false line, and that line."""
-        after = self.task.start_at(state.numbers)
+        after = self.task.start_at(state.numbers, state.target)
         for number, line in enumerate(state.lines):
             step = self.task.step(after, line)
             if isinstance(step, Illegal):

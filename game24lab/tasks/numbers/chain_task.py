@@ -7,9 +7,11 @@ module does not know of models, tokens or search, nor how chains are made.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from game24lab.tasks.numbers.arithmetic import make_state, reachable
 from game24lab.tasks.numbers.chains import Judgement, judge_chain
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, Verdict
 
@@ -25,6 +27,7 @@ class Chain:
     numbers: tuple[int, ...]
     lines: tuple[str, ...] = ()
     finished: bool = False  # an answer line has been given
+    target: int = TARGET
 
     @property
     def text(self) -> str:
@@ -34,22 +37,26 @@ class Chain:
 
 @dataclass(frozen=True)
 class Chains24:
-    """Chains of thought on the Game of 24, with any target."""
+    """Chains of thought on the Game of 24, with any target, which the problem carries."""
 
-    target: int = 24
     name: str = "chains24"
 
     def believe(self) -> Chains24:
         """Itself: a chain is taken as it was written, and only its answer is judged."""
         return self
 
-    def start(self, problem: Sequence[int]) -> Chain:
+    def prompt(self, problem: NumberProblem | Sequence[int]) -> str:
+        """As the Game of 24 has it."""
+        return Game24().prompt(problem)
+
+    def start(self, problem: NumberProblem | Sequence[int]) -> Chain:
         """The empty chain. ValueError unless the problem is one to six positive integers."""
-        return Chain(Game24(self.target).start(problem).numbers)
+        problem = read_problem(problem)
+        return Chain(problem.numbers, target=problem.target)
 
     def text(self, state: Chain) -> str:
         """The prompt and the lines so far."""
-        return Game24(self.target).prompt(state.numbers) + state.text
+        return Game24().prompt(state.numbers, state.target) + state.text
 
     def label(self, state: Chain) -> str:
         """The last line, cut."""
@@ -61,15 +68,15 @@ class Chains24:
             return Illegal("the answer has been given")
         if len(line) > _LONGEST_LINE:
             return Illegal(f"a line of {len(line)} characters: at most {_LONGEST_LINE} are read")
-        after = Chain(state.numbers, (*state.lines, line), state.finished)
+        after = replace(state, lines=(*state.lines, line))
         # judged only where it may be an answer: a judgement reads the whole chain
         before = next((said for said in reversed(state.lines) if said.strip()), "")
         if state.finished or not any(mark in f"{before} {line}".lower() for mark in _ANSWERS):
             return after
-        return Chain(after.numbers, after.lines, self._judge(after).finished)
+        return replace(after, finished=self._judge(after).finished)
 
     def _judge(self, state: Chain) -> Judgement:
-        return judge_chain(state.numbers, state.text, self.target)
+        return judge_chain(state.numbers, state.text, state.target)
 
     def is_terminal(self, state: Chain) -> bool:
         """Whether an answer line has been given."""
@@ -85,9 +92,8 @@ class Chains24:
 
     def key(self, state: Chain) -> Hashable:
         """Numbers and lines: what was written before decides what comes next."""
-        return state.numbers, state.lines
+        return state.numbers, state.lines, state.target
 
     def truth(self, state: Chain) -> bool | None:
         """Whether the answer is right, once it is given; before, whether the puzzle can be solved at all."""
-        game = Game24(self.target)
-        return self.verdict(state).solved if state.finished else game.truth(game.start(state.numbers))
+        return self.verdict(state).solved if state.finished else reachable(make_state(state.numbers), state.target)

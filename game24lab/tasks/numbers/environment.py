@@ -1,49 +1,98 @@
-"""The Game of 24 made ready for learning: splits, solutions, problems, the judge. It does not know models."""
+"""The Game of 24 made ready for learning: splits, solutions, problems, rewards, the judge. It does not know models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
-from game24lab.evaluation.chains import grade
+from game24lab.tasks.numbers.chain_task import Chains24
+from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
-from game24lab.tasks.numbers.solutions import Sample, make_solutions
-from game24lab.tasks.numbers.splits import Split
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
+from game24lab.tasks.numbers.rankings import Ranking, load_ranking
+from game24lab.tasks.numbers.rewards import REWARDS
+from game24lab.tasks.numbers.solutions import make_solutions
+from game24lab.tasks.numbers.splits import Split, make_split, pick_held_out
 from game24lab.tasks.numbers.task import Game24
-from game24lab.tasks.problems import Problem, Progress
+from game24lab.tasks.problems import Problem, Progress, Sample
+from game24lab.tasks.rewards import RewardSet
+from game24lab.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """The Game of 24."""
+class NumberGame:
+    """An `Environment` of number games: solutions line by line, or chains of thought."""
 
-    sides: Split
-    asked: tuple[tuple[int, ...], ...]
+    split: Split
+    held_out: tuple[tuple[int, ...] | NumberProblem, ...]
     seed: int = 0
-    task: Game24 = Game24()  # noqa: RUF009 - frozen
+    task: Task = field(default_factory=Game24)
     name: str = "game24"
-    words: str = "lines"
+    vocabulary: str = "lines"
+    rewards: RewardSet = REWARDS
+    columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    ranking: Ranking | None = None  # the published one by default
 
     def __str__(self) -> str:
-        return f"{len(self.sides.train)} training puzzles, {len(self.sides.held_out)} held out"
+        return f"{len(self.split.train)} training puzzles, {len(self.split.held_out)} held out"
 
-    def write_lessons(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
+    @cached_property
+    def _ranking(self) -> Ranking:
+        return load_ranking() if self.ranking is None else self.ranking
+
+    def sft_samples(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
         """Solutions by the exact solver; options of `tasks.numbers.solutions.make_solutions`, others change nothing."""
         options = {name: option for name, option in options.items() if name != "direct_share"}
-        options |= {"held_out": self.sides.forbidden, "seed": self.seed, "progress": progress}
-        return make_solutions(self.sides.train, count, **options)
+        options |= {"held_out": self.split.forbidden, "seed": self.seed, "progress": progress}
+        return make_solutions(self.split.train, count, **options)
 
     def list_forbidden(self) -> Sequence[tuple]:
         """The held-out puzzles, those that are not asked too, and what a strict split holds out besides."""
-        return tuple(self.sides.forbidden)
+        return tuple(self.split.forbidden)
 
-    def pose(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
+    def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.numbers.problems.pick_by_difficulty`."""
-        return make_problems(pick_by_difficulty(self.sides.train, lowest, highest, progress=progress))
+        return make_problems(pick_by_difficulty(self.split.train, lowest, highest, progress=progress))
 
-    def grade(self, policy: Any, problems: Sequence[Any], **settings: Any) -> pd.DataFrame:
-        """Chains of thought, judged."""
-        return grade(policy, problems, **settings)
+    def write_name(self, problem: Any) -> str:
+        """`4 5 6 10`; another target than 24 is named. ValueError for what is no problem."""
+        return str(read_problem(problem))
+
+    def prompt(self, problem: Any) -> str:
+        """What a policy is shown before its first token."""
+        return self.task.text(self.task.start(problem))
+
+    def know(self, problem: Any) -> NumberProblem:
+        """What the rewards must know of a problem."""
+        return read_problem(problem)
+
+    def describe(self, problem: Any) -> dict[str, Any]:
+        """What a row says of a problem, whoever answers: its numbers, rank, bucket and target."""
+        problem = read_problem(problem)
+        return {"numbers": str(problem)} | describe_problem(problem, self._ranking)
+
+    def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
+        """One completion, a chain of thought, as a row: see `tasks.numbers.judge.judge_answer`."""
+        return judge_answer(read_problem(problem), completion)
+
+
+def open_number_game(
+    *, split: str = "", held_out: int = 100, seed: int = 0, chains: bool = False, **others: Any
+) -> NumberGame:
+    """The Game of 24 with its held-out problems drawn; options of other tasks change nothing.
+
+    Args:
+        split: one of `tasks.numbers.splits.SPLITS` or a file; "tot" by default.
+        chains: answers are chains of thought, judged whole.
+
+    ValueError for a bad split or count.
+    """
+    sides = make_split(split or "tot", seed=seed)
+    asked = pick_held_out(sides, held_out)
+    if chains:
+        lacks = {"positions": "its critic would have to read half a chain of thought"}
+        return NumberGame(sides, asked, seed, Chains24(), "chains24", "traces", lacks=lacks)
+    return NumberGame(sides, asked, seed)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from game24lab.tasks.numbers.arithmetic import State, alive_steps, make_state, wholly_reachable
-from game24lab.tasks.numbers.solutions import Sample
+from game24lab.tasks.numbers.puzzles import TARGET
 from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.problems import Sample
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,16 @@ class Exposure:
         return vars(self) | shares
 
 
-def measure_exposure(puzzles: Sequence[Sequence[int]], samples: Iterable[Sample], task: Game24) -> Exposure:
+def measure_exposure(puzzles: Sequence[Sequence[int]], samples: Iterable[Sample], target: int = TARGET) -> Exposure:
     """How much of the live positions behind held-out puzzles stands in samples of solutions.
 
     ValueError where there are no puzzles, or none that can be solved.
     """
-    live = {puzzle: {after for _, after in alive_steps(make_state(puzzle), task.target)} for puzzle in puzzles}
+    task = Game24()
+    live = {puzzle: {after for _, after in alive_steps(make_state(puzzle), target)} for puzzle in puzzles}
     known: set[State] = set().union(*live.values())
     if not known:
-        raise ValueError(f"puzzles must hold one that can make {task.target}, got {len(live)} without")
+        raise ValueError(f"puzzles must hold one that can make {target}, got {len(live)} without")
     begun, shown, count = set(), set(), 0
     for sample in samples:
         state = task.read(sample.prompt)
@@ -51,7 +53,7 @@ def measure_exposure(puzzles: Sequence[Sequence[int]], samples: Iterable[Sample]
             shown.add(state.left)
         count += 1
     met = {puzzle: not positions.isdisjoint(begun) for puzzle, positions in live.items()}
-    hard = [puzzle for puzzle in live if live[puzzle] and not wholly_reachable(make_state(puzzle), task.target)]
+    hard = [puzzle for puzzle in live if live[puzzle] and not wholly_reachable(make_state(puzzle), target)]
     return Exposure(
         samples=count, puzzles=len(live), positions=len(known), begun=len(known & begun),
         shown=len(known & (begun | shown)), puzzles_begun=sum(met.values()), fraction_puzzles=len(hard),

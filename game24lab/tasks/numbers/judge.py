@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem
 from game24lab.tasks.numbers.rankings import Ranking, find_bucket
 
 COLUMNS = {
@@ -20,16 +20,23 @@ OUTCOMES = ("solved", "wrong value", "wrong numbers", "wrong expression", "unfin
 WRONG = OUTCOMES[1:4]  # an answer was given, and it is not right
 
 
-def _place(numbers: Sequence[int], target: int, ranks: Ranking) -> dict[str, Any]:
-    known = target == 24
-    rank = ranks.rank(numbers) if known and ranks.name == "published" else None
-    return {"rank": rank, "bucket": (find_bucket(numbers, ranks) or "") if known else ""}
+def describe_problem(problem: NumberProblem, ranks: Ranking) -> dict[str, Any]:
+    """What is known of a problem before anybody answers: `rank` and `bucket`, of the published game alone."""
+    known = problem.target == TARGET
+    rank = ranks.rank(problem.numbers) if known and ranks.name == "published" else None
+    bucket = find_bucket(problem.numbers, ranks) if known else None
+    return {"rank": rank, "bucket": bucket or "", "target": problem.target}
 
 
-def _judge(numbers: Sequence[int], answer: Any, target: int) -> dict[str, Any]:
+def judge_answer(problem: NumberProblem, answer: Any) -> dict[str, Any]:
+    """One completion of a chain of thought (`text`, `tokens`, `finish`) as a row: the judge's word on all its lines.
+
+    `first_wrong` and `first_unsound` are lines counted from 0. An answer that was cut off is unfinished, whatever
+    stands there. Never raises on text.
+    """
     text = answer.text.encode("utf-8", "replace").decode()  # a server may send halves of characters; no file takes them
-    judged = judge_chain(numbers, text, target)
-    ended = answer.finish == "stop"  # cut off at the budget it is unfinished, whatever stands there
+    judged = judge_chain(problem.numbers, text, problem.target)
+    ended = answer.finish == "stop"
     wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
     return {
         "text": text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(text),

@@ -131,7 +131,7 @@ def make_pair(
     if all(line.kind != "answer" for line in judged.lines[: fault.line]):
         chosen = _write_rest(numbers, judged.lines[: fault.line], rng, style, target, keep)
     return Pair(
-        prompt=Game24(target).prompt(numbers) + kept,
+        prompt=Game24().prompt(numbers, target) + kept,
         chosen="".join(chosen[:most_lines]),
         rejected="".join(rest[:most_lines]),
         chosen_ends=len(chosen) <= most_lines,

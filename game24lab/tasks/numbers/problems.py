@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from game24lab.tasks.numbers.arithmetic import measure_difficulty
-from game24lab.tasks.numbers.puzzles import Puzzle
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, Puzzle, read_problem
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Problem
 
 
-def make_problems(puzzles: Iterable[Sequence[int]], task: Game24 | None = None) -> list[Problem]:
-    """Puzzles as problems: the task's prompt, and the column `numbers`. ValueError for what is no puzzle."""
-    task = task or Game24()
-    starts = [task.start(puzzle).numbers for puzzle in puzzles]
-    return [Problem(task.prompt(numbers), {"numbers": list(numbers)}) for numbers in starts]
+def make_problems(puzzles: Iterable[Sequence[int] | NumberProblem], task: Game24 | None = None) -> list[Problem]:
+    """Puzzles as problems: the prompt, and the column `numbers`; `target` too where one is not 24.
+
+    ValueError for what is no puzzle.
+    """
+    task, read = task or Game24(), [read_problem(puzzle) for puzzle in puzzles]
+    named = any(one.target != TARGET for one in read)  # a column that says 24 in each row would say nothing
+    return [Problem(task.prompt(one), {"numbers": list(one.numbers)} | ({"target": one.target} if named else {}))
+            for one in read]  # fmt: skip
 
 
 def pick_by_difficulty(
     puzzles: Sequence[Puzzle],
     lowest: float = 0.0,
     highest: float = 1.0,
-    target: int = 24,
     progress: Callable[..., Iterable] | None = None,
 ) -> list[Puzzle]:
     """The puzzles, in their order, whose share of live first positions is in [lowest, highest].
@@ -35,7 +38,7 @@ def pick_by_difficulty(
     if (lowest, highest) == (0, 1):
         return list(puzzles)
     walk = progress(puzzles, desc="difficulty", unit="puzzle") if progress else puzzles
-    found = [puzzle for puzzle in walk if lowest <= measure_difficulty(puzzle, target)[1] <= highest]
+    found = [puzzle for puzzle in walk if lowest <= measure_difficulty(puzzle)[1] <= highest]
     if not found:
         raise ValueError(f"difficulty from {lowest} to {highest}: none of {len(puzzles)} puzzles lies there; wider "
                          "bounds are accepted")  # fmt: skip

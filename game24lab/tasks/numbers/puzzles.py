@@ -10,16 +10,19 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement
 from math import comb
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import make_state, reachable
 
 Puzzle = tuple[int, ...]
 
+TARGET = 24  # of the published game
 FEWEST, MOST = 3, 6
 LARGEST = 999_999  # of a puzzle's numbers and targets
 _MOST_PUZZLES = 1_000_000
@@ -57,6 +60,41 @@ def parse_puzzle(text: str, fewest: int = FEWEST, most: int = MOST) -> Puzzle:
     if not fewest <= len(words) <= most:
         raise ValueError(f"puzzle {_show(text)}: {len(words)} numbers, {fewest} to {most} are accepted")
     return check_numbers(map(int, words), fewest, most)
+
+
+@dataclass(frozen=True, order=True)
+class NumberProblem:
+    """Numbers and what they must make; written `4 5 6 10`, or `4 5 6 10 -> 36` for another target than 24."""
+
+    numbers: Puzzle
+    target: int = TARGET
+
+    def __post_init__(self) -> None:
+        if type(self.target) is not int or abs(self.target) > LARGEST:
+            raise ValueError(f"target {self.target!r}: an integer up to {LARGEST} is accepted, such as 24")
+
+    def __str__(self) -> str:
+        return write_puzzle(self.numbers) + ("" if self.target == TARGET else f" -> {self.target}")
+
+
+def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
+    """A problem of one to six numbers from what people and files give: numbers, a text, or a problem already.
+
+    `target` is what a data set's own column says; without one a text may name it (`4 5 6 10 -> 36`), else it is 24.
+    ValueError for anything else, and where the two targets differ.
+    """
+    if isinstance(problem, NumberProblem):
+        return problem
+    if isinstance(problem, str):
+        text, arrow, own = problem.partition("->")
+        if arrow and not _INTEGER.fullmatch(own.strip()):
+            raise ValueError(f"problem {_show(problem)}: an integer must follow ->, such as 4 5 6 10 -> 36")
+        if arrow and target not in (None, int(own)):
+            raise ValueError(f"problem {_show(problem)}: target {target} stands beside it; one of the two is accepted")
+        return NumberProblem(parse_puzzle(text, fewest=1), int(own) if arrow else TARGET if target is None else target)
+    if not isinstance(problem, Iterable):
+        raise ValueError(f"numbers {problem!r}: whole numbers such as [4, 5, 6, 10] are accepted")
+    return NumberProblem(check_numbers(problem, fewest=1), TARGET if target is None else target)
 
 
 def write_puzzle(numbers: Sequence[int]) -> str:

@@ -8,7 +8,6 @@ ask. It does not know of weights, groups, models or trainers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,11 +15,9 @@ from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.numbers.chains import judge_chain
-from game24lab.tasks.numbers.puzzles import Puzzle, check_numbers, parse_puzzle
-from game24lab.tasks.rewards import Reward
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
+from game24lab.tasks.rewards import RewardSet, reads_text_alone
 from game24lab.tasks.tags import strip_tags
-
-DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"output": 0.55, "process": 0.30, "length": 0.15})
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,9 @@ class Measures:
 
 # More than one step of GRPO has completions; the keys hold the texts, 40 MB where all are long.
 @lru_cache(maxsize=2_048)
-def measure(numbers: Puzzle, text: str, target: int = 24) -> Measures:
+def measure(problem: NumberProblem, text: str) -> Measures:
     """The judge's word on a completion. Cached, so that all rewards share one judgement; never raises on text."""
-    judged = judge_chain(numbers, text, target)
+    judged = judge_chain(problem.numbers, text, problem.target)
     lines = len(judged.lines)
     before = lines if judged.first_wrong is None else judged.first_wrong
     return Measures(
@@ -54,70 +51,70 @@ def measure(numbers: Puzzle, text: str, target: int = 24) -> Measures:
     )  # fmt: skip
 
 
-def find_fault(numbers: Puzzle, text: str, target: int = 24) -> int | None:
+def find_fault(problem: NumberProblem, text: str) -> int | None:
     """The number of the first wrong line of a chain, from 0, as line ends count.
 
     None where all are right, and where think and answer tags stand between them: those lines are not the text's.
     """
-    line = measure(numbers, text, target).first_wrong
-    return None if line is None or strip_tags(text, target) != text else line
+    line = measure(problem, text).first_wrong
+    return None if line is None or strip_tags(text, problem.target) != text else line
 
 
-def pay_output(numbers: Puzzle, text: str, target: int = 24) -> float:
+def reward_output(problem: NumberProblem, text: str) -> float:
     """1 where the final answer is an expression of exactly these numbers that makes the target, else 0."""
-    return float(measure(numbers, text, target).solved)
+    return float(measure(problem, text).solved)
 
 
-def pay_process(numbers: Puzzle, text: str, target: int = 24) -> float:
+def reward_process(problem: NumberProblem, text: str) -> float:
     """The share of right lines: the move, the state it leads to and the numbers left. 0 for an empty completion."""
-    return measure(numbers, text, target).share_right
+    return measure(problem, text).share_right
 
 
-def pay_length(
-    numbers: Puzzle, text: str, target: int = 24, *, free: int = 4, middle: float = 24, steepness: float = 0.2
+def reward_length(
+    problem: NumberProblem, text: str, *, free: int = 4, middle: float = 24, steepness: float = 0.2
 ) -> float:
     """1 up to `free` lines, above that 1 / (1 + exp(steepness (lines - middle))): one half at `middle` lines.
 
     As published, it is paid for wrong and unfinished answers too, an empty one included. Other constants:
-    `{**REWARDS, "length": functools.partial(pay_length, middle=60)}`.
+    `REWARDS.add(length=functools.partial(reward_length, middle=60))`.
     """
-    lines = measure(numbers, text, target).lines
+    lines = measure(problem, text).lines
     if lines <= free:
         return 1.0
     # written so that no number of lines overflows
     return 0.5 * (1 - math.tanh(0.5 * steepness * (lines - middle)))
 
 
-def pay_original_output(numbers: Puzzle, text: str, target: int = 24) -> float:
+def reward_output_original(problem: NumberProblem, text: str) -> float:
     """LLM4Game24's reward for the outcome: 1, or 0.35 for any last line with a wrong `expression:`, else 0.
 
-    It differs from `pay_output` in that 0.35 and in that the answer must be the very last line. The original hands
+    It differs from `reward_output` in that 0.35 and in that the answer must be the very last line. The original hands
     the text to Python's `eval` and would pay for `2**3*3*1` too; here it is parsed.
     """
-    return _judge_as_original(numbers, text, target)[0]
+    return _judge_as_original(problem, text)[0]
 
 
-def pay_original_process(numbers: Puzzle, text: str, target: int = 24) -> float:
+def reward_process_original(problem: NumberProblem, text: str) -> float:
     """LLM4Game24's reward for the process: 1 - errors / lines; it reads the notation v3 only.
 
-    It differs from `pay_process` in what it never looks at: the move before `left:`, and whether a line follows from
+    It differs from `reward_process` in what it never looks at: the move before `left:`, and whether a line follows from
     the line before. Any true equation over the puzzle's own numbers is right, any rollback to anywhere too.
     """
-    return _judge_as_original(numbers, text, target)[1]
+    return _judge_as_original(problem, text)[1]
 
 
 @lru_cache(maxsize=2_048)
-def _judge_as_original(numbers: Puzzle, text: str, target: int) -> tuple[float, float]:
+def _judge_as_original(problem: NumberProblem, text: str) -> tuple[float, float]:
     lines = text.removesuffix("\n").split("\n")  # chains end with a line end here, the original's do not
     seen, errors, output = set(), 0, 0.0
     for place, line in enumerate(lines):
         if "left:" in line:
             repeated = "roll" not in line and line in seen
-            errors += repeated or sorted(_read_leaves(line.split("left:")[1].strip()) or ()) != sorted(numbers)
+            errors += repeated or sorted(_read_leaves(line.split("left:")[1].strip()) or ()) != sorted(problem.numbers)
         elif "expression:" in line and place == len(lines) - 1:
             value, cards = _read_expression(line.split("expression:")[-1])
-            wrong = value is None or abs(value - target) > 1e-6
-            output = 0.35 if wrong or sorted(cards) != sorted(numbers) else 1.0
+            wrong = value is None or abs(value - problem.target) > 1e-6
+            output = 0.35 if wrong or sorted(cards) != sorted(problem.numbers) else 1.0
             errors += wrong + (output < 1)  # a wrong value is counted twice
         else:
             errors += 1
@@ -149,31 +146,29 @@ def _read_expression(text: str) -> tuple[Any, list[int]]:
     return (-value if text.startswith("-") else value), operands
 
 
-# Every reward by its name. Weights choose among them; with weight 0 they are metrics.
-REWARDS: Mapping[str, Reward] = MappingProxyType({
-    "output": pay_output,
-    "process": pay_process,
-    "length": pay_length,
-    "prefix": lambda *a: measure(*a).share_before_wrong,  # stricter than process: nothing behind the first wrong line
-    "finished": lambda *a: float(measure(*a).finished),
-    "sound": lambda *a: float(measure(*a).sound) if measure(*a).lines else None,
-    "lines": lambda *a: float(measure(*a).lines),
-    "rollbacks": lambda *a: float(measure(*a).rollbacks),
-    "output_original": pay_original_output,
-    "process_original": pay_original_process,
-})  # fmt: skip
-
-
-def _describe_chain(numbers: Puzzle, text: str, target: int) -> tuple[str, int]:
-    found = measure(numbers, text, target)
+def _describe_chain(problem: NumberProblem, text: str) -> tuple[str, int]:
+    found = measure(problem, text)
     return found.outcome, found.lines
 
 
-def _read_numbers(value: Any) -> Puzzle | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return parse_puzzle(value, fewest=1)
-    if not isinstance(value, Iterable):
-        raise ValueError(f"numbers {value!r}: whole numbers such as [4, 5, 6, 10] are accepted")
-    return check_numbers(value, fewest=1)
+def _read(numbers: Any, target: int | None = None) -> NumberProblem | None:
+    return None if numbers is None else read_problem(numbers, None if target is None else int(target))
+
+
+# Every reward by its name. Weights choose among them; with weight 0 they are metrics.
+REWARDS = RewardSet(
+    functions=MappingProxyType({
+        "output": reward_output,
+        "process": reward_process,
+        "length": reads_text_alone(reward_length),
+        "prefix": lambda *a: measure(*a).share_before_wrong,  # process, but nothing behind the first wrong line
+        "finished": reads_text_alone(lambda *a: float(measure(*a).finished)),
+        "sound": lambda *a: float(measure(*a).sound) if measure(*a).lines else None,
+        "lines": reads_text_alone(lambda *a: float(measure(*a).lines)),
+        "rollbacks": reads_text_alone(lambda *a: float(measure(*a).rollbacks)),
+        "output_original": reward_output_original,
+        "process_original": reward_process_original,
+    }),
+    weights=MappingProxyType({"output": 0.55, "process": 0.30, "length": 0.15}),
+    columns=("numbers", "target"), read=_read, describe=_describe_chain, find_fault=find_fault,
+)  # fmt: skip

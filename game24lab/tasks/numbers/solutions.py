@@ -15,22 +15,15 @@ import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
+from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, reachable
 from game24lab.tasks.numbers.steps import preferred_steps, write_line
 from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.problems import Sample
 
 Whole = tuple[int, ...]  # a sorted position of non-negative integers
 Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it
-
-
-class Sample(NamedTuple):
-    """One text to learn from."""
-
-    prompt: str
-    completion: str
-    ends: bool = True  # False: more would follow, no end token is learnt
 
 
 def make_solutions(
@@ -79,7 +72,7 @@ def make_solutions(
                              "that are held out")  # fmt: skip
     if not wider:
         core_share = 1.0
-    task = Game24(target)
+    task = Game24()
     # the seed is hashed with its purpose, never added to an index: neighbouring seeds share nothing
     rng = random.Random(int.from_bytes(hashlib.sha256(f"corpus {seed}".encode()).digest()[:8], "big"))
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from game24lab.tasks.numbers.arithmetic import State, Step, compose, legal_steps, make_state, reachable, write_step
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import LARGEST, check_numbers
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
 
@@ -26,6 +26,7 @@ TSLLM_PREAMBLE = (
 
 
 _NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,39})(?:/[1-9][0-9]{0,39})?")
+_TARGET = re.compile(r"Input: [^\n]* Target: (-?[0-9]{1,6})\n")
 _LONGEST = 4000  # characters of a text that is read back
 
 
@@ -37,13 +38,13 @@ class Position:
     steps: tuple[Step, ...]
     left: State
     answered: bool = False  # an answer line has closed the game
+    target: int = TARGET
 
 
 @dataclass(frozen=True)
 class Game24:
-    """The Game of 24 with any target and up to six numbers; the defaults are the published game."""
+    """The Game of 24 with up to six numbers and any target, which the problem carries."""
 
-    target: int = 24
     context: str = "position"  # the model sees the numbers left ("position") or all lines so far ("history")
     preamble: str = ""  # a sentence before the numbers; {target} is filled in
     name: str = "game24"
@@ -51,33 +52,38 @@ class Game24:
     def __post_init__(self) -> None:
         if self.context not in ("position", "history"):
             raise ValueError(f"context {self.context!r}: 'position' or 'history' is accepted")
-        if type(self.target) is not int or abs(self.target) > LARGEST:
-            raise ValueError(f"target {self.target!r}: an integer up to {LARGEST} is accepted, such as 24")
 
-    def start(self, problem: Sequence[int]) -> Position:
-        """The position before the first move. ValueError unless the problem is one to six positive integers."""
-        numbers = check_numbers(problem, fewest=1)
-        return Position(numbers, (), make_state(numbers))
+    def start(self, problem: NumberProblem | Sequence[int]) -> Position:
+        """The position before the first move; numbers alone must make 24.
 
-    def start_at(self, numbers: State) -> Position:
+        ValueError unless the problem is one to six positive integers.
+        """
+        problem = read_problem(problem)
+        return Position(problem.numbers, (), make_state(problem.numbers), target=problem.target)
+
+    def start_at(self, numbers: State, target: int = TARGET) -> Position:
         """The position before the first move of a game that begins at any numbers, fractions too."""
-        return Position(numbers, (), numbers)
+        return Position(numbers, (), numbers, target=target)
 
     def believe(self) -> Believing:
         """The same game at the model's word."""
         return Believing(self)
 
-    def prompt(self, numbers: Sequence[int | Fraction]) -> str:
+    def prompt(self, problem: NumberProblem | Sequence[int | Fraction], target: int = TARGET) -> str:
         """`Input: 4 5 6 10` and a line end; another target than 24 is named."""
-        target = "" if self.target == 24 else f" Target: {self.target}"
-        preamble = self.preamble.replace("{target}", str(self.target))
-        return f"{preamble}Input: {' '.join(map(str, numbers))}{target}\n"
+        numbers, target = (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (problem, target)
+        named = "" if target == TARGET else f" Target: {target}"
+        return f"{self._write_preamble(target)}Input: {' '.join(map(str, numbers))}{named}\n"
+
+    def _write_preamble(self, target: int) -> str:
+        return self.preamble.replace("{target}", str(target))
 
     def text(self, state: Position) -> str:
         """The prompt for the next line; equal keys give equal texts where `context` is "position"."""
         if self.context == "position":
-            return self.prompt(state.left)
-        return self.prompt(state.numbers) + "".join(line + "\n" for line in write_solution(state.numbers, state.steps))
+            return self.prompt(state.left, state.target)
+        lines = write_solution(state.numbers, state.steps)
+        return self.prompt(state.numbers, state.target) + "".join(line + "\n" for line in lines)
 
     def read(self, text: str) -> Position:
         """The position that a text from `text` shows, equal to the one shown in `key` and `truth`.
@@ -85,14 +91,17 @@ class Game24:
         Where the text shows the numbers left alone, the moves before are not in it: a game that begins there, with
         fractions where there are some. ValueError for any other text.
         """
-        head, _, lines = text.removeprefix(self.preamble.replace("{target}", str(self.target))).partition("\n")
+        named = _TARGET.search(text[:_LONGEST])
+        target = int(named[1]) if named else TARGET
+        head, _, lines = text.removeprefix(self._write_preamble(target)).partition("\n")
         words = head.removeprefix("Input: ").partition(" Target: ")[0].split(" ")
         position: Position | Illegal = Illegal("numbers are missing")
         if len(text) <= _LONGEST and all(_NUMBER.fullmatch(word) for word in words):
             if self.context == "position":
-                position = Position(make_state(words), (), make_state(words))
+                position = self.start_at(make_state(words), target)
             elif "/" not in head:
-                position, _ = follow(self, self.start([int(word) for word in words]), lines)
+                problem = read_problem([int(word) for word in words], target)
+                position, _ = follow(self, self.start(problem), lines)
         if isinstance(position, Illegal) or self.text(position) != text:
             raise ValueError(f"text {text[:60]!r}: one that shows a position of this game is accepted, such as "
                              f"{self.prompt((4, 5, 6, 10))!r}")  # fmt: skip
@@ -103,7 +112,7 @@ class Game24:
         moves: dict[State, Step] = {}
         for step, left in legal_steps(state.left):
             moves.setdefault(left, step)
-        return tuple(Position(state.numbers, (*state.steps, step), left) for left, step in moves.items())
+        return tuple(replace(state, steps=(*state.steps, step), left=left) for left, step in moves.items())
 
     def label(self, state: Position) -> str:
         """The numbers left."""
@@ -136,15 +145,15 @@ class Game24:
         if isinstance(judged, str):
             return Illegal(judged)
         move, left = judged
-        return Position(state.numbers, (*state.steps, move), left)
+        return replace(state, steps=(*state.steps, move), left=left)
 
     def _answer(self, state: Position, expression: str) -> Position | Illegal:
-        check = check_answer(state.numbers, expression, self.target)
+        check = check_answer(state.numbers, expression, state.target)
         if not check.accepted:
             return Illegal(f"answer line: {check.reason}")
-        if state.left != (Fraction(self.target),):
+        if state.left != (Fraction(state.target),):
             return Illegal(f"answer line, but the moves have left {self.label(state)}")
-        return Position(state.numbers, state.steps, state.left, answered=True)
+        return replace(state, answered=True)
 
     def is_terminal(self, state: Position) -> bool:
         """Whether one number is left."""
@@ -154,13 +163,13 @@ class Game24:
         """Exact: the state was computed move by move, so the last number decides."""
         if len(state.left) > 1:
             return Verdict(False, "unfinished", "", f"{len(state.left)} numbers are left")
-        solved = state.left[0] == self.target
-        reason = f"makes {state.left[0]}" + ("" if solved else f", not {self.target}")
+        solved = state.left[0] == state.target
+        reason = f"makes {state.left[0]}" + ("" if solved else f", not {state.target}")
         return Verdict(solved, "solved" if solved else "wrong value", compose(state.numbers, state.steps), reason)
 
     def key(self, state: Position) -> Hashable:
-        """The numbers left: the order and way in which they came about do not matter."""
-        return state.left
+        """The numbers left, and another target than 24: the way in which they came about does not matter."""
+        return state.left if state.target == TARGET else (state.left, state.target)
 
     def shows(self, state: Position, positions: Container[State]) -> bool:
         """Whether the text of a state shows one of some positions."""
@@ -168,4 +177,4 @@ class Game24:
 
     def truth(self, state: Position) -> bool:
         """Whether the target is still reachable, by the exact solver."""
-        return reachable(state.left, self.target)
+        return reachable(state.left, state.target)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from game24lab.evaluation.chains import find_key
 from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.views.widgets.chain import ChainView
 from game24lab.views.widgets.word_solution import SolutionView
 
@@ -47,7 +48,8 @@ class AnswerView(widgets.VBox):
         row = self._rows.loc[self.chosen.value]
         if "question" in row:
             return SolutionView(row["question"], row["gold"], row["text"])
-        return ChainView(judge_chain(tuple(map(int, row["numbers"].split())), row["text"], int(row["target"])))
+        problem = read_problem(row["numbers"], int(row["target"]))
+        return ChainView(judge_chain(problem.numbers, row["text"], problem.target))
 
     def _show(self, _: Any = None) -> None:
         self._view.value = self.chain._repr_html_()

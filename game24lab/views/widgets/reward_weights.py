@@ -15,8 +15,8 @@ import ipywidgets as widgets
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.tasks.environments import find_kind
-from game24lab.tasks.rewards import Reward, check_weights, score
+from game24lab.tasks.numbers.rewards import REWARDS
+from game24lab.tasks.rewards import RewardSet, check_weights, score
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
@@ -38,22 +38,19 @@ _STYLE = """<style>
 def judge_rows(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]],
     names: Iterable[str] | None = None,
-    target: int = 24,
-    rewards: Mapping[str, Reward] | None = None,
-    task: str = "game24",
+    rewards: RewardSet = REWARDS,
 ) -> pd.DataFrame:
-    """A table of completions with one column for each reward named, by default the task's, and `outcome` and `lines`.
+    """A table of completions with a column for each reward named, by default those with weights, `outcome` and `lines`.
 
-    `rows` have `text`, and in a number game `numbers` (a text such as "4 5 6 10", or numbers), of word problems
-    `gold`, as `evaluation.chains.grade` leaves them; other columns are left out. ValueError for no rows, one of the
-    two missing, or what `tasks.rewards.score` refuses.
+    `rows` have `text` and what the rewards must know of a problem: in a number game `numbers` (a text such as "4 5
+    6 10", or numbers), of word problems `gold`, as `evaluation.chains.grade` leaves them; other columns are left
+    out. ValueError for no rows, one of the two missing, or what `tasks.rewards.score` refuses.
     """
-    kind = find_kind(task)
-    known = kind.column
+    known = rewards.columns[0]
     records = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else [dict(row) for row in rows]
     if not records:
         raise ValueError(f"completions to weigh: there are none; at least one row with {known} and text is needed")
-    weights, found = dict.fromkeys(kind.weights if names is None else names, 1.0), []
+    weights, found = dict.fromkeys(rewards.weights if names is None else names, 1.0), []
     for place, record in enumerate(tqdm(records, disable=len(records) < 300, unit="completion")):
         for column in (known, "text"):
             if column not in record:
@@ -61,10 +58,10 @@ def judge_rows(
         problem, text = record[known], record["text"]
         if not isinstance(text, str):
             raise ValueError(f"completion {place} to weigh: a text is accepted, not {type(text).__name__}")
-        (row,) = score([problem], [text], weights, target, rewards, task)
-        if (truth := kind.read(problem)) is None:
+        if (truth := rewards.read(*(record.get(column) for column in rewards.columns))) is None:
             raise ValueError(f"completion {place} to weigh: {known} None; what is known of its problem is needed")
-        outcome, lines = kind.call(kind.describe, truth, text, target)
+        (row,) = score(rewards, [truth], [text], weights)
+        outcome, lines = rewards.describe(truth, text)
         # half characters would break tables and the way to the browser
         shown = {known: " ".join(map(str, problem)) if isinstance(problem, list | tuple) else str(problem),
                  "text": text.encode("utf-8", "replace").decode()}  # fmt: skip
@@ -98,16 +95,13 @@ class Weighing(widgets.VBox):
         rows: pd.DataFrame | Iterable[Mapping[str, Any]],
         weights: Mapping[str, float] | None = None,
         *,
-        target: int = 24,
-        rewards: Mapping[str, Reward] | None = None,
+        rewards: RewardSet = REWARDS,
         shown: int = 20,
-        task: str = "game24",
     ) -> None:
-        kind = find_kind(task)
-        weights = check_weights(kind.weights if weights is None else weights, rewards or kind.rewards)
+        weights = check_weights(rewards.weights if weights is None else weights, rewards.functions)
         if type(shown) is not int or shown < 1:
             raise ValueError(f"shown {shown!r}: a whole number of at least 1 is accepted")
-        self._table, self._shown, self._known = judge_rows(rows, weights, target, rewards, task), shown, kind.column
+        self._table, self._shown, self._known = judge_rows(rows, weights, rewards), shown, rewards.columns[0]
         self._start = rank_rows(self._table, weights)["rank"]
         top = max(1.0, *weights.values())
         self.sliders = {
