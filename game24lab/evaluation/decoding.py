@@ -54,6 +54,11 @@ class Scorer:
         functions = self.environment.rewards.functions
         return all(is_text_alone(functions[name]) for name, weight in self.weights.items() if weight)
 
+    def list_text_alone(self) -> dict[str, float]:
+        """Those of its rewards that read the text alone, with weight 1."""
+        functions = self.environment.rewards.functions
+        return {name: 1.0 for name in self.weights if is_text_alone(functions[name])}
+
     @property
     def highest(self) -> float:
         """What a text earns at most, where every reward is at most 1."""

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.utils import logging
 
 from game24lab.runs.messages import condense
+from game24lab.tasks.environments import Environment, require_parts
 
 # Models that write no text: their heads are others, and with tied embeddings nothing seems to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
@@ -64,8 +65,13 @@ def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, 
         return Qwen3ForCausalLM(config)
 
 
-def find_pretrained(part: str) -> Path:
-    """The folder of the shipped tiny "policy" or "critic". ValueError for another name or an incomplete install."""
+def find_pretrained(part: str, environment: Environment | None = None) -> Path:
+    """The folder of the shipped tiny "policy" or "critic".
+
+    ValueError for another name, an incomplete install, and an environment that they were not trained for.
+    """
+    if environment is not None:
+        require_parts(environment, "pretrained")
     folder = Path(__file__).parents[1] / "pretrained" / part
     if part not in ("policy", "critic"):
         raise ValueError(f"pretrained {part!r}: 'policy' or 'critic' is accepted")

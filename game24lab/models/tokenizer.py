@@ -74,11 +74,14 @@ def _list_words(words: str) -> tuple[list[str], str]:
 
 
 def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
-    """The chat template of a checkpoint: a function from messages to a prompt for its answer; None where it has none.
+    """The chat template of a checkpoint: a function from messages to a prompt for its answer; None where it has none,
+    and for no checkpoint ("").
 
     What the tokenizer puts before every text is not written twice. ValueError for a checkpoint without a tokenizer, and
     from the function for messages that the template refuses.
     """
+    if not str(name):
+        return None
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:

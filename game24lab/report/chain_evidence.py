@@ -26,7 +26,7 @@ from game24lab.evaluation.chains import BUDGETS, bin_lines, cut, pair, pass_at_k
 from game24lab.evaluation.error_analysis import count_reasons, describe_lengths, describe_wrong_lines, name_endings
 from game24lab.report.evidence import add_interval, describe_runs
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
-from game24lab.tasks.gsm8k.judge import WORD_COLUMNS
+from game24lab.tasks.gsm8k.judge import COLUMNS as WORD_COLUMNS
 from game24lab.tasks.numbers.judge import COLUMNS
 
 GRADES, TRAINING, DATA = "grades.parquet", "training.parquet", "data.json"

@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from game24lab.tasks.gsm8k.environment import open_word_game
+from game24lab.tasks.gsm8k.rewards import REWARDS as WORD_REWARDS
 from game24lab.tasks.numbers.environment import open_number_game
+from game24lab.tasks.numbers.rewards import REWARDS as NUMBER_REWARDS
 from game24lab.tasks.problems import Problem, Progress, Sample
-from game24lab.tasks.rewards import RewardSet
+from game24lab.tasks.rewards import RewardSet, is_text_alone
 from game24lab.tasks.task import Task
 
 
@@ -51,12 +53,22 @@ class Environment(Protocol):
         """One completion (`text`, `tokens`, `finish`) as a row, with `describe` most of `columns`."""
 
 
-PARTS = ("traces", "truth", "ranking", "positions")  # search traces, the truth of positions, difficulty ranks, ...
+# Search traces, the exact truth of positions, a critic of positions, published ranks, models that ship.
+PARTS = ("traces", "truth", "positions", "ranking", "pretrained")
 ENVIRONMENTS: Mapping[str, Callable[..., Environment]] = MappingProxyType({
     "game24": open_number_game,
     "chains24": partial(open_number_game, chains=True),
     "gsm8k": open_word_game,
 })  # fmt: skip
+
+_WORDS = dict(zip(PARTS, ("search traces", "truth of positions", "positions for a critic", "published ranks",
+                          "models that ship"), strict=True))  # fmt: skip
+
+
+def list_text_alone() -> frozenset[str]:
+    """The rewards, of whatever task, that read the text alone."""
+    return frozenset(name for rewards in (NUMBER_REWARDS, WORD_REWARDS)
+                     for name, reward in rewards.functions.items() if is_text_alone(reward))  # fmt: skip
 
 
 def open_environment(task: str = "game24", **options: Any) -> Environment:
@@ -74,4 +86,4 @@ def require_parts(environment: Environment, *parts: str) -> None:
     """ValueError in one line where a task lacks one of some `PARTS`."""
     for part in parts:
         if part in environment.lacks:
-            raise ValueError(f"the task {environment.name} has no {part}: {environment.lacks[part]}")
+            raise ValueError(f"the task {environment.name} has no {_WORDS[part]}: {environment.lacks[part]}")

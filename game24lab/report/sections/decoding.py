@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation.decoding import ANSWER, HONEST, looks_ahead, match, read_settings, tabulate_answers
+from game24lab.evaluation.decoding import ANSWER, looks_ahead, match, read_settings, tabulate_answers
 from game24lab.report import chain_evidence as gr
 from game24lab.report import evidence as ev
 from game24lab.report.document import (
@@ -43,6 +43,7 @@ from game24lab.report.text import (
     write_settings,
     write_short,
 )
+from game24lab.tasks.environments import list_text_alone
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
 from game24lab.views.tree.still import draw_svg
@@ -252,7 +253,7 @@ def _tell_rewards(arms: Sequence[Numbers], where: str) -> Table:
     names = [name for name in dict.fromkeys(key for arm in arms for key in arm) if name.startswith("reward/")]
     header = ("arm", "mode", "reward", *(name.partition("/")[2].replace("_", " ") for name in names))
     rows = tuple((a["arm"], a["mode"], _write(a["reward"]), *(_write(a.get(name)) for name in names)) for a in arms)
-    known = sorted(name.partition("/")[2] for name in names if name.partition("/")[2] in HONEST)
+    known = sorted({name.partition("/")[2] for name in names} & list_text_alone())
     note = ("Means over answers: the weighted sum, and each reward unweighted, so that of a form it is the share of "
             f"answers in it. Read from the text alone: {', '.join(known) or 'none of them'}. Where a verified search "
             "found nothing right, the likeliest of its answers is measured.")  # fmt: skip

@@ -20,6 +20,8 @@ from game24lab.tasks.rewards import RewardSet
 LACKS = MappingProxyType({
     "traces": "its solutions are learnt without search traces",
     "truth": "nobody knows whether half an answer can still come right",
+    "pretrained": "the shipped models know number games alone; give a checkpoint trained on word problems, as 03_sft "
+                  "makes with task gsm8k",
     "ranking": "its problems have no published ranking",
 })  # fmt: skip
 
