@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 LEAST = 600  # seconds that a test waits for another process before it gives up
-TESTS = sorted(Path(__file__).parent.glob("test_*.py"))
+TESTS = sorted(Path(__file__).parent.rglob("test_*.py"))
 _WAITING = ("run", "communicate", "check_output", "check_call")
 
 

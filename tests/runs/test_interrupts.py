@@ -16,7 +16,7 @@ import pytest
 from game24lab.runs.interrupts import InterruptedWorkError, go_on, hold_interrupts
 from game24lab.runs.run import read_run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PATIENCE = 600  # seconds, for the slowest of machines
 FORM = 'output = "runs/90_toy"  # folder of the run\nkind = "sleeps"  # how it works'
 CELLS = [

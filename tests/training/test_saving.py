@@ -24,7 +24,7 @@ from game24lab.training.grpo_trainer import Trainer as GRPOTrainer
 from game24lab.training.loop import STATE_FOLDER, find_resume_point
 from game24lab.training.saving import Resumable, SaveByTime
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
 
 

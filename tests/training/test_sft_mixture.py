@@ -16,7 +16,7 @@ from game24lab.training.data.sft_mixture import find_traces, read_lessons, write
 from game24lab.training.data.trace_dataset import read_traces, write_traces
 from game24lab.training.data.trace_generation import make_traces
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPLIT = make_split("tot")
 
 

@@ -18,7 +18,7 @@ from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import sft
 from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack, replace_folder
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
 

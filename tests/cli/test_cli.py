@@ -17,7 +17,7 @@ from game24lab.cli import main as cli
 from game24lab.runs.run import read_run, start_run
 from game24lab.search import modes
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 def call(capsys, *words):

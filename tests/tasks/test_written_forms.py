@@ -14,7 +14,7 @@ from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.quantities import read_number
 from game24lab.tasks.task import follow
 
-PAGE = Path(__file__).parent.parent / "docs" / "written-forms.md"
+PAGE = Path(__file__).parents[2] / "docs" / "written-forms.md"
 
 
 def read_tables():

@@ -22,7 +22,7 @@ from game24lab.runs.notebook import read_overrides, read_parameters
 from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.numbers.task import Game24
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "09_strategies.ipynb"
 TASK, POLICY, CRITIC = Game24(), FakePolicy(), FakeCritic()
 PUZZLES = list_solvable()[:6]

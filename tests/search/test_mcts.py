@@ -17,7 +17,7 @@ from game24lab.search.tree import Tree
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, Verdict
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
 
 
