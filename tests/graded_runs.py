@@ -15,11 +15,13 @@ from scripted_policy import ScriptedPolicy
 
 from game24lab.evaluation.chains import grade
 from game24lab.runs.run import start_run
+from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.chains import write_chain
 from game24lab.tasks.numbers.rankings import TOT_RANKS, list_published
 from game24lab.tasks.numbers.search_traces import search_in_order
 from game24lab.tasks.numbers.task import Game24
 
+GAME = open_environment("game24", held_out=1)
 PUZZLES = list_published(*TOT_RANKS)[:40]
 BUDGET = 1500  # words, here
 
@@ -48,7 +50,7 @@ def make_policy(puzzles, style, skill, seed, samples=1):
 def add_grades(run, stage, style="sound", skill=0.8, seed=0, model="", samples=1, puzzles=PUZZLES, budget=BUDGET):
     """The rows of one stage, written to the run's folder."""
     policy = make_policy(puzzles, style, skill, f"{run.name} {stage} {seed}", samples)
-    return grade(policy, puzzles, budget=budget, samples=samples, temperature=0.7 if samples > 1 else 0.0, seed=seed,
+    return grade(GAME, policy, puzzles, budget=budget, samples=samples, temperature=0.7 if samples > 1 else 0.0, seed=seed,
                  stage=stage, model=model, path=run.path("grades.parquet"), progress=False)  # fmt: skip
 
 

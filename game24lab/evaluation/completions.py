@@ -52,6 +52,8 @@ _OWN = ("strategy", "algorithm", "parameters", "mode", "seed", "correct", "answe
         "rank", "split", "run_id")  # fmt: skip
 _ALIGNED = ("scores", "agg_scores", "completion_tokens", "correct", "answers", "ballots")  # one entry a completion
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=,+-]{0,150}")
+# What stood in the task before problems carried their targets: files from then keep their hash.
+_KEPT = {"game24": {"target": 24}, "chains24": {"target": 24}}
 _DIGITS = 6  # of a score
 
 
@@ -154,7 +156,7 @@ def describe_arm(
     """What all lines of a file have in common: the arm, the models, and `config_hash`, a hash of what decides."""
     sizes = {"policy_parameters": policy.parameters, "backend": policy.name,
              "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
-    kind = {"task": task.name, **(asdict(task) if is_dataclass(task) else {})}
+    kind = {"task": task.name, **(asdict(task) if is_dataclass(task) else {}), **_KEPT.get(task.name, {})}
     names = dict(models) if models else {"policy": policy.name, "critic": getattr(critic, "name", "")}
     facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode, "models": names,
              **sizes}  # fmt: skip

@@ -1,16 +1,20 @@
-"""The arena: tasks by name with what rewards must know, arms and grids, and a killed run that repeats no arm."""
+"""The environment: tasks by name with what rewards must know, arms and grids, and a killed run that repeats no arm."""
+
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import tiny_models
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from game24lab.evaluation.arena import Arena, list_arms, make_grid, meet, open_arena
+from game24lab.evaluation.arena import list_arms, make_grid, meet
+from game24lab.evaluation.decoding import Scorer
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import save_checkpoint
 from game24lab.models.load_policy import load_policy
-from game24lab.models.tokenizer import make_tokenizer
-from game24lab.tasks.numbers.task import Game24
+from game24lab.models.tokenizer import make_tokenizer, read_chat
+from game24lab.search.modes import find_unverified
+from game24lab.tasks.environments import open_environment
 from game24lab.tasks.task import follow
 
 CHAT = (
@@ -20,23 +24,21 @@ CHAT = (
 LOOK = {"max_tokens": 8, "simulations": 1, "depth": 1, "top_k": 2, "rule": "line"}
 
 
-@pytest.mark.parametrize("task", ["game24", "chains24", "gsm8k"])
-def test_a_task_comes_with_its_problems_and_rewards(task):
-    arena = open_arena(task, checkpoint="x" if task == "gsm8k" else "", held_out=3, seed=0,
-                       **({"template": "plain"} if task == "gsm8k" else {}))  # fmt: skip
-    assert len(arena.asked) == 3
-    problem = arena.asked[0]
+@pytest.mark.parametrize(("task", "mode"), [("game24", "rules"), ("chains24", "blind"), ("gsm8k", "blind")])
+def test_a_task_comes_with_its_problems_and_rewards(task, mode):
+    environment = open_environment(task, held_out=3, seed=0, template="plain")
+    assert len(environment.held_out) == 3
+    assert find_unverified(environment.task) == mode
+    problem = environment.held_out[0]
     right = "</answer>" if task == "gsm8k" else "reach"
-    assert arena.task.verdict(arena.task.start(problem)).outcome == "unfinished"
-    (row,) = arena.make_scorer().score([problem], [f"nothing {right}"])
+    assert environment.task.verdict(environment.task.start(problem)).outcome == "unfinished"
+    (row,) = make_scorer(environment).score([problem], [f"nothing {right}"])
     assert row["total"] is not None
-    assert follow(arena.task, arena.task.start(problem), "x")[0] is not None
+    assert follow(environment.task, environment.task.start(problem), "x")[0] is not None
 
 
-@pytest.mark.parametrize(("task", "reason"), [("gsm", "task 'gsm': one of game24"), ("gsm8k", "a checkpoint trained")])
-def test_what_cannot_be_opened_is_named(task, reason):
-    with pytest.raises(ValueError, match=reason):
-        open_arena(task, held_out=2)
+def make_scorer(environment, weights=None):
+    return Scorer(environment, weights or environment.rewards.weights)
 
 
 def test_arms_are_named_and_every_way_to_end_is_there():
@@ -60,8 +62,8 @@ def test_arms_are_named_and_every_way_to_end_is_there():
 
 def test_a_killed_meeting_goes_on_where_it_was():
     policy = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True)
-    arena = Arena(Game24(), ((4, 5, 6, 10), (1, 2, 3)), "game24", list)
-    scorer, form = arena.make_scorer(), arena.make_scorer({"finished": 1.0})
+    environment = replace(open_environment("game24", held_out=1), held_out=((4, 5, 6, 10), (1, 2, 3)))
+    scorer, form = make_scorer(environment), make_scorer(environment, {"finished": 1.0})
     arms, kept, made = list_arms(LOOK, [1], honest=True, critic=False), {}, []
 
     def recall(name, make):
@@ -71,10 +73,10 @@ def test_a_killed_meeting_goes_on_where_it_was():
         return kept[name]
 
     options = {"scorer": scorer, "form": form, "recall": recall, "progress": False}
-    rows = meet(arena, arms, policy, seeds=(0, 1), **options)
+    rows = meet(environment, arms, policy, seeds=(0, 1), **options)
     assert len(rows) == 5 * 2 * 2
     kept.pop(made[-1])
-    again = meet(arena, arms, policy, seeds=(0, 1), **options)
+    again = meet(environment, arms, policy, seeds=(0, 1), **options)
     assert made.count(made[0]) == 1
     assert made[-1] == made[-2]
     timed = [name for name in rows if "seconds" in name or "bytes" in name]
@@ -90,11 +92,13 @@ def test_a_chat_models_checkpoint_looks_ahead_on_word_problems(tmp_path):
     config.bos_token_id = None
     tokenizer.chat_template = CHAT
     save_checkpoint(Qwen2ForCausalLM(config), tokenizer, tmp_path / "chat")
-    arena = open_arena("gsm8k", checkpoint=tmp_path / "chat", held_out=2, operations=[1], seed=0)
+    environment = open_environment("gsm8k", chat=read_chat(tmp_path / "chat"), held_out=2, operations=[1], seed=0)
     policy = load_policy(tmp_path / "chat")
-    assert arena.task.text(arena.task.start(arena.asked[0])).startswith("<|im_start|>user\nRespond in the following")
-    scorer, form = arena.make_scorer(), arena.make_scorer({"xml_count": 1.0, "soft_format": 1.0})
-    rows = meet(arena, list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False), policy, scorer=scorer,
+    assert environment.task.text(environment.task.start(environment.held_out[0])).startswith(
+        "<|im_start|>user\nRespond in the following"
+    )
+    scorer, form = make_scorer(environment), make_scorer(environment, {"xml_count": 1.0, "soft_format": 1.0})
+    rows = meet(environment, list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False), policy, scorer=scorer,
                 form=form, recall=lambda name, make: make(), progress=False)  # fmt: skip
     assert set(rows["outcome"]) <= {"unfinished", "illegal", "wrong value", "no answer"}
     assert {"reward/correctness", "reward/xml_count"} <= set(rows)
@@ -103,7 +107,7 @@ def test_a_chat_models_checkpoint_looks_ahead_on_word_problems(tmp_path):
 
 def test_a_problem_that_fills_the_window_is_named(tmp_path):
     policy = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True)
-    arena = open_arena("gsm8k", checkpoint="x", template="plain", held_out=1, seed=0)
+    environment = open_environment("gsm8k", template="plain", held_out=1, seed=0)
     with pytest.raises(ValueError, match="fills the model's window of 96"):
-        meet(arena, list_arms(LOOK, [1], honest=False, critic=False), policy, scorer=arena.make_scorer(), form=None,
+        meet(environment, list_arms(LOOK, [1], honest=False, critic=False), policy, scorer=make_scorer(environment), form=None,
              recall=lambda name, make: make(), progress=False)  # fmt: skip

@@ -6,8 +6,10 @@ from scripted_policy import ScriptedPolicy
 
 from game24lab.evaluation.chains import bin_lines, cut, grade, measure, pair, pass_at_k, read_grades, summarise_budgets
 from game24lab.evaluation.statistics import wilson
+from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.judge import COLUMNS
 
+GAME = open_environment("game24", held_out=1)
 RIGHT = """4 + 8 = 12 (left: 1 2 12)
 12 * 2 = 24 (left: 1 24)
 24 * 1 = 24 (left: 24)
@@ -26,7 +28,7 @@ def say(first, *others):
 
 
 def grade_quietly(policy, puzzles=PUZZLES, **options):
-    return grade(policy, puzzles, progress=False, **options)
+    return grade(GAME, policy, puzzles, progress=False, **options)
 
 
 def test_one_row_an_answer_with_all_columns():

@@ -232,7 +232,7 @@ def test_equal_models_of_another_task_are_another_configuration(tmp_path):
     first = read_completions(path)[0]["config_hash"]
     assert len(first) == 12
     with pytest.raises(ValueError, match=f"config_hash is '{first}' there"):
-        write_completions(path, Game24(target=10), PUZZLES, BEST, POLICY, CRITIC, progress=False)
+        write_completions(path, Game24(context="history"), PUZZLES, BEST, POLICY, CRITIC, progress=False)
     assert read_completions(write(tmp_path / "b.jsonl", problems=PUZZLES[1:2], seed=3))[0]["config_hash"] == first
 
 

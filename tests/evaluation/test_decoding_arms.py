@@ -9,15 +9,16 @@ import pytest
 import tiny_models
 
 from game24lab.evaluation.arms import Arm
-from game24lab.evaluation.decoding import HONEST, Scorer, answer, match, open_inside, tabulate_answers
+from game24lab.evaluation.decoding import Scorer, answer, match, open_inside, tabulate_answers
 from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.models.backends.transformers_policy import TransformersPolicy
-from game24lab.tasks.environments import KINDS
+from game24lab.tasks.environments import list_text_alone, open_environment
 from game24lab.tasks.numbers.task import Game24
 
 PROBLEMS = [(4, 5, 6, 10), (1, 2, 3)]
-SCORER = Scorer("game24", list, {"output": 1.0, "process": 0.5, "length": 0.0})
-FORM = Scorer("game24", list, {"length": 1.0, "finished": 0.5})
+GAME = open_environment("game24", held_out=2)
+SCORER = Scorer(GAME, {"output": 1.0, "process": 0.5, "length": 0.0})
+FORM = Scorer(GAME, {"length": 1.0, "finished": 0.5})
 LOOK = {"max_tokens": 10, "simulations": 2, "depth": 1, "top_k": 2, "every": 4}
 
 
@@ -114,9 +115,10 @@ def test_where_all_differ_alike_the_interval_claims_no_certainty():
 def test_only_rewards_of_the_text_alone_are_honest():
     assert FORM.honest
     assert not SCORER.honest
-    assert Scorer("game24", list, {"length": 1.0, "output": 0.0}).honest, "a metric pays nothing"
-    for name in HONEST:
-        assert any(name in kind.rewards for kind in KINDS.values()), f"{name} is no reward any more"
+    assert Scorer(GAME, {"length": 1.0, "output": 0.0}).honest, "a metric pays nothing"
+    assert SCORER.list_text_alone() == {"length": 1.0}
+    assert list_text_alone() == {"strict_format", "soft_format", "xml_count", "calculations", "finished", "lines",
+                                 "length", "rollbacks"}  # fmt: skip
     world = open_inside(Game24(), None, FORM)
     assert (world.honest, world.span) == (True, (0.0, 1.5))
     assert open_inside(Game24(), None).reward is None
@@ -124,7 +126,7 @@ def test_only_rewards_of_the_text_alone_are_honest():
 
 def test_bad_weights_are_named():
     with pytest.raises(ValueError, match="did you mean 'length'"):
-        Scorer("game24", list, {"lenght": 1.0})
+        Scorer(GAME, {"lenght": 1.0})
 
 
 def test_memory_is_what_was_taken_on_top():

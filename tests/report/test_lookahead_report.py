@@ -19,7 +19,8 @@ from game24lab.report import evidence
 from game24lab.report.document import to_json
 from game24lab.report.sections import decoding as lookahead
 from game24lab.runs.run import start_run
-from game24lab.tasks.gsm8k.judge import MARKS, WORD_COLUMNS
+from game24lab.tasks.gsm8k.judge import COLUMNS as WORD_COLUMNS
+from game24lab.tasks.gsm8k.judge import MARKS
 
 LOOK = {"max_tokens": 64, "simulations": 4, "depth": 2, "rule": "entropy"}
 EVIL = '#panic("x") $x$ <script>alert(1)</script>'

@@ -23,7 +23,7 @@ def test_numbers_by_hand():
     }  # fmt: skip
     row = features.describe_numbers(["1 5 11 13"]).iloc[0]
     assert row[["ones", "large_primes", "divisors", "even", "gcd"]].tolist() == [1, 3, 1, 0, 1]
-    assert features.describe_numbers(["1 5 11 13"], target=22).iloc[0]["large_primes"] == 2  # 11 divides 22
+    assert features.describe_numbers(["1 5 11 13 -> 22"]).iloc[0]["large_primes"] == 2  # 11 divides 22
 
 
 def test_tables_are_indexed_by_problem_and_take_sizes_together():

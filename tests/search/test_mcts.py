@@ -14,6 +14,7 @@ from likeliest import Likeliest, compare
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.tree import Tree
+from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, Verdict
 
@@ -482,7 +483,7 @@ def test_other_counts_of_numbers_and_other_targets_work():
     policy = FakePolicy()
     for task, problem in ((Game24(), (4, 6)), (Game24(), (2, 3, 4)), (Game24(context="history"), (2, 3, 4))):
         assert run(task, [problem], mcts, policy, FakeCritic())[0].solved, task
-    assert run(Game24(target=10), [(1, 2, 3, 4)], mcts, Renamed(policy), Flat())[0].solved
+    assert run(Game24(), [NumberProblem((1, 2, 3, 4), 10)], mcts, Renamed(policy), Flat())[0].solved
 
 
 class Renamed:

@@ -12,13 +12,14 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from game24lab.evaluation.chains import grade_words, measure, pair, pass_at_k, summarise_budgets
-from game24lab.models.checkpoints import load_checkpoint, make_model, save_checkpoint
+from game24lab.evaluation.chains import grade, measure, pair, pass_at_k, summarise_budgets
+from game24lab.models.checkpoints import find_pretrained, load_checkpoint, make_model, save_checkpoint
 from game24lab.models.load_policy import TransformersPolicy
 from game24lab.models.tokenizer import make_tokenizer, read_chat
-from game24lab.tasks.environments import open_world
-from game24lab.tasks.gsm8k.judge import WORD_COLUMNS
-from game24lab.tasks.gsm8k.rewards import WORD_WEIGHTS
+from game24lab.tasks.environments import open_environment, require_parts
+from game24lab.tasks.gsm8k.environment import WordGame
+from game24lab.tasks.gsm8k.judge import COLUMNS
+from game24lab.tasks.gsm8k.rewards import REWARDS
 from game24lab.tasks.gsm8k.synthetic import make_problems
 from game24lab.tasks.gsm8k.task import INSTRUCTION, PLAIN, TAGS, WordProblem, WordProblems, find_answer
 from game24lab.tasks.rewards import make_reward_functions
@@ -63,82 +64,89 @@ def chatty(tmp_path_factory):
 
 
 # ------------------------------------------------------------------------------------------------------- doors
-@pytest.mark.parametrize("task", ["game24", "gsm8k"])
+@pytest.mark.parametrize("task", ["game24", "chains24", "gsm8k"])
 def test_every_task_goes_through_the_same_doors(task):
-    world = open_world(task, split="random" if task == "game24" else "test", held_out=3)
-    assert (world.name, len(world.asked)) == (task, 3)
-    lessons = world.write_lessons(5, walk)
+    world = open_environment(task, split="test" if task == "gsm8k" else "random", held_out=3)
+    assert (world.name, len(world.held_out)) == (task, 3)
+    lessons = world.sft_samples(5, walk)
     assert len(lessons) == 5
     assert all(sample.prompt and sample.completion for sample in lessons)
-    posed = world.pose(4, 0.0, 1.0, walk)
-    functions, _ = make_reward_functions({"output": 1} if task == "game24" else WORD_WEIGHTS, task=task)
+    posed = world.problems(4, 0.0, 1.0, walk)
+    functions, _ = make_reward_functions(world.rewards)
     columns = {name: [problem.columns[name] for problem in posed] for name in posed[0].columns}
     assert all(len(function(completions=[""] * len(posed), **columns)) == len(posed) for function in functions)
-    for problem in world.asked:
+    for problem in world.held_out:
         assert world.task.text(world.task.start(problem))
         assert world.task.prompt(problem) not in {one.prompt for one in posed} | {sample.prompt for sample in lessons}
-    assert "3 held out" in str(world) or task == "game24"
-    tokenizer = make_tokenizer(world.words)
+    assert "3 held out" in str(world) or task != "gsm8k"
+    tokenizer = make_tokenizer(world.vocabulary)
     assert tokenizer.decode(tokenizer(lessons[0].completion)["input_ids"]) == lessons[0].completion
 
 
 def test_held_out_word_problems_are_the_same_for_all_seeds_and_lessons_are_not():
-    one, two = (open_world("gsm8k", split="familiar", held_out=4, seed=seed) for seed in (0, 1))
-    assert one.asked == two.asked
-    assert one.write_lessons(4, walk) != two.write_lessons(4, walk)
-    assert {problem.prompt for problem in one.pose(4, 0, 1, walk)} & {one.task.prompt(q) for q in one.asked} == set()
+    one, two = (open_environment("gsm8k", split="familiar", held_out=4, seed=seed) for seed in (0, 1))
+    assert one.held_out == two.held_out
+    assert one.sft_samples(4, walk) != two.sft_samples(4, walk)
+    assert {problem.prompt for problem in one.problems(4, 0, 1, walk)} & {
+        one.task.prompt(q) for q in one.held_out
+    } == set()
 
 
 def test_a_share_of_word_problems_is_answered_without_steps():
-    world = open_world("gsm8k", split="test", held_out=1)
-    plain, mixed = world.write_lessons(200, walk), world.write_lessons(200, walk, direct_share=0.5)
+    world = open_environment("gsm8k", split="test", held_out=1)
+    plain, mixed = world.sft_samples(200, walk), world.sft_samples(200, walk, direct_share=0.5)
     assert [sample.prompt for sample in plain] == [sample.prompt for sample in mixed]
     changed = [sample.completion for sample, other in zip(mixed, plain, strict=True) if sample != other]
     assert 70 < len(changed) < 130
     assert all(len(text.splitlines()) == 6 for text in changed)  # four tags, and the answer twice
     assert all(text.splitlines()[1] == text.splitlines()[4] for text in changed)
     with pytest.raises(ValueError, match=r"direct_share 1.5"):
-        world.write_lessons(2, walk, direct_share=1.5)
+        world.sft_samples(2, walk, direct_share=1.5)
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    ({"task": "chess"}, "game24 or gsm8k"), ({"task": "gsm8k"}, "split 'tot'"),
+    ({"task": "chess"}, "one of game24, chains24, gsm8k, got 'chess'"), ({"task": "gsm8k"}, "split 'tot'"),
     ({"task": "gsm8k", "split": "test", "operations": [9]}, "from 1 to 6"),
     ({"task": "gsm8k", "split": "test", "template": "{question}"}, "lacks <reasoning>"),
     ({"task": "gsm8k", "source": "./nowhere"}, "no such file"),
-    ({"task": "gsm8k", "split": "test", "checkpoint": "./nowhere"}, "its tokenizer cannot be loaded"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(arguments, named):
     with pytest.raises(ValueError, match=named):
-        open_world(**arguments)
+        open_environment(**arguments)
 
 
 def test_what_word_problems_do_not_have_is_said(tmp_path):
-    world = open_world("gsm8k", split="test", held_out=1)
-    with pytest.raises(ValueError, match="word problems have none"):
-        world.list_forbidden()
+    world = open_environment("gsm8k", split="test", held_out=1)
+    with pytest.raises(ValueError, match="the task gsm8k has no search traces: its solutions are learnt without"):
+        require_parts(world, "traces")
+    with pytest.raises(ValueError, match="has no models that ship: the shipped models know number games alone"):
+        find_pretrained("policy", world)
+    require_parts(open_environment(held_out=1), "traces", "truth", "positions", "ranking", "pretrained")
+    with pytest.raises(ValueError, match="its tokenizer cannot be loaded"):
+        read_chat("./nowhere")
+    assert read_chat("") is None
     with pytest.raises(ValueError, match="0 to 1 is accepted"):
-        world.pose(1, 0.2, 1.0, walk)
+        world.problems(1, 0.2, 1.0, walk)
     rows = [{"question": f"What is {n}?", "answer": f"#### {n}"} for n in range(60)]
     (tmp_path / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    bare = open_world("gsm8k", source=str(tmp_path / "bare.jsonl"), held_out=2)
-    assert len(bare.pose(10, 0, 1, walk)) == 10
+    bare = open_environment("gsm8k", source=str(tmp_path / "bare.jsonl"), held_out=2)
+    assert len(bare.problems(10, 0, 1, walk)) == 10
     with pytest.raises(ValueError, match="none has steps"):
-        bare.write_lessons(10, walk)
+        bare.sft_samples(10, walk)
 
 
 def test_the_prompt_is_plain_or_goes_through_the_models_own_chat_template(chatty, tmp_path):
     ask = {"task": "gsm8k", "split": "test", "held_out": 1}
-    plain, chat = open_world(**ask), open_world(**ask, checkpoint=chatty)
-    question = plain.asked[0]
+    plain, chat = open_environment(**ask), open_environment(**ask, chat=read_chat(chatty))
+    question = plain.held_out[0]
     assert plain.task.prompt(question) == PLAIN.replace("{question}", question)
     wanted = (
         f"<|im_start|>user\n{INSTRUCTION.replace('{question}', question).strip()}<|im_end|>\n<|im_start|>assistant\n"
     )
     assert chat.task.prompt(question).endswith(wanted)
-    assert open_world(**ask, checkpoint=chatty, template="plain").task.prompt(question) == plain.task.prompt(question)
+    assert open_environment(**ask, chat=read_chat(chatty), template="plain").task.prompt(question) == plain.task.prompt(question)
     own = "Say {question} in " + " ".join(TAGS)
-    assert f"Say {question} in" in open_world(**ask, checkpoint=chatty, template=own).task.prompt(question)
+    assert f"Say {question} in" in open_environment(**ask, chat=read_chat(chatty), template=own).task.prompt(question)
     assert read_chat(tiny_models.save("qwen2", tmp_path / "mute")) is None
 
 
@@ -164,17 +172,17 @@ def test_a_chat_template_that_refuses_is_named(chatty, tmp_path):
 
 # ------------------------------------------------------------------------------------------- SFT, GRPO, grades
 def test_a_model_learns_from_lessons_and_is_graded(tmp_path):
-    world = open_world("gsm8k", split="test", held_out=3, operations=[1])
-    config = sft.SFTConfig(size="mini", words=world.words, steps=2, batch_size=4, evaluate_every=0, precision="fp32")
-    folder = sft.train(config, world.write_lessons(8, walk), tmp_path / "sft")
+    world = open_environment("gsm8k", split="test", held_out=3, operations=[1])
+    config = sft.SFTConfig(size="mini", words=world.vocabulary, steps=2, batch_size=4, evaluate_every=0, precision="fp32")
+    folder = sft.train(config, world.sft_samples(8, walk), tmp_path / "sft")
     policy, path = TransformersPolicy(*load_checkpoint(folder)), tmp_path / "grades.parquet"
-    rows = world.grade(policy, world.asked, budget=12, samples=2, temperature=1.0, path=path, progress=False)
-    assert dict(rows.dtypes.astype(str)).keys() == WORD_COLUMNS.keys()
-    assert rows["question"].tolist() == [question for question in world.asked for _ in range(2)]
+    rows = grade(world, policy, world.held_out, budget=12, samples=2, temperature=1.0, path=path, progress=False)
+    assert dict(rows.dtypes.astype(str)).keys() == COLUMNS.keys()
+    assert rows["question"].tolist() == [question for question in world.held_out for _ in range(2)]
     assert (rows["tokens"] <= 12).all()
     assert not rows.duplicated(["question", "text"]).all()
     written = path.stat().st_mtime_ns
-    pd.testing.assert_frame_equal(world.grade(policy, world.asked, budget=12, samples=2, temperature=1.0, path=path,
+    pd.testing.assert_frame_equal(grade(world, policy, world.held_out, budget=12, samples=2, temperature=1.0, path=path,
                                               progress=False), rows)  # fmt: skip
     assert path.stat().st_mtime_ns == written
     assert summarise_budgets(rows, [12])["puzzles"].tolist() == [3]
@@ -182,11 +190,11 @@ def test_a_model_learns_from_lessons_and_is_graded(tmp_path):
     assert measure(rows)["accuracy"] <= 1
     assert pair(rows, rows, 12)["difference"] == 0
     with pytest.raises(ValueError, match="temperature 0"):
-        world.grade(policy, world.asked, samples=2)
+        grade(world, policy, world.held_out, samples=2)
     with pytest.raises(ValueError, match="is listed twice"):
-        world.grade(policy, [world.asked[0]] * 2)
+        grade(world, policy, [world.held_out[0]] * 2)
     with pytest.raises(ValueError, match="budget 12"):
-        world.grade(policy, world.asked, budget=8, samples=2, temperature=1.0, path=path, progress=False)
+        grade(world, policy, world.held_out, budget=8, samples=2, temperature=1.0, path=path, progress=False)
 
 
 class Said:
@@ -209,7 +217,8 @@ def test_grades_tell_how_an_answer_ended_and_how_well_formed_it_is():
     texts = {"solved": "<reasoning>\n6 * 7 = 42\n</reasoning>\n<answer>\n42\n</answer>\n",
              "wrong value": "<reasoning>\n6 * 7 = 43\n</reasoning>\n<answer>\n43\n</answer> so",
              "unfinished": "42"}  # fmt: skip
-    rows = [grade_words(Said(text), WordProblems(), [problem], budget=99, progress=False) for text in texts.values()]
+    world = WordGame(WordProblems(), (), "of a test", lambda *_: ())
+    rows = [grade(world, Said(text), [problem], budget=99, progress=False) for text in texts.values()]
     table = pd.concat(rows, ignore_index=True)
     assert table["outcome"].tolist() == list(texts)
     assert table["strict_format"].tolist() == [1, 0, 0]
@@ -225,27 +234,27 @@ def test_grades_tell_how_an_answer_ended_and_how_well_formed_it_is():
 
 def test_a_chat_model_goes_through_grpo(chatty, tmp_path):
     """The path of 06_grpo for a foreign checkpoint: its chat template, the five rewards, samples and steps kept."""
-    world = open_world("gsm8k", split="test", held_out=2, operations=[1], checkpoint=chatty)
+    world = open_environment("gsm8k", split="test", held_out=2, operations=[1], chat=read_chat(chatty))
     config = grpo.GRPOConfig(
         checkpoint=str(chatty), steps=2, mini_batch=4, learning_rate=1e-3, evaluate_every=1, precision="fp32",
         rollouts=Rollouts(2, 4, 10),
     )  # fmt: skip
-    functions, weights = make_reward_functions({**WORD_WEIGHTS, "lines": 0}, task="gsm8k")
+    functions, weights = make_reward_functions(REWARDS, {**REWARDS.weights, "lines": 0})
 
     def pay_spread(completions, **columns):
         return [sum(map(ord, text)) % 97 / 97 for text in completions]
 
     def watch(model, tokenizer):
-        rows = world.grade(TransformersPolicy(model, tokenizer), world.asked, budget=10, progress=False)
+        rows = grade(world, TransformersPolicy(model, tokenizer), budget=10, progress=False)
         return measure(rows)
 
-    folder = grpo.train(config, world.pose(4, 0, 1, walk), ([*functions, pay_spread], [*weights, 1.0]), tmp_path, watch,
+    folder = grpo.train(config, world.problems(4, 0, 1, walk), ([*functions, pay_spread], [*weights, 1.0]), tmp_path, watch,
                         keep_every=1)  # fmt: skip
     before, after = (dict(load_checkpoint(one)[0].named_parameters()) for one in (chatty, folder))
     assert not [name for name in before if torch.equal(before[name], after[name])]
     assert load_checkpoint(folder)[1].chat_template == CHAT
     curve = pd.read_parquet(tmp_path / "training.parquet").set_index("step")
-    assert {f"reward/{name}" for name in WORD_WEIGHTS} <= set(curve)
+    assert {f"reward/{name}" for name in REWARDS.weights} <= set(curve)
     assert curve["accuracy"].dropna().index.tolist() == [0, 1, 2]
     kept = sorted(path.name for path in (tmp_path / "steps").iterdir())
     assert kept == ["1", "2", "samples-0.parquet", "samples-1.parquet"]
@@ -294,7 +303,7 @@ def test_a_reward_that_works_is_left_as_it_is():
 
 
 def test_nothing_is_lost_where_a_reward_fails(small, tmp_path):
-    posed = open_world("gsm8k", split="test", held_out=1, operations=[1]).pose(4, 0, 1, walk)
+    posed = open_environment("gsm8k", split="test", held_out=1, operations=[1]).problems(4, 0, 1, walk)
     config = grpo.GRPOConfig(checkpoint=str(small), steps=3, mini_batch=8, learning_rate=1e-3, evaluate_every=0,
                              precision="fp32", rollouts=Rollouts(2, 4, 6))  # fmt: skip
 
@@ -316,8 +325,8 @@ def test_nothing_is_lost_where_a_reward_fails(small, tmp_path):
 
 
 def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_path, monkeypatch):
-    posed = open_world("gsm8k", split="test", held_out=1, operations=[1]).pose(2, 0, 1, walk)
-    rewards = make_reward_functions(WORD_WEIGHTS, task="gsm8k")
+    posed = open_environment("gsm8k", split="test", held_out=1, operations=[1]).problems(2, 0, 1, walk)
+    rewards = make_reward_functions(REWARDS)
     config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
     with pytest.raises(ValueError, match="keep_every -1"):
         grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
@@ -334,17 +343,19 @@ def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_pa
 
 def test_word_problems_need_nothing_of_the_game_of_24():
     """Search, training, generation and evaluation know tasks by their protocol alone."""
-    package = Path(open_world.__code__.co_filename).parent
-    rooms = ["search", "training", "backends"]
-    files = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
-    files += [package / f"{name}.py" for name in ("generation", "evaluation", "critic", "models", "wordgrading")]
+    package = Path(__file__).parents[2] / "game24lab"
+    files = [path for room in ("search", "training", "models") for path in sorted((package / room).rglob("*.py"))]
+    files = [
+        path
+        for path in files
+        if path.name not in ("launch.py", "trace_generation.py", "trace_dataset.py", "sft_mixture.py")
+    ]
+    files += [package / "evaluation" / f"{name}.py" for name in ("evaluate", "arms", "statistics", "decoding")]
     for path in files:
         names = {
             node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
         }
-        wrong = {
-            name for name in names if re.fullmatch(r"game24lab\.tasks\.(game24|arithmetic|puzzles|chains|traces)", name)
-        }
+        wrong = {name for name in names if re.match(r"game24lab\.tasks\.(numbers|gsm8k)", name)}
         assert not wrong, f"{path.name} imports {', '.join(sorted(wrong))}"
 
 

@@ -5,25 +5,25 @@ import math
 
 import pytest
 
-from game24lab.tasks.environments import find_kind
-from game24lab.tasks.gsm8k.rewards import WORD_REWARDS, WORD_WEIGHTS, read_gold
+from game24lab.tasks.environments import open_environment
+from game24lab.tasks.gsm8k.rewards import REWARDS, read_gold
 from game24lab.tasks.rewards import check_weights, make_reward_functions, score
 from game24lab.views.widgets.reward_weights import Weighing
 
 RIGHT = "<reasoning>\n6 * 7 = 42 eggs\n42 + 0 = 42 eggs\n</reasoning>\n<answer>\n42\n</answer>\n"
 SHORT = "<reasoning>\nsix times seven\n</reasoning>\n<answer>\n42\n</answer>\n"  # one line in each block
 ONE_LINE = "<reasoning>so</reasoning><answer>42</answer>"
-FIVE = tuple(WORD_WEIGHTS)
+FIVE = tuple(REWARDS.weights)
 
 
 def pay(name, text, gold="42"):
-    return WORD_REWARDS[name](read_gold(gold), text)
+    return REWARDS.functions[name](read_gold(gold), text)
 
 
 def test_a_right_answer_in_form_is_paid_in_full_and_the_published_sum_is_kept():
-    (row,) = score(["42"], [RIGHT], WORD_WEIGHTS, task="gsm8k")
+    (row,) = score(REWARDS, ["42"], [RIGHT])
     assert row == {**dict.fromkeys(FIVE, 1.0), "total": 4.0}
-    (row,) = score(["41"], [RIGHT], WORD_WEIGHTS, task="gsm8k")
+    (row,) = score(REWARDS, ["41"], [RIGHT])
     assert (row["correctness"], row["total"]) == (0, 2.0)  # what the form alone is worth
 
 
@@ -95,7 +95,7 @@ HOSTILE = ["\x00", "<answer>" * 3000, "9" * 9000, "\ud800", "<answer>" + "9" * 5
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_raises(text):
-    (row,) = score(["42"], [text], dict.fromkeys(WORD_REWARDS, 1), task="gsm8k")
+    (row,) = score(REWARDS, ["42"], [text], dict.fromkeys(REWARDS.functions, 1))
     assert row["correctness"] == 0
     assert all(value is None or math.isfinite(value) for value in row.values())
 
@@ -103,12 +103,12 @@ def test_no_text_raises(text):
 @pytest.mark.parametrize("bad", ["several", "\\sqrt{5}", "", "1 or 2", 3.5, True, [4]])
 def test_a_gold_that_is_no_number_is_named(bad):
     with pytest.raises(ValueError, match="accepted") as error:
-        score([bad], [RIGHT], WORD_WEIGHTS, task="gsm8k")
+        score(REWARDS, [bad], [RIGHT])
     assert "gold" in str(error.value)
 
 
 def test_functions_for_trl_read_their_own_column():
-    functions, weights = make_reward_functions({**WORD_WEIGHTS, "calculations": 0}, task="gsm8k")
+    functions, weights = make_reward_functions(REWARDS, {**REWARDS.weights, "calculations": 0})
     assert [function.__name__ for function in functions] == [*FIVE, "calculations"]
     assert sum(weights) == 4.0
     chat = [{"role": "assistant", "content": RIGHT}]
@@ -116,14 +116,14 @@ def test_functions_for_trl_read_their_own_column():
     with pytest.raises(ValueError, match="lacks the column 'gold'"):
         functions[0](completions=[RIGHT], numbers=[[1, 2]])
     with pytest.raises(ValueError, match="did you mean 'correctness'"):
-        check_weights({"corectness": 1}, WORD_REWARDS)
-    with pytest.raises(ValueError, match="task 'chess': one of game24, gsm8k"):
-        find_kind("chess")
+        check_weights({"corectness": 1}, REWARDS.functions)
+    with pytest.raises(ValueError, match="task must be one of game24, chains24, gsm8k, got 'chess'"):
+        open_environment("chess")
 
 
 def test_weighing_ranks_word_problems_too():
     rows = [{"gold": gold, "text": text} for gold, text in itertools.product(["42", "7"], [RIGHT, ONE_LINE])]
-    view = Weighing(rows, task="gsm8k")
+    view = Weighing(rows, rewards=REWARDS)
     assert view.ranking["total"].tolist() == pytest.approx([4.0, 3.0, 2.0, 1.0])
     assert view.ranking["outcome"].tolist() == ["solved", "solved", "wrong value", "wrong value"]
     assert "<th>gold</th>" in view._view.value

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game24lab.tasks.numbers.arithmetic import check_expression, legal_steps
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 from game24lab.tasks.numbers.steps import write_line
 from game24lab.tasks.numbers.task import TSLLM_PREAMBLE, Game24
 from game24lab.tasks.task import Illegal, follow
@@ -22,7 +23,7 @@ def test_the_prompt_shows_a_position_as_a_puzzle_of_its_own():
     assert task.text(state) == "Input: 2 3 4 12\n"
     assert task.text(task.step(state, "12 / 3 = 4 (left: 2 4 4)")) == "Input: 2 4 4\n"
     assert task.text(task.step(task.start((3, 3, 8, 8)), "8 / 3 = 8/3")) == "Input: 8/3 3 8\n"
-    assert Game24(target=30).text(state) == "Input: 2 3 4 12 Target: 30\n"
+    assert task.text(task.start(NumberProblem((2, 3, 4, 12), 30))) == "Input: 2 3 4 12 Target: 30\n"
 
 
 def test_the_prompt_with_history_is_that_of_ts_llm():
@@ -97,17 +98,18 @@ def test_truth_is_the_solvers_word():
     task = Game24()
     assert task.truth(task.start((3, 3, 8, 8)))
     assert not task.truth(task.start((1, 1, 1, 1)))
-    assert Game24(target=4).truth(task.start((1, 1, 1, 1)))
+    assert task.truth(task.start(NumberProblem((1, 1, 1, 1), 4)))
     assert task.truth(task.step(task.start((3, 3, 8, 8)), "8 / 3 = 8/3"))
     assert not task.truth(task.step(task.start((3, 3, 8, 8)), "8 * 3 = 24"))
 
 
 @pytest.mark.parametrize("target", [24, 10, -3])
 def test_random_play_of_any_count_is_legal_and_exact(target):
-    task, rng = Game24(target=target), random.Random(target)
+    task, rng = Game24(), random.Random(target)
     for count in (3, 4, 5, 6):
         for _ in range(20):
-            state = task.start([rng.randint(1, 13) for _ in range(count)])
+            numbers = tuple(sorted(rng.randint(1, 13) for _ in range(count)))
+            state = task.start(NumberProblem(numbers, target))
             while not task.is_terminal(state):
                 state = task.step(state, write_line(*rng.choice(legal_steps(state.left))))
                 assert not isinstance(state, Illegal)
@@ -148,11 +150,33 @@ def test_numbers_of_tables_are_taken():
     assert {type(number) for number in state.numbers} == {int}
 
 
-@pytest.mark.parametrize(("field", "value"), [("target", "24"), ("target", 24.0), ("target", True), ("target", 10**7),
-                                              ("context", "all")])  # fmt: skip
-def test_bad_parameters_are_named(field, value):
-    with pytest.raises(ValueError, match=f"{field} .*accepted"):
-        Game24(**{field: value})
+@pytest.mark.parametrize("target", ["24", 24.0, True, 10**7])
+def test_bad_targets_are_named(target):
+    with pytest.raises(ValueError, match=r"target .*accepted"):
+        NumberProblem((1, 2, 3), target)
+
+
+def test_a_bad_context_is_named():
+    with pytest.raises(ValueError, match=r"context .*accepted"):
+        Game24(context="all")
+
+
+def test_a_problem_carries_its_target():
+    task, problem = Game24(), read_problem("4 5 6 10 -> 36")
+    assert (str(problem), problem) == ("4 5 6 10 -> 36", NumberProblem((4, 5, 6, 10), 36))
+    assert str(read_problem([10, 4, 6, 5])) == "4 5 6 10"
+    assert read_problem(str(problem), 36) == problem
+    state = task.start(problem)
+    assert task.read(task.text(state)) == state
+    assert task.key(state) != task.key(task.start(problem.numbers))
+    for line in ("10 - 4 = 6", "6 * 6 = 36", "36 * 5 = 180"):
+        state = task.step(state, line)
+    assert task.verdict(state).reason == "makes 180, not 36"
+    for bad, named in (("1 2 3 -> x", "an integer must follow ->"), (7, "numbers 7"), ("1 2 y", "'y' is no integer")):
+        with pytest.raises(ValueError, match=named):
+            read_problem(bad)
+    with pytest.raises(ValueError, match="one of the two"):
+        read_problem("1 2 3 -> 4", 5)
 
 
 def test_answers_are_one_calculation_whatever_the_order_of_moves_and_terms():
@@ -169,14 +193,15 @@ def test_answers_are_one_calculation_whatever_the_order_of_moves_and_terms():
     assert play() == ()
 
 
-@pytest.mark.parametrize("task", [Game24(), Game24(target=36, preamble="Make {target}.\n"), Game24(context="history")])
-def test_a_text_shows_its_position(task):
-    state = task.start((3, 3, 8, 8))
+@pytest.mark.parametrize("task", [Game24(), Game24(preamble="Make {target}.\n"), Game24(context="history")])
+@pytest.mark.parametrize("target", [24, 36, -5])
+def test_a_text_shows_its_position(task, target):
+    state = task.start(NumberProblem((3, 3, 8, 8), target))
     for line in ("8 / 3 = 8/3", "3 - 8/3 = 1/3", "8 - 1/3 = 23/3"):
         seen = task.read(task.text(state))
         assert (task.key(seen), task.text(seen)) == (task.key(state), task.text(state))
         state = task.step(state, line)
-    assert task.key(task.read(task.text(state))) == state.left
+    assert task.read(task.text(state)).left == state.left
 
 
 FOREIGN = ["", "4 5 6 10\n", "Input: 4 5 6 10", "Input: 10 4\n", "Input: 04 5\n", "Input: 1/0 4\n", "Input: 1e9 4\n",

@@ -10,18 +10,19 @@ import pytest
 
 from game24lab.tasks import rewards
 from game24lab.tasks.numbers.chains import STYLES, write_chain
+from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.rewards import (
-    DEFAULT_WEIGHTS,
     REWARDS,
     measure,
-    pay_length,
-    pay_original_output,
-    pay_original_process,
+    reward_length,
+    reward_output_original,
+    reward_process_original,
 )
 from game24lab.tasks.numbers.search_traces import search_in_order
 from game24lab.tasks.rewards import check_weights, make_reward_functions, score
 
 NUMBERS = (1, 11, 11, 13)
+PROBLEM = NumberProblem(NUMBERS)
 RIGHT = """11 - 1 = 10 (left: 10 11 13)
 11 - 10 = 1 (left: 1 13)
 13 - 10 = 3 (left: 3 11)
@@ -34,12 +35,14 @@ reach 24! expression: (11 + 1) * (13 - 11)
 
 
 def pay(name, text, numbers=NUMBERS):
-    return REWARDS[name](tuple(sorted(numbers)), text, 24)
+    return REWARDS.functions[name](NumberProblem(tuple(sorted(numbers))), text)
 
 
 # ------------------------------------------------------------------------------------------------- components
 def test_a_right_chain_is_paid_in_full():
-    found = score([NUMBERS], [RIGHT], {**DEFAULT_WEIGHTS, "finished": 0, "lines": 0, "rollbacks": 0, "prefix": 0})[0]
+    found = score(
+        REWARDS, [NUMBERS], [RIGHT], {**REWARDS.weights, "finished": 0, "lines": 0, "rollbacks": 0, "prefix": 0}
+    )[0]
     length = 1 / (1 + math.exp(0.2 * (8 - 24)))
     assert found["output"] == found["process"] == found["prefix"] == found["finished"] == 1
     assert (found["lines"], found["rollbacks"]) == (8, 1)
@@ -51,7 +54,7 @@ def test_a_right_chain_is_paid_in_full():
 @pytest.mark.parametrize("numbers", [(1, 11, 11, 13), (3, 3, 8, 8), (1, 2, 3, 4)])
 def test_what_the_exact_search_writes_is_paid_in_full_in_every_style(numbers, style):
     text = write_chain(numbers, search_in_order(numbers, random.Random(0)), style)
-    (row,) = score([numbers], [text], dict.fromkeys(REWARDS, 1))
+    (row,) = score(REWARDS, [numbers], [text], dict.fromkeys(REWARDS.functions, 1))
     assert row["output"] == row["process"] == row["prefix"] == row["finished"] == row["sound"] == 1
     assert row["output_original"] == 1
     assert (row["process_original"] == 1) is (style == "v3")  # it reads no other
@@ -91,10 +94,10 @@ def test_the_output_is_judged_strictly(answer):
 
 
 def test_an_empty_completion_earns_its_length_alone():
-    (row,) = score([NUMBERS], [""], {**DEFAULT_WEIGHTS, "prefix": 0, "sound": 0})
+    (row,) = score(REWARDS, [NUMBERS], [""], {**REWARDS.weights, "prefix": 0, "sound": 0})
     assert row == {"output": 0, "process": 0, "length": 1, "prefix": 0, "sound": None, "total": 0.15}
     for blank in ("\n", "  \n\n "):
-        assert score([NUMBERS], [blank])[0] == {"output": 0, "process": 0, "length": 1, "total": 0.15}
+        assert score(REWARDS, [NUMBERS], [blank])[0] == {"output": 0, "process": 0, "length": 1, "total": 0.15}
 
 
 def test_unfinished_is_not_solved():
@@ -108,12 +111,12 @@ def test_length_is_the_published_curve(lines, wanted):
 
 
 def test_length_takes_other_constants_and_any_number_of_lines():
-    assert pay_length(NUMBERS, "x\n" * 50, free=60) == 1
-    assert pay_length(NUMBERS, "x\n" * 50, middle=50) == 0.5
-    assert pay_length(NUMBERS, "x\n" * 50, middle=40, steepness=0.1) == pytest.approx(1 / (1 + math.exp(1)))
-    assert pay_length(NUMBERS, "x\n" * 20_000) == 0
-    longer = {**REWARDS, "length": partial(pay_length, middle=8)}
-    assert score([NUMBERS], [RIGHT], {"length": 1}, rewards=longer)[0]["total"] == 0.5
+    assert reward_length(PROBLEM, "x\n" * 50, free=60) == 1
+    assert reward_length(PROBLEM, "x\n" * 50, middle=50) == 0.5
+    assert reward_length(PROBLEM, "x\n" * 50, middle=40, steepness=0.1) == pytest.approx(1 / (1 + math.exp(1)))
+    assert reward_length(PROBLEM, "x\n" * 20_000) == 0
+    longer = REWARDS.add(length=partial(reward_length, middle=8))
+    assert score(longer, [NUMBERS], [RIGHT], {"length": 1})[0]["total"] == 0.5
 
 
 HOSTILE = ["\x00", "²", "9" * 5000, "(" * 3000, "left:" * 500, "= = =", "reach 24! expression: 1/0", "a, left: -",
@@ -122,7 +125,7 @@ HOSTILE = ["\x00", "²", "9" * 5000, "(" * 3000, "left:" * 500, "= = =", "reach 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_raises(text):
-    (row,) = score([NUMBERS], [text], dict.fromkeys(REWARDS, 1))
+    (row,) = score(REWARDS, [NUMBERS], [text], dict.fromkeys(REWARDS.functions, 1))
     assert row["output"] == row["process"] == 0
     assert all(value is None or math.isfinite(value) for value in row.values())
 
@@ -141,22 +144,22 @@ reach 24! expression: ((8 / 7) * (8 + 10))"""
 def test_the_original_pays_as_published():
     """Its own sample: 8 / 7 * 18 is not 24, which costs the last move one line and the answer two."""
     numbers = (7, 8, 8, 10)
-    assert pay_original_process(numbers, V3) == 1 - 3 / 8
-    assert pay_original_output(numbers, V3) == 0.35
+    assert reward_process_original(NumberProblem(numbers), V3) == 1 - 3 / 8
+    assert reward_output_original(NumberProblem(numbers), V3) == 0.35
     assert pay("output", V3, numbers) == 0
     good = "(4) - (9) = -5, left: (4 - 9) = -5, 4, 1\n(1) - (-5) = 6, left: (1 - (4 - 9)) = 6, 4\n"
     answer = "reach 24! expression: (4 * (1 - (4 - 9)))"
-    assert pay_original_process((1, 4, 4, 9), good + answer) == 1
-    assert pay_original_output((1, 4, 4, 9), good + answer) == 1
-    assert pay_original_output((1, 4, 4, 9), good + answer + "\nmore") == 0
-    assert pay_original_output((1, 4, 4, 9), "") == 0
-    assert pay_original_process((1, 4, 4, 9), "") == 0
+    assert reward_process_original(NumberProblem((1, 4, 4, 9)), good + answer) == 1
+    assert reward_output_original(NumberProblem((1, 4, 4, 9)), good + answer) == 1
+    assert reward_output_original(NumberProblem((1, 4, 4, 9)), good + answer + "\nmore") == 0
+    assert reward_output_original(NumberProblem((1, 4, 4, 9)), "") == 0
+    assert reward_process_original(NumberProblem((1, 4, 4, 9)), "") == 0
 
 
 def test_the_original_does_not_look_at_moves():
     """Lines that follow from nothing are right to it as long as their equations are true."""
     text = "lunch, left: (8 + 10) = 18, 7, 8\nand then, left: (7 * 8) = 56, 8, 10\nroll back, left: 8 10 8 7"
-    assert pay_original_process((7, 8, 8, 10), text) == 1
+    assert reward_process_original(NumberProblem((7, 8, 8, 10)), text) == 1
     assert pay("process", text, (7, 8, 8, 10)) < 1
 
 
@@ -177,26 +180,28 @@ def test_the_original_does_not_look_at_moves():
         ({"output": 0, "process": 0.0}, "at least one above 0"),
         ({}, "at least one above 0"),
         ([("output", 1)], "a mapping"),
-        (None, "a mapping"),
     ],
 )
 def test_bad_weights_are_named(weights, named):
-    for check in (check_weights, make_reward_functions, lambda w: score([NUMBERS], [RIGHT], w)):
+    for check in (partial(check_weights, functions=REWARDS.functions), partial(make_reward_functions, REWARDS),
+                  lambda w: score(REWARDS, [NUMBERS], [RIGHT], w)):  # fmt: skip
         with pytest.raises(ValueError, match=named) as error:
             check(weights)
         assert "\n" not in str(error.value)
-        assert "accepted" in str(error.value)
 
 
 def test_good_weights_come_back_as_floats_in_order():
-    assert list(check_weights({"length": 1, "output": Fraction(1, 2)}).items()) == [("length", 1.0), ("output", 0.5)]
-    assert sum(DEFAULT_WEIGHTS.values()) == pytest.approx(1)
+    assert list(check_weights({"length": 1, "output": Fraction(1, 2)}, REWARDS.functions).items()) == [
+        ("length", 1.0),
+        ("output", 0.5),
+    ]
+    assert sum(REWARDS.weights.values()) == pytest.approx(1)
     assert check_weights({"mine": 1}, {"mine": lambda *a: 0.0}) == {"mine": 1.0}
 
 
 # --------------------------------------------------------------------------------------------------------- TRL
 def test_functions_have_trls_signature():
-    functions, weights = make_reward_functions({"output": 0.5, "process": 0.5, "rollbacks": 0})
+    functions, weights = make_reward_functions(REWARDS, {"output": 0.5, "process": 0.5, "rollbacks": 0})
     assert [function.__name__ for function in functions] == ["output", "process", "rollbacks"]
     assert weights == [0.5, 0.5, 0.0]
     assert not any(map(inspect.iscoroutinefunction, functions))
@@ -206,15 +211,15 @@ def test_functions_have_trls_signature():
 
 
 def test_chat_messages_texts_of_numbers_and_rows_without_any():
-    (output,), _ = make_reward_functions({"output": 1})
+    (output,), _ = make_reward_functions(REWARDS, {"output": 1})
     chat = [{"role": "assistant", "content": RIGHT}]
     assert output(completions=[chat, RIGHT, RIGHT], numbers=["13, 11 11 1", None, [1, 11, 11, 13]]) == [1, None, 1]
-    assert score([None], [RIGHT])[0] == {"output": None, "process": None, "length": None, "total": None}
+    assert score(REWARDS, [None], [RIGHT])[0] == {"output": None, "process": None, "length": None, "total": None}
     with pytest.raises(ValueError, match="chat messages"):
         output(completions=[3], numbers=[NUMBERS])
     with pytest.raises(ValueError, match="lacks the column 'numbers'"):
         output(completions=[RIGHT])
-    with pytest.raises(ValueError, match="1 puzzles and 2 completions"):
+    with pytest.raises(ValueError, match="got 1 and 2"):
         output(completions=[RIGHT, RIGHT], numbers=[NUMBERS])
     for bad in (7, [1, 2.5, 3], "1 2 x", [[1]]):
         with pytest.raises(ValueError, match="numbers 7" if bad == 7 else "puzzle"):
@@ -222,10 +227,10 @@ def test_chat_messages_texts_of_numbers_and_rows_without_any():
 
 
 def test_an_exception_stays_an_exception():
-    def fail(numbers, text, target):
+    def fail(problem, text):
         raise ZeroDivisionError("mine")
 
-    (function,), _ = make_reward_functions({"mine": 1}, rewards={"mine": fail})
+    (function,), _ = make_reward_functions(REWARDS.add(mine=fail), {"mine": 1})
     with pytest.raises(ZeroDivisionError, match="mine"):
         function(completions=[RIGHT], numbers=[NUMBERS])
 
@@ -235,12 +240,17 @@ def test_a_completion_is_judged_once(monkeypatch):
     real = rewards.judge_chain
     monkeypatch.setattr(rewards, "judge_chain", lambda *a: judged.append(a) or real(*a))
     measure.cache_clear()
-    names = [name for name in REWARDS if "original" not in name]
-    score([NUMBERS, list(NUMBERS), NUMBERS], [RIGHT, RIGHT, "x"], dict.fromkeys(names, 1))
+    names = [name for name in REWARDS.functions if "original" not in name]
+    score(REWARDS, [NUMBERS, list(NUMBERS), NUMBERS], [RIGHT, RIGHT, "x"], dict.fromkeys(names, 1))
     assert len(judged) == 2
     assert measure.cache_info().maxsize
 
 
 def test_another_target():
     text = "11 + 13 = 24 (left: 1 11 24)\n"
-    assert score([NUMBERS], [text + "reach 36! expression: 11 + 13 + 11 + 1"], {"output": 1}, 36)[0]["output"] == 1
+    assert (
+        score(REWARDS, [NumberProblem(NUMBERS, 36)], [text + "reach 36! expression: 11 + 13 + 11 + 1"], {"output": 1})[
+            0
+        ]["output"]
+        == 1
+    )

@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 
 from game24lab.tasks.numbers.arithmetic import make_state
+from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.numbers.solutions import draw_fractions, make_solutions
 from game24lab.tasks.numbers.splits import make_split
 from game24lab.tasks.numbers.task import Game24, Position
@@ -85,13 +86,13 @@ def test_seeds():
 
 def test_other_targets_and_sizes():
     for numbers, target in [((1, 2, 3), 9), ((2, 3, 5, 7, 11), 24), ((4, 4, 10, 10), 100)]:
-        task = Game24(target)
+        task, problem = Game24(), read_problem(numbers, target)
         for prompt, completion, _ in make_solutions([numbers], 5, held_out=[], highest=0, target=target,
                                                     position_share=0.0, opening_share=0.0):  # fmt: skip
-            state, wrong = follow(task, task.start(numbers), completion)
+            state, wrong = follow(task, task.start(problem), completion)
             assert wrong is None
             assert task.verdict(state).solved
-            assert prompt == task.prompt(numbers)
+            assert prompt == task.prompt(problem)
 
 
 def test_bad_input():

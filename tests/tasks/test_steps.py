@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game24lab.tasks.numbers.arithmetic import apply, legal_steps, make_state, reachable, wholly_reachable
-from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.puzzles import list_solvable, read_problem
 from game24lab.tasks.numbers.steps import judge_line, preferred_steps, sample_solution, write_line, write_solution
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import follow
@@ -137,11 +137,13 @@ def test_every_sampled_solution_solves():
 @given(st.lists(st.integers(1, 20), min_size=3, max_size=6), st.integers(-5, 100), st.integers(0, 2**32))
 @patient
 def test_samples_for_other_counts_and_targets_solve(numbers, target, seed):
-    task = Game24(target=target)
+    task = Game24()
     steps = sample_solution(numbers, random.Random(seed), target)
     assert (steps is not None) == reachable(make_state(numbers), target)
     if steps is not None:
-        state, stopped = follow(task, task.start(numbers), "\n".join(write_solution(numbers, steps)))
+        state, stopped = follow(
+            task, task.start(read_problem(numbers, target)), "\n".join(write_solution(numbers, steps))
+        )
         assert stopped is None
         assert task.verdict(state).solved
 

@@ -10,6 +10,7 @@ from game24lab.tasks.gsm8k.task import judge_answer
 from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.quantities import read_number
 from game24lab.tasks.task import follow
@@ -54,9 +55,9 @@ def test_expressions_are_read_as_the_page_says(numbers, written, lenient, strict
         for chain in ends:
             assert judge_chain(puzzle, chain, target, strict=narrow).solved == (wanted == "right"), chain
     chain = f"<think> so </think> <answer>{written}</answer>"
-    assert REWARDS["output"](tuple(sorted(puzzle)), chain, target) == (lenient == "right")
-    task = Chains24(target)
-    assert task.verdict(follow(task, task.start(puzzle), chain)[0]).solved == (lenient == "right")
+    assert REWARDS.functions["output"](read_problem(puzzle, target), chain) == (lenient == "right")
+    task = Chains24()
+    assert task.verdict(follow(task, task.start(read_problem(puzzle, target)), chain)[0]).solved == (lenient == "right")
 
 
 @pytest.mark.parametrize(("written", "lenient", "strict", "why"), NUMBERS)

@@ -1,11 +1,12 @@
 """Credit: the tokens of a first wrong line, and which of them an advantage rests on."""
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from game24lab.models.tokenizer import make_tokenizer
+from game24lab.tasks.gsm8k.rewards import REWARDS as WORD_REWARDS
+from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import make_locator
 from game24lab.training.token_credit import find_tokens, rest_on_lines
 
@@ -14,7 +15,7 @@ WRONG = RIGHT + "4 + 9 = 14 (left: 14)\nroll back (left: 4 4 5)\n"
 
 
 def test_the_first_wrong_line_is_located():
-    locate = make_locator()
+    locate = make_locator(REWARDS)
     ends = locate([RIGHT, WRONG, "", WRONG[:-10]], numbers=[[4, 5, 6, 10]] * 4)
     assert ends[0] is ends[2] is None
     begin, end = ends[1]
@@ -24,17 +25,17 @@ def test_the_first_wrong_line_is_located():
 
 def test_blank_lines_count_as_the_judge_counts_them():
     text = "\n" + WRONG
-    ((begin, end),) = make_locator()([text], numbers=[[4, 5, 6, 10]])
+    ((begin, end),) = make_locator(REWARDS)([text], numbers=[[4, 5, 6, 10]])
     assert text[begin:end] == "\n", "a blank line is no line of a chain"
 
 
 def test_lines_between_tags_are_not_located():
-    assert make_locator()([f"<think>\n{WRONG}</think>"], numbers=[[4, 5, 6, 10]]) == [None]
+    assert make_locator(REWARDS)([f"<think>\n{WRONG}</think>"], numbers=[[4, 5, 6, 10]]) == [None]
 
 
 def test_a_false_calculation_of_a_word_problem_is_located():
     text = "<reasoning>\n3 * 14 = 42\n42 + 1 = 44\n</reasoning>\n<answer>\n44\n</answer>\n"
-    ((begin, end), none) = make_locator(task="gsm8k")([text, text.replace("44", "43")], gold=["43", "43"])
+    ((begin, end), none) = make_locator(WORD_REWARDS)([text, text.replace("44", "43")], gold=["43", "43"])
     assert text[begin:end] == "42 + 1 = 44\n"
     assert none is None
 
@@ -59,8 +60,3 @@ def test_a_loss_rests_on_the_fault_and_a_gain_leaves_it_out():
 
 def test_a_fault_behind_the_last_token_blames_nobody():
     assert rest_on_lines(torch.tensor([-1.0]), 3, [(5, 6)]).tolist() == [[0.0, 0.0, 0.0]]
-
-
-def test_an_unknown_task_has_no_lines():
-    with pytest.raises(ValueError, match="task 'poem'"):
-        make_locator(task="poem")

@@ -4,8 +4,10 @@ import pytest
 from scripted_policy import ScriptedPolicy
 
 from game24lab.evaluation.chains import grade
+from game24lab.tasks.environments import open_environment
 from game24lab.views.widgets.answers import AnswerView
 
+GAME = open_environment("game24", held_out=1)
 PUZZLES = ((1, 2, 3, 4), (1, 1, 4, 6))
 RIGHT = "1 * 2 = 2 (left: 2 3 4)\n2 * 3 = 6 (left: 4 6)\n4 * 6 = 24 (left: 24)\nreach 24! expression: 1 * 2 * 3 * 4\n"
 HOSTILE = '<script>alert(1)</script>\n<b onclick="x">\u202e</b>\nreach 24! expression: <i>24</i>\n'
@@ -15,7 +17,7 @@ HOSTILE = '<script>alert(1)</script>\n<b onclick="x">\u202e</b>\nreach 24! expre
 def rows():
     """A right answer and a hostile one."""
     policy = ScriptedPolicy({"Input: 1 2 3 4\n": [RIGHT], "Input: 1 1 4 6\n": [HOSTILE]})
-    return grade(policy, PUZZLES, progress=False)
+    return grade(GAME, policy, PUZZLES, progress=False)
 
 
 def test_it_begins_with_an_answer_that_is_not_right_and_shows_the_chosen_one(rows):

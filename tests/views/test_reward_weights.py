@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from game24lab.tasks.numbers.rewards import DEFAULT_WEIGHTS
+from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.views.widgets.reward_weights import Weighing, judge_rows, rank_rows
 
 NUMBERS = "1 11 11 13"
@@ -29,7 +29,7 @@ def order(view):
 def test_it_starts_ranked_by_the_default_weights():
     view = Weighing(ROWS)
     assert order(view) == [SOLVED, LUCKY, TIDY, ""]
-    assert view.weights == dict(DEFAULT_WEIGHTS)
+    assert view.weights == dict(REWARDS.weights)
     assert view.ranking["rank"].tolist() == [1, 2, 3, 4]
     assert (view.ranking["moved"] == 0).all()
     assert view.ranking["outcome"].tolist() == ["solved", "solved", "unfinished", "unfinished"]
@@ -128,11 +128,11 @@ def test_rows_come_as_a_table_with_other_columns_and_rewards():
 @pytest.mark.parametrize(
     ("rows", "weights", "named"),
     [
-        ([], DEFAULT_WEIGHTS, "there are none"),
-        ([{"numbers": NUMBERS}], DEFAULT_WEIGHTS, "lacks 'text'"),
-        ([*ROWS, {"text": ""}], DEFAULT_WEIGHTS, "completion 4 to weigh lacks 'numbers'"),
-        ([{"numbers": NUMBERS, "text": 3}], DEFAULT_WEIGHTS, "not int"),
-        ([{"text": "", "numbers": "1 2 x"}], DEFAULT_WEIGHTS, "'x' is no integer"),
+        ([], REWARDS.weights, "there are none"),
+        ([{"numbers": NUMBERS}], REWARDS.weights, "lacks 'text'"),
+        ([*ROWS, {"text": ""}], REWARDS.weights, "completion 4 to weigh lacks 'numbers'"),
+        ([{"numbers": NUMBERS, "text": 3}], REWARDS.weights, "not int"),
+        ([{"text": "", "numbers": "1 2 x"}], REWARDS.weights, "'x' is no integer"),
         (ROWS, {"outputs": 1}, "did you mean 'output'"),
         (ROWS, {"output": 0}, "at least one above 0"),
     ],

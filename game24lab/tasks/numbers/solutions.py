@@ -113,7 +113,7 @@ def make_solutions(
 
     def finish(position: tuple, begun: Sequence[tuple[str, tuple]] = ()) -> Sample | None:
         """A solution from a position, or its first line; None where only positions that are held out lead on."""
-        prompt, lines = task.prompt(position), []
+        prompt, lines = task.prompt(position, target), []
         cut = len(position) == size and rng.random() < opening_share
         while len(position) > 1 and not (cut and lines):
             choices = begun if begun and not lines else list_lines(position)
