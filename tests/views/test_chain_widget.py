@@ -7,7 +7,8 @@ import pytest
 
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.views.charts import svg as vector
-from game24lab.views.widgets.chain import ChainView, draw_lengths
+from game24lab.views.charts.chains import draw_lengths
+from game24lab.views.widgets.chain import ChainView
 
 CHAIN = """\
 13 - 11 = 2 (left: 1 2 11)

@@ -7,14 +7,9 @@ as markup. This module does not know how a trace is made or judged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import cycle
-
-import numpy as np
-import pandas as pd
-import plotly.graph_objects as go
 
 from game24lab.tasks.numbers.chains import Judgement, Line
-from game24lab.views.charts.theme import ABOVE, PALETTE, make_figure, need, plain
+from game24lab.views.charts.theme import plain
 
 _LONGEST = 240  # characters of a line that are shown
 # What a line is, with its sign and colour; the words come first in what is said of it.
@@ -32,29 +27,6 @@ table.game24lab-chain tbody tr td {padding: 1px 10px; text-align: left; white-sp
 table.game24lab-chain tbody tr td:first-child {text-align: right; opacity: .6}
 .game24lab-chain td:last-child {font-family: system-ui, sans-serif; opacity: .85}
 </style>"""
-
-
-def draw_lengths(table: pd.DataFrame, limits: tuple[int, ...] = (), width: int = 50) -> go.Figure:
-    """How the lengths of traces are distributed, one line a style; `limits` between buckets are dashed.
-
-    Columns: `style`, `tokens`. Heights are shares of the style's traces in steps of `width` tokens.
-    """
-    need(table, "style", "tokens")
-    figure = make_figure("tokens", f"share of traces in {width} tokens")
-    edges = np.arange(0, table["tokens"].max() + 2 * width, width)
-    highest = 0.0
-    for (style, rows), colour in zip(table.groupby("style", sort=False), cycle(PALETTE), strict=False):
-        counts, _ = np.histogram(rows["tokens"], edges)
-        shares = counts / len(rows)
-        highest = max(highest, shares.max())
-        figure.add_scatter(x=(edges[1:] + edges[:-1]) / 2, y=shares, mode="lines", name=plain(style),
-                           line={"color": colour, "width": 1.8})  # fmt: skip
-    for limit in limits:
-        figure.add_scatter(x=[limit, limit], y=[0, highest], mode="lines", name="limits of the buckets",
-                           legendgroup="limits", showlegend=limit == limits[0], hoverinfo="skip",
-                           line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
-    figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=ABOVE)
-    return figure
 
 
 @dataclass(frozen=True)
