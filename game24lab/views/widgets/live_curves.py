@@ -18,6 +18,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from game24lab.views.charts.svg import to_svg
+from game24lab.views.widgets.html import takes_widgets
 
 _WAITING = "The curves come with the first steps."
 
@@ -42,7 +43,7 @@ class LiveCurves:
         if self._output is None:
             return
         figure = self._draw(log)
-        if not _takes_widgets():
+        if not takes_widgets():
             self._output.update({"image/svg+xml": to_svg(figure), "text/plain": _describe(log)}, raw=True)
         elif self._widget is None:
             self._widget = go.FigureWidget(figure)
@@ -60,11 +61,6 @@ class LiveCurves:
         if self._widget is not None:
             self._widget.close()
             self._widget = None
-
-
-def _takes_widgets() -> bool:
-    """Whether a browser shows this notebook's widgets; as tqdm, it goes by the kernel's own settings."""
-    return "IPKernelApp" in get_ipython().config
 
 
 def _describe(log: pd.DataFrame) -> str:
