@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 
@@ -87,12 +88,18 @@ class Kernel:
     """The kernel of the notebook that is open, asked from here beside the notebook."""
 
     def __init__(self, runtime: Path, name: str) -> None:
+        self.file = str(runtime / f"kernel-{name}.json")
+
+    @cached_property
+    def client(self):
+        """Connected at the first question: a kernel that is at work does not answer."""
         from jupyter_client import BlockingKernelClient
 
-        self.client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{name}.json"))
-        self.client.load_connection_file()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
+        client = BlockingKernelClient(connection_file=self.file)
+        client.load_connection_file()
+        client.start_channels()
+        client.wait_for_ready(timeout=PATIENCE)
+        return client
 
     def ask(self, expression: str) -> str:
         """The repr of an expression in the notebook's own namespace."""
@@ -318,7 +325,7 @@ def test_the_curves_of_a_training_grow_while_it_runs(lab, browser):
     """`06_grpo` up to its training: one figure, which has more points every few seconds and stays when all is over."""
     name = copy_notebook(lab[1], "06_grpo", "grpo.train(", output="'runs/live'", steps=150, problems=2, group=4,
                          mini_batch=4, budget=32, evaluate_every=75, held_out=2)  # fmt: skip
-    page, kernel = open_notebook(browser, lab, name, ".js-plotly-plot .scatterlayer .trace")
+    page, kernel = open_notebook(browser, lab, name, ".js-plotly-plot")
     count = "document.querySelector('.js-plotly-plot').calcdata[0].length"
     seen = [page.evaluate(count)]
     while len(seen) < 3 and seen[-1] < 150:  # more points each time, and the kernel is at work all the while
@@ -331,7 +338,7 @@ def test_the_curves_of_a_training_grow_while_it_runs(lab, browser):
     assert page.get_by_text("[*]:").count() == 1
     wait_for(lambda: kernel.ask("'log' in globals()") == "True", "the end of the training")
     page.wait_for_function(f"{count} === 150")
-    assert page.locator(".js-plotly-plot").count() == 1
+    wait_for(lambda: page.locator(".js-plotly-plot").count() == 1, "the widget to make room for the plain figure")
     if folder := os.environ.get("GAME24LAB_PICTURES"):
         page.screenshot(path=f"{folder}/live_curves.png")
     kernel.client.stop_channels()

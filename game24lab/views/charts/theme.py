@@ -163,11 +163,14 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
 
 # ------------------------------------------------------------------------------------------ what figures are made of
 def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure:
-    """An empty figure with panels side by side, each given by the names of its axes; None is left out."""
+    """An empty figure with panels side by side, each given by the names of its axes; None is left out.
+
+    Plotly makes it as wide as the page; as vector art it is 640 pixels wide.
+    """
     panels = [titles for titles in panels if titles is not None]
     gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
     width = (1 - gap * (len(panels) - 1)) / len(panels)
-    layout: dict[str, Any] = {"template": TEMPLATE, "width": 640, "height": height}
+    layout: dict[str, Any] = {"template": TEMPLATE, "height": height}
     for number, titles in enumerate(panels, 1):
         begin = (number - 1) * (width + gap)
         x, y = name_axes(number)
