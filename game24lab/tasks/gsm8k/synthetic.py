@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from game24lab.tasks.gsm8k.task import WordProblem
@@ -79,7 +79,7 @@ def _hash(*parts: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _draw(stream: str, operations: Sequence[int], side: str, asides: float) -> Iterable[WordProblem | None]:
+def _draw(stream: str, operations: Sequence[int], side: str, asides: float) -> Iterator[WordProblem | None]:
     """Problem after problem of a stream; None for a draw that came to nothing."""
     rng = random.Random(int.from_bytes(hashlib.sha256(f"word problems {stream}".encode()).digest()[:8], "big"))
     while True:
