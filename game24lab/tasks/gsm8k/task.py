@@ -295,7 +295,7 @@ class WordProblems:
 def check_template(template: str) -> None:
     """ValueError that names what a prompt's template lacks: `{question}`, or one of the tags."""
     if not isinstance(template, str):
-        raise ValueError(f"template {template!r}: a text is accepted, such as {PLAIN!r}")
+        raise ValueError(f"template must be a text, such as {PLAIN!r}, got {template!r}")
     for part in ("{question}", *TAGS):
         if part not in template:
             raise ValueError(f"template {template[:60]!r} lacks {part}: it must hold {{question}} and {' '.join(TAGS)}")
