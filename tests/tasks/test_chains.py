@@ -338,7 +338,7 @@ def test_bad_input():
     search = search_in_order(NUMBERS, random.Random(0))
     with pytest.raises(ValueError, match="style must be one of solution, v1, v2, v3, sound, got 'v4'"):
         write_chain(NUMBERS, search, "v4")
-    with pytest.raises(ValueError, match="style must be auto or one of solution.* got 'V1'"):
+    with pytest.raises(ValueError, match=r"style must be auto or one of solution.* got 'V1'"):
         judge_chain(NUMBERS, "", style="V1")
     with pytest.raises(ValueError, match="its last one must reach 24"):
         write_chain(NUMBERS, search[:-1], "v1")
