@@ -34,7 +34,7 @@ def test_its_records_are_summarised_as_they_were():
     table = summarise(rows).set_index(["arm", "mode"])
     told = json.loads((DEMO / "report.json").read_text())
     assert len(table) == 7
-    arms = [arm for arm in told["results"] if arm["run"] == "05_search"]
+    arms = [arm for arm in told["results"] if arm["run"] == read_run(DEMO / "05_search").id]
     assert len(arms) == 7
     for arm in arms:
         row = table.loc[(arm["arm"], arm["mode"])]
