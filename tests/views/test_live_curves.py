@@ -21,7 +21,7 @@ CELLS = [
     "from game24lab.views.widgets.live_curves import LiveCurves\n"
     "run = start_run(output, '90_live', {'output': output})\n"
     "log = pd.DataFrame({'step': range(1, 6), 'loss': [0.9, 0.7, 0.5, 0.4, 0.3]})",
-    "curves = LiveCurves(draw_learning)\ncurves.show()",
+    "curves = LiveCurves(draw_learning, seconds=0)\ncurves.show()",
     "for steps in (1, 2, 3):\n    curves.update(log[:steps])",
 ]
 
@@ -53,6 +53,13 @@ def test_a_training_that_ends_early_leaves_what_it_had(tmp_path):
     (output,), *_ = run_headless(tmp_path, "done = True")
     assert set(output.data) == {"image/svg+xml", "text/plain"}
     assert "up to step 3" in output.data["text/plain"]
+
+
+def test_a_headless_training_is_not_held_up_by_drawing(tmp_path):
+    calls = "slow = LiveCurves(lambda log: drawn.append(len(log)) or draw_learning(log))\nslow.show()"
+    outputs = run_headless(tmp_path, f"drawn = []\n{calls}\nfor steps in (1, 2, 3): slow.update(log[:steps])\n"
+                                     "assert drawn == [1]")  # fmt: skip
+    assert outputs
 
 
 def test_without_a_notebook_a_training_goes_on():

@@ -10,6 +10,8 @@ in a notebook that runs headless. Both end as a plain figure with its image, whi
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable
 
 import pandas as pd
@@ -27,11 +29,13 @@ class LiveCurves:
     """`LiveCurves(draw)`: one output in which `draw(log)`, a Plotly figure of a training log, is drawn again and again.
 
     `show()` opens the output where it is called, `update(log)` draws the log so far (the `show` callback of trainers),
-    `finish(log)` draws it for good. Without IPython nothing is drawn and nothing fails.
+    `finish(log)` draws it for good. Headless, where nobody watches and an image takes a moment, it is drawn every
+    `seconds` at most. Without IPython nothing is drawn and nothing fails.
     """
 
-    def __init__(self, draw: Callable[[pd.DataFrame], go.Figure]) -> None:
-        self._draw, self._output, self._widget = draw, None, None
+    def __init__(self, draw: Callable[[pd.DataFrame], go.Figure], *, seconds: float = 60.0) -> None:
+        self._draw, self._seconds, self._drawn = draw, seconds, -math.inf
+        self._output, self._widget = None, None
 
     def show(self) -> None:
         """Open the output; until the first `update` it says that it waits."""
@@ -42,14 +46,14 @@ class LiveCurves:
         """Draw the log so far."""
         if self._output is None:
             return
-        figure = self._draw(log)
-        if not takes_widgets():
-            self._output.update({"image/svg+xml": to_svg(figure), "text/plain": _describe(log)}, raw=True)
-        elif self._widget is None:
-            self._widget = go.FigureWidget(figure)
+        if self._widget is not None:
+            _copy(self._draw(log), self._widget)
+        elif takes_widgets():
+            self._widget = go.FigureWidget(self._draw(log))
             self._output.update(self._widget)
-        else:
-            _copy(figure, self._widget)
+        elif time.monotonic() - self._drawn >= self._seconds:
+            self._output.update({"image/svg+xml": to_svg(self._draw(log)), "text/plain": _describe(log)}, raw=True)
+            self._drawn = time.monotonic()
 
     def finish(self, log: pd.DataFrame) -> None:
         """Draw the whole log as a plain figure: interactive in JupyterLab, an image in other front ends and pages."""
