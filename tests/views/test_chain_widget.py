@@ -56,7 +56,7 @@ def test_hostile_text_is_shown_as_text(hostile):
 
 def test_answers_to_word_problems_are_read_the_same_way():
     text = "<reasoning>\n3 + 3 = 6\n3 * 3 = 8\n</reasoning>\n<answer>\n6\n</answer>"
-    view = SolutionView("Ann has <b>three</b> apples.", "3 + 3 = 6\n#### 6", text)
+    view = SolutionView("Ann has <b>three</b> apples.", "6", text)
     lines = str(view).splitlines()
     assert lines[0] == "Ann has <b>three</b> apples."
     assert [line[5:].split()[0] for line in lines[2:4]] == ["+", "!"]

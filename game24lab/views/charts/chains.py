@@ -10,21 +10,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.views.charts.theme import (
-    ABOVE,
-    IDEAL,
-    PALETTE,
-    SHARE,
-    add_counts,
-    add_line,
-    assign_colours,
-    draw_curves,
-    make_figure,
-    need,
-    plain,
-    split,
-    tick,
-)
+from game24lab.views.charts import theme
+from game24lab.views.charts.theme import PALETTE, SHARE, add_line, draw_curves, make_figure, need, plain, split, tick
 
 ENDINGS = {"solved": PALETTE[2], "wrong": PALETTE[1], "unfinished": "#BBBBBB"}
 
@@ -46,8 +33,8 @@ def draw_lengths(table: pd.DataFrame, limits: tuple[int, ...] = (), width: int =
     for limit in limits:
         figure.add_scatter(x=[limit, limit], y=[0, highest], mode="lines", name="limits of the buckets",
                            legendgroup="limits", showlegend=limit == limits[0], hoverinfo="skip",
-                           line={"color": IDEAL, "width": 1, "dash": "dash"})  # fmt: skip
-    return figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=ABOVE)
+                           line={"color": theme.IDEAL, "width": 1, "dash": "dash"})  # fmt: skip
+    return figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=theme.ABOVE)
 
 
 def draw_budgets(table: pd.DataFrame) -> go.Figure:
@@ -66,7 +53,7 @@ def draw_ends(table: pd.DataFrame) -> go.Figure:
     names = [f"{budget:,}" for budget in table["budget"]]
     for (ending, colour), column in zip(ENDINGS.items(), ("accuracy", "wrong", "unfinished"), strict=True):
         figure.add_bar(x=names, y=table[column], name=ending, marker={"color": colour})
-    return figure.update_layout(barmode="stack", xaxis={"type": "category"}, legend=ABOVE,
+    return figure.update_layout(barmode="stack", xaxis={"type": "category"}, legend=theme.ABOVE,
                                 yaxis={"tickformat": ".0%", "range": [0, 1]})  # fmt: skip
 
 
@@ -84,8 +71,8 @@ def draw_endings(rows: pd.DataFrame, column: str, title: str, *, bins: int = 24)
     edges = np.arange(low, high + 2) - 0.5 if whole else np.linspace(low, high, bins + 1)
     for ending, colour in ENDINGS.items():
         if (rows["ending"] == ending).any():
-            add_counts(figure, values[rows["ending"] == ending], edges, ending, colour)
-    return figure.update_layout(barmode="stack", legend=ABOVE)
+            theme.add_counts(figure, values[rows["ending"] == ending], edges, ending, colour)
+    return figure.update_layout(barmode="stack", legend=theme.ABOVE)
 
 
 def draw_groups(table: pd.DataFrame, by: str, title: str) -> go.Figure:
@@ -135,10 +122,10 @@ def draw_grid(table: pd.DataFrame, x: str, series: str, panel: str) -> go.Figure
     need(table, x, series, panel, "accuracy")
     panels = list(table.groupby(panel, sort=False))
     figure = make_figure(*((plain(f"{x}, {name}"), "") for name, _ in panels))
-    colours = assign_colours(table[series])
+    colours = theme.assign_colours(table[series])
     for number, (_, part) in enumerate(panels, 1):
         for value, rows in part.groupby(series, sort=False):
             add_line(figure, rows.sort_values(x), x, "accuracy", colours[value], f"{series} {value}", panel=number,
                      width=1.4, legendgroup=plain(value), showlegend=number == 1)  # fmt: skip
     figure.update_xaxes(**tick(table[x]), **({"type": "log"} if table[x].min() > 0 else {}))
-    return figure.update_yaxes(**SHARE).update_layout(yaxis={"title": {"text": "solved"}}, legend=ABOVE)
+    return figure.update_yaxes(**SHARE).update_layout(yaxis={"title": {"text": "solved"}}, legend=theme.ABOVE)

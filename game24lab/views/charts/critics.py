@@ -10,20 +10,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.views.charts.theme import (
-    ABOVE,
-    DASHES,
-    MODES,
-    PALETTE,
-    SHARE,
-    add_line,
-    assign_colours,
-    draw_curves,
-    make_figure,
-    need,
-    plain,
-    tick,
-)
+from game24lab.views.charts import theme
+from game24lab.views.charts.theme import PALETTE, SHARE, add_line, draw_curves, make_figure, need, plain, tick
 
 _SHADES = ("#08306B", "#2171B5", "#6BAED6", "#9ECAE1", "#C6DBEF")  # dark: little noise
 
@@ -47,7 +35,7 @@ def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
                  symbol=symbol, showlegend=bool(name))  # fmt: skip
     least = np.fmin(0.5, table["auc"].min())  # none is known: 0.5
     figure.update_xaxes(tickvals=sorted(set(table["group"])))
-    return figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=ABOVE,
+    return figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=theme.ABOVE,
                                 yaxis2={"range": [least - 0.02, 1.02]})  # fmt: skip
 
 
@@ -64,11 +52,11 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
     figure = make_figure(("noise of the critic (standard deviation on a truth of \u00b11)", "accuracy"), height=340)
     sizes = sorted(table.loc[np.isfinite(table["sigma"]), "sigma"].unique())
     without = (sizes[-1] if sizes else 0) + max(0.5, 0.25 * (sizes[-1] if sizes else 0))
-    colours = assign_colours(table["arm"])
+    colours = theme.assign_colours(table["arm"])
     stars: list[tuple[str, pd.DataFrame]] = []
     for (arm, mode), rows in table.groupby(["arm", "mode"], sort=False):
         name = f"{arm}, {mode}"
-        look = {"size": 7, "symbol": MODES[mode], "dash": DASHES[mode], "legendgroup": plain(name)}
+        look = {"size": 7, "symbol": theme.MODES[mode], "dash": theme.DASHES[mode], "legendgroup": plain(name)}
         curve, none = rows[np.isfinite(rows["sigma"])].sort_values("sigma"), rows[np.isinf(rows["sigma"])]
         add_line(figure, curve, "sigma", "accuracy", colours[arm], name, **look)
         add_line(figure, none.assign(sigma=without), "sigma", "accuracy", colours[arm], name, mode="markers",
@@ -120,4 +108,4 @@ def draw_growth(table: pd.DataFrame) -> go.Figure:
         for panel, column in enumerate(("seconds", "memory"), 1):
             add_line(figure, rows, size, column, colour, f"more {grown}, {usual} {fixed}", panel=panel,
                      legendgroup=grown, showlegend=panel == 1)  # fmt: skip
-    return figure.update_xaxes(type="log").update_yaxes(type="log").update_layout(legend=ABOVE)
+    return figure.update_xaxes(type="log").update_yaxes(type="log").update_layout(legend=theme.ABOVE)

@@ -12,22 +12,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.views.charts.theme import (
-    GREY,
-    INK,
-    LOG,
-    PALETTE,
-    SHARE,
-    add_band,
-    add_line,
-    draw_curves,
-    draw_reliability,
-    make_figure,
-    need,
-)
+from game24lab.views.charts import theme
+from game24lab.views.charts.theme import INK, PALETTE, SHARE, add_band, add_line, draw_curves, make_figure, need
 
-__all__ = ["AXES", "LINES", "draw_gains", "draw_learning", "draw_mix", "draw_reliability", "draw_ways"]
-
+draw_reliability = theme.draw_reliability
 AXES = {"tokens": "sampled tokens per problem (mean)", "seconds": "seconds per problem (mean)"}
 LINES = {  # how each way is drawn: colour, dash, width; a way of one step is a mark
     "router": (PALETTE[1], "solid", 2.4),
@@ -65,8 +53,8 @@ def draw_ways(
             mixed = _mix(rows, axis, points[axis].min())
             add_line(figure, mixed, axis, "accuracy", colour, way, mode="lines" if len(mixed) > 1 else "markers",
                      width=width, dash=dash, size=9, symbol="diamond")  # fmt: skip
-    add_line(figure, fixed, axis, "accuracy", GREY, "fixed arm", mode="markers")
-    return figure.update_layout(xaxis=LOG, yaxis=SHARE)
+    add_line(figure, fixed, axis, "accuracy", theme.GREY, "fixed arm", mode="markers")
+    return figure.update_layout(xaxis=theme.LOG, yaxis=SHARE)
 
 
 def _mix(rows: pd.DataFrame, axis: str, least: float) -> pd.DataFrame:
@@ -120,7 +108,7 @@ def draw_gains(table: pd.DataFrame, axis: str = "tokens") -> go.Figure:
         add_line(figure, rows, "cost", name, LINES["router"][0], width=1.8, **look)
         add_line(figure, rows.iloc[[0, -1] if len(rows) else []].assign(none=0), "cost", "none", INK, width=1.0,
                  dash="dash", **look)  # fmt: skip
-    return figure.update_xaxes(**LOG).update_yaxes(tickformat=".0%")
+    return figure.update_xaxes(**theme.LOG).update_yaxes(tickformat=".0%")
 
 
 def draw_learning(curves: pd.DataFrame) -> go.Figure:

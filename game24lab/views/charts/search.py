@@ -14,21 +14,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.views.charts.theme import (
-    ABOVE,
-    DASHES,
-    FILLS,
-    GREY,
-    LOG,
-    MODES,
-    PALETTE,
-    add_line,
-    check_modes,
-    make_figure,
-    need,
-    plain,
-    tick,
-)
+from game24lab.views.charts import theme
+from game24lab.views.charts.theme import DASHES, FILLS, GREY, add_line, check_modes, make_figure, need, plain
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
 _WIDE = 8.0  # largest over smallest value, from which on an axis is logarithmic
@@ -42,7 +29,7 @@ def style(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
     There are more strategies than colours that eyes tell apart, so those of different kinds belong in different plots.
     """
     looks = {name: look for names in (kinds, *kinds.values())
-             for name, *look in zip(names, cycle(PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
+             for name, *look in zip(names, cycle(theme.PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
     return {name: (colour, symbol) for name, (colour, symbol) in looks.items()}
 
 
@@ -57,7 +44,7 @@ def draw_frontier(
     """
     need(table, "algorithm", "mode", "curve", "accuracy", cost)
     check_modes(table["mode"])
-    panels, ends = [mode for mode in MODES if (table["mode"] == mode).any()], [table[cost]]
+    panels, ends = [mode for mode in theme.MODES if (table["mode"] == mode).any()], [table[cost]]
     figure = _make_panels(title, panels)
     for (algorithm, mode, _), rows in table.dropna(subset=[cost]).groupby(["algorithm", "mode", "curve"], sort=False):
         colour, symbol = styles.get(algorithm, (GREY, SYMBOLS[0]))
@@ -73,7 +60,7 @@ def draw_frontier(
                      panel=panels.index(mode) + 1, legendgroup=plain(source))  # fmt: skip
     reach = np.log10(pd.concat(ends).loc[lambda costs: costs > 0].agg(["min", "max"]).astype(float))
     spare = max(0.05, 0.04 * (reach.iloc[1] - reach.iloc[0]))  # both panels alike, so that they compare
-    axis = LOG | {"range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
+    axis = theme.LOG | {"range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
     return _finish(figure, axis, _find_reach(table, *([] if published is None else [published])))
 
 
@@ -95,7 +82,7 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
         add_line(figure, rows.sort_values("value"), "value", "accuracy", colour, series, width=1.4, dash=DASHES[mode],
                  symbol=symbol + FILLS[mode], panel=panels.index(panel) + 1, legendgroup=plain(series))  # fmt: skip
     low, high, count = table["value"].min(), table["value"].max(), table["value"].nunique()
-    axis = tick(table["value"], "g") if count <= 8 else {}
+    axis = theme.tick(table["value"], "g") if count <= 8 else {}
     return _finish(figure, axis | ({"type": "log"} if low > 0 and high / low >= _WIDE else {}), _find_reach(table))
 
 
@@ -122,4 +109,4 @@ def _finish(figure: go.Figure, axis: Mapping[str, object], reach: Sequence[float
         trace.showlegend = trace.name not in told
         told.add(trace.name)
     figure.update_xaxes(**axis).update_yaxes(tickformat=".0%", range=list(reach))
-    return figure.update_layout(legend=ABOVE, showlegend=True)
+    return figure.update_layout(legend=theme.ABOVE, showlegend=True)

@@ -186,21 +186,10 @@ def name_axes(panel: int) -> tuple[str, str]:
 
 
 def add_line(
-    figure: go.Figure,
-    rows: pd.DataFrame,
-    x: str,
-    y: str,
-    colour: str,
-    name: object = "",
-    *,
-    panel: int = 1,
-    mode: str = "lines+markers",
-    width: float = 1.6,
-    dash: str | None = None,
-    size: float = 6,
-    symbol: str | None = None,
-    **more: Any,
-) -> None:
+    figure: go.Figure, rows: pd.DataFrame, x: str, y: str, colour: str, name: object = "", *, panel: int = 1,
+    mode: str = "lines+markers", width: float = 1.6, dash: str | None = None, size: float = 6,
+    symbol: str | None = None, **more: Any,
+) -> None:  # fmt: skip
     """Column `y` against column `x`; `accuracy` and `observed` have error bars where the table has `low` and `high`."""
     over, up = name_axes(panel)
     error = make_error(rows, y, colour) if y in ("accuracy", "observed") else None
