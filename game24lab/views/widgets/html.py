@@ -67,7 +67,10 @@ class JudgedLines:
     A verdict is told by a sign and in words besides its colour.
     """
 
-    title = ""
+    @property
+    def title(self) -> str:
+        """What stands above the lines."""
+        return ""
 
     def judge_lines(self) -> Sequence[tuple[str, str, str, str]]:
         """Of each line: the sign and the colour of the verdict, the text, and the verdict in words."""
