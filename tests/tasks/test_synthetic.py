@@ -99,7 +99,6 @@ def test_asides_do_not_change_the_answer():
 def test_bad_arguments_are_named(arguments, named):
     with pytest.raises(ValueError, match=named) as error:
         make_problems(**arguments)
-    assert "accepted" in str(error.value)
 
 
 def test_the_vocabulary_knows_every_word_and_gives_every_text_back():
