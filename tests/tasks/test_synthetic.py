@@ -97,7 +97,7 @@ def test_asides_do_not_change_the_answer():
     ({"count": 1, "side": "validation"}, "one of train, test, familiar, got 'validation'"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(arguments, named):
-    with pytest.raises(ValueError, match=named) as error:
+    with pytest.raises(ValueError, match=named):
         make_problems(**arguments)
 
 
