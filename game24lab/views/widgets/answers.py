@@ -38,8 +38,7 @@ class AnswerView(Chooser):
         row = self._rows.loc[self.chosen.value]
         if "question" in row:
             return SolutionView(row["question"], row["gold"], row["text"])
-        problem = read_problem(row["numbers"], int(row["target"]))
-        return ChainView(judge_chain(problem.numbers, row["text"], problem.target))
+        return ChainView(judge_chain(read_problem(row["numbers"], int(row["target"])), row["text"]))
 
     def _draw(self) -> str:
         return self.chain._repr_html_()
