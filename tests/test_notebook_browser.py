@@ -351,9 +351,14 @@ def test_the_search_notebook_by_hand(lab, browser):
     page, kernel = open_notebook(browser, lab, name)
     wait_for(lambda: max(state(page)["shown"]) > 0, "the tree")
     node = next(n for n in state(page)["shown"] if n > 0)
-    place = page.evaluate(f"{API}.positionOf({node})")
-    page.mouse.click(place["x"], place["y"])
-    wait_for(lambda: kernel.ask("explorer.view.selected") == str(node), "the kernel to know of the click")
+
+    def click_node() -> bool:  # cells below are still being drawn, and move what is above them
+        page.locator(".game24-treeview").first.scroll_into_view_if_needed()
+        place = page.evaluate(f"{API}.positionOf({node})")
+        page.mouse.click(place["x"], place["y"])
+        return kernel.ask("explorer.view.selected") == str(node)
+
+    wait_for(click_node, "the kernel to know of the click")
     page.locator("input[list]").fill("3 3 8 8")
     page.keyboard.press("Tab")
     page.locator("button[title=Search]").click()
