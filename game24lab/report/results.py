@@ -24,6 +24,8 @@ NAMES = {
     "weighted_majority": "weighted majority of {n}", "beam_search": "beam search, {n}",
     "mcts": "MCTS, at most {simulations} draws",
 }  # fmt: skip
+_MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
+HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
 HEAD = """# Results
 
@@ -33,7 +35,8 @@ Made by `make results` from the JSON files in [`reports/`](../reports), which th
   attempt or all its seeds agree, else a bootstrap over problems. "Tokens" are the mean sampled tokens of a problem;
   discarded ones count.
 - Problems are ranks of the published ranking of 1,362 puzzles by how many people solve them (4nums.com): 901-1000 are
-  those of Tree of Thoughts, 1001-1362 those of TS-LLM. No policy and no critic was trained on any of them.
+  those of Tree of Thoughts, 1001-1362 those of TS-LLM. No model was trained on any of them; positions that moves reach
+  from them do occur in training, unless the split is a strict one.
 - What helped the models is said in one word. **Blind**: nothing; a line is taken as written, and the answer is judged
   after the search has committed to it. **Rules**: moves are checked and positions computed; policy and critic choose
   the answer. **Verified**: as rules, and the exact verifier ends the search at the first right answer.
@@ -78,25 +81,42 @@ def name_mode(mode: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ searches
-def tabulate_modes(report: Any, keep: Callable[[Row], bool] = lambda arm: True) -> str:
+def tabulate_modes(report: Any) -> str:
     """Accuracy and tokens of arms in the three modes side by side: those that were run in all of them, and beside
     blind the best published point that was measured blind."""
     rows = []
-    for ranks in dict.fromkeys(arm["split"] for arm in report["arms"] if keep(arm)):
-        mine = [arm for arm in report["arms"] if arm["split"] == ranks and keep(arm)]
-        found = []
-        for label in dict.fromkeys(arm["label"] for arm in mine):
-            arms = [arm for mode in MODES for arm in mine if (arm["label"], arm["mode"]) == (label, mode)]
-            if len(arms) == len(MODES) and arms[0]["algorithm"] in NAMES:
-                found.append([name_arm(arms[0]), *(cell for arm in arms for cell in _show_arm(arm))])
-        points = [point for point in report["published"] if (point["ranks"], point["mode"]) == (ranks, "blind")]
-        if points:
-            best = max(points, key=lambda point: point["accuracy"])
-            share = f"{show(100 * best['accuracy'], 1)} %"
-            found.append([name_published(best), share, show(best["tokens"]), *[""] * 4])
-        first = f"{ranks} (n = {mine[0]['problems']})"
+    for ranks in dict.fromkeys(arm["split"] for arm in report["arms"]):
+        n = next(arm["problems"] for arm in report["arms"] if arm["split"] == ranks)
+        first = f"{ranks} (n = {n})"
+        found = [*_list_modes(report, ranks), *_list_best_published(report, ranks)]
         rows += [[first * (place == 0), *row] for place, row in enumerate(found)]
-    return tabulate(f"ranks | strategy | {' | '.join(f'{mode} | tokens' for mode in MODES)}", rows)
+    return tabulate(f"ranks | strategy | {_MODE_HEAD}", rows)
+
+
+def tabulate_headline(report: Any, strict: Any) -> str:
+    """README's table: the harder puzzles from greedy to MCTS, the best published point, and MCTS on a strict split."""
+    (apart,) = _list_modes(strict, HARD, ("mcts",))
+    rows = [*_list_modes(report, HARD, HEADLINE), *_list_best_published(report, HARD)]
+    return tabulate(f"strategy | {_MODE_HEAD}", [*rows, [f"{apart[0]}, strict split", *apart[1:]]])
+
+
+def _list_modes(report: Any, ranks: str, labels: Sequence[str] | None = None) -> list[list[str]]:
+    mine = [arm for arm in report["arms"] if arm["split"] == ranks and (labels is None or arm["label"] in labels)]
+    rows = []
+    for label in dict.fromkeys(arm["label"] for name in NAMES for arm in mine if arm["algorithm"] == name):
+        arms = [arm for mode in MODES for arm in mine if (arm["label"], arm["mode"]) == (label, mode)]
+        if len(arms) == len(MODES):
+            rows.append([name_arm(arms[0]), *(cell for arm in arms for cell in _show_arm(arm))])
+    return rows
+
+
+def _list_best_published(report: Any, ranks: str) -> list[list[str]]:
+    points = [point for point in report["published"] if (point["ranks"], point["mode"]) == (ranks, "blind")]
+    best = max(points, key=lambda point: point["accuracy"], default=None)
+    if best is None:
+        return []
+    name = f"published: {best['model']}, {best['setting']} ({best['source'].partition(',')[0]})"
+    return [[name, f"{show(100 * best['accuracy'], 1)} %", show(best["tokens"]), *[""] * 4]]
 
 
 def name_arm(arm: Row) -> str:
@@ -104,21 +124,6 @@ def name_arm(arm: Row) -> str:
     name = NAMES[arm["algorithm"]].format(**arm["parameters"])
     likeliest = arm["parameters"].get("choose") == "logprob"
     return name.replace("by the critic", "the likeliest") if likeliest else name
-
-
-def name_published(point: Row) -> str:
-    """Who published a number, with what model and setting."""
-    return f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})"
-
-
-def tabulate_headline(report: Any, strict: Any) -> str:
-    """README's table: the hardest puzzles, greedy to MCTS, one published point, and the strict split."""
-    hard = tabulate_modes(report, lambda arm: arm["split"] == "1001-1362" and arm["label"] in HEADLINE)
-    apart = tabulate_modes(strict, lambda arm: arm["split"] == "1001-1362" and arm["label"] == "mcts").splitlines()[2]
-    cells = [line.split(" | ")[1:] for line in (*hard.splitlines()[2:], apart)]
-    cells[-1][0] += ", strict split"
-    return tabulate(" | ".join(["strategy", *(f"{mode} | tokens" for mode in MODES)]),
-                    ([*row[:-1], row[-1].removesuffix("|").strip()] for row in cells))  # fmt: skip
 
 
 def _show_arm(arm: Row) -> tuple[str, str]:
@@ -252,9 +257,9 @@ def _tell_router(report: Any) -> list[str]:
                      f"{show(best['ratio'], 2)} [{show(best['low'], 2)}, {show(best['high'], 2)}]",
                      show(router["bound"]["ratio"], 2)])  # fmt: skip
     return [f"{router['puzzles']['test']} test puzzles of ranks 901-1362, one seed, with the critic that shipped "
-            "before. Mix: the best random mixture of fixed arms at the same tokens. Share: the part of the way from mix to oracle, "
-            "nothing beyond chance where its interval holds 0. Last two columns: the tokens that router and oracle need "
-            "for the best arm's accuracy, over that arm's.",
+            "before. Mix: the best random mixture of fixed arms at the same tokens. Share: the part of the way from mix "
+            "to oracle, nothing beyond chance where its interval holds 0. Last two columns: the tokens that router and "
+            "oracle need for the best arm's accuracy, over that arm's.",
             tabulate("mode | among | arms | tokens | router | difficulty alone | mix | oracle | share | router needs | "
                      "oracle needs", rows)]  # fmt: skip
 
