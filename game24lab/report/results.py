@@ -257,9 +257,9 @@ def _tell_router(report: Any) -> list[str]:
                      f"{show(best['ratio'], 2)} [{show(best['low'], 2)}, {show(best['high'], 2)}]",
                      show(router["bound"]["ratio"], 2)])  # fmt: skip
     return [f"{router['puzzles']['test']} test puzzles of ranks 901-1362, one seed, with the critic that shipped "
-            "before. Mix: the best random mixture of fixed arms at the same tokens. Share: the part of the way from mix "
-            "to oracle, nothing beyond chance where its interval holds 0. Last two columns: the tokens that router and "
-            "oracle need for the best arm's accuracy, over that arm's.",
+            "before. Mix: the best random mixture of fixed arms at the same tokens. Share: the part of the way from "
+            "mix to oracle, nothing beyond chance where its interval holds 0. Last two columns: the tokens that "
+            "router and oracle need for the best arm's accuracy, over that arm's.",
             tabulate("mode | among | arms | tokens | router | difficulty alone | mix | oracle | share | router needs | "
                      "oracle needs", rows)]  # fmt: skip
 
