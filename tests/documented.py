@@ -46,7 +46,7 @@ def check_command(line):
         assert importlib.util.find_spec(module), line
     else:
         if all(word.startswith("-") for word in words[1:]) and words[0] != "run":  # mentioned, or one without arguments
-            with pytest.raises(SystemExit, match="^0$"):
+            with pytest.raises(SystemExit, match=r"^0$"):
                 cli._make_parser().parse_args([*words, "--help"])
             return
         options = cli._make_parser().parse_args(words)

@@ -48,16 +48,15 @@ def test_every_strategy_and_trainer_has_its_section(name):
 
 
 @pytest.mark.parametrize("name", [*STRATEGIES, *INSIDE, *TRAINERS])
-def test_parameters_that_a_section_names_exist(name):
-    """Words in code that are no module, command or value are parameters."""
+def test_parameters_that_a_section_explains_exist(name):
+    """Those that an equation explains ($T$ = `softmax_temp`), or that are given a value (`by="answer"`)."""
     _, part = find_section(name)
     if name in TRAINERS:
         config = getattr(importlib.import_module(f"game24lab.training.{name}"), f"{name.upper()}Config", None)
         known = {field.name for field in dataclasses.fields(config)} if config else set()
     else:
         known = set(bind(find_strategy(name), {}))
-    in_formulas = {word.replace("-", "_") for word in re.findall(r"\\texttt\{(\w+-[\w-]+)\}", part)}
-    said = in_formulas | set(re.findall(r"`(\w+)=", part)) | set(re.findall(r"= `([a-z_]+)`", part))
+    said = set(re.findall(r"`(\w+)=", part)) | set(re.findall(r"=\s`([a-z_]+)`", part))
     assert said <= known | {"loss_type"}, said - known
 
 

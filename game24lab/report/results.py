@@ -34,7 +34,7 @@ Made by `make results` from the JSON files in [`reports/`](../reports), which th
 - Accuracy is the share of problems solved, judged exactly, with a 95 % interval: Wilson's where a problem has one
   attempt or all its seeds agree, else a bootstrap over problems. "Tokens" are the mean sampled tokens of a problem;
   discarded ones count.
-- Problems are ranks of the published ranking of 1,362 puzzles by how many people solve them (4nums.com): 901-1000 are
+- Problems are named by their ranks in the published list of 1,362 puzzles, ordered by human solving time: 901-1000 are
   those of Tree of Thoughts, 1001-1362 those of TS-LLM. No model was trained on any of them; positions that moves reach
   from them do occur in training, unless the split is a strict one.
 - What helped the models is said in one word. **Blind**: nothing; a line is taken as written, and the answer is judged
