@@ -2,8 +2,8 @@
 
     python -m game24lab.report.results reports docs/results.md
 
-No number is typed by hand: each section reads one kept file and says which, the runs, their dates and commits. It does
-not know how anything was measured, and needs no run folder and no model.
+Each section reads one kept file and names it, with the runs, their dates and commits; no measured number is typed by
+hand. It does not know how anything was measured, and needs no run folder and no model.
 """
 
 from __future__ import annotations
@@ -134,12 +134,11 @@ def _tell_modes(report: Any) -> list[str]:
     seeds = {arm["algorithm"]: arm["seeds"] for arm in report["arms"]}
     counts = {count: [f"`{name}`" for name in seeds if seeds[name] == count] for count in set(seeds.values())}
     told = "; ".join(f"{count} seed{'s' * (count > 1)}: {', '.join(names)}" for count, names in sorted(counts.items()))
-    return [tabulate_modes(report), f"{told}."]
+    return [f"{told}.", tabulate_modes(report)]
 
 
 def _tell_strategies(report: Any) -> list[str]:
-    parts = [f"Each strategy with its best setting of at most {show(report['most'])} tokens, chosen on the same "
-             "puzzles; one seed, and the critic that shipped before (commit e1ddd1c)."]  # fmt: skip
+    parts = [f"Settings of at most {show(report['most'])} tokens."]
     arms = [{**arm, "mode": name_mode(arm["mode"])} for arm in report["by_strategy"]]
     for ranks in dict.fromkeys(arm["split"] for arm in arms):
         mine, rows = [arm for arm in arms if arm["split"] == ranks], []
@@ -155,7 +154,7 @@ def _tell_strategies(report: Any) -> list[str]:
 
 
 def _tell_published(report: Any) -> list[str]:
-    return [tabulate("ranks | source | model | setting | mode | solved | tokens | checked",
+    return ["", tabulate("ranks | source | model | setting | mode | solved | tokens | checked",
                      ([*(point[key] for key in ("ranks", "source", "model", "setting", "mode")),
                        f"{show(100 * point['accuracy'], 1)} %", show(point["tokens"]), point["checked"]]
                       for point in report["published"]))]  # fmt: skip
@@ -165,8 +164,7 @@ def _tell_critics(report: Any) -> list[str]:
     facts = pick(report["runs"], name="04_critic")["facts"]
     row = [show(facts["auc"], 3), show(facts["brier"], 3)]
     row += [f"{show(100 * facts[key], digits)} %" for key, digits in (("false_dead", 0), ("false_alive", 1))]
-    return [f"{facts['n']:,} positions that rollouts of the held-out puzzles met, without the puzzles themselves, "
-            "against the exact truth; dead or alive at P = 1/2.",
+    return [f"n = {facts['n']:,} positions.",
             tabulate("AUC of alive over dead | Brier score | alive called dead | dead called alive", [row])]
 
 
@@ -174,8 +172,7 @@ def _tell_demo(report: Any) -> list[str]:
     (run,) = (run["id"] for run in report["runs"] if run["name"] == "05_search")
     rows = ([row["arm"], name_mode(row["mode"]), str(row["problems"]), *_show_arm(row)]
             for row in report["results"] if row["run"] == run)  # fmt: skip
-    return ["Policy and critic are trained by the demo itself. Ranks 901-1000, one seed.",
-            tabulate("strategy | mode | n | solved | tokens", rows)]  # fmt: skip
+    return ["", tabulate("strategy | mode | n | solved | tokens", rows)]
 
 
 # ------------------------------------------------------------------------------------------------ training
@@ -184,8 +181,8 @@ def _tell_chains(report: Any) -> list[str]:
     rows = ([arm["label"], show(arm["training_tokens"] / 1e6, 1), show(arm["training_cpu_seconds"] / 60),
              *(show_accuracy(pick(report["budgets"][arm["label"]], budget=budget), digits=0) for budget in budgets)]
             for arm in sorted(report["arms"], key=lambda arm: -arm["largest"]["accuracy"]))  # fmt: skip
-    return ["Greedy answers to ranks 901-1000 (n = 100, one answer each), **blind** by nature; 0.79M parameters "
-            "without embeddings from random weights, one seed. Right of the costs: tokens allowed.",
+    first = report["arms"][0]
+    return [f"n = {first['largest']['puzzles']}, {first['parameters'] / 1e6:.2f}M parameters without embeddings.",
             tabulate(" | ".join(["traces", "tokens learnt (millions)", "CPU minutes", *map(show, budgets)]), rows),
             _tabulate_chains(report["published"])]  # fmt: skip
 
@@ -200,8 +197,7 @@ def _tell_rewards(report: Any) -> list[str]:
         rows.append([one["method"], seed, show_accuracy(one["start"], digits=0), show_accuracy(one["end"], digits=0),
                      show_change(one["change"]), show(cost["sampled_tokens"] / 1e6, 1),
                      show(seconds and seconds / 60)])  # fmt: skip
-    return [f"Greedy answers to ranks 901-1000 (n = 100) of at most {show(report['budget'])} tokens, **blind** by "
-            "nature; the change is paired by puzzle. `03_sft` has learnt search traces, `03_sft_solutions` solutions.",
+    return [f"n = {one['change']['puzzles']}, at most {show(report['budget'])} tokens.",
             tabulate("method | seed | before | after | change in points | tokens (millions) | CPU minutes", rows),
             _tabulate_chains(report["published"])]  # fmt: skip
 
@@ -220,15 +216,13 @@ def _tell_stories(report: Any) -> list[str]:
                      str(training["runs"]), f"{show(100 * (training['end'] - change['difference']), 1)} %",
                      f"{show(100 * training['end'], 1)} %", show_change(change),
                      show(training["sampled_tokens"] / 1e6, 2)])  # fmt: skip
-    return [f"Greedy answers to {change['puzzles']} held-out stories made here, one each, **blind**; means over seeds, "
-            "the change paired by problem.",
+    return [f"n = {change['puzzles']}.",
             tabulate("training | seeds | before | after | change in points | tokens (millions)", rows)]
 
 
 def _tell_lookahead(report: Any) -> list[str]:
     folders = {run["id"]: run["folder"] for run in report["runs"]}
-    parts = ["Beside each lookahead stands the best-of-n of the next larger cost (the largest, where none costs as "
-             "much); the difference is paired by problem."]  # fmt: skip
+    parts = []
     for unit, name, digits in (("sampled_tokens", "tokens", 0), ("wall_seconds", "seconds", 3)):
         rows = []
         for row in report["matched"][unit]:
@@ -256,17 +250,13 @@ def _tell_router(report: Any) -> list[str]:
                      show_accuracy(point, "share", "share_", 0),
                      f"{show(best['ratio'], 2)} [{show(best['low'], 2)}, {show(best['high'], 2)}]",
                      show(router["bound"]["ratio"], 2)])  # fmt: skip
-    return [f"{router['puzzles']['test']} test puzzles of ranks 901-1362, one seed, with the critic that shipped "
-            "before. Mix: the best random mixture of fixed arms at the same tokens. Share: the part of the way from "
-            "mix to oracle, nothing beyond chance where its interval holds 0. Last two columns: the tokens that "
-            "router and oracle need for the best arm's accuracy, over that arm's.",
+    return [f"n = {router['puzzles']['test']}.",
             tabulate("mode | among | arms | tokens | router | difficulty alone | mix | oracle | share | router needs | "
                      "oracle needs", rows)]  # fmt: skip
 
 
 def _tell_bench(report: Any) -> list[str]:
-    return ["This project's implementation beside the usual one, with the same model and data; seconds of wall time.",
-            tabulate("benchmark | work | usual | here | ratio | note",
+    return ["", tabulate("benchmark | work | usual | here | ratio | note",
                      ([row["benchmark"], row["work"], show(row["stock"], 2), show(row["ours"], 2),
                        f"{row['ratio']:.1f}x", row["note"]] for row in report))]  # fmt: skip
 
@@ -279,26 +269,49 @@ class Section:
     title: str
     file: str  # its name without `.json`
     commands: tuple[str, ...]
-    tell: Callable[[Any], list[str]]
+    tell: Callable[[Any], list[str]]  # a note that ends `about`, or "", and the tables
+    about: str  # what a reader must know first
     notebook: str = ""  # whose runs it is about; "": all
 
 
 _RUN = "game24lab run 09_strategies -f params"
 SECTIONS = (
     Section("Three ways to help a search", "modes", (f"{_RUN}/search/modes.yaml", f"{_RUN}/search/modes_votes.yaml"),
-            _tell_modes, "09_strategies"),
-    Section("The same on a strict split", "strict", (f"{_RUN}/strict/09_strategies.yaml",), _tell_modes),
-    Section("Every strategy under one meter", "search_report", ("make search",), _tell_strategies, "09_strategies"),
-    Section("Published searches", "modes", (f"{_RUN}/search/modes.yaml",), _tell_published, "09_strategies"),
+            _tell_modes, "The policy and the critic that ship.", "09_strategies"),
+    Section("The same on a strict split", "strict", (f"{_RUN}/strict/09_strategies.yaml",), _tell_modes,
+            "Policy and critic are trained by the same recipes (`params/strict/`) on a split that keeps every "
+            "position of three or more numbers that moves reach from a held-out puzzle out of training."),
+    Section("Every strategy under one meter", "search_report", ("make search",), _tell_strategies,
+            "Each strategy with its most accurate setting, chosen on the same puzzles; one seed; the policy that "
+            "ships and the critic that shipped before (commit e1ddd1c).", "09_strategies"),
+    Section("Published searches", "modes", (f"{_RUN}/search/modes.yaml",), _tell_published,
+            "What others report on the same puzzles, and how far that has been checked here.", "09_strategies"),
     Section("The shipped critic against the truth", "modes",
-            ("game24lab run 04_critic -f params/pretrained/04_critic.yaml",), _tell_critics, "04_critic"),
-    Section("Chains of thought from traces", "sft_report", ("make chains", "make ablation"), _tell_chains),
-    Section("Chains of thought from rewards and pairs", "rl_report", ("make chains",), _tell_rewards),
-    Section("Word problems from rewards", "lookahead_report", ("make lookahead",), _tell_stories, "06_grpo"),
-    Section("Lookahead decoding", "lookahead_report", ("make lookahead",), _tell_lookahead, "08_lookahead"),
-    Section("Routing", "router_report", ("make router",), _tell_router),
-    Section("The demo", "demo_report", ("make demo",), _tell_demo),
-    Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench),
+            ("game24lab run 04_critic -f params/pretrained/04_critic.yaml",), _tell_critics,
+            "Positions that rollouts of the held-out puzzles met, without the puzzles themselves, against the exact "
+            "truth; dead or alive at P = 1/2.", "04_critic"),
+    Section("Chains of thought from traces", "sft_report", ("make chains", "make ablation"), _tell_chains,
+            "Greedy answers to ranks 901-1000, one each, **blind** by nature; trained from random weights, one seed "
+            "each. Right of the costs: the longest answer allowed, in tokens."),
+    Section("Chains of thought from rewards and pairs", "rl_report", ("make chains",), _tell_rewards,
+            "Greedy answers to ranks 901-1000, one each, **blind** by nature; the change is paired by puzzle. "
+            "`03_sft` has learnt search traces, `03_sft_solutions` bare solutions."),
+    Section("Word problems from rewards", "lookahead_report", ("make lookahead",), _tell_stories,
+            "Greedy answers to held-out stories made here, one each, **blind**; means over seeds, the change paired "
+            "by problem.", "06_grpo"),
+    Section("Lookahead decoding", "lookahead_report", ("make lookahead",), _tell_lookahead,
+            "Beside each lookahead stands the best-of-n of the next larger cost (the largest, where none costs as "
+            "much); the difference is paired by problem.", "08_lookahead"),
+    Section("Routing", "router_report", ("make router",), _tell_router,
+            "Test puzzles of ranks 901-1362, one seed; the critic that shipped before. Mix: the best random mixture "
+            "of fixed arms at the same tokens. Share: the part of the way from mix to oracle, nothing beyond chance "
+            "where its interval holds 0. Last two columns: the tokens that router and oracle need for the best "
+            "arm's accuracy, over that arm's."),
+    Section("The demo", "demo_report", ("make demo",), _tell_demo,
+            "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
+    Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
+            "This project's implementation beside the usual one, with the same model and data; seconds of wall "
+            "time."),
 )  # fmt: skip
 
 
@@ -338,7 +351,8 @@ def write_results(folder: Path | str, output: Path | str) -> Path:
     for section in kept:
         report = read_report(folder, section.file)
         try:
-            parts += [f"## {section.title}", *section.tell(report), tell_source(section, report)]
+            note, *tables = section.tell(report)
+            parts += [f"## {section.title}", f"{section.about} {note}".strip(), *tables, tell_source(section, report)]
         except (LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{folder / section.file}.json must hold the numbers of a report, got {error!r}") from None
     text = "\n\n".join(parts) + "\n"

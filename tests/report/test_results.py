@@ -47,7 +47,7 @@ def test_runs_are_named_with_their_commits():
         return {"id": run, "name": "03_sft", "start": "2026-11-20T18:07:07", "git": {"commit": commit, "dirty": dirty}}
 
     runs = [make("aa", "0123456789", True), make("bb", "abcdef0123", False), make("cc", "abcdef0123", False)]
-    section = results.Section("x", "sft_report", ("make chains", "make ablation"), None)
+    section = results.Section("x", "sft_report", ("make chains", "make ablation"), None, "")
     assert results.tell_source(section, {"runs": runs}).endswith(
         "`make chains` and `make ablation`; run aa (2026-11-20, uncommitted changes to commit 0123456); "
         "runs bb, cc (2026-11-20, commit abcdef0).")  # fmt: skip
