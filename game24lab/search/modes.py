@@ -13,9 +13,9 @@ from game24lab.runs.checks import require_one_of
 from game24lab.tasks.task import Task
 
 HELP = {
-    "blind": "nothing but the models: lines are taken as they were said and judged after the search has committed",
-    "rules": "the rules: moves are checked and positions computed; policy and critic choose the answer",
-    "verified": "the rules, and the exact verifier, which ends the search at the first right answer",
+    "blind": "the models alone: lines are taken as sampled, and judged after the search has committed",
+    "rules": "moves are checked and positions computed by the task; policy and critic choose the answer",
+    "verified": "as rules, and the exact verifier ends the search at the first right answer",
 }
 MODES = tuple(HELP)
 FORMER = {"unverified": "rules"}  # the name until November 2026, in parameter files and records
