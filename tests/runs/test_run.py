@@ -152,7 +152,7 @@ def test_killed_at_any_moment_it_never_looks_finished(tmp_path):
     code = textwrap.dedent("""
         import sys
         import pandas as pd
-        from game24lab.runs import start_run
+        from game24lab.runs.run import start_run
         run = start_run(sys.argv[1], "n", {"seed": 1})
         print("up", flush=True)
         for number in range(100_000):

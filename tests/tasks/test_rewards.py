@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from game24lab.tasks import rewards
+from game24lab.tasks.numbers import rewards as number_rewards
 from game24lab.tasks.numbers.chains import STYLES, write_chain
 from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.rewards import (
@@ -237,8 +237,8 @@ def test_an_exception_stays_an_exception():
 
 def test_a_completion_is_judged_once(monkeypatch):
     judged = []
-    real = rewards.judge_chain
-    monkeypatch.setattr(rewards, "judge_chain", lambda *a: judged.append(a) or real(*a))
+    real = number_rewards.judge_chain
+    monkeypatch.setattr(number_rewards, "judge_chain", lambda *a: judged.append(a) or real(*a))
     measure.cache_clear()
     names = [name for name in REWARDS.functions if "original" not in name]
     score(REWARDS, [NUMBERS, list(NUMBERS), NUMBERS], [RIGHT, RIGHT, "x"], dict.fromkeys(names, 1))

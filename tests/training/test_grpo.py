@@ -441,7 +441,7 @@ JOB = """
     import sys, time
     from pathlib import Path
     from game24lab.tasks.problems import make_problems
-    from game24lab.tasks.puzzles import list_solvable
+    from game24lab.tasks.numbers.puzzles import list_solvable
     from game24lab.training import grpo
     from game24lab.training.loop import leave
     from game24lab.training.rollouts import Rollouts

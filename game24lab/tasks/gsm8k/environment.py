@@ -36,6 +36,7 @@ class WordGame:
     find: Callable[[str, int, Progress], Sequence[WordProblem]]  # purpose, count: training problems
     name: str = "gsm8k"
     vocabulary: str = "problems"
+    reference: str = ""
     rewards: RewardSet = REWARDS
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     lacks: Mapping[str, str] = field(default_factory=lambda: LACKS)

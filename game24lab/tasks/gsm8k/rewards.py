@@ -47,8 +47,8 @@ def _read(written: str) -> Gold:
 
 def read_gold(value: Any) -> Gold | None:
     """The right answer from a data set's cell: a text or a number; None for None. ValueError for what is no number."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, Gold):
+        return value
     if isinstance(value, int | Fraction) and not isinstance(value, bool):
         value = write_number(value)
     if not isinstance(value, str):
