@@ -41,6 +41,7 @@ from game24lab.training.loop import (
     find_finished,
     finish,
     start,
+    start_clock,
 )
 from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
@@ -102,6 +103,7 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    clock = start_clock(output)
     check_policy(Path(config.policy))
     training, validation, passed = _divide(config, data)
     if certain is not None:
@@ -145,8 +147,8 @@ def train(
     if config.td_lambda < 1:
         scorer = TransformersCritic(plain, tokenizer)
         trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
-    start(trainer, output, config)
-    return finish(trainer, tokenizer, output, config)
+    start(trainer, output, config, clock)
+    return finish(trainer, tokenizer, output, config, clock)
 
 
 def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig as TRLConfig
 
 from game24lab.models.checkpoints import load_trainable
+from game24lab.runs.former_names import accept_former
 from game24lab.tasks.problems import Problem
 from game24lab.training.callbacks import Keep, Show, Watch
 from game24lab.training.grpo_trainer import Locate, Trainer
@@ -30,6 +31,7 @@ from game24lab.training.loop import (
     find_resume_point,
     finish,
     start,
+    start_clock,
 )
 from game24lab.training.precision import pick_precision
 from game24lab.training.reward_guard import RewardError, guard
@@ -55,6 +57,7 @@ _BY_TOKEN = ("dapo", "grpo", "bnpo", "dr_grpo", "cispo", "sapo")  # losses in wh
 _RESERVED = {"prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state"}
 
 
+@accept_former(kl="beta")
 @dataclass(frozen=True)
 class GRPOConfig:
     """How to train; what is sampled at every step is said by `rollouts`."""
@@ -64,7 +67,7 @@ class GRPOConfig:
     steps: int = 50  # optimiser steps
     mini_batch: int = 16  # completions in one forward and backward pass; a step's gradients are added up
     learning_rate: float = 1e-5  # AdamW's; about 2e-6 for a pretrained checkpoint
-    kl: float = 0.0  # weight of the divergence from the start; above 0 a reference model is kept
+    beta: float = 0.0  # weight of the KL divergence from the start; above 0 a reference model is kept
     momentum: float = 0.0  # highest momentum of the reward's baseline: 0 is plain GRPO, 0.2 the published run
     credit: str = "answer"  # whose every token has its advantage; "line": losses rest on the first wrong line
     skip_equal: bool = True  # leave out groups whose completions have all earned the same
@@ -83,9 +86,9 @@ class GRPOConfig:
                 raise ValueError(f"{name} {getattr(self, name)!r}: a whole number of at least {least} is accepted")
         if self.rollouts.completions % self.mini_batch:
             known = _list_divisors(self.rollouts.completions)
-            raise ValueError(f"mini_batch {self.mini_batch}: it must divide the {self.rollouts.problems} x "
-                             f"{self.rollouts.group} completions of a step; {known} are accepted")  # fmt: skip
-        for name, open_end in (("learning_rate", True), ("kl", False), ("momentum", False)):
+            raise ValueError(f"mini_batch must divide the {self.rollouts.problems} x {self.rollouts.num_generations} "
+                             f"completions of a step (one of {known}), got {self.mini_batch}")  # fmt: skip
+        for name, open_end in (("learning_rate", True), ("beta", False), ("momentum", False)):
             value = getattr(self, name)
             fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
             if not fits or (open_end and not value):
@@ -168,6 +171,7 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    clock = start_clock(output)
     if type(keep_every) is not int or keep_every < 0:
         raise ValueError(f"keep_every {keep_every!r}: a whole number of at least 0 is accepted, 0 to keep none")
     keep = Keep(keep_every, output) if keep_every else None
@@ -176,10 +180,10 @@ def train(
     for callback in (*trackers, *([Show(show)] if show is not None else [])):
         trainer.add_callback(callback)
     try:
-        start(trainer, output, config)
+        start(trainer, output, config, clock)
     except RewardError as error:
         raise ValueError(f"{error}; {_rescue(trainer, output)}") from error
-    return finish(trainer, trainer.processing_class, output, config)
+    return finish(trainer, trainer.processing_class, output, config, clock)
 
 
 def make_trainer(
@@ -203,7 +207,7 @@ def make_trainer(
         model.set_attn_implementation("sdpa_float32")
     model.config.use_cache = False
     reference = None
-    if config.kl:
+    if config.beta:
         second = count_processes() == 1 and torch.cuda.device_count() > 1
         reference = copy.deepcopy(model).eval().requires_grad_(False).to("cuda:1" if second else arguments.device)
     if arguments.n_gpu > 1:
@@ -218,7 +222,7 @@ def make_trainer(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
     )
     trainer = Trainer(
-        config.rollouts, reference=reference, kl=config.kl, momentum=config.momentum, skip_equal=config.skip_equal,
+        config.rollouts, reference=reference, beta=config.beta, momentum=config.momentum, skip_equal=config.skip_equal,
         keep=keep, locate=locate if config.credit == "line" else None,
         model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
         train_dataset=Dataset.from_dict(data), optimizers=(optimizer, None),
@@ -282,8 +286,8 @@ def _make_arguments(config: GRPOConfig, output: Path, weights: Sequence[float]) 
     own = {
         "steps_per_generation": parts,
         "gradient_accumulation_steps": parts,
-        "num_generations": rollouts.group,
-        "max_completion_length": rollouts.max_tokens,
+        "num_generations": rollouts.num_generations,
+        "max_completion_length": rollouts.max_completion_length,
         "temperature": float(rollouts.temperature),
         "top_p": float(rollouts.top_p),
         "top_k": 0,

@@ -46,12 +46,12 @@ class Trainer(Resumable, GRPOTrainer):
     """
 
     def __init__(
-        self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, kl: float = 0.0, momentum: float = 0.0,
+        self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, beta: float = 0.0, momentum: float = 0.0,
         skip_equal: bool = True, keep: Keep | None = None, locate: Locate | None = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
         # the reference is no affair of TRL's constructor, which would load it again, beside the model
-        self.beta, self.ref_model, self.momentum, self.skip_equal = kl, reference, momentum, skip_equal
+        self.beta, self.ref_model, self.momentum, self.skip_equal = beta, reference, momentum, skip_equal
         self.keep, self.locate = keep, locate
         self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
         self.sampler.pay, self.sampler.highest = self._pay_rows, float(self.reward_weights.sum())

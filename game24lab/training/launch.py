@@ -91,7 +91,8 @@ def _is_first() -> bool:
 
 def _make_config(kind: type, values: Any, where: str) -> Any:
     fields = [field.name for field in dataclasses.fields(kind)]
-    unknown = [key for key in values if key not in fields] if isinstance(values, dict) else [values]
+    known = {*fields, *getattr(kind, "former", ())}
+    unknown = [key for key in values if key not in known] if isinstance(values, dict) else [values]
     if unknown:
         raise ValueError(f"{where}: {unknown[0]!r} is no field of {kind.__name__}; {', '.join(fields)} are accepted")
     return kind(**values)

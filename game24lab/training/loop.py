@@ -39,7 +39,9 @@ from transformers.masking_utils import sdpa_mask
 from transformers.utils import logging
 
 from game24lab.models.checkpoints import save_checkpoint
+from game24lab.runs.former_names import rename_stored
 from game24lab.runs.run import compare, write_atomically
+from game24lab.training.clock import Clock
 from game24lab.training.saving import SaveByTime, explain, replace_folder
 
 _CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
@@ -245,7 +247,7 @@ def keep_memory() -> None:
             mallopt(option, value)
 
 
-def start(trainer: Trainer, output: Path, config: Any = None) -> None:
+def start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     """Train to the end, from the newest resume point where there is one, with one quiet progress bar.
 
     Raises ValueError where the resume point is of another `config`, FloatingPointError as `StopAtNaN` does.
@@ -257,6 +259,7 @@ def start(trainer: Trainer, output: Path, config: Any = None) -> None:
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(Progress())
+    trainer.add_callback(clock)
     # behind the callback that decides when to log and save, before those that evaluate
     trainer.callback_handler.callbacks[1:1] = [SaveByTime(trainer), StopAtNaN()]
     for callback in trainer.callback_handler.callbacks:
@@ -272,7 +275,7 @@ def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> 
     """Keep the configuration beside the resume points; ValueError where those that are there have another one."""
     path = output / STATE_FOLDER / _CONFIG
     if resumes and path.exists() and config is not None:
-        differences = compare(json.loads(path.read_text()), _to_plain(config))
+        differences = compare(rename_stored(json.loads(path.read_text()), config), _to_plain(config))
         if differences:
             raise ValueError(f"{output}: a training that was not finished lies there, with another configuration "
                              f"({'; '.join(differences)}); choose another folder, or delete {path.parent}")  # fmt: skip
@@ -290,10 +293,16 @@ def _check_agreement(trainer: Trainer) -> None:
             raise RuntimeError(f"{len(found)} processes: their weights differ after training together")
 
 
+def start_clock(output: Path) -> Clock:
+    """A clock that goes on from where a training of which there is a resume point has been."""
+    return Clock(output, resumes=find_resume_point(output) is not None)
+
+
 def find_finished(output: Path, config: Any) -> Path | None:
     """The checkpoint that training with an equal configuration has left in `output`, None where there is none."""
     try:
-        same = json.loads((output / "checkpoint" / _CONFIG).read_text()) == _to_plain(config)
+        stored = json.loads((output / "checkpoint" / _CONFIG).read_text())
+        same = isinstance(stored, dict) and rename_stored(stored, config) == _to_plain(config)
     except (OSError, ValueError, RecursionError):
         return None
     return output / "checkpoint" if same else None
@@ -303,8 +312,8 @@ def _to_plain(config: Any) -> Any:
     return json.loads(json.dumps(asdict(config), default=str))
 
 
-def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
-    """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint.
+def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any, clock: Clock) -> Path:
+    """Write curve (`training.parquet`), checkpoint and cost, drop the resume points, return the checkpoint.
 
     Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises OSError
     where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
@@ -320,6 +329,7 @@ def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, c
         except SafetensorError as error:
             raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
         (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
+        clock.write()
         replace_folder(temporary, output / "checkpoint")
         shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()

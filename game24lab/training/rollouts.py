@@ -25,18 +25,20 @@ from game24lab.models.backends.ctranslate2_export import export_ctranslate2
 from game24lab.models.backends.decoding import truncate
 from game24lab.models.backends.worker_process import ApartPolicy, check_device
 from game24lab.models.load_policy import CTranslate2Policy, Sampling, TransformersPolicy
+from game24lab.runs.former_names import accept_former
 from game24lab.training.search_rollouts import Found, Searching, search
 
 BACKENDS = ("transformers", "ctranslate2")
 
 
+@accept_former(group="num_generations", max_tokens="max_completion_length")
 @dataclass(frozen=True)
 class Rollouts:
     """What is sampled at every step."""
 
     problems: int = 12  # problems a step
-    group: int = 8  # completions of each problem, at least 2: they are one another's measure
-    max_tokens: int = 1024  # of a completion, its end token included
+    num_generations: int = 8  # completions of each problem, at least 2, which form a group
+    max_completion_length: int = 1024  # of a completion, its end token included
     temperature: float = 1.0
     top_p: float = 1.0  # nucleus: the smallest set of tokens that holds this much probability
     backend: str = "transformers"  # the live weights, or "ctranslate2": exported in memory after every step
@@ -44,12 +46,12 @@ class Rollouts:
     device: str = ""  # of the rollouts alone, in a process of its own, e.g. "cuda:1"; "": where the model trains
 
     def __post_init__(self) -> None:
-        for name, least in (("problems", 1), ("group", 2), ("max_tokens", 1)):
+        for name, least in (("problems", 1), ("num_generations", 2), ("max_completion_length", 1)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
-                why = "; one completion alone has nothing to be measured against" if name == "group" else ""
+                why = "; one completion alone has nothing to be measured against" if name == "num_generations" else ""
                 raise ValueError(f"{name} {value!r}: a whole number of at least {least} is accepted{why}")
-        Sampling(self.max_tokens, self.temperature, self.top_p)
+        Sampling(self.max_completion_length, self.temperature, self.top_p)
         if not self.temperature:
             raise ValueError(f"temperature {self.temperature!r}: a number above 0 is accepted; greedy completions of a "
                              "problem are all the same")  # fmt: skip
@@ -60,7 +62,7 @@ class Rollouts:
             if self.backend != "transformers":
                 raise ValueError(f"device {self.device!r} of the rollouts with backend {self.backend!r}: "
                                  "'transformers' is accepted")  # fmt: skip
-        if self.search.count(self.group) and self.backend != "transformers":
+        if self.search.count(self.num_generations) and self.backend != "transformers":
             raise ValueError(f"backend {self.backend!r} with a search: it does not show the distributions that are "
                              "searched; 'transformers' is accepted")  # fmt: skip
         if self.search.share and self.search.enter == "corrected" and (self.temperature, self.top_p) != (1, 1):
@@ -70,12 +72,12 @@ class Rollouts:
     @property
     def completions(self) -> int:
         """Completions a step."""
-        return self.problems * self.group
+        return self.problems * self.num_generations
 
     @property
     def sampling(self) -> Sampling:
         """How tokens are chosen."""
-        return Sampling(self.max_tokens, self.temperature, self.top_p)
+        return Sampling(self.max_completion_length, self.temperature, self.top_p)
 
 
 class Sampler:
@@ -103,7 +105,7 @@ class Sampler:
         settings = {"max_tokens": sampling.max_tokens, "temperature": float(sampling.temperature),
                     "top_p": sampling.top_p}  # fmt: skip
         seeds = [mix(seed, step, first + row) for row in range(len(prompts))]
-        rule, group = self.rollouts.search, self.rollouts.group
+        rule, group = self.rollouts.search, self.rollouts.num_generations
         searched = [row for row in range(len(prompts)) if rule.is_searched(first + row, group)]
         own = [row for row in range(len(prompts)) if row not in set(searched)]
         found = policy.generate([prompts[row] for row in own], 1, seeds=[seeds[row] for row in own], **settings)

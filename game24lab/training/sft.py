@@ -25,6 +25,7 @@ from trl import SFTTrainer
 from game24lab.models.checkpoints import load_trainable, make_model
 from game24lab.models.number_embeddings import lay_out_numbers
 from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
+from game24lab.runs.former_names import accept_former
 from game24lab.training.callbacks import Show
 from game24lab.training.loop import (
     HeldOut,
@@ -35,6 +36,7 @@ from game24lab.training.loop import (
     finish,
     pack,
     start,
+    start_clock,
 )
 from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
@@ -45,12 +47,13 @@ Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, flo
 _FEW_WORDS = 4096  # logits of vocabularies up to here are held whole; TRL's loss computes them twice, to hold none
 
 
+@accept_former(words="vocabulary")
 @dataclass(frozen=True)
 class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
     size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
-    words: str = "lines"  # vocabulary from scratch: "lines", "traces" (long chains too), "problems" (stories)
+    vocabulary: str = "lines"  # of a model from scratch: "lines", "traces" (long chains too), "problems" (stories)
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
@@ -78,8 +81,8 @@ class SFTConfig:
             raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
         if self.lora_rank and not self.checkpoint:
             raise ValueError(f"lora_rank {self.lora_rank} without a checkpoint: adapters need trained weights")
-        if self.words not in VOCABULARIES:
-            raise ValueError(f"words {self.words!r}: one of {', '.join(VOCABULARIES)} is accepted")
+        if self.vocabulary not in VOCABULARIES:
+            raise ValueError(f"vocabulary {self.vocabulary!r}: one of {', '.join(VOCABULARIES)} is accepted")
         if self.optimizer not in ("muon", "adamw"):
             raise ValueError(f"optimizer {self.optimizer!r}: 'muon' or 'adamw' is accepted")
         if self.precision not in ("auto", "bf16", "fp32"):
@@ -153,11 +156,12 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    clock = start_clock(output)
     trainer = make_trainer(config, samples, output, evaluate)
     if show is not None:
         trainer.add_callback(Show(show))
-    start(trainer, output, config)
-    return finish(trainer, trainer.processing_class, output, config)
+    start(trainer, output, config, clock)
+    return finish(trainer, trainer.processing_class, output, config, clock)
 
 
 def make_trainer(
@@ -168,9 +172,9 @@ def make_trainer(
     if config.checkpoint:
         model, tokenizer = load_trainable(config.checkpoint)
     else:
-        tokenizer = make_tokenizer(config.words)
+        tokenizer = make_tokenizer(config.vocabulary)
         model = make_model(config.size, tokenizer, seed=config.seed)
-        if config.words == "traces":
+        if config.vocabulary == "traces":
             lay_out_numbers(model, tokenizer)
     bf16 = pick_precision(config.precision) == "bf16"
     if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():

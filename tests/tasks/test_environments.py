@@ -175,7 +175,7 @@ def test_a_chat_template_that_refuses_is_named(chatty, tmp_path):
 # ------------------------------------------------------------------------------------------- SFT, GRPO, grades
 def test_a_model_learns_from_lessons_and_is_graded(tmp_path):
     world = open_environment("gsm8k", split="test", held_out=3, operations=[1])
-    config = sft.SFTConfig(size="mini", words=world.vocabulary, steps=2, batch_size=4, evaluate_every=0,
+    config = sft.SFTConfig(size="mini", vocabulary=world.vocabulary, steps=2, batch_size=4, evaluate_every=0,
                            precision="fp32")  # fmt: skip
     folder = sft.train(config, world.sft_samples(8, walk), tmp_path / "sft")
     policy, path = TransformersPolicy(*load_checkpoint(folder)), tmp_path / "grades.parquet"

@@ -32,17 +32,19 @@ def test_a_job(tmp_path, capsys, trainer, rows):
     assert (tmp_path / "out" / "training.parquet").exists()
 
 
-def test_a_job_of_grpo(tmp_path, capsys):
+def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):
     start = tiny_models.save("qwen3", tmp_path / "start")
     job = (f"checkpoint: {start}\nsteps: 1\nmini_batch: 2\nprecision: fp32\nweights: {{output: 1, length: 0.5}}\n"
            "rollouts: {problems: 2, group: 2, max_tokens: 8}\n")  # fmt: skip
     files = write(tmp_path, job, [{"numbers": "4 5 6 10"}, {"numbers": "1 2 3 4"}])
     assert launch.main(["grpo", *files]) == 0
+    said = capsys.readouterr().err
+    assert "Rollouts's group is called num_generations now" in said
     load_checkpoint(tmp_path / "out" / "checkpoint")
     for wrong, message in [
         ("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
-        ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, group"),
-        ("rollouts: {group: 1}", "group 1"), ("rollouts: 3", "rollouts: 3 is no field"),
+        ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, num_generations"),
+        ("rollouts: {num_generations: 1}", "num_generations 1"), ("rollouts: 3", "rollouts: 3 is no field"),
     ]:  # fmt: skip
         capsys.readouterr()
         assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n{wrong}\n", [{"numbers": "1 2"}])]) == 2
@@ -53,7 +55,7 @@ def test_a_job_of_grpo(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("job", "rows", "message"),
-    [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; size, words"),
+    [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; size, vocabulary"),
      ("steps: 0\n", None, "steps 0: a positive integer"),
      ("learning_rate: 1e-4\n", None, "learning_rate '1e-4': a positive number is accepted (in YAML 1.0e-4)"),
      ("steps: [\n", None, "job.yaml"),

@@ -16,6 +16,7 @@ from game24lab.models.backends.ctranslate2_export import is_exportable
 from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import sft
+from game24lab.training.clock import read_cost
 from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack, replace_folder
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +157,9 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
         sft.train(config(), pairs, tmp_path / "killed", kill_at_the_second_evaluation)
     assert not (tmp_path / "killed" / "checkpoint").exists()
     assert find_resume_point(tmp_path / "killed").name == "checkpoint-2"
+    until_the_kill = read_cost(tmp_path / "killed" / "checkpoint")
     resumed = sft.train(config(), pairs, tmp_path / "killed", lambda m, t: {"calls": 0.0})
+    assert all(seconds > until_the_kill[name] > 0 for name, seconds in read_cost(resumed).items())
     for a, b in zip(load_checkpoint(whole)[0].parameters(), load_checkpoint(resumed)[0].parameters(), strict=True):
         assert torch.equal(a, b)
     curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("whole", "killed")]
@@ -166,6 +169,17 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     written = (resumed / "model.safetensors").stat().st_mtime_ns
     assert sft.train(config(), pairs, tmp_path / "killed") == resumed
     assert (resumed / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_a_training_of_the_version_before_is_known(tmp_path):
+    """Its configuration calls the vocabulary `words`."""
+    folder = sft.train(config(steps=1), make_pairs(), tmp_path)
+    stored = folder / "training_config.json"
+    values = json.loads(stored.read_text())
+    values["words"] = values.pop("vocabulary")
+    stored.write_text(json.dumps(values))
+    (folder / "model.safetensors").unlink()
+    assert sft.train(config(steps=1), make_pairs(), tmp_path) == folder, "nothing is trained again"
 
 
 def run_job(folder, command, config, pairs):
