@@ -51,7 +51,7 @@ class WordGame:
         policy may have read before. ValueError for a share outside 0..1, and for problems without steps.
         """
         if not 0 <= direct_share <= 1:
-            raise ValueError(f"direct_share {direct_share!r}: a number from 0 to 1 is accepted")
+            raise ValueError(f"direct_share must be a number from 0 to 1, got {direct_share!r}")
         problems = self.find("lessons", count, progress)
         samples = [
             Sample(self.task.prompt(one.question), write_solution(one, direct=_draw(one.question) < direct_share))
