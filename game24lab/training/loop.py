@@ -215,8 +215,7 @@ def common_arguments(
     """
     processes = count_processes()
     if batch_size % processes:
-        raise ValueError(f"batch_size {batch_size}: a multiple of {processes} is accepted, to be shared by as many "
-                         "processes")  # fmt: skip
+        raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {batch_size}")
     return {
         "output_dir": str(output / STATE_FOLDER),
         "max_steps": steps,

@@ -1,8 +1,8 @@
-"""Rollouts of GRPO: completions sampled with the weights of the moment, and the log-probabilities they were sampled at.
+"""Rollouts of GRPO: completions sampled with the current weights, and their log-probabilities.
 
-Our own generation is the sampler: the weights that train (`transformers`), a copy of them on a device and in a process
-of its own, or an export of them that is made anew in memory whenever they have changed (`ctranslate2`). It does not
-know of rewards, advantages, losses or what texts mean.
+Completions come from the weights that train (`transformers`), from a copy of them in a process and on a device of its
+own, or from an export that is renewed in memory after every update (`ctranslate2`). It does not know rewards,
+advantages, losses or what texts mean.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BACKENDS = ("transformers", "ctranslate2")
 @accept_former(group="num_generations", max_tokens="max_completion_length")
 @dataclass(frozen=True)
 class Rollouts:
-    """What is sampled at every step."""
+    """The rollouts of a step."""
 
     problems: int = 12  # problems a step
     num_generations: int = 8  # completions of each problem, at least 2, which form a group
@@ -85,12 +85,12 @@ class Sampler:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rollouts: Rollouts) -> None:
         self.model, self.tokenizer, self.rollouts = model, tokenizer, rollouts
-        self.pay: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]] | None = None  # answers to rows
-        self.highest = 1.0  # that `pay` comes to
+        self.reward: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]] | None = None  # rows, answers
+        self.highest = 1.0  # of `reward`
         self.found: dict[int, tuple[list[float], list[float | None]]] = {}  # searched rows: log-probabilities, shares
-        self.searched: Found | None = None  # what the last searches have cost
+        self.searched: Found | None = None  # the results of the last searches
         self._policy: Any = None
-        self._taken = -1  # the step whose weights the policy has
+        self._step = -1  # whose weights the policy has
 
     def sample(self, prompts: Sequence[str], seed: int, step: int, first: int = 0) -> dict[str, list[list]]:
         """One completion for every prompt, equal prompts side by side or not, as TRL's `rollout_func` returns them.
@@ -101,7 +101,7 @@ class Sampler:
         (`env_mask`). `logprobs` are the model's own, at temperature 1 over the whole vocabulary. Rows that the search
         answers are noted in `found` and `searched`; they count in numbers of tokens like all others.
         """
-        policy, sampling = self._take(seed, step), self.rollouts.sampling
+        policy, sampling = self._update_policy(seed, step), self.rollouts.sampling
         settings = {"max_tokens": sampling.max_tokens, "temperature": float(sampling.temperature),
                     "top_p": sampling.top_p}  # fmt: skip
         seeds = [mix(seed, step, first + row) for row in range(len(prompts))]
@@ -109,19 +109,20 @@ class Sampler:
         searched = [row for row in range(len(prompts)) if rule.is_searched(first + row, group)]
         own = [row for row in range(len(prompts)) if row not in set(searched)]
         found = policy.generate([prompts[row] for row in own], 1, seeds=[seeds[row] for row in own], **settings)
-        said = {row: (list(answer.ids), list(answer.logprobs)) for row, (answer,) in zip(own, found, strict=True)}
+        sampled = {row: (list(answer.ids), list(answer.logprobs)) for row, (answer,) in zip(own, found, strict=True)}
         self.found, self.searched = {}, None
         if searched:
 
-            def pay(numbers: Sequence[int], texts: Sequence[str]) -> Sequence[float | None]:
-                return self.pay([searched[number] for number in numbers], texts)
+            def reward(numbers: Sequence[int], texts: Sequence[str]) -> Sequence[float | None]:
+                return self.reward([searched[number] for number in numbers], texts)
 
             asked = [prompts[row] for row in searched]
-            self.searched = search(policy, asked, pay, self.highest, [seeds[row] for row in searched], rule, **settings)
+            own_seeds = [seeds[row] for row in searched]
+            self.searched = search(policy, asked, reward, self.highest, own_seeds, rule, **settings)
             kept = zip(searched, self.searched.ids, self.searched.logprobs, self.searched.shares, strict=True)
             for row, ids, logprobs, shares in kept:
-                said[row], self.found[row] = (ids, logprobs), (logprobs, shares)
-        rows, end = [said[row] for row in range(len(prompts))], self.tokenizer.eos_token_id
+                sampled[row], self.found[row] = (ids, logprobs), (logprobs, shares)
+        rows, end = [sampled[row] for row in range(len(prompts))], self.tokenizer.eos_token_id
         output = {
             "prompt_ids": self.tokenizer(list(prompts))["input_ids"],
             "completion_ids": [ids or [end] for ids, _ in rows],
@@ -131,13 +132,13 @@ class Sampler:
             output["env_mask"] = [[1] * len(ids) or [0] for ids, _ in rows]
         return output
 
-    def _take(self, seed: int, step: int) -> Any:
+    def _update_policy(self, seed: int, step: int) -> Any:
         """The policy, with the weights of this step."""
         if self._policy is None:
             self._policy = self._open(seed, step)
-        elif step != self._taken:
+        elif step != self._step:
             self._policy.update(self.model)
-        self._taken = step
+        self._step = step
         return self._policy
 
     def _open(self, seed: int, step: int) -> Any:

@@ -1,8 +1,8 @@
 """Supervised fine-tuning: prompts and completions in, a checkpoint folder out; thin over TRL's `SFTTrainer`.
 
-Only completions are learnt from, by all weights or by adapters (LoRA) that are merged at the end. Faster than TRL's own
-way by batches of one length, no activation checkpointing, attention without a mask and, where words are few, plain
-logits. It does not know what the texts mean: held-out accuracy comes from a function that the caller passes in.
+The loss is on completions only; all weights are trained, or adapters (LoRA) that are merged at the end. It is faster
+than TRL's trainer by batches of like lengths, no activation checkpointing, attention without a mask and, for small
+vocabularies, plain logits. It does not know what texts mean: the caller passes a function for held-out accuracy.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
-_FEW_WORDS = 4096  # logits of vocabularies up to here are held whole; TRL's loss computes them twice, to hold none
+_SMALL_VOCABULARY = 4096  # logits of vocabularies up to here are kept in memory; TRL's loss recomputes them instead
 
 
 @accept_former(words="vocabulary")
@@ -96,10 +96,10 @@ def tokenize(samples: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) ->
     empty set and for a sample without text on one side, naming it.
     """
     if not samples:
-        raise ValueError("training data: empty; at least one prompt with a completion is needed")
+        raise ValueError("training data must hold at least one sample, got none")
     for index, (prompt, completion, *_) in enumerate(samples):
         if not prompt or not completion:
-            raise ValueError(f"training sample {index}: prompt {prompt!r}, completion {completion!r}; both need text")
+            raise ValueError(f"training sample {index} must have text on both sides, got {prompt!r} and {completion!r}")
     # the same texts come again and again: each is encoded once
     texts = list(dict.fromkeys(sample[0] for sample in samples))
     of_prompt = dict(zip(texts, tokenizer(texts, add_special_tokens=True)["input_ids"], strict=True))
@@ -224,7 +224,7 @@ class _Trainer(Resumable, SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        plain = self.args.loss_type == "nll" and self.model.config.get_text_config().vocab_size <= _FEW_WORDS
+        plain = self.args.loss_type == "nll" and self.model.config.get_text_config().vocab_size <= _SMALL_VOCABULARY
         plain = plain and not self.aux_loss_enabled
         loss = Trainer.compute_loss if plain else SFTTrainer.compute_loss
         if plain and "logits_to_keep" in inspect.signature(self.model.forward).parameters:
@@ -248,8 +248,8 @@ def leave_out_prompts(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _check_lengths(lengths: Sequence[int], model: PreTrainedModel) -> None:
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if window is not None and max(lengths) > window:
-        raise ValueError(f"training sample {lengths.index(max(lengths))}: {max(lengths)} tokens; the model's window of "
-                         f"{window} is accepted")  # fmt: skip
+        raise ValueError(f"training sample {lengths.index(max(lengths))} must fit the window of {window} tokens, "
+                         f"got {max(lengths)}")  # fmt: skip
 
 
 def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:

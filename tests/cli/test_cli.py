@@ -268,7 +268,7 @@ def test_a_broken_line_of_a_file_is_named_and_nothing_printed(capsys, fakes, tmp
 
 
 @pytest.mark.parametrize(("option", "part", "complaint"), [
-    ("--checkpoint", "critic", "it is a critic (Qwen3ForSequenceClassification); a policy, a causal language model"),
+    ("--checkpoint", "critic", "must be a policy, a causal language model, got a critic"),
     ("--critic", "policy", "no value head in it"),
 ])  # fmt: skip
 def test_one_model_in_the_place_of_another_is_one_line(option, part, complaint):

@@ -75,10 +75,10 @@ def test_a_policy_is_no_critic(policy_folder, tmp_path):
 
 def test_a_critic_is_no_policy(trained, tmp_path):
     for backend in ("auto", "transformers", "ctranslate2"):
-        with pytest.raises(ValueError, match=r"it is a critic \(Qwen3ForSequenceClassification\); a policy"):
+        with pytest.raises(ValueError, match=r"must be a policy, .*, got a critic \(Qwen3ForSequenceClassification\)"):
             load_policy(trained, backend=backend)
     positions = collect_positions(TASK, FakePolicy(), PUZZLES, rollouts=2)
-    with pytest.raises(ValueError, match="it is a critic"):
+    with pytest.raises(ValueError, match="got a critic"):
         training.train(training.CriticConfig(policy=str(trained)), positions, tmp_path)
 
 

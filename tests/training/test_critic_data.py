@@ -102,7 +102,7 @@ def test_validation_is_by_problem():
     assert not set(training["problem"]) & set(validation["problem"])
     assert len(training) + len(validation) == len(table)
     assert not len(hold_out(table, 0.0, seed=3)[1])
-    with pytest.raises(ValueError, match="held_out 1"):
+    with pytest.raises(ValueError, match="held_out must be .*, got 1"):
         hold_out(table, 1, seed=3)
 
 
@@ -130,18 +130,18 @@ def test_targets_by_hand():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="rollouts 4 of 0 problems"):
+    with pytest.raises(ValueError, match="must be at least one each, got 1, 0 and 4"):
         collect_positions(TASK, FakePolicy(), [], rollouts=4)
-    with pytest.raises(ValueError, match="by 0 policies"):
+    with pytest.raises(ValueError, match="must be at least one each, got 0"):
         collect_trajectories(TASK, {}, PUZZLES)
-    with pytest.raises(ValueError, match="keep -1"):
+    with pytest.raises(ValueError, match="keep.*-1"):
         collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, keep=-1)
     table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES[:1], samples=1)
     with pytest.raises(ValueError, match="without values"):
         find_targets(table, td_lambda=0.9)
-    with pytest.raises(ValueError, match="td_lambda 2"):
+    with pytest.raises(ValueError, match="td_lambda.*2"):
         find_targets(table, td_lambda=2)
-    with pytest.raises(ValueError, match="values: 1 for"):
+    with pytest.raises(ValueError, match="values must be .* got 1"):
         find_targets(table, [0.0], td_lambda=0.9)
 
 

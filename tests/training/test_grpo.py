@@ -262,7 +262,7 @@ def test_losses_rest_on_the_line_that_is_located(checkpoint, tmp_path):
     assert (advantages[:, 0] <= 0).all()
     assert (advantages[:, 0] < 0).any()
     assert (advantages[:, 1:] > 0).any()
-    with pytest.raises(ValueError, match="credit 'line' without `locate`"):
+    with pytest.raises(ValueError, match="credit must be 'answer' without `locate`"):
         grpo.make_trainer(config(checkpoint, credit="line"), PROBLEMS, REWARDS, tmp_path / "b")
 
 
@@ -417,7 +417,7 @@ def test_a_kill_behind_the_last_step(checkpoint, tmp_path, monkeypatch):
 def test_patience_without_accuracy(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="patience 1: the evaluation must return 'accuracy'"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "a", lambda m, t: {"error": 0.5})
-    with pytest.raises(ValueError, match="patience 1 without an evaluation"):
+    with pytest.raises(ValueError, match="patience must be 0 without an evaluation, got 1"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "b")
 
 
@@ -428,7 +428,7 @@ def test_nan_stops_before_the_weights_are_spoilt(checkpoint, tmp_path):
         float("nan") if trainer.state.global_step == 3 else 1
     )
     with pytest.raises(FloatingPointError, match=r"NaN or infinite at step 4: .*kept, .*checkpoint-2"):
-        grpo.start(trainer, tmp_path)
+        grpo.start(trainer, tmp_path, None, grpo.start_clock(tmp_path))
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
     assert not (tmp_path / "checkpoint").exists()
 
@@ -509,7 +509,7 @@ def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
     ("changes", "message"),
     [({"rollouts": {"num_generations": 1}}, r"num_generations 1: .*at least 2.*nothing to be measured against"),
      ({"rollouts": {"problems": 0}}, "problems 0"), ({"rollouts": {"temperature": 0}}, "temperature 0: .*above 0"),
-     ({"rollouts": {"temperature": "1e-1"}}, "temperature '1e-1'"), ({"rollouts": {"top_p": 0.0}}, "top_p 0.0"),
+     ({"rollouts": {"temperature": "1e-1"}}, "temperature .*'1e-1'"), ({"rollouts": {"top_p": 0.0}}, r"top_p must be .*, got 0\.0"),
      ({"rollouts": {"backend": "server"}}, "backend 'server': one of transformers, ctranslate2"),
      ({"mini_batch": 3}, r"mini_batch must divide the 2 x 4 completions of a step \(one of 1, 2, 4, 8\), got 3"),
      ({"learning_rate": "1e-4"}, r"learning_rate '1e-4'.*1\.0e-4"), ({"learning_rate": 0.0}, "learning_rate 0.0"),
@@ -529,12 +529,12 @@ def test_bad_configurations(checkpoint, changes, message):
 
 @pytest.mark.parametrize(
     ("problems", "rewards", "message"),
-    [([], REWARDS, "problems: none given"), ([Problem("")], REWARDS, "problem 0: prompt ''"),
-     ([Problem("a", {"x": 1}), Problem("b", {"y": 1})], REWARDS, "problem 1: columns y"),
-     ([Problem("a", {"completions": 1})], REWARDS, "problem 0: columns completions"),
-     (PROBLEMS, ([], []), "rewards: 0 functions"), (PROBLEMS, ([pay_sum], []), "1 functions and 0 weights"),
-     (PROBLEMS, ([pay_sum], [-1.0]), "weight of reward 'pay_sum': -1.0"),
-     (PROBLEMS, ([pay_sum], [float("nan")]), "'pay_sum': nan"), (PROBLEMS, ([pay_sum], [0.0]), "at least one above 0")],
+    [([], REWARDS, "problems must hold at least one"), ([Problem("")], REWARDS, "prompt of problem 0 must be a text, got ''"),
+     ([Problem("a", {"x": 1}), Problem("b", {"y": 1})], REWARDS, "got y in problem 1"),
+     ([Problem("a", {"completions": 1})], REWARDS, "got completions in problem 0"),
+     (PROBLEMS, ([], []), "rewards must have a weight each, got 0 functions"), (PROBLEMS, ([pay_sum], []), "1 functions and 0 weights"),
+     (PROBLEMS, ([pay_sum], [-1.0]), r"weight of reward 'pay_sum' must be .*, got -1\.0"),
+     (PROBLEMS, ([pay_sum], [float("nan")]), "'pay_sum' must be .*, got nan"), (PROBLEMS, ([pay_sum], [0.0]), "at least one above 0")],
 )  # fmt: skip
 def test_bad_problems_and_rewards(checkpoint, tmp_path, problems, rewards, message):
     with pytest.raises(ValueError, match=message):
@@ -549,5 +549,5 @@ def test_a_missing_checkpoint(tmp_path):
 def test_a_step_that_the_processes_cannot_share(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with pytest.raises(ValueError, match="mini_batch 4 in each of 3 processes: together they must divide the 8"):
+    with pytest.raises(ValueError, match="mini_batch x 3 processes must divide the 8 completions of a step, got 4"):
         grpo._make_arguments(config(checkpoint), tmp_path, [1.0])

@@ -215,7 +215,7 @@ def test_two_processes_train_what_one_trains(tmp_path):
 def test_a_batch_that_the_processes_cannot_share(tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with pytest.raises(ValueError, match="batch_size 8: a multiple of 3"):
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes, got 8"):
         common_arguments(tmp_path, 6, 8, 0, False, save_every=2)
 
 
@@ -300,11 +300,11 @@ def test_bad_configurations(changes, message):
 
 
 def test_bad_data(tmp_path):
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="at least one sample"):
         sft.train(config(), [], tmp_path)
     with pytest.raises(ValueError, match="training sample 1"):
         sft.train(config(), [("a", "b"), ("", "c")], tmp_path)
-    with pytest.raises(ValueError, match=r"training sample 1: .* tokens; the model's window of 4096"):
+    with pytest.raises(ValueError, match="training sample 1 must fit the window of 4096 tokens, got"):
         sft.train(config(), [("a", "b"), ("a", "b" * 5000)], tmp_path)
 
 
