@@ -285,8 +285,8 @@ def fail(**columns):
 
 BROKEN = {
     r"reward 'fail' raised ZeroDivisionError: mine and more$": fail,
-    r"reward '<lambda>' returned 3 numbers for 8 completions; one each is accepted$": lambda **_: [0.5] * 3,
-    r"reward '<lambda>' returned 'good'; a number, or None where": lambda **_: ["good"] * 8,
+    r"reward '<lambda>' must return 8 numbers, one a completion, got 3$": lambda **_: [0.5] * 3,
+    r"reward '<lambda>' must return numbers, or None where it does not apply, got 'good'": lambda **_: ["good"] * 8,
 }
 
 

@@ -509,7 +509,8 @@ def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
     ("changes", "message"),
     [({"rollouts": {"num_generations": 1}}, r"num_generations 1: .*at least 2.*nothing to be measured against"),
      ({"rollouts": {"problems": 0}}, "problems 0"), ({"rollouts": {"temperature": 0}}, "temperature 0: .*above 0"),
-     ({"rollouts": {"temperature": "1e-1"}}, "temperature .*'1e-1'"), ({"rollouts": {"top_p": 0.0}}, r"top_p must be .*, got 0\.0"),
+     ({"rollouts": {"temperature": "1e-1"}}, "temperature .*'1e-1'"),
+     ({"rollouts": {"top_p": 0.0}}, r"top_p must be .*, got 0\.0"),
      ({"rollouts": {"backend": "server"}}, "backend 'server': one of transformers, ctranslate2"),
      ({"mini_batch": 3}, r"mini_batch must divide the 2 x 4 completions of a step \(one of 1, 2, 4, 8\), got 3"),
      ({"learning_rate": "1e-4"}, r"learning_rate '1e-4'.*1\.0e-4"), ({"learning_rate": 0.0}, "learning_rate 0.0"),
@@ -529,12 +530,15 @@ def test_bad_configurations(checkpoint, changes, message):
 
 @pytest.mark.parametrize(
     ("problems", "rewards", "message"),
-    [([], REWARDS, "problems must hold at least one"), ([Problem("")], REWARDS, "prompt of problem 0 must be a text, got ''"),
+    [([], REWARDS, "problems must hold at least one"),
+     ([Problem("")], REWARDS, "prompt of problem 0 must be a text, got ''"),
      ([Problem("a", {"x": 1}), Problem("b", {"y": 1})], REWARDS, "got y in problem 1"),
      ([Problem("a", {"completions": 1})], REWARDS, "got completions in problem 0"),
-     (PROBLEMS, ([], []), "rewards must have a weight each, got 0 functions"), (PROBLEMS, ([pay_sum], []), "1 functions and 0 weights"),
+     (PROBLEMS, ([], []), "rewards must have a weight each, got 0 functions"),
+     (PROBLEMS, ([pay_sum], []), "1 functions and 0 weights"),
      (PROBLEMS, ([pay_sum], [-1.0]), r"weight of reward 'pay_sum' must be .*, got -1\.0"),
-     (PROBLEMS, ([pay_sum], [float("nan")]), "'pay_sum' must be .*, got nan"), (PROBLEMS, ([pay_sum], [0.0]), "at least one above 0")],
+     (PROBLEMS, ([pay_sum], [float("nan")]), "'pay_sum' must be .*, got nan"),
+     (PROBLEMS, ([pay_sum], [0.0]), "at least one above 0")],
 )  # fmt: skip
 def test_bad_problems_and_rewards(checkpoint, tmp_path, problems, rewards, message):
     with pytest.raises(ValueError, match=message):

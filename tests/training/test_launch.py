@@ -60,7 +60,7 @@ def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):
      ("learning_rate: 1e-4\n", None, "learning_rate '1e-4': a positive number is accepted (in YAML 1.0e-4)"),
      ("steps: [\n", None, "job.yaml"),
      ("steps: 1\n", ["{}"], "data.jsonl, line 1: 'prompt' is missing"),
-     ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "data.jsonl, line 2: must be one JSON object, got a damaged line"),
+     ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "line 2: must be one JSON object, got a damaged"),
      ("steps: 1\n", ['{"prompt": "a", "completion": "b", "ends": 1}'], "line 1: ends must be a bool, got 1"),
      ("steps: 1\n", ["3"], "line 1: 'prompt' is missing, or no text"),
      ("steps: 1\n", [], "data.jsonl: must have at least one line")],

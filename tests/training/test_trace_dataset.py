@@ -83,7 +83,7 @@ def test_a_damaged_table_is_named(suffix, tmp_path):
     with pytest.raises(ValueError, match=f"traces {path}: damaged or no {suffix[1:]} file"):
         read_traces(path)
     write_traces(path, [*TRACES, make(11, style="v9")])
-    with pytest.raises(ValueError, match="row 11: style must be .*'v9'"):
+    with pytest.raises(ValueError, match=r"row 11: style must be .*'v9'"):
         read_traces(path)
 
 
@@ -128,5 +128,5 @@ def test_a_mix_keeps_its_weights_and_comes_round_only_when_all_were_drawn():
 def test_bad_weights(weights, said):
     with pytest.raises(ValueError, match=said):
         mix(TRACES, weights, 5)
-    with pytest.raises(ValueError, match="count.*0"):
+    with pytest.raises(ValueError, match=r"count.*0"):
         mix(TRACES, {"v1": 1}, 0)
