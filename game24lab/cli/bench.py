@@ -275,7 +275,7 @@ def _race_sft(
     kind: str, vocabulary: str, samples: Sequence, steps: int, batch_size: int, repeats: int, size: str,
     checkpointing: Sequence[bool],
 ) -> list[Row]:  # fmt: skip
-    """A row for TRL's trainer with and without activation checkpointing, as asked for."""
+    """One row for each setting of TRL's activation checkpointing."""
     from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
     from game24lab.training import loop, sft  # TRL takes seconds to load
 
@@ -311,13 +311,13 @@ def _race_sft(
 
 
 def bench_busy() -> list[Row]:
-    """The demo's SFT beside another process that burns one core, and alone: the ratio is what the other one costs."""
+    """The demo's SFT beside a process that keeps one core busy, and alone: the ratio is its cost."""
     busy, alone = pace.time_busy()
     return [Row("busy", "12 steps of the demo's SFT, one core burnt", busy, alone, f"alone; {describe_units()}")]
 
 
 def bench_kills(kills: int = 15, steps: int = 900, **options: Any) -> list[Row]:
-    """The demo's SFT killed at random moments, and not killed: what a kill loses, to the same last bit."""
+    """The demo's SFT with kills at random moments and without, with equal results: the time that a kill loses."""
     killed, whole, lost = pace.time_kills(kills, steps, **options)
     if not lost:
         raise RuntimeError(f"kills: {steps} steps were over before the first kill")

@@ -415,7 +415,7 @@ def test_a_kill_behind_the_last_step(checkpoint, tmp_path, monkeypatch):
 
 
 def test_patience_without_accuracy(checkpoint, tmp_path):
-    with pytest.raises(ValueError, match="patience 1: the evaluation must return 'accuracy'"):
+    with pytest.raises(ValueError, match="evaluation must return 'accuracy' for patience 1"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "a", lambda m, t: {"error": 0.5})
     with pytest.raises(ValueError, match="patience must be 0 without an evaluation, got 1"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "b")
