@@ -166,10 +166,11 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
         return training, validation[~validation["text"].isin(training["text"])], passed
     missing = {"text", "visits", "solved"} - set(data.columns)
     if missing or data.empty:
-        raise ValueError(f"positions: {len(data)} rows, missing columns {sorted(missing)}; see collect_positions")
+        raise ValueError(f"positions must have rows and the columns of critic_data.count_positions, got {len(data)} "
+                         f"rows without {sorted(missing)}")  # fmt: skip
     if config.td_lambda < 1:
-        raise ValueError(f"td_lambda {config.td_lambda} on counted positions: trajectories are needed, see "
-                         "collect_trajectories")  # fmt: skip
+        raise ValueError("td_lambda must be 1 on counted positions, which are no trajectories, got "
+                         f"{config.td_lambda}")  # fmt: skip
     shuffled = data.sample(frac=1.0, random_state=config.seed)
     cut = int(len(shuffled) * config.held_out)
     return shuffled.iloc[cut:], shuffled.iloc[:cut], None

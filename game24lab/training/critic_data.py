@@ -177,27 +177,6 @@ def walk(task: Task, state: Any, text: str) -> list[Any]:
     return passed
 
 
-def collect_positions(
-    task: Task,
-    policy: Policy,
-    problems: Sequence[Any],
-    *,
-    rollouts: int = 16,
-    max_tokens: int = 48,
-    temperature: float = 1.0,
-    seeds: Sequence[int] | None = None,
-) -> pd.DataFrame:
-    """Roll one policy out from every problem and count, for every position passed, how often it ended solved.
-
-    The table of `count_positions` over all rollouts, none left out: shares are estimates of this policy's chances.
-    `attrs` of the table holds the tokens sampled. Raises ValueError for no problems.
-    """
-    return count_positions(collect_trajectories(
-        task, {"": policy}, problems, samples=rollouts, keep=0, max_tokens=max_tokens, temperature=temperature,
-        top_k=0, seeds=seeds,
-    ))  # fmt: skip
-
-
 def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
     """The positions that trajectories pass, in the order met, each with how often and how often it ended solved.
 

@@ -7,7 +7,6 @@ from fake_models import FakeCompletion, FakePolicy
 
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training.critic_data import (
-    collect_positions,
     collect_trajectories,
     count_positions,
     find_targets,
@@ -21,6 +20,12 @@ PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6
 SOLUTION = "6 + 6 = 12 (left: 6 6 12)\n6 + 6 = 12 (left: 12 12)\n12 + 12 = 24 (left: 24)\n"
 LOST = "6 / 6 = 1 (left: 1 6 6)\n6 / 6 = 1 (left: 1 1)\n1 + 1 = 2 (left: 2)\n"
 ILLEGAL = "6 + 6 = 12 (left: 6 6 12)\n6 + 6 = 13\n"
+
+
+def collect_positions(task, policy, problems, rollouts):
+    """Positions of all rollouts of one policy, none left out."""
+    return count_positions(collect_trajectories(task, {"": policy}, problems, samples=rollouts, keep=0,
+                                                temperature=1.0, top_k=0))  # fmt: skip
 
 
 class Recital:
