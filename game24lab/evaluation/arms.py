@@ -77,7 +77,7 @@ def find_strategy(name: str) -> Algorithm:
 
 def describe_strategy(name: str) -> tuple[str, str]:
     """The family of a strategy, and the parameter that sets how much it searches ("" where there is none)."""
-    algorithm = find_strategy(name)
+    algorithm: Any = find_strategy(name)
     return algorithm.family, algorithm.effort
 
 

@@ -42,7 +42,7 @@ def rename(values: Mapping[str, Any], former: Mapping[str, str], what: str) -> d
 def accept_former(**former: str) -> Callable[[type], type]:
     """For a configuration, a dataclass: keywords by their former names are taken too. `old="new"`."""
 
-    def decorate(kind: type) -> type:
+    def decorate(kind: Any) -> type:
         initialise = kind.__init__
 
         @functools.wraps(initialise)

@@ -75,7 +75,7 @@ def strategy(family: str, effort: str = "") -> Callable[[Callable], Callable]:
     Both become attributes of the function; "" is for an algorithm without such a parameter.
     """
 
-    def declare(algorithm: Callable) -> Callable:
+    def declare(algorithm: Any) -> Callable:
         algorithm.family, algorithm.effort = family, effort
         return algorithm
 

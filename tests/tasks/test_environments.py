@@ -331,12 +331,12 @@ def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_pa
     posed = open_environment("gsm8k", split="test", held_out=1, operations=[1]).problems(2, 0, 1, walk)
     rewards = make_reward_functions(REWARDS)
     config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
-    with pytest.raises(ValueError, match="keep_every -1"):
+    with pytest.raises(ValueError, match=r"keep_every.*-1"):
         grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
-    with pytest.raises(ValueError, match="report_to 'excel': one of none, tensorboard, trackio, wandb is accepted"):
+    with pytest.raises(ValueError, match=r"report_to.*none, tensorboard, trackio, wandb"):
         grpo.train(config, posed, rewards, tmp_path, report_to="excel")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"report_to 'wandb': its package is not installed; `pip install wandb`"):
+    with pytest.raises(ValueError, match=r"report_to must be .* installed \(`pip install wandb`\), got 'wandb'"):
         grpo.train(config, posed, rewards, tmp_path, report_to="wandb")
     assert not list(tmp_path.iterdir())
 

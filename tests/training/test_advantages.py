@@ -112,7 +112,7 @@ def test_what_cannot_be_scored_counts_nowhere():
 def test_bad_input_is_named(rewards, size, momentum, named):
     with pytest.raises(ValueError, match=named) as error:
         normalise_with_momentum(torch.tensor(rewards), size, Baseline(), momentum)
-    assert "accepted" in str(error.value)
+    assert "must be" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -42,7 +42,7 @@ def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):
     assert "Rollouts's group is called num_generations now" in said
     load_checkpoint(tmp_path / "out" / "checkpoint")
     for wrong, message in [
-        ("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
+        ("weights: {outputs: 1}", "got 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
         ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; it has problems, num_generations"),
         ("rollouts: {num_generations: 1}", "num_generations 1"), ("rollouts: 3", "rollouts: 3 is no field"),
     ]:  # fmt: skip
