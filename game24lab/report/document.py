@@ -33,9 +33,10 @@ _TEMPLATE = Path(__file__).with_name("report.typ")
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of what follows."""
+    """The title of what follows, at the top of a new page where that is asked for."""
 
     text: str
+    new_page: bool = False
 
 
 @dataclass(frozen=True)

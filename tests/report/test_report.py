@@ -14,9 +14,10 @@ import typst
 from game24lab.evaluation.evaluate import summarise
 from game24lab.report import document as report
 from game24lab.report import evidence
-from game24lab.report import write as account
 from game24lab.report.document import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
-from game24lab.report.write import report_runs
+from game24lab.report.sections import runs as section
+from game24lab.report.summaries import _hash_rows
+from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
@@ -58,9 +59,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def told(folder, tmp_path_factory):
     """The demo's report: path of the PDF, its numbers, the records it was laid out from."""
-    path = report_runs([folder], tmp_path_factory.mktemp("reports") / "demo.pdf")
+    path = write_report("runs", [folder], tmp_path_factory.mktemp("reports") / "demo.pdf")
     numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    return path, numbers, account.tell(evidence.read_evidence([folder]), numbers)
+    return path, numbers, section.make_report(evidence.read_evidence([folder]), numbers)
 
 
 # --------------------------------------------------------------------------------------------- records to pages
@@ -150,11 +151,11 @@ def test_every_table_and_picture_tells_its_origin(told):
 
 
 def test_only_what_is_there_is_told(folder, tmp_path):
-    path = report_runs([folder / "03_sft"], tmp_path / "training.pdf")
+    path = write_report("runs", [folder / "03_sft"], tmp_path / "training.pdf")
     numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert len(numbers["training"]) == 1
     assert not any(numbers[key] for key in ("results", "pass_at_k", "calibration", "published"))
-    text = shown(account.tell(evidence.read_evidence([folder / "03_sft"]), numbers))
+    text = shown(section.make_report(evidence.read_evidence([folder / "03_sft"]), numbers))
     assert "Training. 03_sft" in text
     assert "Results" not in text
 
@@ -164,10 +165,10 @@ def test_arms_of_two_runs_are_told_apart(tmp_path):
     for name in ("a", "b"):
         with start_run(tmp_path / name, "05_search", {}) as run:
             run.write_records(rows.assign(solved=name == "a"))
-    numbers = account.gather_numbers(evidence.read_evidence([tmp_path, tmp_path / "a"]))
+    numbers = section.gather_numbers(evidence.read_evidence([tmp_path, tmp_path / "a"]))
     assert len(numbers["results"]) == 2
     assert len({arm["label"] for arm in numbers["results"]}) == 2
-    limits = " ".join(account._tell_limits(numbers))
+    limits = " ".join(section.list_limits(numbers))
     assert "Only 4 problems" in limits
 
 
@@ -179,28 +180,30 @@ def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
         with start_run(tmp_path / name, name, {}) as run:
             run.write_records(rows.assign(seconds=len(name)))
     read = evidence.read_evidence([tmp_path])
-    numbers = account.gather_numbers(read)
+    numbers = section.gather_numbers(read)
     assert [arm["label"] for arm in numbers["results"]] == ["greedy", "mcts-200"]
     assert numbers["results"][0]["source"].count("records.parquet") == 2
-    setting = account._tell_setting(read, numbers)
+    report = section.make_report(read, numbers)
+    (setting,) = (block.pairs for block in report.blocks if isinstance(block, KeyValues))
     assert [name for name, _ in setting] == ["Judged on", "Models", "Commit", "Machine"]
     assert "03_sft: 4 attempts, seed 0; 05_search: 8 attempts, seed 0" in setting[0][1]
     changed = numbers["results"][0]["found"]
-    assert changed != evidence._hash_rows(first.assign(sampled_tokens=1))
+    assert changed != _hash_rows(first.assign(sampled_tokens=1))
 
 
 def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):
-    numbers = account.gather_numbers(evidence.read_evidence([folder / "03_sft"]))
+    read = evidence.read_evidence([folder / "03_sft"])
+    numbers = section.gather_numbers(read)
     run = numbers["runs"][0]
     run["status"], run["git"] = "interrupted", {"commit": "0" * 40, "dirty": True}
-    limits = " ".join(account._tell_limits(numbers))
+    limits = " ".join(*(block.items for block in section.make_report(read, numbers).blocks if isinstance(block, Bullets)))
     assert f"Run 03_sft {run['id']} is interrupted" in limits
     assert "uncommitted changes" in limits
 
 
 def test_arms_that_differ_in_one_parameter_make_a_curve(told):
     arms = told[1]["results"]
-    curves = dict(zip((arm["arm"] for arm in arms), account._find_curves(arms), strict=True))
+    curves = dict(zip((arm["arm"] for arm in arms), section.find_curves(arms), strict=True))
     assert curves["mcts-50-critic"] == curves["mcts-200-critic"] == "mcts, simulations 50, 200"
     assert curves["greedy"] == "greedy"
 
@@ -219,14 +222,14 @@ def change(path, **columns):
     [
         ("05_search/records.parquet", lambda p: write(p, p.read_bytes()[:2000]), "records.parquet"),
         ("05_search/records.parquet", lambda p: change(p, sampled_tokens=None), "'sampled_tokens'"),
-        ("05_search/records.parquet", lambda p: change(p, sampled_tokens="many"), "'sampled_tokens' holds"),
+        ("05_search/records.parquet", lambda p: change(p, sampled_tokens="many"), "'sampled_tokens' must hold int64"),
         ("05_search/records.parquet", lambda p: change(p, mode="both"), "mode 'both'"),
-        ("05_search/records.parquet", lambda p: change(p, parameters="[1]"), "a JSON object is accepted"),
+        ("05_search/records.parquet", lambda p: change(p, parameters="[1]"), "must be a JSON object"),
         ("03_sft/training.parquet", lambda p: change(p, loss=None), "column 'loss' is missing"),
         ("03_sft/training.parquet", lambda p: change(p, loss=float("nan")), "'loss' holds no number"),
-        ("03_sft/training.parquet", lambda p: change(p, accuracy=41.0), "outside of 0 to 1"),
-        ("04_critic/calibration.parquet", lambda p: change(p, value=2.0), "values from -1 to 1"),
-        ("04_critic/calibration.parquet", lambda p: change(p, truth="yes"), "numbers are accepted"),
+        ("03_sft/training.parquet", lambda p: change(p, accuracy=41.0), "must be from 0 to 1"),
+        ("04_critic/calibration.parquet", lambda p: change(p, value=2.0), "must be from -1 to 1"),
+        ("04_critic/calibration.parquet", lambda p: change(p, truth="yes"), "must hold numbers"),
         ("05_search/tree.json", lambda p: write(p, b"{"), "tree.json"),
         ("05_search/manifest.json", lambda p: write(p, b"[]"), "manifest.json"),
     ],
@@ -235,20 +238,20 @@ def test_broken_files_are_named(tmp_path, file, spoil, message):
     demo_runs.make_runs(tmp_path, demo_runs.make_rows(3))
     spoil(tmp_path / file)
     with pytest.raises(ValueError, match=message) as caught:
-        report_runs([tmp_path], tmp_path / "report.pdf")
+        write_report("runs", [tmp_path], tmp_path / "report.pdf")
     assert file.split("/")[1] in str(caught.value)
     assert not list(tmp_path.glob("report*"))
 
 
 def test_no_runs_and_nothing_to_tell(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here"):
-        report_runs([tmp_path], tmp_path / "a.pdf")
+        write_report("runs", [tmp_path], tmp_path / "a.pdf")
     with pytest.raises(ValueError, match="at least one"):
-        report_runs([], tmp_path / "a.pdf")
+        write_report("runs", [], tmp_path / "a.pdf")
     with start_run(tmp_path / "01", "01_puzzles", {}) as run:
         run.write_records(pd.DataFrame({"numbers": ["1 2 3 4"]}))
     with pytest.raises(ValueError, match="nothing to report"):
-        report_runs([tmp_path], tmp_path / "a.pdf")
+        write_report("runs", [tmp_path], tmp_path / "a.pdf")
 
 
 def test_no_model_library_is_loaded():
