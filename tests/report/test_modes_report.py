@@ -113,7 +113,7 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here"):
         write_report("modes", [tmp_path / "nowhere"], tmp_path / "x.pdf")
     search_runs.judge(tmp_path / "critic")
-    with pytest.raises(ValueError, match=r"critic \(04_critic\): records\.parquet with rows of an evaluation is needed"):
+    with pytest.raises(ValueError, match=r"critic \(04_critic\): records\.parquet with rows of an evaluation"):
         write_report("modes", [tmp_path / "critic"], tmp_path / "x.pdf")
     folder = search_runs.search(tmp_path / "run", {"greedy": {"algorithm": "greedy", "mode": "rules"}}, EASY[:2])
     pd.DataFrame({"end": ["right"]}).to_parquet(folder / "claims_ends.parquet")

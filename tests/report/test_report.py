@@ -100,14 +100,14 @@ def test_equal_records_give_equal_bytes(tmp_path):
 
 def test_malformed_records_are_refused_and_leave_nothing(tmp_path):
     for block, message in (
-        (Table("c", "s", ("a", "b"), (("x",),)), "a row of 1 cells, where the header has 2"),
-        (Picture("c", "s", "no picture", "alt"), "SVG text is accepted"),
+        (Table("c", "s", ("a", "b"), (("x",),)), "rows must have 2 cells as the header, got 1"),
+        (Picture("c", "s", "no picture", "alt"), "must be SVG text"),
         (Picture("c", "s", "<svg", "alt"), "cannot be laid out"),
-        ("text", "report block str"),
+        ("text", "got str"),
     ):
         with pytest.raises(ValueError, match=message):
             report.build_report(make_report(block), tmp_path / "a.pdf")
-    with pytest.raises(ValueError, match=r"ends in \.pdf"):
+    with pytest.raises(ValueError, match=r"must end in \.pdf"):
         report.build_report(make_report(), tmp_path / "a.html")
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("")
@@ -196,7 +196,8 @@ def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):
     numbers = section.gather_numbers(read)
     run = numbers["runs"][0]
     run["status"], run["git"] = "interrupted", {"commit": "0" * 40, "dirty": True}
-    limits = " ".join(*(block.items for block in section.make_report(read, numbers).blocks if isinstance(block, Bullets)))
+    blocks = section.make_report(read, numbers).blocks
+    limits = " ".join(*(block.items for block in blocks if isinstance(block, Bullets)))
     assert f"Run 03_sft {run['id']} is interrupted" in limits
     assert "uncommitted changes" in limits
 

@@ -283,7 +283,7 @@ def test_hostile_text_reaches_the_page_as_text(searched, tmp_path):
 def test_what_is_missing_or_broken_is_named(searched, tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here"):
         write_report("search", [tmp_path / "nowhere"], tmp_path / "x.pdf")
-    with pytest.raises(ValueError, match=r"critic \(04_critic\): records\.parquet with rows of an evaluation is needed"):
+    with pytest.raises(ValueError, match=r"critic \(04_critic\): records\.parquet with rows of an evaluation"):
         write_report("search", [searched / "critic"], tmp_path / "x.pdf")
     with start_run(tmp_path / "lab", "04_critic", {"seed": 0}) as run:
         run.write_records(pd.DataFrame({"critic": ["truth"], "sigma": [0.0]}), "noiselab")
