@@ -50,8 +50,8 @@ def make_policy(puzzles, style, skill, seed, samples=1):
 def add_grades(run, stage, style="sound", skill=0.8, seed=0, model="", samples=1, puzzles=PUZZLES, budget=BUDGET):
     """The rows of one stage, written to the run's folder."""
     policy = make_policy(puzzles, style, skill, f"{run.name} {stage} {seed}", samples)
-    return grade(GAME, policy, puzzles, budget=budget, samples=samples, temperature=0.7 if samples > 1 else 0.0, seed=seed,
-                 stage=stage, model=model, path=run.path("grades.parquet"), progress=False)  # fmt: skip
+    return grade(GAME, policy, puzzles, budget=budget, samples=samples, temperature=0.7 if samples > 1 else 0.0,
+                 seed=seed, stage=stage, model=model, path=run.path("grades.parquet"), progress=False)  # fmt: skip
 
 
 def make_sft_run(folder: Path, label: str, style: str, skill: float, *, samples=1, seed=0, **more):

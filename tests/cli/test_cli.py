@@ -54,9 +54,9 @@ def fakes(monkeypatch, tmp_path):
         return FakeCritic()
 
     for name, functions in {
-        "generation": {"load_policy": load_policy},
-        "critic": {"load_critic": load_critic},
-        "models": {"find_pretrained": lambda part: tmp_path / part},
+        "models.load_policy": {"load_policy": load_policy},
+        "models.critic": {"load_critic": load_critic},
+        "models.checkpoints": {"find_pretrained": lambda part: tmp_path / part},
     }.items():
         module = types.ModuleType(f"game24lab.{name}")
         vars(module).update(functions)
@@ -306,16 +306,17 @@ def test_a_reader_that_goes_away_is_no_error():
 SETUP = """
 import sys
 sys.path.insert(0, {tests!r})
-from game24lab.notebook import enter
-from game24lab.runs import start_run
+from game24lab.runs.notebook import enter
+from game24lab.runs.run import start_run
 run = start_run(output, "{name}", enter("{name}", globals()))
 """
 TRAIN = 'run.path("checkpoint").mkdir(exist_ok=True)\nrun.finish()'
 SEARCH = """
 from fake_models import FakeCritic, FakePolicy
-from game24lab.evaluation import STRATEGIES, evaluate
+from game24lab.evaluation.arms import STRATEGIES
+from game24lab.evaluation.evaluate import evaluate
 from game24lab.search.engine import run as search
-from game24lab.tasks.game24 import Game24
+from game24lab.tasks.numbers.task import Game24
 task, policy, critic = Game24(), FakePolicy(skill=5.0), FakeCritic()
 arms = {"greedy": {"algorithm": "greedy", "mode": "rules"},
         "mcts 8": {"algorithm": "mcts", "parameters": {"simulations": 8}}}

@@ -98,8 +98,8 @@ def test_a_chat_models_checkpoint_looks_ahead_on_word_problems(tmp_path):
         "<|im_start|>user\nRespond in the following"
     )
     scorer, form = make_scorer(environment), make_scorer(environment, {"xml_count": 1.0, "soft_format": 1.0})
-    rows = meet(environment, list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False), policy, scorer=scorer,
-                form=form, recall=lambda name, make: make(), progress=False)  # fmt: skip
+    rows = meet(environment, list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False), policy,
+                scorer=scorer, form=form, recall=lambda name, make: make(), progress=False)  # fmt: skip
     assert set(rows["outcome"]) <= {"unfinished", "illegal", "wrong value", "no answer"}
     assert {"reward/correctness", "reward/xml_count"} <= set(rows)
     assert (rows.loc[rows["strategy"] == "look ahead, by form", "decisions"] > 0).all()
@@ -109,5 +109,5 @@ def test_a_problem_that_fills_the_window_is_named(tmp_path):
     policy = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True)
     environment = open_environment("gsm8k", template="plain", held_out=1, seed=0)
     with pytest.raises(ValueError, match="fills the model's window of 96"):
-        meet(environment, list_arms(LOOK, [1], honest=False, critic=False), policy, scorer=make_scorer(environment), form=None,
-             recall=lambda name, make: make(), progress=False)  # fmt: skip
+        meet(environment, list_arms(LOOK, [1], honest=False, critic=False), policy, scorer=make_scorer(environment),
+             form=None, recall=lambda name, make: make(), progress=False)  # fmt: skip

@@ -133,7 +133,7 @@ def test_memory_is_what_was_taken_on_top():
     """In a process of its own: what other tests leave behind, and give back at any moment, is none of the work's."""
     code = """
 import gc, numpy as np
-from game24lab.backends.memory import measure_memory
+from game24lab.runs.memory import measure_memory
 def work():
     gc.collect()
     return np.ones(30_000_000).sum()
@@ -154,7 +154,7 @@ def test_memory_does_not_depend_on_what_was_measured_before():
     """
     code = """
 import gc, sys
-from game24lab.backends.memory import measure_memory
+from game24lab.runs.memory import measure_memory
 pins = []
 def work(megabytes):
     def take():

@@ -48,7 +48,7 @@ def test_no_solver_outside_the_oracle(monkeypatch):
     assert not set(features.describe_numbers(PROBLEMS)) & set(oracle)
 
 
-@pytest.mark.parametrize("problem", ["4 5", "How many apples?", "4 5 6 x", ""])
+@pytest.mark.parametrize("problem", ["4 5 -> x", "How many apples?", "4 5 6 x", ""])
 def test_what_is_no_puzzle_is_named(problem):
     for describe in (features.describe_numbers, features.count_for_oracle):
         with pytest.raises(ValueError, match=f"problem '{re.escape(problem)}' is no puzzle.*embeddings"):

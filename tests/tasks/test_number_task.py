@@ -136,7 +136,7 @@ def test_no_text_makes_the_task_raise(text):
         ((1, 2, 3, 10**6), "1000000 is no integer"),
         ((1, 2, 3, 4.0), r"4\.0 is no integer"),
         ((1, 2, 3, True), "True is no integer"),
-        ("4 5 6", "'4' is no integer"),
+        ("4 5 x", "'x' is no integer"),
     ],
 )
 def test_bad_problems_say_what_is_wrong(problem, message):
@@ -152,12 +152,12 @@ def test_numbers_of_tables_are_taken():
 
 @pytest.mark.parametrize("target", ["24", 24.0, True, 10**7])
 def test_bad_targets_are_named(target):
-    with pytest.raises(ValueError, match=r"target .*accepted"):
+    with pytest.raises(ValueError, match="target must be an integer up to 999999"):
         NumberProblem((1, 2, 3), target)
 
 
 def test_a_bad_context_is_named():
-    with pytest.raises(ValueError, match=r"context .*accepted"):
+    with pytest.raises(ValueError, match="context must be"):
         Game24(context="all")
 
 
@@ -172,7 +172,8 @@ def test_a_problem_carries_its_target():
     for line in ("10 - 4 = 6", "6 * 6 = 36", "36 * 5 = 180"):
         state = task.step(state, line)
     assert task.verdict(state).reason == "makes 180, not 36"
-    for bad, named in (("1 2 3 -> x", "an integer must follow ->"), (7, "numbers 7"), ("1 2 y", "'y' is no integer")):
+    for bad, named in (("1 2 3 -> x", "an integer must follow ->"), (7, "numbers must be .* got 7"),
+                       ("1 2 y", "'y' is no integer")):  # fmt: skip
         with pytest.raises(ValueError, match=named):
             read_problem(bad)
     with pytest.raises(ValueError, match="one of the two"):
@@ -205,8 +206,8 @@ def test_a_text_shows_its_position(task, target):
 
 
 FOREIGN = ["", "4 5 6 10\n", "Input: 4 5 6 10", "Input: 10 4\n", "Input: 04 5\n", "Input: 1/0 4\n", "Input: 1e9 4\n",
-           "Input: 2/4 4\n", "Input: 4 5 Target: 30\n", "Input: <b>\n", "Input: 4 5\n4 + 5 = 9 (left: 9)\n",
-           "Input: 1" + " 1" * 3000]  # fmt: skip
+           "Input: 2/4 4\n", "Input: 4 5 Target: 24\n", "Input: 4 5 Target: 030\n", "Input: <b>\n",
+           "Input: 4 5\n4 + 5 = 9 (left: 9)\n", "Input: 1" + " 1" * 3000]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", FOREIGN)

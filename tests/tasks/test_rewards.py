@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from game24lab.tasks import rewards
+from game24lab.tasks.numbers import rewards as number_rewards
 from game24lab.tasks.numbers.chains import STYLES, write_chain
 from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.rewards import (
@@ -169,8 +169,8 @@ def test_the_original_does_not_look_at_moves():
     [
         ({"outptu": 1}, "did you mean 'output'"),
         ({"outptu": 1}, "process, length"),
-        ({"output": 1, 3: 1}, "reward 3"),
-        ({"output": -0.1}, "'output', -0.1"),
+        ({"output": 1, 3: 1}, "reward must be .* got 3"),
+        ({"output": -0.1}, "'output' must be a number >= 0, got -0.1"),
         ({"output": math.nan}, "nan"),
         ({"output": math.inf}, "inf"),
         ({"output": True}, "True"),
@@ -222,7 +222,7 @@ def test_chat_messages_texts_of_numbers_and_rows_without_any():
     with pytest.raises(ValueError, match="got 1 and 2"):
         output(completions=[RIGHT, RIGHT], numbers=[NUMBERS])
     for bad in (7, [1, 2.5, 3], "1 2 x", [[1]]):
-        with pytest.raises(ValueError, match="numbers 7" if bad == 7 else "puzzle"):
+        with pytest.raises(ValueError, match="numbers must be .*got 7" if bad == 7 else "puzzle"):
             output(completions=[RIGHT], numbers=[bad])
 
 
@@ -237,8 +237,8 @@ def test_an_exception_stays_an_exception():
 
 def test_a_completion_is_judged_once(monkeypatch):
     judged = []
-    real = rewards.judge_chain
-    monkeypatch.setattr(rewards, "judge_chain", lambda *a: judged.append(a) or real(*a))
+    real = number_rewards.judge_chain
+    monkeypatch.setattr(number_rewards, "judge_chain", lambda *a: judged.append(a) or real(*a))
     measure.cache_clear()
     names = [name for name in REWARDS.functions if "original" not in name]
     score(REWARDS, [NUMBERS, list(NUMBERS), NUMBERS], [RIGHT, RIGHT, "x"], dict.fromkeys(names, 1))

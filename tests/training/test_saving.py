@@ -105,7 +105,7 @@ PROGRAM = """
 import sys
 from game24lab.training import saving
 saving.SECONDS, saving._SHARE = 0.3, 1.0
-from game24lab.launch import main
+from game24lab.training.launch import main
 sys.exit(main(["sft", "job.yaml", "data.jsonl", "job"]))
 """
 
