@@ -130,10 +130,10 @@ def build_report(report: Report, path: str | Path) -> Path:
     return path
 
 
-def compile_report(report: Report, kind: str = "pdf") -> bytes | list[bytes]:
-    """The pages as bytes: one "pdf", or "png" or "svg", where several pages are a list of bytes."""
+def compile_report(report: Report) -> bytes:
+    """The PDF as bytes."""
     try:
-        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format=kind,
+        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format="pdf",
                                                        sys_inputs={"data": to_json(report)}, timestamp=0)
     except typst.TypstError as error:
         raise ValueError(f"the report {report.title!r} cannot be laid out: {error}") from error

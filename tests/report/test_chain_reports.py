@@ -5,6 +5,7 @@ import json
 import graded_runs
 import pandas as pd
 import pytest
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation.chains import cut, pair, read_grades, summarise_budgets
@@ -85,7 +86,11 @@ def test_sft_numbers_are_those_of_the_records(trained):
 
 def test_the_sft_report_says_what_a_reader_must_know(trained):
     evidence = read_evidence([trained])
-    text = shown(sft.make_report(evidence, sft.gather_numbers(evidence)))
+    numbers = sft.gather_numbers(evidence)
+    report = sft.make_report(evidence, numbers)
+    text, answer, end = shown(report), read_answer(report), numbers["arms"][0]["largest"]
+    assert f"sound mixed (traces: sound, short, long), solves {100 * end['accuracy']:.1f} %" in answer
+    assert f"{100 * end['unfinished']:.1f} % unfinished" in answer
     expected = ("no answer is chosen among several", "sound mixed", "v2 long", "LLM4Game24", "84.0 %", "Qwen2.5-0.5B",
                 "4,096", "Wilson", "was chosen on the puzzles", "2.38 M", "does not solve",
                 "Below the best by")  # fmt: skip
@@ -221,7 +226,12 @@ def test_without_costs_the_report_says_so(rewarded, tmp_path):
 
 def test_the_rl_report_says_what_a_reader_must_know(rewarded):
     evidence = read_evidence([rewarded])
-    text = shown(rl.make_report(evidence, rl.gather_numbers(evidence)))
+    numbers = rl.gather_numbers(evidence)
+    report = rl.make_report(evidence, numbers)
+    text, answer = shown(report), read_answer(report)
+    for method in numbers["methods"]:
+        assert f"{100 * method['change']['difference']:+.1f} points" in answer
+    assert ("no gain is beyond chance" in answer) == all(one["change"]["low"] <= 0 for one in numbers["methods"])
     expected = ("GRPO, seed 0", "DPO", "end - start", "output reward", "no variance", "held-out", "GRPO, step 30",
                 "75.0 %", "by bootstrap over puzzles", "Fewer than 3 seeds of GRPO and DPO")  # fmt: skip
     assert not [said for said in expected if said not in text]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from demo_trees import grow_tree
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation.arena import list_arms, make_grid
@@ -105,7 +106,11 @@ def test_numbers_are_those_of_the_records(folder):
 
 def test_what_it_says_is_text_and_marks_what_was_changed(folder):
     found = evidence.read_evidence([folder])
-    told = to_json(lookahead.make_report(found, lookahead.gather_numbers(found)))
+    numbers = lookahead.gather_numbers(found)
+    report = lookahead.make_report(found, numbers)
+    told, answer = to_json(report), read_answer(report)
+    best = max(numbers["matched"]["sampled_tokens"], key=lambda entry: entry["accuracy"])
+    assert f"({best['arm']}, {best['mode']}) solves {100 * best['accuracy']:.1f} % and {best['baseline']}" in answer
     assert json.dumps(f"[{EVIL}]")[1:-1] in told
     assert "At equal steps the search made no difference beyond chance" in told
     assert "pi over mu" in told

@@ -7,6 +7,7 @@ import pytest
 import quoted
 import search_runs
 from fake_models import FakeCritic, FakePolicy
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation import claims
@@ -85,7 +86,12 @@ def test_it_says_what_a_reader_must_know(numbers):
                  "nothing but the models", "Played blind, ranks 1001-1362", "86.7 %", "1,297", "calculation",
                  "most frequent text", "differ in `enough` alone", "0.85", "ba9876543210"):  # fmt: skip
         assert said in text, said
-    assert compile_report(modes.make_report([], numbers))[:5] == b"%PDF-"
+    report = modes.make_report([], numbers)
+    assert compile_report(report)[:5] == b"%PDF-"
+    answer, hard = read_answer(report), [arm for arm in numbers["arms"] if arm["split"] == "1001-1362"]
+    for mode in MODES:
+        best = max(arm["accuracy"] for arm in hard if arm["mode"] == mode)
+        assert f"{mode} {100 * best:.1f} %" in answer
 
 
 def test_published_numbers_stand_beside_blind_alone(numbers):

@@ -10,6 +10,7 @@ import demo_runs
 import pandas as pd
 import pytest
 import typst
+from first_page import read_answer
 
 from game24lab.evaluation.evaluate import summarise
 from game24lab.report import document as report
@@ -126,6 +127,9 @@ def test_the_demo_report_holds_its_numbers(told):
         assert arm["flops"] == pytest.approx(arm["flops_prompt"] + arm["flops_sampled"] + arm["flops_critic"])
         assert f"{100 * arm['accuracy']:.1f} %" in text
         assert f"{arm['sampled_tokens']:,.0f}" in text
+    answer, best = read_answer(records), max(numbers["results"], key=lambda arm: arm["accuracy"])
+    assert f"{best['label']} ({best['mode']}) solves most: {100 * best['accuracy']:.1f} %" in answer
+    assert "mcts-200-critic (rules) is best" in answer  # of those without the verifier
     assert {arm["chosen_by"] for arm in numbers["results"]} == {"verifier", "policy + critic"}
     assert [entry["k"] for entry in numbers["pass_at_k"]] == [1, 2, 4, 8, 16, 32, 64]
     assert "ranks 901 to 1000" in report.to_json(records)
@@ -157,6 +161,7 @@ def test_only_what_is_there_is_told(folder, tmp_path):
     assert not any(numbers[key] for key in ("results", "pass_at_k", "calibration", "published"))
     text = shown(section.make_report(evidence.read_evidence([folder / "03_sft"]), numbers))
     assert "Training. 03_sft" in text
+    assert "No arm was evaluated" in text
     assert "Results" not in text
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from first_page import read_answer
 from routed_runs import make_router_run
 
 from game24lab.cli import main as cli
@@ -56,6 +57,9 @@ def test_it_says_what_did_not_work(runs):
     found = read_evidence([runs])
     numbers = router.gather_numbers(found)
     poor = numbers["routers"][0]
+    answer = read_answer(router.make_report(found, numbers))
+    assert f"Gain {100 * poor['point']['gain']:+.1f} points" in answer
+    assert f"{poor['best']['ratio']:.2f} [" in answer
     poor["point"] |= {"gain": 0.001, "gain_low": -0.02, "gain_high": 0.02, "share": 0.05}
     poor["best"] |= {"ratio": None, "cost": None}
     lessons = {entry["lesson"]: entry for entry in poor["lessons"]}

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 import search_runs
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation.evaluate import LATER, load_records, summarise
@@ -71,6 +72,9 @@ def test_it_says_what_a_reader_must_know(told):
                 "p95 s", "said before", "illegal", "86.7 %", "1,297", "54.1 %", "2,500", "N = 7 billion", "noise",
                 "Brier", "Not all problems of ranks", "Filled: the exact verifier chose")  # fmt: skip
     assert not [said for said in expected if said not in told[2]]
+    answer = read_answer(search.make_report(told[0], told[1]))
+    for best in (best for best in told[1]["best"] if best["split"] == "1001-1362"):
+        assert f"{best['mode']}, {best['label']}: {100 * best['accuracy']:.1f} %" in answer
 
 
 # ------------------------------------------------------------------------------------------------------ the numbers

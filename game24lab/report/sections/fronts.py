@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from game24lab.report import formats as fmt
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import Picture
 from game24lab.report.layout import draw_picture
@@ -26,6 +27,23 @@ def list_splits(arms: Sequence[Row]) -> list[str]:
 def name_split(split: str) -> str:
     """A split in words."""
     return f"ranks {split}" if split in trials.SPLITS else "other problems"
+
+
+def list_settings(arms: Sequence[Row]) -> list[tuple[str, str]]:
+    """What each arm has other than its strategy's defaults."""
+    return list({arm["label"]: f"{arm['algorithm']}: {fmt.settings(arm['given'])}" for arm in arms}.items())
+
+
+def list_limits(arms: Sequence[Row]) -> list[str]:
+    """What numbers of searches do not say, whatever the report."""
+    unknown = "Some problems belong to neither published split; training may have met them."
+    return [
+        "Each model was trained once: intervals cover the choice of problems (and of search seeds, where there are "
+        "several), not the luck of training.",
+        "Tokens are those of the policy's own tokenizer, which knows nothing but numbers and signs: a published token "
+        "is a longer piece of text. Lines and characters compare across tokenizers, and not across formats.",
+        *([unknown] if any(arm["split"] == trials.OTHER for arm in arms) else []),
+    ]
 
 
 def draw_costs(numbers: Row, cost: str, splits: Sequence[str] | None = None) -> list[Picture]:

@@ -24,7 +24,7 @@ from game24lab.report.evidence import Evidence, describe_runs
 from game24lab.report.layout import add_section
 from game24lab.report.published import find_published, hold_against
 from game24lab.report.sections import critics
-from game24lab.report.sections.fronts import draw_costs, list_splits, name_split
+from game24lab.report.sections.fronts import draw_costs, list_limits, list_settings, list_splits, name_split
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.search.modes import HELP, MODES
 
@@ -63,7 +63,6 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     stops, and the critic."""
     arms, runs = numbers["arms"], numbers["runs"]
     figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
-    settings = {arm["label"]: f"{arm['algorithm']}: {fmt.settings(arm['given'])}" for arm in arms}
     appendix = [
         _describe_setting(numbers),
         Bullets(tuple(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())),
@@ -77,7 +76,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
                      _describe_sensitivity(numbers["sensitivity"]) if numbers["sensitivity"] else None),
         *add_section("The critic against the truth", *critics.add_critics(numbers["critics"])),
         *layout.add_limits(runs, list_limits(arms)),
-        *layout.add_origin(runs, list(settings.items())),
+        *layout.add_origin(runs, list_settings(arms)),
     ]  # fmt: skip
     return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, appendix)
 
@@ -185,16 +184,3 @@ def _describe_sensitivity(sweeps: Sequence[Row]) -> Table:
                "tokens": count("sampled_tokens")}  # fmt: skip
     return make_table(f"Arms that differ in `{ENOUGH}` alone.", rows, columns,
                       "A search ends at a terminal position of at least this value; above 1: never.")  # fmt: skip
-
-
-def list_limits(arms: Sequence[Row]) -> list[str]:
-    """What the numbers do not say."""
-    limits = [
-        "Each model was trained once: intervals cover the choice of problems and of search seeds, not the luck of "
-        "training.",
-        "Tokens are those of the policy's own tokenizer, which knows nothing but numbers and signs: a published token "
-        "is a longer piece of text.",
-    ]
-    if any(arm["split"] == trials.OTHER for arm in arms):
-        limits.append("Some problems belong to neither published split; training may have met them.")
-    return limits

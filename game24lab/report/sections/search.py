@@ -17,7 +17,7 @@ from game24lab.report.document import MISSING, Block, Bullets, Paragraph, Report
 from game24lab.report.evidence import MODES, Evidence, describe_runs
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
-from game24lab.report.sections import critics
+from game24lab.report.sections import critics, fronts
 from game24lab.report.sections.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.search.modes import HELP
@@ -58,7 +58,6 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     arms, found = numbers["arms"], numbers["critics"]
     parts = [(split, mode) for split in list_splits(arms) for mode in MODES if _pick(arms, split, mode)]
     figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
-    settings = {arm["label"]: f"{arm['algorithm']}: {fmt.settings(arm['given'])}" for arm in arms}
     appendix = [
         _describe_setting(numbers),
         *add_section(f"The best at no more than {MOST:,} sampled tokens", _describe_best(numbers["best"]),
@@ -75,9 +74,9 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         *add_section("The noise lab: what a better critic is worth", *critics.add_noise(found)),
         *add_section("The critic against the truth", *critics.add_critics(found)),
         *add_section("What did not work", Bullets(tuple(list_negatives(numbers)))),
-        *layout.add_limits(numbers["runs"], list_limits(arms)),
+        *layout.add_limits(numbers["runs"], _list_limits(arms)),
         *add_section("All arms", *[_describe_arms(arms, *part) for part in parts]),
-        *layout.add_origin(numbers["runs"], list(settings.items())),
+        *layout.add_origin(numbers["runs"], fronts.list_settings(arms)),
     ]  # fmt: skip
     return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), figure, appendix)
 
@@ -280,27 +279,20 @@ def list_negatives(numbers: Row) -> list[str]:
     return said or ["No arm spent more than another to solve clearly less, as far as these problems can tell."]
 
 
-def list_limits(arms: Sequence[Row]) -> list[str]:
-    """What the numbers do not say."""
+def _list_limits(arms: Sequence[Row]) -> list[str]:
     limits = [
-        "Each model was trained once: intervals cover the choice of problems (and of search seeds, where there are "
-        "several), not the luck of training.",
+        *fronts.list_limits(arms),
         "The arms at a point were not tuned on other problems; the best of many arms on the same problems is better by "
         "chance too.",
-        "Tokens are those of the policy's own tokenizer, which knows nothing but numbers and signs: a published token "
-        "is a longer piece of text. Lines and characters compare across tokenizers, and not across formats.",
         "FLOPs are two per non-embedding parameter and token forwarded, prompts and critic included, attention not.",
-    ]  # fmt: skip
+    ]
     if any(arm["sampled_lines"] is None for arm in arms):
         limits.append("Some records are older than the count of lines and characters, or of waste: missing there, -.")
     if (fewest := min(arm["seeds"] for arm in arms)) < FEW_SEEDS:
         limits.append(f"Some arms have {fewest} search seed{'s' * (fewest > 1)} only.")
     partial = sorted({arm["split"] for arm in arms if arm["split"] in trials.SPLITS
                       and arm["problems"] < trials.SPLITS[arm["split"]][1]})  # fmt: skip
-    limits += [f"Not all problems of ranks {' and '.join(partial)} were tried by every arm."] if partial else []
-    if any(arm["split"] == trials.OTHER for arm in arms):
-        limits.append("Some problems belong to neither published split; training may have met them.")
-    return limits
+    return limits + ([f"Not all problems of ranks {' and '.join(partial)} were tried by every arm."] if partial else [])
 
 
 def _pick(arms: Sequence[Row], split: str, mode: str) -> list[Row]:
