@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from game24lab.report.kinds import KINDS
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 from game24lab.runs.threads import wait_briefly
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
     from game24lab.tasks.numbers.puzzles import NumberProblem
     from game24lab.tasks.numbers.task import Game24
 
-# Kinds of reports, with the module whose report_<kind> writes one.
-_REPORTS = {"runs": "write"} | {
-    kind: f"sections.{name}"
-    for kind, name in {"sft": "sft", "rl": "rl", "search": "search", "modes": "modes", "router": "routing",
-                       "lookahead": "decoding"}.items()
-}  # fmt: skip
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 
 
@@ -192,9 +186,9 @@ def demo(options: argparse.Namespace) -> int:
     page = _write_tree_page(stages)
     pdf = folder / REPORT
     if any(stage.before != "finished" for stage in stages) or not pdf.exists():
-        from game24lab.report.write import report_runs
+        from game24lab.report.write import write_report
 
-        report_runs([stage.folder for stage in stages], pdf)
+        write_report("runs", [stage.folder for stage in stages], pdf)
     measured = [stage for stage in stages if stage.path("records.parquet").exists()]
     if measured:
         _print_table(measured[-1].read_records())
@@ -215,10 +209,11 @@ def tree(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
-    require_one_of("--kind", options.kind, tuple(_REPORTS))
-    write = getattr(importlib.import_module(f"game24lab.report.{_REPORTS[options.kind]}"), f"report_{options.kind}")
+    require_one_of("--kind", options.kind, tuple(KINDS))
+    from game24lab.report.write import write_report
+
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
-    print(write(options.folders, options.output or Path(options.folders[0]) / name))
+    print(write_report(options.kind, options.folders, options.output or Path(options.folders[0]) / name))
     return 0
 
 
@@ -384,11 +379,11 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(report, "write a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
-    command.add_argument("--kind", default="runs", help="contents: runs (default): training and search; sft: runs of "
-                         "03_sft on traces; rl: 06_grpo and 07_dpo; search: strategies; modes: blind, rules and "
-                         "verified; router: 10_router; lookahead: 08_lookahead and 06_grpo")
-    command.add_argument("-o", "--output", metavar="FILE", help=f"PDF to write (default: {REPORT}, or KIND_{REPORT}, "
-                         "in the first folder)")  # fmt: skip
+    command.formatter_class = argparse.RawTextHelpFormatter  # one kind a line
+    command.add_argument("--kind", default="runs", metavar="KIND",
+                         help="\n".join(f"{name:<11}{kind.about}" for name, kind in KINDS.items()))  # fmt: skip
+    command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
+                         "folder)")  # fmt: skip
 
     command = add(bench, "time this package against stock implementations on the same work")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,6 @@ from game24lab.routing import baselines as rivals
 from game24lab.routing import paired_gain as gains
 from game24lab.routing.arms import name_modes
 from game24lab.routing.features import ORACLE
-from game24lab.routing.fitting import PUBLISHED_SHAPE, RouterConfig
 from game24lab.routing.pareto import (
     AXES,
     Grid,
@@ -36,8 +35,10 @@ from game24lab.routing.pareto import (
 )
 from game24lab.routing.quality import measure_chances, measure_costs
 from game24lab.routing.router import CHANCE, COSTS
-from game24lab.routing.training import train
 from game24lab.search.modes import FORMER, MODES, read_mode
+
+if TYPE_CHECKING:  # it brings torch and scikit-learn, which judging does without
+    from game24lab.routing.fitting import RouterConfig
 
 KNOWN = ("calibration", "stopping")  # parts on which choices are made that the test judges
 STEPS = 60  # prices of a sweep
@@ -177,6 +178,8 @@ def compare_lessons(
     `tokens_explained`, and at the operating point along tokens `cost`, `accuracy`, `gain`, `gain_low`, `gain_high`,
     `share`, `share_low`, `share_high`; `ratio` is that of `gains.match_best`.
     """
+    from game24lab.routing.training import train
+
     measured = []
     for name, (config, columns) in (bar := tqdm(lessons.items(), disable=not progress, unit="lesson")):
         bar.set_description(name)
@@ -204,6 +207,8 @@ def list_lessons(
     config: RouterConfig, groups: Mapping[str, Sequence[str]], models: Sequence[str], *, published: bool = False
 ) -> dict[str, tuple[RouterConfig, Sequence[str]]]:
     """Every model with every group of features, called `<model>, <group>`; `published` adds the published shape."""
+    from game24lab.routing.fitting import PUBLISHED_SHAPE
+
     lessons = {f"{model}, {group}": (replace(config, model=model), columns)
                for model in models for group, columns in groups.items()}  # fmt: skip
     return lessons | ({"published, all": (replace(config, **PUBLISHED_SHAPE), groups["all"])} if published else {})

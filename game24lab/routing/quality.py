@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import xlogy
-from sklearn.metrics import roc_auc_score
 
 REPEATS = 1000
 _EDGES = (0.025, 0.975)
@@ -44,6 +43,8 @@ def measure_entropy(predicted: np.ndarray, labels: np.ndarray) -> float:
 
 def find_auc(predicted: np.ndarray, labels: np.ndarray) -> float:
     """AUC of soft labels: the chance that a success, drawn by its weight, is predicted above a failure (ties half)."""
+    from sklearn.metrics import roc_auc_score  # here: who only reads what was judged does without it
+
     truth = np.repeat([1, 0], len(labels))
     weights = np.concatenate([labels, 1 - labels])
     kept = weights > 0

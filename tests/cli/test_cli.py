@@ -435,7 +435,7 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     status, out, _ = call(capsys, "report", "runs/toy", "-o", "again.pdf")
     assert status == 0
     assert out == "again.pdf\n"
-    assert "ends in .pdf" in refuse(capsys, "report", "runs/toy", "-o", "again.txt")
+    assert "must end in .pdf" in refuse(capsys, "report", "runs/toy", "-o", "again.txt")
 
     (checkout / "params/toy/03_sft.yaml").write_text("lr: 3.0e-3\n")
     assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
