@@ -9,7 +9,7 @@ head. It does not know the rules of any task, nor how data are collected.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from transformers import (
 from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
 from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.run import write_atomically
+from game24lab.training.callbacks import Show
 from game24lab.training.critic_data import count_positions, find_targets, hold_out
 from game24lab.training.loop import (
     HeldOut,
@@ -87,16 +88,20 @@ class CriticConfig:
 
 
 def train(
-    config: CriticConfig, data: pd.DataFrame, output: Path | str, certain: pd.DataFrame | None = None
-) -> Path:  # fmt: skip
+    config: CriticConfig,
+    data: pd.DataFrame,
+    output: Path | str,
+    certain: pd.DataFrame | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None,
+) -> Path:
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
     only. `certain` are positions whose outcome is known, as of `trajectories.list_ends` and `falsified.falsify`: never
     held out, and learnt from `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
     the target. The curve's `error` is the mean squared error of P against the share solved, on validation positions;
-    those of trajectories are of problems kept out, less the positions that training met too. Resumes after a kill like
-    `sft.train`. Raises ValueError for unusable data.
+    those of trajectories are of problems kept out, less the positions that training met too; `show` is called with the
+    curve so far every few seconds. Resumes after a kill like `sft.train`. Raises ValueError for unusable data.
     """
     output = Path(output)
     finished = find_finished(output, config)
@@ -145,6 +150,8 @@ def train(
     if config.td_lambda < 1:
         scorer = TransformersCritic(plain, tokenizer)
         trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
+    if show is not None:
+        trainer.add_callback(Show(show))
     start(trainer, output, config)
     return finish(trainer, tokenizer, output, config)
 

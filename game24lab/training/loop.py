@@ -36,6 +36,7 @@ from transformers import (
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.utils import logging
 
 from game24lab.models.checkpoints import save_checkpoint
@@ -254,7 +255,7 @@ def start(trainer: Trainer, output: Path, config: Any = None) -> None:
     _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
     keep_memory()
     logging.disable_progress_bar()  # a bar of each file of each resume point
-    for callback in (PrinterCallback, ProgressCallback):
+    for callback in (PrinterCallback, DEFAULT_PROGRESS_CALLBACK):  # in a notebook the default is a table of losses
         trainer.remove_callback(callback)
     trainer.add_callback(Progress())
     # behind the callback that decides when to log and save, before those that evaluate
