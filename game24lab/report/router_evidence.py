@@ -1,7 +1,7 @@
 """What runs of 10_router hold, checked and judged anew from their rows: the numbers that the report on routing quotes.
 
     records.parquet  a row a problem and arm: labels, costs, part, and what was predicted of them
-    lessons.parquet  a row a model and group of features, as `routing.evaluation.compare_lessons`; may be missing
+    lessons.parquet  a row a model and group of features, as `routing.ablation.compare_ablations`; may be missing
 
 It does not know how the report looks. A file that is broken is a ValueError that names it.
 """
@@ -19,10 +19,17 @@ import numpy as np
 import pandas as pd
 
 from game24lab.report import evidence as ev
-from game24lab.routing.arms import KEPT, name_modes
-from game24lab.routing.evaluation import Judgement, compare_ways, judge
-from game24lab.routing.paired_gain import REPEATS, match_best
-from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
+from game24lab.routing.arms import PROBE_ANSWER, name_modes
+from game24lab.routing.evaluation import (
+    REPEATS,
+    RouterEvaluation,
+    compare_ways,
+    evaluate_router,
+    match_best,
+    measure_chances,
+    measure_costs,
+    tabulate_reliability,
+)
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 
 NOTEBOOK, RECORDS, LESSONS = "10_router", "records.parquet", "lessons.parquet"
@@ -39,8 +46,8 @@ class Routed:
     manifest_hash: str
     rows: pd.DataFrame = field(repr=False)
     lessons: pd.DataFrame | None = field(repr=False)
-    judged: Judgement = field(repr=False)
-    timed: Judgement | None = field(repr=False)  # the same along seconds, where they are known
+    judged: RouterEvaluation = field(repr=False)
+    timed: RouterEvaluation | None = field(repr=False)  # the same along seconds, where they are known
 
     @property
     def label(self) -> str:
@@ -89,8 +96,8 @@ def _read(run: Run) -> Routed:
     lessons = run.read_records("lessons") if (run.folder / LESSONS).exists() else None
     repeats = run.parameters.get("repeats", 1000)
     try:
-        judged = judge(rows, repeats=repeats)
-        timed = judge(rows, "seconds", repeats=repeats) if judged.grid.timed else None
+        judged = evaluate_router(rows, repeats=repeats)
+        timed = evaluate_router(rows, "seconds", repeats=repeats) if judged.grid.timed else None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     digest = hashlib.sha256((run.folder / MANIFEST).read_bytes()).hexdigest()[:12]
@@ -106,7 +113,7 @@ def _gather(one: Routed) -> dict[str, Any]:
     test, judged, facts = one.test, one.judged, one.run.manifest.get("facts") or {}
     predicted = {name: test[f"predicted_{name}"] for name in ("probability", "sampled_tokens")}
     parts = one.rows.drop_duplicates("problem")["part"].value_counts()
-    drawn = one.rows[~one.rows["arm"].isin(list(KEPT.values()))]  # what is kept is known, and not estimated
+    drawn = one.rows[~one.rows["arm"].isin(list(PROBE_ANSWER.values()))]  # what is kept is known, and not estimated
     told = {
         "run": one.run.id, "label": one.label, "source": one.source(), "lesson": facts.get("lesson"),
         "puzzles": {str(part): int(count) for part, count in parts.items()}, "arms": len(judged.grid.arms),
@@ -130,7 +137,7 @@ def _gather(one: Routed) -> dict[str, Any]:
     return plain(told)
 
 
-def _match_oracle(judged: Judgement) -> dict[str, Any]:
+def _match_oracle(judged: RouterEvaluation) -> dict[str, Any]:
     """What the oracle pays for the accuracy of the best fixed arm: no router of these arms pays less."""
     return match_best(judged.ways["oracle"], judged.ways["fixed arm"], repeats=REPEATS)
 

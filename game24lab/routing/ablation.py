@@ -14,10 +14,17 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.routing.arms import name_modes
-from game24lab.routing.evaluation import REPEATS, RouterEvaluation, evaluate_router, measure_chances, measure_costs
+from game24lab.routing.evaluation import (
+    REPEATS,
+    RouterEvaluation,
+    evaluate_router,
+    measure_chances,
+    measure_costs,
+    tabulate_reliability,
+)
 from game24lab.routing.mlp import PUBLISHED_SHAPE
 from game24lab.routing.pareto import join_rows
-from game24lab.routing.probe import ORACLE
+from game24lab.routing.probe import ORACLE, group_columns
 from game24lab.routing.router import CHANCE, COSTS, Router
 from game24lab.routing.training import STORED, RouterConfig, train
 from game24lab.search.modes import MODES
@@ -33,21 +40,29 @@ class Trained:
     name: str  # of the ablation
     router: Router = field(repr=False)  # with its operating points, ready to be saved
     rows: pd.DataFrame = field(repr=False)  # as `pareto.join_rows` leaves them
-    evaluation: RouterEvaluation = field(repr=False)
+    evaluation: RouterEvaluation = field(repr=False)  # along tokens
+    timed: RouterEvaluation | None = field(repr=False)  # along seconds, where they are known
 
     @property
-    def timed(self) -> RouterEvaluation | None:
-        """The evaluation along seconds, None where they are not known."""
-        return evaluate_router(self.rows, "seconds") if self.evaluation.grid.timed else None
+    def reliability(self) -> pd.DataFrame:
+        """Predicted against observed chances of the test puzzles, see `evaluation.tabulate_reliability`."""
+        test = self.rows[self.rows["part"] == "test"]
+        return tabulate_reliability(test[f"predicted_{CHANCE}"], test[CHANCE], test["problem"])
 
 
 def list_ablations(
-    config: RouterConfig, groups: Mapping[str, Sequence[str]], models: Sequence[str], *, published: bool = False
+    features: pd.DataFrame, models: Sequence[str], settings: Mapping[str, Any], *, published: bool = False
 ) -> dict[str, Ablation]:
-    """Every model with every group of features, called `<model>, <group>`; `published` adds the published shape."""
-    ablations = {f"{model}, {group}": (replace(config, model=model), columns)
+    """Every model with every group of features (see `probe.group_columns`), called `<model>, <group>`.
+
+    `settings` are those of `RouterConfig`, the model aside; `published` adds the published shape with all features.
+    """
+    groups = group_columns(features)
+    ablations = {f"{model}, {group}": (RouterConfig(**{**settings, "model": model}), columns)
                  for model in models for group, columns in groups.items()}  # fmt: skip
-    return ablations | ({"published, all": (replace(config, **PUBLISHED_SHAPE), groups["all"])} if published else {})
+    if published:
+        ablations["published, all"] = RouterConfig(**{**settings, **PUBLISHED_SHAPE}), groups["all"]
+    return ablations
 
 
 def compare_ablations(
@@ -111,12 +126,14 @@ def train_and_evaluate(
     facts: Mapping[str, Any] | None = None,
     repeats: int = REPEATS,
 ) -> Trained:
-    """The router of one ablation, evaluated along tokens, with `facts` and its operating points."""
+    """The router of one ablation, evaluated along tokens and seconds, with `facts` and its operating points."""
     config, columns = ablations[name]
     router = train(config, table, features, columns=columns, facts={"ablation": name} | dict(facts or {}))
     rows = join_rows(table, router.predict(features), router.charge(features))
     router = replace(router, facts={**router.facts, **describe_schedules(rows)})
-    return Trained(name, router, rows, evaluate_router(rows, repeats=repeats))
+    found = evaluate_router(rows, repeats=repeats)
+    timed = evaluate_router(rows, "seconds", repeats=repeats) if found.grid.timed else None
+    return Trained(name, router, rows, found, timed)
 
 
 def describe_schedules(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:

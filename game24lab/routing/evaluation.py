@@ -73,7 +73,7 @@ def measure_costs(predicted: Sequence[float], paid: Sequence[float]) -> dict[str
 def tabulate_reliability(
     predicted: Sequence[float], labels: Sequence[float], problems: Sequence[Any], *, bins: int = 10, seed: int = 0
 ) -> pd.DataFrame:
-    """Predicted against observed chances, a row a bin that is not empty: `n`, `predicted`, `observed`, `low`, `high`."""
+    """Predicted against observed chances, a row for each bin: `n`, `predicted`, `observed`, `low`, `high`."""
     p, y = np.asarray(predicted, float), np.asarray(labels, float)
     place, owner = np.minimum((p * bins).astype(int), bins - 1), pd.factorize(pd.Series(list(problems)))[0]
     count = owner.max(initial=-1) + 1

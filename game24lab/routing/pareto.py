@@ -168,7 +168,7 @@ def _route_all(grid: Grid, prices: Sequence[float], axis: str, skips: Sequence[i
 
 
 def sweep(grid: Grid, prices: Sequence[float], axis: str = "tokens", *, skips: Sequence[int] | None = None) -> Way:
-    """The router at each price of an axis, its fee paid where it probes; `skips` as `skip_probe`, by default nowhere."""
+    """The router at each price of an axis, its fee paid where it probes; `skips` as `skip_probe`."""
     probes = np.array([arm < 0 for arm in skips or [-1] * len(prices)])
     return collect(grid, "router", prices, _route_all(grid, prices, axis, skips), fees=probes)
 
@@ -262,7 +262,7 @@ def take_fixed(grid: Grid) -> Way:
 
 
 def take_oracle(grid: Grid, axis: str = "tokens", *, count: int = 200) -> Way:
-    """Oracle router: picks by the true chance and cost of each arm, without a fee; a step for each of `count` prices."""
+    """Oracle router: picks by the true chance and cost of each arm, without a fee; a step a price."""
     prices = list_prices(grid.chance, getattr(grid, axis), count)
     choices = [choose(grid.chance, grid.tokens, grid.seconds, *_split(price, axis)) for price in prices]
     return collect(grid, "oracle", prices, choices, fees=False)

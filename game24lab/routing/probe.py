@@ -239,7 +239,7 @@ def group_columns(features: pd.DataFrame) -> dict[str, list[str]]:
             prefix = str(name).partition("_")[0]
             kinds[{"try": "try", "embedding": "text", "oracle": "oracle"}.get(prefix, "numbers")].append(str(name))
     groups = {kind: kinds[kind] for kind in ("numbers", "try", "text")}
-    seen = sum(groups.values(), [])
+    seen = [name for columns in groups.values() for name in columns]
     if set(UNSAMPLED) & set(seen):
         groups["free"] = [name for name in seen if name not in kinds["try"] or name in UNSAMPLED]
     groups = {"all": seen} | {name: columns for name, columns in groups.items() if 0 < len(columns) < len(seen)}

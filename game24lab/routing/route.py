@@ -68,7 +68,7 @@ def plan(
     mode, task = read_mode(mode), environment.task
     trained = router.facts.get("task", environment.name)
     if trained != environment.name:
-        raise ValueError(f"router: the task must be {trained}, which it was trained on, got {environment.name}")
+        raise ValueError(f"router: task must be {trained}, which it was trained on, got {environment.name}")
     settings = _read_probe(router)
     if settings.encoder:
         raise ValueError(f"router: it needs embeddings by {settings.encoder}, which are not kept in it; one without an "

@@ -91,8 +91,7 @@ class Router:
     def save(self, folder: str | Path) -> Path:
         """Write the router to a folder and return it; ValueError for a model that is compared only."""
         if not all(isinstance(one, Predictor) for one in self.predictors.values()):
-            raise ValueError(f"router: a model of {self.config.get('model')} is compared and not stored; train logistic "
-                             "or mlp to keep it")  # fmt: skip
+            raise ValueError(f"router: model must be logistic or mlp to be stored, got {self.config.get('model')}")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         encoding, arrays = self.encoding, {}

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.routing.arms import name_modes
-from game24lab.routing.completion_files import Judge, Sheet, find_hardware, read_sheets
+from game24lab.routing.completion_files import CompletionFile, Judge, find_hardware, read_completion_files
 from game24lab.routing.labels import (
     AGGREGATIONS,
     REPEATS,
@@ -83,13 +83,13 @@ def read_table(
         votes: the arms from pools, of `VOTES`; best-of-n and weighted votes only where answers have scores.
         agg_strategy: "" takes the files' `agg_scores`; else "last", "min", "prod" or "sum" of `scores`, in arms' names.
         batch: samples that a verified arm draws between two looks of the verifier.
-        names, judge: of files made elsewhere, see `sheets.read_sheets`.
+        names, judge: of files made elsewhere, see `files.read_completion_files`.
         costs: of an arm, by its name, what a problem costs on average where its files do not tell: `sampled_tokens`,
             `calls`, `seconds`.
         hardware: what the seconds were measured on; by default the device that the manifest of the files' run names.
 
-    ValueError that names the file and line or the puzzle, as those of `read_sheets` and `check_table`; OSError as the
-    files'.
+    ValueError that names the file and line or the puzzle, as those of `read_completion_files` and `check_table`;
+    OSError as the files'.
     """
     folder = Path(folder)
     for vote in votes:
@@ -99,22 +99,22 @@ def read_table(
         raise ValueError(f"agg_strategy {agg_strategy!r}: one of {', '.join(AGGREGATIONS)}, or nothing, is accepted")
     if type(batch) is not int or batch < 0:
         raise ValueError(f"batch {batch!r}: a whole number of at least 0 is accepted, 0 for all samples at once")
-    sheets = read_sheets(folder, names=names, judge=judge, progress=progress)
+    files = read_completion_files(folder, names=names, judge=judge, progress=progress)
     hardware = hardware or find_hardware(folder)
-    arms: dict[str, list[Sheet]] = {}
-    for sheet in sheets:
-        arms.setdefault(sheet.arm, []).append(sheet)
-    pools = [name for name, members in arms.items() if all(sheet.pool for sheet in members)]
+    arms: dict[str, list[CompletionFile]] = {}
+    for file in files:
+        arms.setdefault(file.arm, []).append(file)
+    pools = [name for name, members in arms.items() if all(file.pool for file in members)]
     tables = []
-    jobs = sum(len(sheet.rows) for sheet in sheets)
+    jobs = sum(len(file.rows) for file in files)
     with tqdm(total=jobs, desc="label", unit="row", disable=not progress) as bar:
         for name, members in arms.items():
             if name in pools:
                 prefix = "" if len(pools) == 1 else f"{name}-"
-                tables += [_label_pool(sheet, prefix, ns, votes, agg_strategy, batch, rng, repeats, bar)
-                           for sheet in members]  # fmt: skip
+                tables += [_label_pool(file, prefix, ns, votes, agg_strategy, batch, rng, repeats, bar)
+                           for file in members]  # fmt: skip
             else:
-                tables += [_list_attempts(sheet, bar) for sheet in members]
+                tables += [_list_attempts(file, bar) for file in members]
     table = _merge(pd.concat(tables, ignore_index=True), confidence)
     table = _add_costs(table, costs or {})
     table["hardware"] = hardware or "not known"
@@ -151,26 +151,26 @@ def _add_costs(table: pd.DataFrame, costs: Mapping[str, Mapping[str, float]]) ->
 
 
 # ------------------------------------------------------------------------------------------------------------ labels
-def _list_attempts(sheet: Sheet, bar: tqdm) -> pd.DataFrame:
+def _list_attempts(file: CompletionFile, bar: tqdm) -> pd.DataFrame:
     """A run of an arm with one seed: each row is one trial."""
     rows = []
-    for problem, row in sheet.rows.items():
+    for problem, row in file.rows.items():
         cost, told = row["cost"], {}
         if cost is not None:
             calls = cost["policy_calls"] + cost["critic_calls"]
             told = {"sampled_tokens": cost["sampled_tokens"], "calls": calls, "seconds": cost["seconds"]}
         rows.append({
-            "problem": problem, "arm": sheet.arm, "probability": float(row["solved"]), "trials": 1.0, "single": True,
-            **dict.fromkeys(COSTS, np.nan), **told, **_size(sheet.parameters or {"n": len(row["completions"])}),
-            "method": sheet.method, "mode": sheet.mode, "verified": sheet.mode == "verified",
-            "parameters": _write(sheet.parameters),
+            "problem": problem, "arm": file.arm, "probability": float(row["solved"]), "trials": 1.0, "single": True,
+            **dict.fromkeys(COSTS, np.nan), **told, **_size(file.parameters or {"n": len(row["completions"])}),
+            "method": file.method, "mode": file.mode, "verified": file.mode == "verified",
+            "parameters": _write(file.parameters),
         })  # fmt: skip
         bar.update()
     return pd.DataFrame(rows)
 
 
 def _label_pool(
-    sheet: Sheet,
+    file: CompletionFile,
     prefix: str,
     ns: Sequence[int] | None,
     votes: Sequence[str],
@@ -181,26 +181,26 @@ def _label_pool(
     bar: tqdm,
 ) -> pd.DataFrame:
     """All arms that a pool of independent samples tells of."""
-    fewest = min(len(row["completions"]) for row in sheet.rows.values())
+    fewest = min(len(row["completions"]) for row in file.rows.values())
     ns = list(ns or [2**power for power in range(fewest.bit_length())])
     if min(ns) < 1 or max(ns) > fewest:
-        raise ValueError(f"ns {ns}: whole numbers from 1 to {fewest}, the fewest samples of a problem in {sheet.path}, "
+        raise ValueError(f"ns {ns}: whole numbers from 1 to {fewest}, the fewest samples of a problem in {file.path}, "
                          "are accepted")  # fmt: skip
-    scores = {problem: _read_scores(row, agg_strategy) for problem, row in sheet.rows.items()}
+    scores = {problem: _read_scores(row, agg_strategy) for problem, row in file.rows.items()}
     scored = any(np.isfinite(some).any() for some in scores.values())
     votes = [vote for vote in votes if scored or vote not in _SCORED]
     arms = {
         (vote, n): {
             "arm": f"{prefix}{vote}{f'-{agg_strategy}' if agg_strategy and vote in _SCORED else ''}@{n}",
             **_size({"n": n}), "method": VOTES[vote], "verified": vote == "verified",
-            "mode": "verified" if vote == "verified" else sheet.mode,
-            "parameters": _derive(sheet.parameters, vote, n, agg_strategy, batch), "single": False,
+            "mode": "verified" if vote == "verified" else file.mode,
+            "parameters": _derive(file.parameters, vote, n, agg_strategy, batch), "single": False,
         }
         for vote in votes
         for n in ns
     }  # fmt: skip
     rows = []
-    for problem, row in sheet.rows.items():
+    for problem, row in file.rows.items():
         trials = count_trials(len(row["completions"]), ns)
         for vote in votes:
             try:

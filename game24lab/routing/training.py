@@ -233,7 +233,7 @@ def _fit_trees(config, link, x, y, watched, progress) -> tuple[BoostedTrees, lis
     else:
         model = HistGradientBoostingRegressor(loss="poisson", **shape).fit(x, y)
     trees = BoostedTrees(link, model, float(logit(y.mean()) if link == "logit" else np.log(y.mean())), config.steps)
-    curve = [(step, measure_loss(link, own, y), measure_loss(link, other, watched[1]))
-             for step, (own, other) in enumerate(zip(trees.stage(x), trees.stage(watched[0]), strict=True))]  # fmt: skip
-    best = int(np.argmin([stopping for _, _, stopping in curve]))
+    losses = [[measure_loss(link, scores, labels) for scores in trees.stage(rows)]
+              for rows, labels in ((x, y), watched)]  # fmt: skip
+    best, curve = int(np.argmin(losses[1])), list(zip(range(config.steps + 1), *losses, strict=True))
     return BoostedTrees(link, model, trees.start, best), curve

@@ -9,7 +9,7 @@ from game24lab.cli import main as cli
 from game24lab.report import router_evidence as routed
 from game24lab.report.document import to_json
 from game24lab.report.sections import routing as router
-from game24lab.routing.evaluation import judge
+from game24lab.routing.evaluation import evaluate_router
 from game24lab.runs.run import start_run
 
 
@@ -34,7 +34,7 @@ def test_the_report_is_a_pdf_with_its_numbers_beside_it(runs, tmp_path, capsys):
 def test_its_numbers_are_those_of_the_records(runs):
     found = routed.read_routed([runs / "a"])
     (numbers,) = routed.gather(found)
-    judged = judge(found[0].rows, repeats=60)
+    judged = evaluate_router(found[0].rows, repeats=60)
     assert numbers["point"]["gain"] == judged.point["gain"]
     assert numbers["point"]["share_low"] == judged.point["share_low"]
     assert numbers["best"]["arm"] == "best_of_n@64"

@@ -14,8 +14,18 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
-from game24lab.routing.baselines import take_fixed, take_oracle
-from game24lab.routing.pareto import Grid, Way, collect, find_hull, list_prices, measure, route, sweep
+from game24lab.routing.pareto import (
+    Grid,
+    Way,
+    collect,
+    find_hull,
+    list_prices,
+    measure,
+    route,
+    sweep,
+    take_fixed,
+    take_oracle,
+)
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 520, 300, 46, 12, 10, 34  # of the picture, in pixels
 _INK, _ROUTER, _ORACLE, _GREY = "#333333", "#D55E00", "#009E73", "#8C8C8C"
@@ -113,7 +123,7 @@ class Pricing(widgets.VBox):
             x = place(10.0**power, 0).split(",")[0]
             parts.append(f'<text x="{x}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{10**power:,g}</text>')
         parts.append(f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">sampled tokens</text>')
-        corners = self._fixed.iloc[[corner for corner in self._hull if corner >= 0]]
+        corners = self._fixed.iloc[self._hull]
         curves = [(corners, _INK, "4 3", 1.2), *((rows, colour, "", 1.8) for colour, rows in self._curves.items())]
         for rows, colour, dash, width in curves:
             known = rows.drop_duplicates("tokens").sort_values("tokens")[["tokens", "accuracy"]].to_numpy(float).T
