@@ -10,7 +10,7 @@ from game24lab.tasks.task import Illegal, Verdict
 class Sums:
     """A problem is two numbers, a state is what was said so far, and both are its own key."""
 
-    name, vocabulary, lacks = "sums", "lines", {"traces": "one line is no search"}
+    name, vocabulary, reference, lacks = "sums", "lines", "", {"traces": "one line is no search"}
     held_out = tuple((a, b) for a in range(1, 5) for b in range(5, 8))
     columns = MappingProxyType(dict.fromkeys(
         ("problem", "stage", "model", "text", "outcome", "finish", "answer", "backend"), "str") | dict.fromkeys(
