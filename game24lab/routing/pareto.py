@@ -54,12 +54,6 @@ class Grid:
         """Predicted costs along an axis, fees included."""
         return getattr(self, f"predicted_{axis}") + getattr(self, f"fee_{axis}")
 
-    def take(self, places: Sequence[int]) -> Grid:
-        """The grid of some of its problems."""
-        names = [name for name in self.__dataclass_fields__ if name not in ("problems", "arms")]
-        arrays = {name: getattr(self, name)[np.asarray(places, int)] for name in names}
-        return Grid(tuple(self.problems[place] for place in places), self.arms, **arrays)
-
 
 @dataclass(frozen=True)
 class Way:

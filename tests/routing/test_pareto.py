@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from routed_worlds import make_grid, make_world
+from routed_worlds import make_grid, make_world, take
 from scipy.optimize import linprog
 
 from game24lab.routing import evaluation as gains
@@ -213,7 +213,7 @@ def test_difficulty_alone_with_one_bin_is_the_best_fixed_arm():
         assert (way.tokens[step] == GRID.tokens[:, best] + 2.0).all()
     finer = route_by_difficulty(known, GRID, PRICES)
     assert finer.chance.shape == way.chance.shape
-    for wrong, named in ((GRID, "must not be both known and evaluated"), (known.take([]), "got none"),
+    for wrong, named in ((GRID, "must not be both known and evaluated"), (take(known, []), "got none"),
                          (make_grid(arms=3, seed=1), "known problems must have the arms")):  # fmt: skip
         with pytest.raises(ValueError, match=named):
             route_by_difficulty(wrong, GRID, PRICES)
@@ -292,7 +292,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert truth["gain"] > 0.01
     assert 0.3 < truth["share"] < 0.9
     for _ in range(50):
-        found = judge(world.take(rng.integers(0, 5000, 100)), 150)
+        found = judge(take(world, rng.integers(0, 5000, 100)), 150)
         for name in held:
             held[name] += found[f"{name}_low"] <= truth[name] <= found[f"{name}_high"]
     assert all(42 <= count <= 50 for count in held.values()), held
