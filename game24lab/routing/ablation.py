@@ -98,11 +98,8 @@ def compare_ablations(
     return pd.DataFrame(measured)
 
 
-def pick_ablation(
-    measured: pd.DataFrame, ablations: Mapping[str, Ablation], model: str = "", group: str = ""
-) -> str:
-    """The ablation with the largest gain on known puzzles, of models that can be stored and that see nothing an oracle
-    alone knows.
+def list_choices(ablations: Mapping[str, Ablation], model: str = "", group: str = "") -> list[str]:
+    """The ablations to choose a router from: of models that can be stored and that see nothing an oracle alone knows.
 
     `model` and `group` leave only ablations of that name; ValueError where there is none.
     """
@@ -113,7 +110,12 @@ def pick_ablation(
     if not wanted:
         raise ValueError(f"a router of model {model or 'any'} and features {group or 'any'} must be one of "
                          f"{'; '.join(fair) or 'none'}; boosting is compared and not stored")  # fmt: skip
-    found = measured[measured[NAME].isin(wanted)]
+    return wanted
+
+
+def pick_ablation(measured: pd.DataFrame, choices: Sequence[str]) -> str:
+    """Of some ablations the one with the largest gain on known puzzles; `measured` as `compare_ablations`."""
+    found = measured[measured[NAME].isin(choices)]
     return str(found.loc[found["known_gain"].idxmax(), NAME])
 
 

@@ -15,6 +15,7 @@ from game24lab.routing.ablation import (
     compare_ablations,
     describe_schedules,
     list_ablations,
+    list_choices,
     pick_ablation,
     train_and_evaluate,
 )
@@ -235,13 +236,16 @@ def test_ablations_are_compared_and_the_fair_one_that_gains_most_is_picked(ablat
     assert measured["loss"].idxmin() == "logistic, oracle"
     assert measured["excess"].min() > 0
     assert measured["known_gain"].idxmax() == "logistic, oracle"  # which pays for no probe, too
-    assert pick_ablation(measured.reset_index(), configurations) == "logistic, all"
-    assert pick_ablation(measured.reset_index(), configurations, group="none") == "logistic, none"
+    assert pick_ablation(measured.reset_index(), list_choices(configurations)) == "logistic, all"
+    assert list_choices(configurations, group="none") == ["logistic, none"]
     with pytest.raises(ValueError, match="model mlp and features any must be one of logistic, all; "):
-        pick_ablation(measured.reset_index(), configurations, "mlp")
+        list_choices(configurations, "mlp")
     trees = list_ablations(features[["sum"]], ["boosting", "logistic"], {})  # compared, and not stored
     assert list(trees) == ["boosting, all", "boosting, none", "logistic, all", "logistic, none"]
-    assert pick_ablation(pd.DataFrame({"lesson": list(trees), "known_gain": [3, 2, 1, 0]}), trees) == "logistic, all"
+    choices = list_choices(trees)
+    assert pick_ablation(pd.DataFrame({"lesson": list(trees), "known_gain": [3, 2, 1, 0]}), choices) == "logistic, all"
+    with pytest.raises(ValueError, match="boosting is compared and not stored"):
+        list_choices(trees, "boosting")
     published = list_ablations(features, [], {"seed": 3, "model": "mlp"}, published=True)
     assert list(published) == ["published, all"]
     assert (published["published, all"][0].hidden, published["published, all"][0].seed) == ((200, 200), 3)
