@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 
@@ -87,12 +88,18 @@ class Kernel:
     """The kernel of the notebook that is open, asked from here beside the notebook."""
 
     def __init__(self, runtime: Path, name: str) -> None:
+        self.file = str(runtime / f"kernel-{name}.json")
+
+    @cached_property
+    def client(self):
+        """Connected at the first question: a kernel that is at work does not answer."""
         from jupyter_client import BlockingKernelClient
 
-        self.client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{name}.json"))
-        self.client.load_connection_file()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
+        client = BlockingKernelClient(connection_file=self.file)
+        client.load_connection_file()
+        client.start_channels()
+        client.wait_for_ready(timeout=PATIENCE)
+        return client
 
     def ask(self, expression: str) -> str:
         """The repr of an expression in the notebook's own namespace."""
@@ -124,8 +131,8 @@ def browser():
         browser.close()
 
 
-def open_notebook(browser, lab, name: str):
-    """A notebook opened, all its cells set running, its widget drawn: the page and the kernel."""
+def open_notebook(browser, lab, name: str, drawn: str = ".game24-treeview canvas.tree"):
+    """A notebook opened, all its cells set running, its picture drawn: the page and the kernel."""
     url, _, runtime = lab
     busy = {kernel["id"] for kernel in read(f"{url}/api/kernels")}
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
@@ -137,8 +144,8 @@ def open_notebook(browser, lab, name: str):
                               and kernel["execution_state"] == "idle" and kernel["connections"]], "a kernel")[0]
     page.wait_for_function("window.jupyterapp !== undefined")
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.wait_for_selector(".game24-treeview canvas.tree")
-    page.locator(".game24-treeview").first.scroll_into_view_if_needed()
+    page.wait_for_selector(drawn)
+    page.locator(drawn).first.scroll_into_view_if_needed()
     return page, Kernel(runtime, ready["id"])
 
 
@@ -302,21 +309,56 @@ def test_ten_thousand_nodes(notebook):
     assert max(frames) < 0.1
 
 
+def copy_notebook(folder, name: str, last: str | None = None, **parameters) -> str:
+    """A notebook as it ships, with other parameters, up to the cell that holds the text `last`: its file's name."""
+    notebook = nbformat.read(Path(__file__).parents[1] / "notebooks" / f"{name}.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    for parameter, value in parameters.items():
+        cell.source = re.sub(rf"(?m)^{parameter} = .*?(?=  #)", f"{parameter} = {value}", cell.source)
+    if last is not None:
+        notebook.cells = notebook.cells[: 1 + next(n for n, cell in enumerate(notebook.cells) if last in cell.source)]
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+    return f"{name}.ipynb"
+
+
+def test_the_curves_of_a_training_grow_while_it_runs(lab, browser):
+    """`06_grpo` up to its training: one figure, which has more points every few seconds and stays when all is over."""
+    name = copy_notebook(lab[1], "06_grpo", "grpo.train(", output="'runs/live'", steps=150, problems=2, group=4,
+                         mini_batch=4, budget=32, evaluate_every=75, held_out=2)  # fmt: skip
+    page, kernel = open_notebook(browser, lab, name, ".js-plotly-plot")
+    count = "document.querySelector('.js-plotly-plot').calcdata[0].length"
+    seen = [page.evaluate(count)]
+    while len(seen) < 3 and seen[-1] < 150:  # more points each time, and the kernel is at work all the while
+        page.wait_for_function(f"{count} > {seen[-1]}")
+        seen.append(page.evaluate(count))
+        assert page.locator(".js-plotly-plot").count() == 1
+        assert page.evaluate("document.querySelector('.js-plotly-plot .scatterlayer .trace path').getAttribute('d')")
+    assert len(seen) == 3
+    assert seen[-1] < 150
+    assert page.get_by_text("[*]:").count() == 1
+    wait_for(lambda: kernel.ask("'log' in globals()") == "True", "the end of the training")
+    page.wait_for_function(f"{count} === 150")
+    wait_for(lambda: page.locator(".js-plotly-plot").count() == 1, "the widget to make room for the plain figure")
+    if folder := os.environ.get("GAME24LAB_PICTURES"):
+        page.screenshot(path=f"{folder}/live_curves.png")
+    kernel.client.stop_channels()
+    page.close()
+
+
 def test_the_search_notebook_by_hand(lab, browser):
     """`05_search` as it ships: all cells run, the form searches, the tree is drawn, clicked on, and Python sees it."""
-    source = Path(__file__).parents[1] / "notebooks" / "05_search.ipynb"
-    notebook = nbformat.read(source, as_version=4)
-    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    small = {"output": "'runs/by_hand'", "held_out": "3", "n": "4", "simulations": "4"}
-    for name, value in small.items():
-        cell.source = re.sub(rf"(?m)^{name} = .*?(?=  #)", f"{name} = {value}", cell.source)
-    nbformat.write(notebook, lab[1] / source.name)
-    page, kernel = open_notebook(browser, lab, source.name)
+    name = copy_notebook(lab[1], "05_search", output="'runs/by_hand'", held_out=3, n=4, simulations=4)
+    page, kernel = open_notebook(browser, lab, name)
     wait_for(lambda: max(state(page)["shown"]) > 0, "the tree")
     node = next(n for n in state(page)["shown"] if n > 0)
-    place = page.evaluate(f"{API}.positionOf({node})")
-    page.mouse.click(place["x"], place["y"])
-    wait_for(lambda: kernel.ask("explorer.view.selected") == str(node), "the kernel to know of the click")
+
+    def click_node() -> bool:  # cells below are still being drawn, and move what is above them
+        page.locator(".game24-treeview").first.scroll_into_view_if_needed()
+        place = page.evaluate(f"{API}.positionOf({node})")
+        page.mouse.click(place["x"], place["y"])
+        return kernel.ask("explorer.view.selected") == str(node)
+
+    wait_for(click_node, "the kernel to know of the click")
     page.locator("input[list]").fill("3 3 8 8")
     page.keyboard.press("Tab")
     page.locator("button[title=Search]").click()

@@ -30,7 +30,7 @@ ARMS = {"greedy": {"algorithm": "greedy", "mode": "rules"}, "of 4": {"algorithm"
 
 @pytest.fixture(scope="module")
 def policy_folder(tmp_path_factory):
-    config = sft.SFTConfig(size="mini", words=SUMS.vocabulary, steps=30, batch_size=32, evaluate_every=0,
+    config = sft.SFTConfig(size="mini", vocabulary=SUMS.vocabulary, steps=30, batch_size=32, evaluate_every=0,
                            precision="fp32")  # fmt: skip
     return sft.train(config, SUMS.sft_samples(252, None), tmp_path_factory.mktemp("sft"))
 

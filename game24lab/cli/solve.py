@@ -1,7 +1,7 @@
-"""Solving puzzles from the command line: models by name, one strategy for all puzzles or a router that chooses.
+"""Solves puzzles for the command line: with one strategy for all puzzles, or a router that chooses one for each.
 
-Models are imported once all that was asked for has been checked. It does not know how arguments are written or trees
-drawn, nor how a strategy searches.
+Models are loaded after all arguments have been checked. It does not know how arguments are parsed, trees drawn, or how
+a strategy searches.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def solve(
     if budget is not None:
         require("budget", budget, float, 0)
     if router is not None and strategy != AUTO:
-        raise ValueError(f"router {router}: the strategy 'auto' takes one, not {strategy!r}")
+        raise ValueError(f"strategy must be 'auto' with a router, got {strategy!r}")
     if strategy == AUTO:
         if parameters:
-            raise ValueError(f"strategy 'auto': the router chooses arms, {', '.join(parameters)} are not accepted")
+            raise ValueError(f"strategy 'auto' takes no parameters (a router chooses), got {', '.join(parameters)}")
         from game24lab.routing import route as planning
         from game24lab.tasks.environments import open_environment
 

@@ -24,7 +24,7 @@ from game24lab.routing.splits import PARTS, name_group, show
 from game24lab.runs.checks import require, require_one_of
 from game24lab.search.engine import run
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, score
-from game24lab.search.sampling import Candidate, check_sampling, conclude, plant, read
+from game24lab.search.sampling import Candidate, check_sampling, conclude, make_tree, read
 from game24lab.tasks.environments import Environment
 from game24lab.tasks.task import Task
 
@@ -145,7 +145,7 @@ def probe(
     """
     require("samples", samples, int, 2)
     check_sampling(temperature, 1.0, 0, max_tokens)
-    tree, answers, drawn, values = plant(task, root), [], [], []
+    tree, answers, drawn, values = make_tree(task, root), [], [], []
     stopped = "done"
     try:
         (answers,) = yield Complete((root,), 1, temperature=0.0, max_tokens=max_tokens)

@@ -183,8 +183,8 @@ def test_routers_that_cannot_serve_say_why(router, tmp_path, monkeypatch):
 
 def test_solving_checks_before_it_loads():
     for settings, named in (
-        ({"strategy": "auto", "parameters": {"n": 3}}, "the router chooses arms, n are not accepted"),
-        ({"strategy": "mcts", "parameters": {}, "router": "r"}, "the strategy 'auto' takes one, not 'mcts'"),
+        ({"strategy": "auto", "parameters": {"n": 3}}, r"takes no parameters \(a router chooses\), got n"),
+        ({"strategy": "mcts", "parameters": {}, "router": "r"}, "strategy must be 'auto' with a router, got 'mcts'"),
         ({"strategy": "mcts", "parameters": {}, "budget": -1}, "budget -1"),
         ({"strategy": "auto", "parameters": {}, "router": "nowhere"}, r"router nowhere: router\.json is missing"),
     ):

@@ -18,6 +18,7 @@ from game24lab.evaluation.grid import check_arms, expand_arms
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.routing.arms import PROBE_ANSWER
 from game24lab.routing.route import find_router
+from game24lab.runs.former_names import say_once
 from game24lab.search import modes
 from game24lab.search.engine import run
 from game24lab.search.lookahead import lookahead
@@ -307,9 +308,9 @@ def test_a_chain_that_never_ends_is_cut_at_four_lines():
 # ------------------------------------------------------------------------------------------------- files from before
 @pytest.fixture
 def said_anew(monkeypatch):
-    modes._say_once.cache_clear()
+    say_once.cache_clear()
     yield
-    modes._say_once.cache_clear()
+    say_once.cache_clear()
 
 
 def test_the_former_name_is_read_and_said_once(said_anew, capsys):

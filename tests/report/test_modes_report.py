@@ -1,17 +1,16 @@
-"""The report on the three modes: side by side, with published numbers beside blind alone, and README's table of it."""
+"""The report on the three modes: side by side, with published numbers beside blind alone."""
 
 import json
 
 import pandas as pd
 import pytest
-import quoted
 import search_runs
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.cli import main as cli
 from game24lab.evaluation import claims
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
-from game24lab.report import evidence
+from game24lab.report import evidence, results
 from game24lab.report import search_evidence as trials
 from game24lab.report.document import compile_report, to_json
 from game24lab.report.sections import modes
@@ -68,7 +67,7 @@ def test_rows_are_those_of_the_records(played, numbers):
         expected = summarise(rows[rows["problem"].isin(set(map(write_puzzle, puzzles)))]).set_index(["arm", "mode"])
         for label in ("greedy", "best_of_n", "mcts@simulations=12"):
             for mode in MODES:
-                arm = quoted.pick(numbers["arms"], split=split, mode=mode, label=label)
+                arm = results.pick(numbers["arms"], split=split, mode=mode, label=label)
                 mine = expected.loc[(arm["arm"], mode)]
                 assert [arm[key] for key in ("accuracy", "low", "high", "sampled_tokens")] == \
                        [mine[key] for key in ("accuracy", "low", "high", "sampled_tokens")]  # fmt: skip
@@ -120,10 +119,10 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
 
 
 def test_readme_can_quote_it(numbers):
-    table, draft = quoted.TABLES["modes"], quoted.draft_modes(numbers)
-    assert draft.count("\n") == 2 + 2 * (3 + 1)
-    assert "| best of 4, by the critic |" in draft
-    assert "published: 7B, PUCT, best of a sweep of 169 (ReSCALE) | 86.7 % | 1,297 |" in draft
-    assert not quoted.compare(table, draft, numbers)
-    for changed, before in quoted.change_digits(draft):
-        assert quoted.compare(table, changed, numbers), before
+    table = results.tabulate_modes(numbers)
+    assert table.count("\n") == 1 + 2 * (3 + 1)
+    assert "| best of 4, by the critic |" in table
+    assert "published: 7B, PUCT, best of a sweep of 169 (ReSCALE) | 86.7 % | 1,297 |" in table
+    for mode in MODES:
+        arm = results.pick(numbers["arms"], split="1001-1362", mode=mode, label="greedy")
+        assert f"{results.show(100 * arm['accuracy'], 1)} % [" in table

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.chains import STYLES, judge_chain, write_chain
+from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 from game24lab.tasks.numbers.search_traces import search_in_order
 from game24lab.tasks.numbers.splits import make_split
@@ -136,19 +137,19 @@ def test_other_targets_and_counts():
     for numbers, target in [((1, 2, 3), 9), ((2, 3, 5, 7, 11), 24), ((4, 4, 10, 10), 100)]:
         given = {"held_out": [], "highest": 0, "target": target, "styles": STYLES, "thin_share": 1.0}
         for trace in make_traces([numbers], 10, count_tokens=COUNTER, **given):
-            assert judge_chain(numbers, trace.completion, target, trace.style).share_right == 1.0
+            assert judge_chain(NumberProblem(numbers, target), trace.completion, trace.style).share_right == 1.0
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"count": 0}, "count 0: a whole number from 1"),
-        ({"workers": 0}, "workers 0: a whole number from 1"),
-        ({"thin_share": 1.5}, r"thin_share 1\.5"),
-        ({"finish_share": -0.5}, r"finish_share -0\.5"),
-        ({"core_share": -1}, "core_share -1"),
-        ({"styles": ("v4",)}, "style 'v4': one of solution, v1, v2, v3, sound is accepted"),
-        ({"buckets": ("huge",)}, "bucket 'huge': one of short, medium, long, longer, any is accepted"),
+        ({"count": 0}, "count.*0"),
+        ({"workers": 0}, "workers.*0"),
+        ({"thin_share": 1.5}, r"thin_share.*1\.5"),
+        ({"finish_share": -0.5}, r"finish_share.*-0\.5"),
+        ({"core_share": -1}, "core_share.*-1"),
+        ({"styles": ("v4",)}, "style.*solution, v1, v2, v3, sound"),
+        ({"buckets": ("huge",)}, "bucket.*short, medium, long, longer, any"),
         ({"styles": ("solution",), "buckets": ("long",)}, "no trace can be both; solutions are short"),
         ({"styles": ()}, "no trace can be both"),
         (

@@ -7,7 +7,9 @@ import pytest
 
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.views.charts import svg as vector
-from game24lab.views.widgets.chain import ChainView, draw_lengths
+from game24lab.views.charts.chains import draw_lengths
+from game24lab.views.widgets.chain import ChainView
+from game24lab.views.widgets.word_solution import SolutionView
 
 CHAIN = """\
 13 - 11 = 2 (left: 1 2 11)
@@ -50,6 +52,20 @@ def test_hostile_text_is_shown_as_text(hostile):
     page = view._repr_html_()
     assert "<script" not in page
     assert "<img" not in page
+
+
+def test_answers_to_word_problems_are_read_the_same_way():
+    text = "<reasoning>\n3 + 3 = 6\n3 * 3 = 8\n</reasoning>\n<answer>\n6\n</answer>"
+    view = SolutionView("Ann has <b>three</b> apples.", "6", text)
+    lines = str(view).splitlines()
+    assert lines[0] == "Ann has <b>three</b> apples."
+    assert [line[5:].split()[0] for line in lines[2:4]] == ["+", "!"]
+    assert lines[-1].startswith("solved")
+    assert lines[-1].endswith("1 of 2 lines with calculations are right")
+    page = view._repr_html_()
+    assert "&lt;b&gt;three&lt;/b&gt;" in page
+    assert "<b>" not in page
+    assert page.count("<tr style") == 7
 
 
 def test_lengths_are_shares_of_each_style():

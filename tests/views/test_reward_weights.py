@@ -77,7 +77,7 @@ def test_equals_share_a_rank():
     table = pd.DataFrame({"a": [0.1, 0.2, 0.1 + 0.2 - 0.2], "b": [0.2, 0.1, 0.2]})
     assert rank_rows(table, {"a": 1, "b": 1})["rank"].tolist() == [1, 1, 1]
     assert rank_rows(table, {"a": 1})["rank"].tolist() == [1, 2, 2]
-    with pytest.raises(ValueError, match="reward 'text'"):
+    with pytest.raises(ValueError, match="got 'text'"):
         rank_rows(table.assign(text="x"), {"text": 1})
     assert rank_rows(table, {"a": 1}).index.tolist() == [1, 0, 2]
 

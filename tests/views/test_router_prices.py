@@ -75,7 +75,8 @@ def test_charts_are_drawn_as_vectors():
     reliable = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.2, 0.8], "low": [0.1, 0.7], "high": [0.3, 0.9]})
     curves = pd.DataFrame({"step": [0, 1], "loss": [0.7, 0.5], "stopping": [0.7, 0.6], "target": "probability"})
     drawn = {
-        "router": tradeoffs.draw_ways(points, "tokens", GRID.arms[:2]),
+        "router": tradeoffs.draw_ways(points, "tokens"),
+        "hull of fixed arms": tradeoffs.draw_ways(points, "tokens", GRID.arms[:2]),
         "arm 0": tradeoffs.draw_mix(shares),
         "share of the gap": tradeoffs.draw_gains(gains),
         "boosting": tradeoffs.draw_reliability({"boosting": reliable, HOSTILE: reliable}),

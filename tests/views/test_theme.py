@@ -117,7 +117,7 @@ def test_bad_tables_and_names_are_refused(tmp_path):
         figures.draw_learning(LOG[["step"]])
     with pytest.raises(ValueError, match="no rows"):
         figures.draw_pass_at_k(PASS[:0])
-    with pytest.raises(ValueError, match="mode 'both'"):
+    with pytest.raises(ValueError, match="got 'both'"):
         figures.draw_accuracy(ARMS.assign(mode="both"))
     with pytest.raises(ValueError, match=r"\.html, \.svg, \.pdf or \.png"):
         vector.save(ALL["cost"], tmp_path / "figure.gif")
@@ -138,7 +138,7 @@ def test_labels_that_would_touch_become_smaller():
 @pytest.mark.parametrize("count", [2, 9, 40])
 def test_legends_are_never_cut_off(count, flat):
     """The picture grows with what its legend takes, above the plot or beside it."""
-    figure = figures.make_figure("x", "y", height=200)
+    figure = figures.make_figure(("x", "y"), height=200)
     for number in range(count):
         figure.add_scatter(x=[1, 2], y=[number, number], mode="lines", name=f"an arm of some length {number}")
     figure.update_layout(legend=figures.ABOVE if flat else {}, showlegend=True)

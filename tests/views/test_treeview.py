@@ -16,7 +16,7 @@ from game24lab.search.formulas import measure_exploration
 from game24lab.search.tree import Tree
 from game24lab.views.tree import still
 from game24lab.views.tree.page import COLOURS, EDGES, PARTS, SIZES, make_html, read_module, write_html
-from game24lab.views.tree.still import draw_pair, draw_svg
+from game24lab.views.tree.still import draw_svg
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 from game24lab.views.tree.widget import TreeView
 
@@ -123,7 +123,7 @@ def test_svg_of_a_budget_shows_what_there_was(tree):
 
 
 def test_svg_of_two_trees_at_one_budget(tree):
-    picture = draw_pair(tree, grow_tree(nodes=40, seed=3), budget=300, colour="truth")
+    picture = draw_svg(tree, grow_tree(nodes=40, seed=3), budget=300, colour="truth")
     words = [element.text for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
     shown = [re.match(r"([\d,]+) of ([\d,]+) tokens", word or "") for word in words]
     assert all(int(match[1]) <= 300 < int(match[2].replace(",", "")) for match in shown if match)
@@ -138,9 +138,9 @@ def test_svg_of_two_trees_at_one_budget(tree):
     [
         (lambda tree: draw_svg(tree, colour="red"), "colour 'red': one of value, mean, truth, visits, prior"),
         (lambda tree: draw_svg(tree, size="huge"), "size 'huge': one of visits, tokens"),
-        (lambda tree: draw_svg(tree, rows=0), "rows 0"),
+        (lambda tree: draw_svg(tree, rows=0), "rows must be an integer >= 1, got 0"),
         (lambda tree: draw_svg(tree, budget=-1), "budget -1"),
-        (lambda tree: draw_pair(tree, {"version": 7}), "version 7"),
+        (lambda tree: draw_svg(tree, {"version": 7}), "version 7"),
         (lambda tree: make_html(tree, edge="thick"), "edge 'thick': one of visits, prior"),
         (lambda tree: make_html(tree, budget=100), "budget 100: a number of sampled tokens from 0, for two trees"),
         (lambda tree: make_html(tree, 7), "tree: a Tree, its JSON text or object was expected, not int"),

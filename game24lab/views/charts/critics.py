@@ -1,20 +1,24 @@
-"""Diagrams of critics (their errors by depth, strategies against their noise, widths at each noise) and of growth.
+"""Charts of critics (their errors by depth, strategies against their noise, widths at each noise) and of growth.
 
-As in figures, none knows where its table came from. They differ by what they show alone: arms of a search there, the
-critic behind them here. Choices among samples are drawn by `views.charts.theme.draw_pass_at_k`.
+As in `theme`, none knows where its table came from. They differ by what they show: arms of a search there, the critic
+behind them here. Choices among samples are drawn by `theme.draw_pass_at_k`.
 """
 
 from __future__ import annotations
-
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.views.charts.theme import ABOVE, DASHES, MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.views.charts import theme
+from game24lab.views.charts.theme import PALETTE, SHARE, add_line, draw_curves, make_figure, need, plain, tick
 
 _SHADES = ("#08306B", "#2171B5", "#6BAED6", "#9ECAE1", "#C6DBEF")  # dark: little noise
+
+
+def draw_training(log: pd.DataFrame) -> go.Figure:
+    """A critic's training. Columns: `step`, `loss`; optional `error`, the squared error on held-out positions."""
+    return draw_curves(log, {"loss": "training loss", "error": "held-out squared error"})
 
 
 def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
@@ -23,22 +27,16 @@ def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
     A depth with one class only has no AUC, and no share of the other class: it is left out there.
     """
     need(table, "group", "false_dead", "false_alive", "auc")
-    figure = make_figure(title, "judged wrongly", second=(title, "AUC, alive over dead"))
-    lines = {"alive, called dead": ("false_dead", PALETTE[2], "circle"),
-             "dead, called alive": ("false_alive", PALETTE[1], "diamond-open")}  # fmt: skip
-    for name, (column, colour, symbol) in lines.items():
-        rows = table.dropna(subset=[column])
-        figure.add_scatter(x=rows["group"], y=rows[column], mode="lines+markers", name=name,
-                           line={"color": colour, "width": 1.6},
-                           marker={"color": colour, "size": 7, "symbol": symbol})  # fmt: skip
-    rows = table.dropna(subset=["auc"])
-    figure.add_scatter(x=rows["group"], y=rows["auc"], mode="lines+markers", showlegend=False, xaxis="x2", yaxis="y2",
-                       line={"color": PALETTE[0], "width": 1.6}, marker={"color": PALETTE[0], "size": 7})  # fmt: skip
-    depths = {"tickvals": sorted(set(table["group"]))}
-    figure.update_layout(xaxis=depths, xaxis2=depths, yaxis={"tickformat": ".0%", "rangemode": "tozero"},
-                         yaxis2={"range": [min(0.5, rows["auc"].min()) - 0.02, 1.02] if len(rows) else [0.48, 1.02]},
-                         legend=ABOVE)  # fmt: skip
-    return figure
+    figure = make_figure((title, "judged wrongly"), (title, "AUC, alive over dead"))
+    for name, column, colour, symbol, panel in (("alive, called dead", "false_dead", PALETTE[2], "circle", 1),
+                                                ("dead, called alive", "false_alive", PALETTE[1], "diamond-open", 1),
+                                                ("", "auc", PALETTE[0], "circle", 2)):  # fmt: skip
+        add_line(figure, table.dropna(subset=[column]), "group", column, colour, name, panel=panel, size=7,
+                 symbol=symbol, showlegend=bool(name))  # fmt: skip
+    least = np.fmin(0.5, table["auc"].min())  # none is known: 0.5
+    figure.update_xaxes(tickvals=sorted(set(table["group"])))
+    return figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=theme.ABOVE,
+                                yaxis2={"range": [least - 0.02, 1.02]})  # fmt: skip
 
 
 def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
@@ -51,32 +49,27 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
     noise of that size. Without `like` it is left out.
     """
     need(table, "sigma", "arm", "mode", "accuracy")
-    figure = make_figure("noise of the critic (standard deviation on a truth of \u00b11)", "accuracy", height=340)
+    figure = make_figure(("noise of the critic (standard deviation on a truth of \u00b11)", "accuracy"), height=340)
     sizes = sorted(table.loc[np.isfinite(table["sigma"]), "sigma"].unique())
     without = (sizes[-1] if sizes else 0) + max(0.5, 0.25 * (sizes[-1] if sizes else 0))
-    colours = dict(zip(dict.fromkeys(table["arm"]), cycle(PALETTE), strict=False))
+    colours = theme.assign_colours(table["arm"])
     stars: list[tuple[str, pd.DataFrame]] = []
     for (arm, mode), rows in table.groupby(["arm", "mode"], sort=False):
-        colour, name = colours[arm], plain(f"{arm}, {mode}")
-        line = {"color": colour, "width": 1.6, "dash": DASHES[mode]}
-        marks = {"color": colour, "size": 7, "symbol": MODES[mode]}
+        name = f"{arm}, {mode}"
+        look = {"size": 7, "symbol": theme.MODES[mode], "dash": theme.DASHES[mode], "legendgroup": plain(name)}
         curve, none = rows[np.isfinite(rows["sigma"])].sort_values("sigma"), rows[np.isinf(rows["sigma"])]
-        figure.add_scatter(x=curve["sigma"], y=curve["accuracy"], mode="lines+markers", name=name, legendgroup=name,
-                           line=line, marker=marks, error_y=make_error(curve, colour))  # fmt: skip
-        figure.add_scatter(x=[without] * len(none), y=none["accuracy"], mode="markers", name=name, legendgroup=name,
-                           showlegend=False, marker=marks, error_y=make_error(none, colour))  # fmt: skip
+        add_line(figure, curve, "sigma", "accuracy", colours[arm], name, **look)
+        add_line(figure, none.assign(sigma=without), "sigma", "accuracy", colours[arm], name, mode="markers",
+                 showlegend=False, **look)  # fmt: skip
         trained = rows[rows["sigma"].isna()]
         if like is not None and len(trained):
-            stars.append((colour, trained))
+            stars.append((colours[arm], trained.assign(sigma=min(like, without))))
     for number, (colour, trained) in enumerate(stars):
-        figure.add_scatter(x=[min(like, without)] * len(trained), y=trained["accuracy"], mode="markers",
-                           name="trained critic", legendgroup="trained", showlegend=not number,
-                           error_y=make_error(trained, colour),
-                           marker={"color": colour, "size": 13, "symbol": "star"})  # fmt: skip
-    spots = [*sizes, without] if np.isinf(table["sigma"]).any() else sizes
-    texts = [f"{size:g}" for size in sizes] + ["none"] * (len(spots) - len(sizes))
-    figure.update_layout(xaxis={"tickvals": spots, "ticktext": texts}, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
-    return figure
+        add_line(figure, trained, "sigma", "accuracy", colour, "trained critic", mode="markers", size=13, symbol="star",
+                 legendgroup="trained", showlegend=not number)  # fmt: skip
+    none = [without] if np.isinf(table["sigma"]).any() else []
+    axis = {"tickvals": [*sizes, *none], "ticktext": [*(f"{size:g}" for size in sizes), *(["none"] if none else [])]}
+    return figure.update_layout(xaxis=axis, yaxis=SHARE)
 
 
 def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
@@ -89,40 +82,30 @@ def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
     need(table, "critic", "sigma", "width", "accuracy", "useful")
     if len(table[["algorithm", "mode"]].drop_duplicates()) > 1:
         raise ValueError("the table of widths to draw holds several algorithms or modes; one of each is accepted")
-    figure = make_figure(title, "accuracy", height=340)
+    figure = make_figure((title, "accuracy"), height=340)
     noisy = [critic for critic, rows in table.groupby("critic", sort=False) if np.isfinite(rows["sigma"].iloc[0])]
     shades = dict(zip(noisy, [*_SHADES, *[_SHADES[-1]] * len(noisy)], strict=False))
     for critic, rows in table.groupby("critic", sort=False):
         colour = shades.get(critic, PALETTE[1] if rows["sigma"].isna().all() else "#777777")
         rows = rows.sort_values("width")
-        big = [13 if width == useful else 6 for width, useful in zip(rows["width"], rows["useful"], strict=True)]
-        style = {"name": plain(critic), "legendgroup": plain(critic)}
-        figure.add_scatter(x=rows["width"], y=rows["accuracy"], mode="lines", line={"color": colour, "width": 1.6},
-                           **style)  # fmt: skip
-        for size in (6, 13):
-            part = rows[[one == size for one in big]]
-            figure.add_scatter(x=part["width"], y=part["accuracy"], mode="markers", showlegend=False,
-                               marker={"color": colour, "size": size}, error_y=make_error(part, colour),
-                               **style)  # fmt: skip
-    widths = sorted(set(table["width"]))
-    axis = {"type": "log", "tickvals": widths, "ticktext": [str(width) for width in widths]}
-    figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
-    return figure
+        useful = rows["width"] == rows["useful"]
+        bare = rows.drop(columns=["low", "high"], errors="ignore")
+        for mode, part, size in (("lines", bare, 6), ("markers", rows[~useful], 6), ("markers", rows[useful], 13)):
+            add_line(figure, part, "width", "accuracy", colour, critic, mode=mode, size=size,
+                     legendgroup=plain(critic), showlegend=mode == "lines")  # fmt: skip
+    return figure.update_layout(xaxis={"type": "log", **tick(table["width"])}, yaxis=SHARE)
 
 
 def draw_growth(table: pd.DataFrame) -> go.Figure:
     """Seconds and memory against puzzles x simulations, both axes logarithmic; a line for more of each."""
     need(table, "puzzles", "simulations", "seconds", "memory")
     size = "puzzles x simulations"
-    figure = make_figure(size, "seconds", (size, "memory, MB"), height=280)
-    usual = {name: table[name].mode().iloc[0] for name in ("puzzles", "simulations")}
+    figure = make_figure((size, "seconds"), (size, "memory, MB"), height=280)
+    table = table.assign(**{size: table["puzzles"] * table["simulations"]})
     for (grown, fixed), colour in zip((("puzzles", "simulations"), ("simulations", "puzzles")), PALETTE, strict=False):
-        rows = table[table[fixed] == usual[fixed]].sort_values(grown)
-        style = {"mode": "lines+markers", "line": {"color": colour}, "marker": {"color": colour, "size": 6},
-                 "name": f"more {grown}, {usual[fixed]} {fixed}", "legendgroup": grown}  # fmt: skip
-        for column, axis in (("seconds", ""), ("memory", "2")):
-            figure.add_scatter(x=rows["puzzles"] * rows["simulations"], y=rows[column], xaxis=f"x{axis}",
-                               yaxis=f"y{axis}", showlegend=not axis, **style)  # fmt: skip
-    axes = {f"{side}axis{number}": {"type": "log"} for side in "xy" for number in ("", "2")}
-    figure.update_layout(**axes, legend=ABOVE)
-    return figure
+        usual = table[fixed].mode().iloc[0]
+        rows = table[table[fixed] == usual].sort_values(grown)
+        for panel, column in enumerate(("seconds", "memory"), 1):
+            add_line(figure, rows, size, column, colour, f"more {grown}, {usual} {fixed}", panel=panel,
+                     legendgroup=grown, showlegend=panel == 1)  # fmt: skip
+    return figure.update_xaxes(type="log").update_yaxes(type="log").update_layout(legend=theme.ABOVE)

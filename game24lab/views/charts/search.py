@@ -1,6 +1,6 @@
-"""Curves of searches: accuracy against any cost, with published points, and accuracy against one parameter.
+"""Charts of searches: accuracy against any cost, with published points, and accuracy against one parameter.
 
-As in figures, none knows where its table came from, nor which strategies there are: kinship is handed in.
+As in `theme`, none knows where its table came from, nor which strategies there are: kinship is handed in.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.views.charts.theme import ABOVE, DASHES, FILLS, MODES, PALETTE, make_error, make_figure, need, plain
+from game24lab.views.charts import theme
+from game24lab.views.charts.theme import DASHES, FILLS, GREY, add_line, check_modes, make_figure, need, plain
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
-OTHERS = "#8C8C8C"  # what is not ours
 _WIDE = 8.0  # largest over smallest value, from which on an axis is logarithmic
 
 Styles = Mapping[str, tuple[str, str]]
@@ -29,7 +29,7 @@ def style(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
     There are more strategies than colours that eyes tell apart, so those of different kinds belong in different plots.
     """
     looks = {name: look for names in (kinds, *kinds.values())
-             for name, *look in zip(names, cycle(PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
+             for name, *look in zip(names, cycle(theme.PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
     return {name: (colour, symbol) for name, (colour, symbol) in looks.items()}
 
 
@@ -43,30 +43,25 @@ def draw_frontier(
     stars, one grey a source, in the panel of their mode.
     """
     need(table, "algorithm", "mode", "curve", "accuracy", cost)
-    panels, ends = _find_panels(table["mode"]), [table[cost]]
-    figure = _make_panels(title, panels, "accuracy")
+    check_modes(table["mode"])
+    panels, ends = [mode for mode in theme.MODES if (table["mode"] == mode).any()], [table[cost]]
+    figure = _make_panels(title, panels)
     for (algorithm, mode, _), rows in table.dropna(subset=[cost]).groupby(["algorithm", "mode", "curve"], sort=False):
-        colour, symbol = styles.get(algorithm, (OTHERS, SYMBOLS[0]))
-        rows = rows[rows[cost] > 0].sort_values(cost)
-        figure.add_scatter(
-            x=rows[cost], y=rows["accuracy"], mode="lines+markers", name=plain(algorithm), legendgroup=plain(algorithm),
-            line={"color": colour, "width": 1.0}, error_y=make_error(rows, colour), **_place(panels, mode),
-            marker={"color": colour, "size": 6, "symbol": symbol + FILLS[mode]},
-        )  # fmt: skip
+        colour, symbol = styles.get(algorithm, (GREY, SYMBOLS[0]))
+        add_line(figure, rows[rows[cost] > 0].sort_values(cost), cost, "accuracy", colour, algorithm, width=1.0,
+                 symbol=symbol + FILLS[mode], panel=panels.index(mode) + 1, legendgroup=plain(algorithm))  # fmt: skip
     if published is not None and cost in published:
         known = published.dropna(subset=[cost])
         ends.append(known[cost])
+        shades = dict(zip(dict.fromkeys(published["source"]), cycle(("#000000", "#707070", "#A8A8A8")), strict=False))
         for (source, mode), rows in known[known["mode"].isin(panels)].groupby(["source", "mode"], sort=False):
-            sources = list(dict.fromkeys(published["source"]))
-            shade = ("#000000", "#707070", "#A8A8A8")[sources.index(source) % 3]
-            figure.add_scatter(x=rows[cost], y=rows["accuracy"], mode="markers", name=plain(source),
-                               legendgroup=plain(source), marker={"color": shade, "size": 11, "symbol": "star"},
-                               **_place(panels, mode))  # fmt: skip
+            rows = rows.drop(columns=["low", "high"], errors="ignore")
+            add_line(figure, rows, cost, "accuracy", shades[source], source, mode="markers", size=11, symbol="star",
+                     panel=panels.index(mode) + 1, legendgroup=plain(source))  # fmt: skip
     reach = np.log10(pd.concat(ends).loc[lambda costs: costs > 0].agg(["min", "max"]).astype(float))
     spare = max(0.05, 0.04 * (reach.iloc[1] - reach.iloc[0]))  # both panels alike, so that they compare
-    axis = {"type": "log", "tickformat": "~s", "range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
-    _finish(figure, panels, axis, _find_reach(table, *([] if published is None else [published])))
-    return figure
+    axis = theme.LOG | {"range": [reach.iloc[0] - spare, reach.iloc[1] + spare]}
+    return _finish(figure, axis, _find_reach(table, *([] if published is None else [published])))
 
 
 def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
@@ -76,50 +71,27 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
     is logarithmic where all values are above 0 and lie far apart.
     """
     need(table, "panel", "series", "algorithm", "mode", "value", "accuracy")
+    check_modes(table["mode"])
     panels = list(dict.fromkeys(table["panel"]))
     if len(panels) > 2:
         raise ValueError(f"the table to draw has {len(panels)} panels; two are accepted")
-    figure = _make_panels(title, panels, "accuracy")
+    figure = _make_panels(title, panels)
     for (panel, series), rows in table.groupby(["panel", "series"], sort=False):
-        colour, symbol = styles.get(rows["algorithm"].iloc[0], (OTHERS, SYMBOLS[0]))
+        colour, symbol = styles.get(rows["algorithm"].iloc[0], (GREY, SYMBOLS[0]))
         mode = rows["mode"].iloc[0]
-        if mode not in MODES:
-            raise ValueError(f"mode {mode!r} of {series!r}: one of {', '.join(MODES)} is accepted")
-        rows = rows.sort_values("value")
-        figure.add_scatter(
-            x=rows["value"], y=rows["accuracy"], mode="lines+markers", name=plain(series), legendgroup=plain(series),
-            line={"color": colour, "width": 1.4, "dash": DASHES[mode]}, error_y=make_error(rows, colour),
-            marker={"color": colour, "size": 6, "symbol": symbol + FILLS[mode]},
-            **_place(panels, panel),
-        )  # fmt: skip
-    values = sorted(set(table["value"]))
-    axis = {"tickvals": values, "ticktext": [f"{value:g}" for value in values]} if len(values) <= 8 else {}
-    if values[0] > 0 and values[-1] / values[0] >= _WIDE:
-        axis |= {"type": "log"}
-    _finish(figure, panels, axis, _find_reach(table))
-    return figure
+        add_line(figure, rows.sort_values("value"), "value", "accuracy", colour, series, width=1.4, dash=DASHES[mode],
+                 symbol=symbol + FILLS[mode], panel=panels.index(panel) + 1, legendgroup=plain(series))  # fmt: skip
+    low, high, count = table["value"].min(), table["value"].max(), table["value"].nunique()
+    axis = theme.tick(table["value"], "g") if count <= 8 else {}
+    return _finish(figure, axis | ({"type": "log"} if low > 0 and high / low >= _WIDE else {}), _find_reach(table))
 
 
-def _find_panels(modes: pd.Series) -> list[str]:
-    """The modes that there are, verified first."""
-    strange = set(modes) - set(MODES)
-    if strange:
-        raise ValueError(f"mode {sorted(strange)[0]!r}: one of {', '.join(MODES)} is accepted")
-    return [mode for mode in MODES if (modes == mode).any()]
-
-
-def _make_panels(title: str, panels: Sequence[str], y: str) -> go.Figure:
+def _make_panels(title: str, panels: Sequence[str]) -> go.Figure:
     """An empty figure with one to three panels, their axes named."""
     names = [f"{title}, {panel}" if panel else title for panel in panels]
     if len(panels) > 2:  # too narrow for one line
         names = ["<br>".join(textwrap.wrap(name, 24)) for name in names]
-    second, third, *_ = [*((name, y) for name in names[1:]), None, None]
-    return make_figure(names[0], y, second, third=third)
-
-
-def _place(panels: Sequence[str], panel: str) -> dict[str, str]:
-    number = panels.index(panel) + 1
-    return {"xaxis": f"x{number}", "yaxis": f"y{number}"} if number > 1 else {}
+    return make_figure(*((name, "accuracy") for name in names))
 
 
 def _find_reach(*tables: pd.DataFrame) -> list[float]:
@@ -130,15 +102,11 @@ def _find_reach(*tables: pd.DataFrame) -> list[float]:
     return [max(0, min(bottom, top - 3)) / 10, 1.03 if top == 10 else max(top, 3) / 10]
 
 
-def _finish(
-    figure: go.Figure, panels: Sequence[str], axis: Mapping[str, object], reach: Sequence[float]
-) -> None:  # fmt: skip
+def _finish(figure: go.Figure, axis: Mapping[str, object], reach: Sequence[float]) -> go.Figure:
     """The same axes in all panels, and each name in the legend once."""
     told: set[str] = set()
     for trace in figure.data:
         trace.showlegend = trace.name not in told
         told.add(trace.name)
-    for number in ("", "2", "3")[: len(panels)]:
-        figure.update_layout({f"xaxis{number}": dict(axis),
-                              f"yaxis{number}": {"tickformat": ".0%", "range": list(reach)}})  # fmt: skip
-    figure.update_layout(legend=ABOVE, showlegend=True)
+    figure.update_xaxes(**axis).update_yaxes(tickformat=".0%", range=list(reach))
+    return figure.update_layout(legend=theme.ABOVE, showlegend=True)

@@ -23,6 +23,7 @@ import plotly.graph_objects as go
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from game24lab.views.charts.theme import FONT, GRID, INK, PALETTE
@@ -89,8 +90,7 @@ def _render(figure: go.Figure, kind: str) -> bytes:
     size = ((layout.width or 640) / PIXELS_PER_INCH, _find_height(figure) / PIXELS_PER_INCH)
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
-        canvas = Canvas(figsize=size, layout="constrained")
-        canvas.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.06)
+        canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04, wspace=0.06))
         entries: dict[str, Any] = {}
         for column, pair in enumerate(pairs, 1):
             axes = canvas.add_subplot(1, len(pairs), column)

@@ -1,12 +1,14 @@
-"""Tables to figures: each function draws the columns of a table as a Plotly figure.
+"""The look that all charts share, the parts they are made of, and charts of any run: learning, calibration, accuracy.
 
-It does not know where a table came from, how an interval was computed, or how a figure becomes a file.
+Each function draws the columns of a table as a Plotly figure. It does not know where a table came from, how an interval
+was computed, or how a figure becomes a file.
 """
 
 from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -17,14 +19,18 @@ import plotly.graph_objects as go
 FONT = "DejaVu Sans"
 # Okabe & Ito 2008, told apart by nearly all eyes; the yellow is left out, too pale for lines on paper.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
-INK, GRID = "#333333", "#E3E3E3"
+INK, GRID, IDEAL, GREY = "#333333", "#E3E3E3", "#999999", "#8C8C8C"
 # Symbol, dash and name tell the modes apart, never colour alone.
 MODES = {"verified": "circle", "rules": "diamond-open", "blind": "square-open-dot"}
 DASHES = {"verified": "solid", "rules": "dot", "blind": "dash"}
 FILLS = {"verified": "", "rules": "-open", "blind": "-open-dot"}  # of symbols that tell something else apart
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
-_AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4}
+SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, with room for a marker at the top
+LOG = {"type": "log", "tickformat": "~s"}
+_FEW = 20  # points of a curve: so few are marked, one alone would not be seen
+_AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4,
+         "automargin": True}  # fmt: skip
 TEMPLATE = go.layout.Template(
     layout={
         "colorway": PALETTE,
@@ -40,47 +46,59 @@ TEMPLATE = go.layout.Template(
 
 
 # ------------------------------------------------------------------------------------------- tables to figures
-def draw_learning(log: pd.DataFrame) -> go.Figure:
-    """Loss, and beside it the held-out accuracy, against the training step.
+def draw_curves(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[str] = ()) -> go.Figure:
+    """Columns of a training log against `step`, one panel each, side by side.
 
-    Columns: `step`, `loss`; optional `accuracy` with `low` and `high`, and `run` to draw several runs. A row may hold
-    only one of loss and accuracy (NaN: not measured at this step).
+    `panels` maps columns to titles; those in `shares` are drawn in percent. The first column must be there; of the
+    others those that were measured are drawn. Optional columns: `run`, one line each, and `low` and `high`, error bars
+    of the column `accuracy`. A missing value is one that was not measured at its step.
     """
-    need(log, "step", "loss")
-    runs = log.groupby("run", sort=False) if "run" in log else [("", log)]
-    two = "accuracy" in log and log["accuracy"].notna().any()
-    figure = make_figure("step", "training loss", second=("step", "held-out accuracy") if two else None)
-    for (run, rows), colour in zip(runs, cycle(PALETTE), strict=False):
-        loss = rows.dropna(subset=["loss"]).sort_values("step")
-        style = {"name": plain(run), "legendgroup": plain(run), "line": {"color": colour, "width": 1.6}}
-        figure.add_scatter(x=loss["step"], y=loss["loss"], mode="lines", showlegend=bool(run), **style)
-        held_out = rows.dropna(subset=["accuracy"]).sort_values("step") if two else rows[:0]
-        if len(held_out):
-            marks = {"marker": {"color": colour, "size": 6}, "error_y": make_error(held_out, colour)}
-            on = {"mode": "lines+markers", "showlegend": False, "xaxis": "x2", "yaxis": "y2"}
-            figure.add_scatter(x=held_out["step"], y=held_out["accuracy"], **on, **marks, **style)
-    if two:
-        figure.update_layout(yaxis2={"tickformat": ".0%", "rangemode": "tozero"})
-    return figure
+    first, *others = panels
+    need(log, "step", first)
+    measured = [first, *(column for column in others if column in log and log[column].notna().any())]
+    figure = make_figure(*(("step", plain(panels[column])) for column in measured))
+    for number, column in enumerate(measured, 1):
+        for run, rows, colour in split(log, "run"):
+            rows = rows.dropna(subset=[column]).sort_values("step")
+            marked = column == "accuracy" or len(rows) < _FEW
+            add_line(figure, rows, "step", column, colour, run, panel=number, width=1.4, size=5, legendgroup=plain(run),
+                     mode="lines+markers" if marked else "lines", showlegend=bool(run) and number == 1)  # fmt: skip
+        axis = {"rangemode": "normal" if column == "loss" else "tozero"}  # where a loss ends says little
+        axis |= {"tickformat": ".0%"} if column in shares else {}
+        figure.update_layout({f"yaxis{name_axes(number)[1][1:]}": axis})
+    return figure.update_layout(legend=ABOVE)
+
+
+def draw_learning(log: pd.DataFrame) -> go.Figure:
+    """Loss and held-out accuracy against the training step. Columns: `step`, `loss`; optional as in `draw_curves`."""
+    return draw_curves(log, {"loss": "training loss", "accuracy": "held-out accuracy"}, shares=["accuracy"])
+
+
+def draw_reliability(
+    tables: Mapping[str, pd.DataFrame], second: tuple[str, str] | None = None, height: int = 320
+) -> go.Figure:
+    """Observed against predicted chances, a line a model.
+
+    Tables have `predicted` (mean of the probabilities in a bin), `observed` (share solved), optional `low` and `high`.
+    `second` names the axes of an empty panel beside it.
+    """
+    figure = make_figure(("predicted chance", "observed share"), second, height=height)
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect",
+                       line={"color": IDEAL, "width": 1.2, "dash": "dash"})  # fmt: skip
+    for (name, rows), colour in zip(tables.items(), cycle(PALETTE), strict=False):
+        need(rows, "predicted", "observed")
+        add_line(figure, rows.sort_values("predicted"), "predicted", "observed", colour, name)
+    return figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1]})
 
 
 def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = None) -> go.Figure:
     """Reliability of a critic, and beside it how its values fall on alive and dead positions.
 
-    `reliability`: `predicted` (mean of the critic's probabilities in a bin), `observed` (share solved), optional `low`
-    and `high`. `values`: `value` (middle of a bin, -1 to 1), `truth` (bool: alive), `share` (of all positions of that
-    truth).
+    `reliability` as in `draw_reliability`. `values`: `value` (middle of a bin, -1 to 1), `truth` (bool: alive), `share`
+    (of all positions of that truth).
     """
-    need(reliability, "predicted", "observed")
     two = values is not None and len(values) > 0
-    figure = make_figure("predicted chance", "observed share", second=("critic's value", "share") if two else None)
-    ideal = {"color": "#999999", "width": 1.2, "dash": "dash"}
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line=ideal)
-    rows, colour = reliability.sort_values("predicted"), PALETTE[0]
-    marks = {"marker": {"color": colour, "size": 7}, "line": {"color": colour, "width": 1.6}}
-    figure.add_scatter(x=rows["predicted"], y=rows["observed"], mode="lines+markers", name="critic",
-                       error_y=make_error(rows, colour), **marks)
-    figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1]})
+    figure = draw_reliability({"critic": reliability}, ("critic's value", "share") if two else None, height=300)
     if two:
         need(values, "value", "truth", "share")
         for truth, name, fill in ((True, "alive", PALETTE[2]), (False, "dead", PALETTE[1])):
@@ -97,83 +115,131 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
     """
     need(table, "arm", "mode", "sampled_tokens", "accuracy")
-    figure = make_figure("sampled tokens per problem (mean)", "accuracy")
+    check_modes(table["mode"])
+    figure = make_figure(("sampled tokens per problem (mean)", "accuracy"))
     family = "family" if "family" in table else "arm"
-    colours = dict(zip(dict.fromkeys(table[family]), cycle(PALETTE), strict=False))
+    colours = assign_colours(table[family])
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
-        if mode not in MODES:
-            raise ValueError(f"mode {mode!r} of arm {arm!r}: one of {', '.join(MODES)} is accepted")
-        rows, colour = rows.sort_values("sampled_tokens"), colours[rows[family].iloc[0]]
-        line = {"color": colour, "width": 1.2, "dash": DASHES[mode]}
-        marker = {"color": colour, "size": 9, "symbol": MODES[mode]}
-        figure.add_scatter(x=rows["sampled_tokens"], y=rows["accuracy"], mode="lines+markers",
-                           name=plain(f"{arm}, {mode}"), line=line, marker=marker, error_y=make_error(rows, colour))
-    figure.update_layout(xaxis={"type": "log", "tickformat": "~s"}, yaxis={"tickformat": ".0%", "range": [0, 1.03]})
-    return figure
+        colour, rows = colours[rows[family].iloc[0]], rows.sort_values("sampled_tokens")
+        add_line(figure, rows, "sampled_tokens", "accuracy", colour, f"{arm}, {mode}", width=1.2, dash=DASHES[mode],
+                 size=9, symbol=MODES[mode])  # fmt: skip
+    return figure.update_layout(xaxis=LOG, yaxis=SHARE)
 
 
 def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
     """pass@k against k (log axis), its interval as a band. Columns: `k`, `accuracy`; optional `low`, `high`, `arm`."""
     need(table, "k", "accuracy")
-    figure = make_figure("samples per problem, k", "pass@k")
-    arms = table.groupby("arm", sort=False) if "arm" in table else [("pass@k", table)]
-    for (arm, rows), colour in zip(arms, cycle(PALETTE), strict=False):
+    figure = make_figure(("samples per problem, k", "pass@k"))
+    for arm, rows, colour in split(table, "arm", "pass@k"):
         rows = rows.sort_values("k")
-        group = {"name": plain(arm), "legendgroup": plain(arm)}
         if {"low", "high"} <= set(rows):
             band = rows.dropna(subset=["low", "high"])
-            around = {"x": [*band["k"], *band["k"][::-1]], "y": [*band["high"], *band["low"][::-1]]}
-            figure.add_scatter(**around, mode="lines", fill="toself", fillcolor=_faint(colour), showlegend=False,
-                               line={"width": 0, "color": colour}, hoverinfo="skip", **group)
-        figure.add_scatter(x=rows["k"], y=rows["accuracy"], mode="lines+markers", **group,
-                           line={"color": colour, "width": 1.6}, marker={"color": colour, "size": 6})
-    ticks = sorted(set(table["k"]))
-    ticks = [k for k in ticks if math.log2(k).is_integer()] or ticks
-    axis = {"type": "log", "tickvals": ticks, "ticktext": [str(k) for k in ticks]}
-    figure.update_layout(xaxis=axis, yaxis={"tickformat": ".0%", "range": [0, 1.03]}, legend=ABOVE)
-    return figure
+            add_band(figure, band["k"], band["low"], band["high"], colour, legendgroup=plain(arm))
+        add_line(figure, rows.drop(columns=["low", "high"], errors="ignore"), "k", "accuracy", colour, arm,
+                 legendgroup=plain(arm))  # fmt: skip
+    ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
+    return figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE)
 
 
 def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:
     """How many puzzles have which share of first moves alive, stacked by side. Columns: `alive` (0 to 1), `side`."""
     need(table, "alive", "side")
-    figure = make_figure("share of first moves after which the target is still within reach", "puzzles")
-    edges = np.linspace(0, 1, bins + 1)
-    for (side, rows), colour in zip(table.groupby("side", sort=False), cycle(PALETTE), strict=False):
-        counts, _ = np.histogram(rows["alive"], edges)
-        middles = (edges[1:] + edges[:-1]) / 2
-        figure.add_bar(x=middles, y=counts, name=plain(side), marker={"color": colour})
-    figure.update_layout(barmode="stack", xaxis={"tickformat": ".0%", "range": [0, 1]})
-    return figure
+    figure = make_figure(("share of first moves after which the target is still within reach", "puzzles"))
+    for side, rows, colour in split(table, "side"):
+        add_counts(figure, rows["alive"], np.linspace(0, 1, bins + 1), side, colour)
+    return figure.update_layout(barmode="stack", xaxis={"tickformat": ".0%", "range": [0, 1]})
 
 
 def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     """What an attempt costs, as stacked bars: one bar per row (`arm`), one piece per further column, in `unit`."""
     need(table, "arm")
-    parts = [column for column in table if column != "arm"]
-    figure = make_figure(f"mean {unit} a problem", "", height=120 + 26 * len(table))
-    for part, colour in zip(parts, cycle(PALETTE), strict=False):
-        arms = [plain(arm) for arm in table["arm"]][::-1]
-        figure.add_bar(x=table[part][::-1], y=arms, orientation="h", name=plain(part), marker={"color": colour})
-    figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=ABOVE)
-    return figure
+    figure = make_figure((f"mean {unit} a problem", ""), height=120 + 26 * len(table))
+    rows = table.iloc[::-1]
+    for part, colour in assign_colours(column for column in table if column != "arm").items():
+        figure.add_bar(x=rows[part], y=rows["arm"].map(plain), orientation="h", name=plain(part),
+                       marker={"color": colour})  # fmt: skip
+    return figure.update_layout(barmode="stack", xaxis={"tickformat": "~s"}, yaxis={"type": "category"}, legend=ABOVE)
 
 
-def make_figure(
-    x: str, y: str, second: tuple[str, str] | None = None, height: int = 300, *, third: tuple[str, str] | None = None
-) -> go.Figure:
-    """An empty figure with its axes named; `second` and `third` name those of further panels at the right."""
-    layout: dict[str, Any] = {"template": TEMPLATE, "width": 640, "height": height}
-    layout |= {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}}}
-    panels = [(x, y), *filter(None, (second, third))]
-    width = {1: 1.0, 2: 0.43, 3: 0.26}[len(panels)]
-    for number, titles in enumerate(panels[1:], 2):
-        begin = (1 - width) * (number - 1) / (len(panels) - 1)
-        layout["xaxis"]["domain"] = [0, width]
-        layout[f"xaxis{number}"] = {"title": {"text": titles[0]}, "anchor": f"y{number}",
-                                    "domain": [round(begin, 4), round(begin + width, 4)]}  # fmt: skip
-        layout[f"yaxis{number}"] = {"title": {"text": titles[1]}, "anchor": f"x{number}"}
+# ------------------------------------------------------------------------------------------ what figures are made of
+def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure:
+    """An empty figure with panels side by side, each given by the names of its axes; None is left out.
+
+    Plotly makes it as wide as the page; as vector art it is 640 pixels wide.
+    """
+    panels = [titles for titles in panels if titles is not None]
+    gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
+    width = (1 - gap * (len(panels) - 1)) / len(panels)
+    layout: dict[str, Any] = {"template": TEMPLATE, "height": height}
+    for number, titles in enumerate(panels, 1):
+        begin = (number - 1) * (width + gap)
+        x, y = name_axes(number)
+        layout[f"xaxis{x[1:]}"] = {"title": {"text": titles[0]}, "anchor": y,
+                                   "domain": [round(begin, 4), round(min(1.0, begin + width), 4)]}  # fmt: skip
+        layout[f"yaxis{y[1:]}"] = {"title": {"text": titles[1]}, "anchor": x}
     return go.Figure(layout=layout)
+
+
+def name_axes(panel: int) -> tuple[str, str]:
+    """Plotly's names of the axes of a panel, counted from 1: ("x", "y"), ("x2", "y2"), ..."""
+    return ("x", "y") if panel == 1 else (f"x{panel}", f"y{panel}")
+
+
+def add_line(
+    figure: go.Figure, rows: pd.DataFrame, x: str, y: str, colour: str, name: object = "", *, panel: int = 1,
+    mode: str = "lines+markers", width: float = 1.6, dash: str | None = None, size: float = 6,
+    symbol: str | None = None, **more: Any,
+) -> None:  # fmt: skip
+    """Column `y` against column `x`; `accuracy` and `observed` have error bars where the table has `low` and `high`."""
+    over, up = name_axes(panel)
+    error = make_error(rows, y, colour) if y in ("accuracy", "observed") else None
+    figure.add_scatter(x=rows[x], y=rows[y], mode=mode, name=plain(name), xaxis=over, yaxis=up, error_y=error,
+                       line={"color": colour, "width": width, "dash": dash},
+                       marker={"color": colour, "size": size, "symbol": symbol}, **more)  # fmt: skip
+
+
+def add_band(
+    figure: go.Figure, x: Iterable, low: Iterable, high: Iterable, colour: str, *, panel: int = 1, share: float = 0.18,
+    name: object = None, **more: Any,
+) -> None:  # fmt: skip
+    """The area between `low` and `high`, in a `share` of the colour; without a name it is not in the legend."""
+    over, up = name_axes(panel)
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    x, low, high = list(x), list(low), list(high)
+    figure.add_scatter(x=[*x, *x[::-1]], y=[*high, *low[::-1]], mode="lines", fill="toself", hoverinfo="skip",
+                       fillcolor=f"rgba({red},{green},{blue},{share})", line={"width": 0, "color": colour},
+                       name=plain(name or ""), showlegend=name is not None, xaxis=over, yaxis=up, **more)  # fmt: skip
+
+
+def add_counts(figure: go.Figure, values: pd.Series, edges: np.ndarray, name: object, colour: str) -> None:
+    """How many values lie between each two edges, as bars."""
+    counts, _ = np.histogram(values.dropna(), edges)
+    figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=counts, name=plain(name), marker={"color": colour})
+
+
+def make_error(rows: pd.DataFrame, column: str, colour: str) -> dict | None:
+    """Error bars from `low` and `high` around a column; None without them."""
+    if not {"low", "high"} <= set(rows):
+        return None
+    up, down = (rows["high"] - rows[column]).clip(lower=0), (rows[column] - rows["low"]).clip(lower=0)
+    return {"array": up, "arrayminus": down, "symmetric": False, "color": colour, "thickness": 1, "width": 3}
+
+
+def split(table: pd.DataFrame, column: str, name: str = "") -> Iterator[tuple[Any, pd.DataFrame, str]]:
+    """Value, rows and colour of each group of a column; all rows as `name` where there is no such column."""
+    groups = table.groupby(column, sort=False) if column in table else [(name, table)]
+    return ((value, rows, colour) for (value, rows), colour in zip(groups, cycle(PALETTE), strict=False))
+
+
+def assign_colours(names: Iterable[Any]) -> dict[Any, str]:
+    """A colour for each different name, in their order."""
+    return dict(zip(dict.fromkeys(names), cycle(PALETTE), strict=False))
+
+
+def tick(values: Iterable[Any], form: str = "") -> dict[str, list]:
+    """An axis with a tick at each different value, and its text as `format` writes it."""
+    values = sorted(set(values))
+    return {"tickvals": values, "ticktext": [format(value, form) for value in values]}
 
 
 def need(table: pd.DataFrame, *columns: str) -> None:
@@ -184,20 +250,13 @@ def need(table: pd.DataFrame, *columns: str) -> None:
         raise ValueError(f"the table to draw {what}; it has the columns {', '.join(map(str, table))}")
 
 
+def check_modes(modes: Iterable[str]) -> None:
+    """ValueError for a mode that is none of `MODES`."""
+    for mode in modes:
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+
+
 def plain(text: object) -> str:
     """Text that Plotly shows as it is: its small markup language is escaped, control characters are replaced."""
     return html.escape("".join(c if c.isprintable() else "\ufffd" for c in str(text)), quote=False)
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
-
-
-def make_error(rows: pd.DataFrame, colour: str) -> dict | None:
-    """Error bars from `low` and `high` around `accuracy` or `observed`; None without them."""
-    if not {"low", "high"} <= set(rows):
-        return None
-    middle = rows["accuracy"] if "accuracy" in rows else rows["observed"]
-    up, down = (rows["high"] - middle).clip(lower=0), (middle - rows["low"]).clip(lower=0)
-    return {"array": up, "arrayminus": down, "symmetric": False, "color": colour, "thickness": 1, "width": 3}

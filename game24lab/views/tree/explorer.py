@@ -156,7 +156,7 @@ def explore(
     _name_effort()
     strategy.observe(_name_effort, "value")
     first = run_form(parse(problem.value))
-    controls = [widgets.HBox([problem, strategy, slider]), widgets.HBox([mode, button, keep, grow, said])]
+    controls = [widgets.HBox(row) for row in ([problem, strategy, slider], [mode, button, keep, grow], [said])]
     box = widgets.VBox(controls)
     box.view, box.outcome, box.search, box.search_on = TreeView(first.tree), first, search, go_on
     box.view.on_search(go_on)

@@ -11,7 +11,7 @@ from pathlib import Path
 from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.views.tree.page import write_html
-from game24lab.views.tree.still import draw_pair, draw_svg
+from game24lab.views.tree.still import draw_svg
 
 LARGEST = 256 * 2**20  # bytes of a file that is read
 
@@ -44,6 +44,6 @@ def draw_files(
     trees = [read_tree(path) for path in paths]
     if output.suffix == ".html":
         return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget)
-    text = (draw_pair if len(trees) == 2 else draw_svg)(*trees, colour=colour, budget=budget)
+    text = draw_svg(*trees, colour=colour, budget=budget)
     write_atomically(output, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return output

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,30 +42,54 @@ class _Look:
 
 def draw_svg(
     tree: Tree | Mapping[str, Any] | str,
+    other: Tree | Mapping[str, Any] | str | None = None,
     *,
     colour: str = "value",
     size: str = "visits",
     edge: str = "visits",
     rows: int = ROWS,
-    legend: bool = True,
     font: str = FONT,
     budget: int | None = None,
 ) -> str:
-    """The tree as SVG text on white ground.
+    """The tree, or two beside each other, as SVG text on white ground.
 
     Args:
         colour, size, edge: what nodes and edges show, of page.COLOURS, page.SIZES and page.EDGES.
         rows: about how many rows are unfolded; the committed line is always whole.
-        budget: draw the tree as it was when at most so many tokens had been sampled; None: at the end.
+        budget: draw each tree as it was when at most so many tokens had been sampled; None: at the end.
 
     Raises ValueError for an unknown name, fewer than one row, a negative budget, or what is no tree.
     """
-    tree, _ = as_tree(tree), check_look(colour=colour, size=size, edge=edge)
+    trees, parts, x, tall = [as_tree(one) for one in (tree, other) if one is not None], [], 0.0, 0.0
+    look = check_look(colour=colour, size=size, edge=edge)
+    for one in trees:
+        then = one if budget is None else play(one, find_moment(one, budget).end)
+        picture, wide, high = _draw(then, rows, look)
+        title = f"Search tree of {name_problem(then.meta)}: {len(then)} nodes"
+        if other is not None:
+            strategy = tidy(str(one.meta.get("strategy", "")), 40)
+            tokens = f"{then.sampled:,} of {one.sampled:,} tokens"
+            picture = [_write(strategy, x + _MARGIN, 16, _INK, bold=True),
+                       _write(tokens, x + _MARGIN + 14 + _measure(strategy), 16, _MUTED),
+                       f'<g transform="translate({x:.1f} 26)">', *picture, "</g>"]  # fmt: skip
+            high += 26
+        parts += picture
+        x, tall = x + wide + _MARGIN, max(tall, high)
+    if other is not None:
+        title = f"Two search trees of {', '.join(dict.fromkeys(name_problem(one.meta) for one in trees))}"
+    width = x - _MARGIN
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{tall:.0f}" role="img" '
+        f'viewBox="0 0 {width:.0f} {tall:.0f}" font-family="{html.escape(font)}"><title>{html.escape(title)}</title>'
+        f'<rect width="100%" height="100%" fill="{_PAPER}"/>{"".join(parts)}</svg>'
+    )
+
+
+def _draw(tree: Tree, rows: int, look: Mapping[str, str]) -> tuple[list[str], float, float]:
+    """The elements of a picture with its legend, their width and height."""
     if type(rows) is not int or rows < 1:
-        raise ValueError(f"rows {rows!r}: a number from 1 is accepted")
-    if budget is not None:
-        tree = play(tree, find_moment(tree, budget).end)
-    look, layout = _weigh(tree, colour, size, edge), lay_out(tree, rows, _measure, _GAP)
+        raise ValueError(f"rows must be an integer >= 1, got {rows!r}")
+    look, layout = _weigh(tree, **look), lay_out(tree, rows, _measure, _GAP)
     edges = sorted(layout.nodes[1:], key=lambda node: node in layout.line)  # the committed line on top
     parts = [_draw_edge(tree, layout, node, look) for node in edges]
     for node in layout.nodes:
@@ -75,43 +98,8 @@ def draw_svg(
         parts.append(_write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED))
     width = max(_x(layout, node) + 64 + _measure(name(tree, node)) for node in layout.nodes) + _MARGIN
     height = _y(layout.rows - 1) + _MARGIN
-    if legend:
-        words, wide = _draw_legend(tree, layout, look, height)
-        parts += words
-        width, height = max(width, wide), height + 24
-    return _frame(f"Search tree of {name_problem(tree.meta)}: {len(tree)} nodes", width, height, parts, font)
-
-
-def draw_pair(
-    tree: Tree | Mapping[str, Any] | str,
-    other: Tree | Mapping[str, Any] | str,
-    *,
-    budget: int | None = None,
-    font: str = FONT,
-    **options: Any,
-) -> str:
-    """Two trees beside each other, each as it was at the same number of sampled tokens; options as for draw_svg."""
-    trees, parts, x, tall = (as_tree(tree), as_tree(other)), [], 0.0, 0.0
-    for one in trees:
-        then = one if budget is None else play(one, find_moment(one, budget).end)
-        picture = draw_svg(then, font=font, **options)
-        wide, high = (float(re.search(rf' {side}="(\d+)"', picture)[1]) for side in ("width", "height"))
-        strategy = tidy(str(one.meta.get("strategy", "")), 40)
-        tokens = f"{then.sampled:,} of {one.sampled:,} tokens"
-        parts += [_write(strategy, x + _MARGIN, 16, _INK, bold=True),
-                  _write(tokens, x + _MARGIN + 14 + _measure(strategy), 16, _MUTED),
-                  f'<g transform="translate({x:.1f} 26)">{picture}</g>']  # fmt: skip
-        x, tall = x + wide + _MARGIN, max(tall, high + 26)
-    problems = ", ".join(dict.fromkeys(name_problem(one.meta) for one in trees))
-    return _frame(f"Two search trees of {problems}", x - _MARGIN, tall, parts, font)
-
-
-def _frame(title: str, width: float, height: float, parts: Sequence[str], font: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" role="img" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{html.escape(font)}"><title>{html.escape(title)}</title>'
-        f'<rect width="100%" height="100%" fill="{_PAPER}"/>{"".join(parts)}</svg>'
-    )
+    legend, wide = _draw_legend(tree, layout, look, height)
+    return parts + legend, max(width, wide), height + 24
 
 
 def _weigh(tree: Tree, colour: str, size: str, edge: str) -> _Look:

@@ -14,7 +14,7 @@ import traitlets
 
 from game24lab.search.tree import Tree
 from game24lab.views.tree.page import as_json, as_tree, check_look, name_problem, read_module
-from game24lab.views.tree.still import draw_pair, draw_svg
+from game24lab.views.tree.still import draw_svg
 
 
 class _TreeTrait(traitlets.TraitType):
@@ -143,6 +143,5 @@ class TreeView(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             look = {"colour": self.colour, "size": self.size, "edge": self.edge}
-            picture = draw_pair(self.tree, self.other, **look) if self.other else draw_svg(self.tree, **look)
-            bundle[0]["image/svg+xml"] = picture
+            bundle[0]["image/svg+xml"] = draw_svg(self.tree, self.other or None, **look)
         return bundle

@@ -1,24 +1,21 @@
 """Graded answers to look at: one is chosen from a list, and read line by line with the judge's verdicts.
 
-Where no front end takes the widget, its output is the answer that stood there. It does not know how answers are made or
-judged, nor how a chain is drawn.
+It does not know how answers are made or judged, nor how a chain is drawn.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import ipywidgets as widgets
 import pandas as pd
 
 from game24lab.evaluation.chains import find_key
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.views.widgets.chain import ChainView
+from game24lab.views.widgets.html import Chooser
 from game24lab.views.widgets.word_solution import SolutionView
 
 
-class AnswerView(widgets.VBox):
+class AnswerView(Chooser):
     """`AnswerView(rows)`: the rows of `evaluation.chains.grade`, or of `evaluation.chains.grade_words`, in their order.
 
     It begins with the first answer that is not right. `chosen` is the list to choose from, and can be set from Python:
@@ -33,14 +30,7 @@ class AnswerView(widgets.VBox):
         names = [f"{name} · {row.outcome} · {row.tokens:,} tokens"
                  for name, row in zip(problems, self._rows.itertuples(), strict=True)]  # fmt: skip
         unsolved = self._rows.index[~self._rows["solved"]]
-        self.chosen = widgets.Dropdown(
-            options=[(name, place) for place, name in enumerate(names)], description="answer",
-            value=int(unsolved[0]) if len(unsolved) else 0, layout={"width": "auto", "max_width": "32em"},
-        )  # fmt: skip
-        self._view = widgets.HTML(layout={"max_height": "36em", "overflow": "auto"})
-        self.chosen.observe(self._show, "value")
-        super().__init__([self.chosen, self._view])
-        self._show()
+        super().__init__(names, int(unsolved[0]) if len(unsolved) else 0, "answer")
 
     @property
     def chain(self) -> ChainView | SolutionView:
@@ -48,15 +38,10 @@ class AnswerView(widgets.VBox):
         row = self._rows.loc[self.chosen.value]
         if "question" in row:
             return SolutionView(row["question"], row["gold"], row["text"])
-        problem = read_problem(row["numbers"], int(row["target"]))
-        return ChainView(judge_chain(problem.numbers, row["text"], problem.target))
+        return ChainView(judge_chain(read_problem(row["numbers"], int(row["target"])), row["text"]))
 
-    def _show(self, _: Any = None) -> None:
-        self._view.value = self.chain._repr_html_()
+    def _draw(self) -> str:
+        return self.chain._repr_html_()
 
     def __repr__(self) -> str:
         return f"{self.chosen.label}\n{self.chain}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        return {**bundle, "text/html": f"<p>{self.chosen.label}</p>{self._view.value}"}

@@ -1,14 +1,14 @@
 """What the weights of a reward do to real completions: sliders, and a table that is ranked anew at every touch.
 
-The completions are judged once, no model is asked. Where no front end takes the widget, its output is the same table,
-as it stood. It does not know how a completion is judged or paid, nor where it came from.
+The completions are judged once, no model is asked. It does not know how a completion is judged or paid, nor where it
+came from.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Mapping
+from itertools import cycle
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,22 +17,10 @@ from tqdm.auto import tqdm
 
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import RewardSet, check_weights, score
+from game24lab.views.charts.theme import PALETTE
+from game24lab.views.widgets.html import Panel, escape, make_table, wrap
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#777777")  # Okabe & Ito 2008
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
-_STYLE = """<style>
-.game24lab-weighing {font: 13px/1.45 system-ui, sans-serif; overflow-x: auto}
-.game24lab-weighing table {border-collapse: collapse}
-.game24lab-weighing th, .game24lab-weighing td {padding: 2px 9px; text-align: right; vertical-align: top}
-.game24lab-weighing tr {white-space: nowrap}
-.game24lab-weighing th:last-child, .game24lab-weighing td:last-child {text-align: left}
-.game24lab-weighing tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
-.game24lab-weighing .up {background: rgba(0, 158, 115, .16)}
-.game24lab-weighing .down {background: rgba(213, 94, 0, .16)}
-.game24lab-weighing pre {margin: 4px 0; max-height: 22em; overflow: auto}
-.game24lab-weighing .bar {display: block; width: 110px; height: 5px; background: rgba(128, 128, 128, .25)}
-.game24lab-weighing .bar i {display: block; float: left; height: 5px}
-</style>"""
 
 
 def judge_rows(
@@ -82,7 +70,7 @@ def rank_rows(table: pd.DataFrame, weights: Mapping[str, float], *, normalise: b
     return table.assign(total=total, rank=rank).sort_values("rank", kind="stable")
 
 
-class Weighing(widgets.VBox):
+class Weighing(Panel):
     """`Weighing(rows)`: one slider a reward above the ranked completions.
 
     `rows` as in `judge_rows`; `weights` say where the sliders begin, and the ranks there are what `moved` is counted
@@ -141,23 +129,20 @@ class Weighing(widgets.VBox):
         weights = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
         return f"Weighing of {len(self._table)} completions ({weights})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        said = f"<p>{_escape(self._said.value)}</p>"
-        return {**bundle, "text/html": self._view.value.replace("<table>", f"{said}<table>", 1)}
+    def _tell(self) -> str:
+        return self._said.value
 
 
 def _draw(ranking: pd.DataFrame, shares: Mapping[str, float], shown: int, known: str) -> str:
     """The table as HTML: whatever a model wrote is escaped and cut."""
-    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(shares)}
-    heads = "".join(f'<th style="border-bottom: 3px solid {colours[name]}">{_escape(name)}</th>' for name in shares)
-    body = "".join(_draw_row(row, shares, colours, known) for row in ranking.head(shown).to_dict("records"))
+    colours = dict(zip(shares, cycle(PALETTE), strict=False))
+    names = ("outcome", "lines", "puzzle" if known == "numbers" else known)
+    heads = [*(f"<th>{name}</th>" for name in ("rank", "moved", "total")),
+             *(f'<th style="border-bottom: 3px solid {colours[name]}">{escape(name)}</th>' for name in shares),
+             *(f"<th>{name}</th>" for name in names), '<th class="text">completion</th>']  # fmt: skip
+    rows = (_draw_row(row, shares, colours, known) for row in ranking.head(shown).to_dict("records"))
     more = f"<p>and {len(ranking) - shown} more below</p>" if len(ranking) > shown else ""
-    heads = f"<th>rank</th><th>moved</th><th>total</th>{heads}"
-    names = ("outcome", "lines", "puzzle" if known == "numbers" else known, "completion")
-    heads += "".join(f"<th>{name}</th>" for name in names)
-    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="game24lab-weighing">{_STYLE}{table}{more}</div>'
+    return wrap("numbers", make_table(heads, rows) + more)
 
 
 def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapping[str, str], known: str) -> str:
@@ -166,22 +151,17 @@ def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapp
     paid = {name: 0.0 if math.isnan(row[name]) else min(1.0, max(0.0, row[name])) for name in shares}
     bar = "".join(f'<i style="width: {100 * share * paid[name]:.2f}%; background: {colours[name]}"></i>'
                   for name, share in shares.items())  # fmt: skip
-    cells = "".join(f"<td>{_write(row[name])}</td>" for name in shares)
+    cells = [row["rank"], moved, f'{row["total"]:.3f}<span class="bar">{bar}</span>',
+             *(_write(row[name]) for name in shares), escape(row["outcome"]), _write(row["lines"]),
+             escape(row[known])]  # fmt: skip
     text = row["text"].strip("\n")
     cut = text[:_MOST_CHARACTERS]
     rest = f"\n… and {len(text) - len(cut):,} more characters" if len(cut) < len(text) else ""
     last = text[-200:].rpartition("\n")[2][-60:] or "(empty)"
-    return (f'<tr class="{way}"><td>{row["rank"]}</td><td>{moved}</td><td>{row["total"]:.3f}<span class="bar">{bar}'
-            f"</span></td>{cells}<td>{_escape(row['outcome'])}</td><td>{_write(row['lines'])}</td>"
-            f"<td>{_escape(row[known])}</td><td><details><summary>{_escape(last)}</summary>"
-            f"<pre>{_escape(cut + rest)}</pre></details></td></tr>")  # fmt: skip
+    return (f'<tr class="{way}">{"".join(f"<td>{cell}</td>" for cell in cells)}<td class="text"><details><summary>'
+            f"{escape(last)}</summary><pre>{escape(cut + rest)}</pre></details></td></tr>")  # fmt: skip
 
 
 def _write(value: float) -> str:
     """Three decimals at most; a dash for what is not applicable."""
     return "–" if math.isnan(value) else f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _escape(text: str) -> str:
-    """Text that is shown as it is: no markup, nothing invisible that turns or breaks it."""
-    return html.escape("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(text)))

@@ -65,15 +65,18 @@ export class Tree {
     });
   }
 
-  /** The moment that an event belongs to, by the number of events played. */
-  momentAt(at) {
+  /** The first moment that `holds`, where all after it do too; the last where none does. */
+  findMoment(holds) {
     let [low, high] = [0, this.ends.length - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.ends[middle] < at) low = middle + 1; else high = middle;
+      if (holds(this.ends[middle])) high = middle; else low = middle + 1;
     }
     return low;
   }
+
+  /** The moment that an event belongs to, by the number of events played. */
+  momentAt(at) { return this.findMoment((end) => end >= at); }
 
   sampledAt(at) { return at > 0 ? this.events[at - 1][4] : 0; }
 
@@ -83,12 +86,7 @@ export class Tree {
   /** Events played when the search had sampled at most so many tokens; at least the start is there. */
   within(budget) {
     if (budget >= this.cost) return this.events.length;
-    let [low, high] = [0, this.ends.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.sampledAt(this.ends[middle]) <= budget) low = middle; else high = middle - 1;
-    }
-    return this.ends[low];
+    return this.ends[Math.max(0, this.findMoment((end) => this.sampledAt(end) > budget) - 1)];
   }
 
   rewind() {
