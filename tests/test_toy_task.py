@@ -1,5 +1,6 @@
 """A task of forty lines goes through training, search, evaluation and report, without a line elsewhere."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -11,6 +12,10 @@ from game24lab.evaluation.evaluate import evaluate, summarise
 from game24lab.models.checkpoints import load_checkpoint
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
+from game24lab.routing.probe import Probe, probe_problems
+from game24lab.routing.route import plan, solve
+from game24lab.routing.splits import split_problems
+from game24lab.routing.training import RouterConfig, train
 from game24lab.runs.run import start_run
 from game24lab.tasks.environments import require_parts
 from game24lab.tasks.rewards import make_reward_functions
@@ -67,6 +72,23 @@ def test_its_answers_are_graded(policy_folder):
     rows = grade(SUMS, load_policy(policy_folder), budget=8, progress=False)
     assert rows["problem"].tolist() == [f"{a} {b}" for a, b in SUMS.held_out]
     assert set(rows["outcome"]) <= {"solved", "wrong value"}
+
+
+def test_it_is_routed(policy_folder):
+    """Large sums need four samples, small ones one: the router learns it from the task's own feature."""
+    problems = [f"{a} {b}" for a in range(1, 9) for b in range(1, 9)]
+    rows = [{"problem": problem, "arm": f"of {n}", "probability": 1.0 if n == 4 or SUMS.know(problem) < 9 else 0.05,
+             "sampled_tokens": 3.0 * n, "n": n, "width": 0, "simulations": 0, "depth": 0, "method": "majority",
+             "mode": "rules", "verified": False, "parameters": f'{{"n": {n}}}'} for problem in problems for n in (1, 4)]
+    table, probe = pd.DataFrame(rows), Probe(tries="none")
+    table["part"] = table["problem"].map(split_problems(problems, np.random.default_rng(0)))
+    features = probe_problems(probe, SUMS, problems, progress=False)
+    facts = {"task": SUMS.name, "probe": vars(probe), "prices": {"rules": 1e-2}}
+    router = train(RouterConfig(model="logistic"), table, features, facts=facts, progress=False)
+    plans = plan(router, SUMS, ["1 2", (8, 8)], None, None, mode="rules")
+    assert [one.arm for one in plans] == ["of 1", "of 4"]
+    found = solve(router, SUMS.task, ["1 2", (8, 8)], plans, load_policy(policy_folder), None)
+    assert [one.candidates for one in found] == [1, 4]
 
 
 def test_what_it_lacks_is_said():

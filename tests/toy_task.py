@@ -46,6 +46,7 @@ class Sums:
     prompt = lambda self, problem: self.text(self.start(problem))  # noqa: E731
     know = lambda self, problem: sum(self.start(problem)[0])  # noqa: E731
     describe = lambda self, problem: {"problem": self.write_name(problem)}  # noqa: E731
+    features = lambda self, problem: {"total": self.know(problem)}  # noqa: E731
 
     def judge(self, problem, answer):
         verdict = self.verdict((self.start(problem)[0], answer.text))

@@ -41,7 +41,7 @@ def solve(
     """Outcomes in the order of the problems, and the arm that each got.
 
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
-    expect to spend on average, its look included. ValueError, before any model is loaded where that can be known, for
+    expect to spend on average, its probe included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
     """
     if budget is not None:
@@ -52,6 +52,7 @@ def solve(
         if parameters:
             raise ValueError(f"strategy 'auto' takes no parameters (a router chooses), got {', '.join(parameters)}")
         from game24lab.routing import route as planning
+        from game24lab.tasks.environments import open_environment
 
         known = planning.find_router(router)
     else:
@@ -67,7 +68,8 @@ def solve(
     bar = len(problems) > 1
 
     if strategy == AUTO:
-        plans = planning.plan(known, task, problems, policy, judge, mode=mode, budget=budget, progress=bar)
+        environment = open_environment(task.name)
+        plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget, progress=bar)
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=bar, trees=trees)
         return found, [plan.arm for plan in plans]
     found = engine.run(task, problems, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,

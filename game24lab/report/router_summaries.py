@@ -1,7 +1,7 @@
 """What runs of 10_router come to, judged anew from their rows, as records that stand in the JSON beside the report.
 
     records.parquet  a row a problem and arm: labels, costs, part, and what was predicted of them
-    lessons.parquet  a row a model and group of features, as `routing.evaluation.compare_lessons`; may be missing
+    lessons.parquet  a row a model and group of features, as `routing.ablation.compare_ablations`; may be missing
 
 It does not know how the report looks. A file that is broken is a ValueError that names it.
 """
@@ -16,10 +16,17 @@ from typing import Any
 import pandas as pd
 
 from game24lab.report.evidence import MODES, RECORDS, Evidence, plain, read_table, refuse
-from game24lab.routing.arms import KEPT, name_modes
-from game24lab.routing.evaluation import Judgement, compare_ways, judge
-from game24lab.routing.paired_gain import REPEATS, match_best
-from game24lab.routing.quality import measure_chances, measure_costs, tabulate_reliability
+from game24lab.routing.arms import PROBE_ANSWER, name_modes
+from game24lab.routing.evaluation import (
+    REPEATS,
+    RouterEvaluation,
+    compare_ways,
+    evaluate_router,
+    match_best,
+    measure_chances,
+    measure_costs,
+    tabulate_reliability,
+)
 from game24lab.runs.run import Run
 
 NOTEBOOK, LESSONS = "10_router", "lessons.parquet"
@@ -35,8 +42,8 @@ class Routed:
     run: Run
     rows: pd.DataFrame = field(repr=False)
     lessons: pd.DataFrame | None = field(repr=False)
-    judged: Judgement = field(repr=False)
-    timed: Judgement | None = field(repr=False)  # the same along seconds, where they are known
+    judged: RouterEvaluation = field(repr=False)
+    timed: RouterEvaluation | None = field(repr=False)  # the same along seconds, where they are known
 
     @property
     def label(self) -> str:
@@ -72,8 +79,8 @@ def judge_run(one: Evidence) -> Routed:
     repeats = run.parameters.get("repeats", 1000)
     try:
         rows = name_modes(rows)
-        judged = judge(rows, repeats=repeats)
-        timed = judge(rows, "seconds", repeats=repeats) if judged.grid.timed else None
+        judged = evaluate_router(rows, repeats=repeats)
+        timed = evaluate_router(rows, "seconds", repeats=repeats) if judged.grid.timed else None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return Routed(run, rows, read_table(run, LESSONS), judged, timed)
@@ -83,7 +90,7 @@ def summarise_router(one: Evidence, routed: Routed) -> dict[str, Any]:
     """What a run came to, JSON-able; a number that is not there is None."""
     rows, test, judged, facts = routed.rows, routed.test, routed.judged, one.run.manifest.get("facts") or {}
     predicted = {name: test[f"predicted_{name}"] for name in ("probability", "sampled_tokens")}
-    drawn = rows[~rows["arm"].isin(list(KEPT.values()))]  # what is kept is known, and not estimated
+    drawn = rows[~rows["arm"].isin(list(PROBE_ANSWER.values()))]  # what is kept is known, and not estimated
     timed = routed.timed and {"point": routed.timed.point, "best": routed.timed.best, "price": routed.timed.price,
                               "at_costs": routed.timed.at_costs}  # fmt: skip
     return plain({

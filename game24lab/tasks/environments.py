@@ -50,6 +50,12 @@ class Environment(Protocol):
     def describe(self, problem: Any) -> dict[str, Any]:
         """What a row says of a problem, whoever answers."""
 
+    def features(self, problem: Any) -> dict[str, float]:
+        """What a router sees of a problem at no cost; {} where the task has no such features."""
+
+    def oracle_features(self, problem: Any) -> dict[str, float]:
+        """What only an exact solver knows of a problem, for an upper bound; {} where there is no solver."""
+
     def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
         """One completion (`text`, `tokens`, `finish`) as a row, with `describe` most of `columns`."""
 

@@ -11,7 +11,7 @@ from game24lab.report import router_summaries as summaries
 from game24lab.report.document import to_json
 from game24lab.report.evidence import read_evidence
 from game24lab.report.sections import routing as router
-from game24lab.routing.evaluation import judge
+from game24lab.routing.evaluation import evaluate_router
 from game24lab.runs.run import start_run
 
 
@@ -37,7 +37,7 @@ def test_its_numbers_are_those_of_the_records(runs):
     (one,) = read_evidence([runs / "a"])
     found = summaries.judge_run(one)
     numbers = summaries.summarise_router(one, found)
-    judged = judge(found.rows, repeats=60)
+    judged = evaluate_router(found.rows, repeats=60)
     assert numbers["point"]["gain"] == judged.point["gain"]
     assert numbers["point"]["share_low"] == judged.point["share_low"]
     assert numbers["best"]["arm"] == "best_of_n@64"

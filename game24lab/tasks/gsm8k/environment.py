@@ -85,6 +85,12 @@ class WordGame:
         problem = self._find(problem)
         return {"question": problem.question} | describe_problem(problem)
 
+    def features(self, problem: Any) -> dict[str, float]:
+        """None: a router sees the text's embedding instead."""
+        return {}
+
+    oracle_features = features  # nobody solves a word problem exactly
+
     def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
         """One completion as a row: see `tasks.gsm8k.judge.judge_completion`."""
         return judge_completion(self._find(problem), completion)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from game24lab.tasks.numbers.chain_task import Chains24
+from game24lab.tasks.numbers.features import ask_solver, describe_structure
 from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
@@ -74,6 +75,14 @@ class NumberGame:
         """What a row says of a problem, whoever answers: its numbers, rank, bucket and target."""
         problem = read_problem(problem)
         return {"numbers": str(problem)} | describe_problem(problem, self._ranking)
+
+    def features(self, problem: Any) -> dict[str, float]:
+        """The structure of the numbers: see `tasks.numbers.features.describe_structure`."""
+        return describe_structure(read_problem(problem))
+
+    def oracle_features(self, problem: Any) -> dict[str, float]:
+        """What only the exact solver knows: see `tasks.numbers.features.ask_solver`."""
+        return ask_solver(read_problem(problem))
 
     def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
         """One completion, a chain of thought, as a row: see `tasks.numbers.judge.judge_answer`."""
