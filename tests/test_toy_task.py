@@ -17,7 +17,7 @@ from game24lab.routing.route import plan, solve
 from game24lab.routing.splits import split_problems
 from game24lab.routing.training import RouterConfig, train
 from game24lab.runs.run import start_run
-from game24lab.tasks.environments import require_parts
+from game24lab.tasks.environment import require_parts
 from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import critic, grpo, sft
 from game24lab.training.critic_data import collect_trajectories
@@ -42,7 +42,7 @@ def rolled(policy_folder):
 
 def test_it_fits_on_a_page():
     with open(__file__.replace("test_toy_task", "toy_task"), encoding="utf-8") as file:
-        assert sum(bool(line.strip()) for line in file) <= 45
+        assert sum(bool(line.strip()) for line in file) <= 40
 
 
 def test_supervised_and_by_trial(policy_folder, tmp_path):
@@ -71,7 +71,7 @@ def test_critic_search_evaluation_and_report(policy_folder, rolled, tmp_path):
 def test_its_answers_are_graded(policy_folder):
     rows = grade(SUMS, load_policy(policy_folder), budget=8, progress=False)
     assert rows["problem"].tolist() == [f"{a} {b}" for a, b in SUMS.held_out]
-    assert set(rows["outcome"]) <= {"solved", "wrong value"}
+    assert set(rows["outcome"]) <= {"solved", "wrong value", "unfinished"}
 
 
 def test_it_is_routed(policy_folder):

@@ -26,7 +26,7 @@ from transformers.utils import logging
 
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
-from game24lab.tasks.environments import Environment, require_parts
+from game24lab.tasks.environment import Environment, require_parts
 
 # Models with another head: with tied embeddings no weight would seem to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",

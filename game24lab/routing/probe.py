@@ -25,7 +25,7 @@ from game24lab.runs.checks import require, require_one_of
 from game24lab.search.engine import run
 from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, score
 from game24lab.search.sampling import Candidate, check_sampling, conclude, make_tree, read
-from game24lab.tasks.environments import Environment
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.task import Task
 
 STRUCTURES, TRIES = ("numbers", "none"), ("answers", "value", "none")

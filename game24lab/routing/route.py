@@ -19,7 +19,7 @@ from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.modes import read_mode
 from game24lab.search.requests import Outcome
-from game24lab.tasks.environments import Environment
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.task import Task
 
 SHIPPED = Path(__file__).parents[1] / "pretrained" / "router"

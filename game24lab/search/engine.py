@@ -384,9 +384,11 @@ def derive(*parts: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON holds it; anything JSON does not know as its text."""
+    """A value as JSON holds it; anything JSON does not know as its text, or as its `seed_parts` where it has them."""
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
+    if hasattr(value, "seed_parts"):
+        return _plain(value.seed_parts)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

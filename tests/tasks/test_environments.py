@@ -16,7 +16,8 @@ from game24lab.evaluation.chains import grade, measure, pair, pass_at_k, summari
 from game24lab.models.checkpoints import find_pretrained, load_checkpoint, make_model, save_checkpoint
 from game24lab.models.load_policy import TransformersPolicy
 from game24lab.models.tokenizer import make_tokenizer, read_chat
-from game24lab.tasks.environments import open_environment, require_parts
+from game24lab.tasks.environment import require_parts
+from game24lab.tasks.environments import open_environment
 from game24lab.tasks.gsm8k.environment import WordGame
 from game24lab.tasks.gsm8k.judge import COLUMNS
 from game24lab.tasks.gsm8k.rewards import REWARDS

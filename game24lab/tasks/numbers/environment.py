@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.features import ask_solver, describe_structure
 from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
@@ -23,8 +24,8 @@ from game24lab.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class NumberGame:
-    """An `Environment` of number games: solutions line by line, or chains of thought."""
+class NumberGame(Environment):
+    """The environment of number games: solutions line by line, or chains of thought."""
 
     split: Split
     held_out: tuple[tuple[int, ...] | NumberProblem, ...]
@@ -63,9 +64,10 @@ class NumberGame:
         """`4 5 6 10`; another target than 24 is named. ValueError for what is no problem."""
         return str(read_problem(problem))
 
-    def prompt(self, problem: Any) -> str:
-        """What a policy is shown before its first token."""
-        return self.task.text(self.task.start(problem))
+    def read_name(self, name: str) -> tuple[int, ...] | NumberProblem:
+        """The problem of a name, as `held_out` holds them."""
+        problem = read_problem(name)
+        return problem.numbers if problem.target == TARGET else problem
 
     def know(self, problem: Any) -> NumberProblem:
         """What the rewards must know of a problem."""
