@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation import statistics
-from game24lab.evaluation.statistics import bootstrap, wilson
+from game24lab.evaluation.statistics import bound_difference, bound_share, estimate_pass_at_k
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
@@ -193,7 +192,7 @@ def summarise_budgets(
             ends = {"accuracy": now["solved"], "wrong": now["outcome"].isin(WRONG),
                     "unfinished": now["outcome"] == "unfinished"}  # fmt: skip
             for name, hits in ends.items():
-                share, low, high = _bound(hits, problems, confidence)
+                share, low, high, _ = bound_share(hits, problems, confidence=confidence)
                 prefix = "" if name == "accuracy" else f"{name}_"
                 entry |= {name: share, f"{prefix}low": low, f"{prefix}high": high}
             means = now[["tokens", "lines", "characters"]].mean().to_dict()
@@ -219,15 +218,8 @@ def pass_at_k(
     """
     now = rows if budget is None else cut(rows, budget)
     counts = now.groupby(find_key(now), sort=False)["solved"].agg(["count", "sum"])
-    if counts.empty:
-        raise ValueError("pass@k: no answers to count")
-    fewest, table = int(counts["count"].min()), []
-    for k in ks or [2**power for power in range(fewest.bit_length())]:
-        chances = np.array([statistics.pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
-        low, high = bootstrap(chances, confidence=confidence)
-        table.append({"k": k, "accuracy": chances.mean(), "low": low, "high": high, "problems": len(counts),
-                      "samples": fewest})  # fmt: skip
-    return pd.DataFrame(table)
+    rows = counts.itertuples(index=False)
+    return pd.DataFrame(estimate_pass_at_k(rows, ks, confidence=confidence))
 
 
 def pair(first: pd.DataFrame, second: pd.DataFrame, budget: int, *, confidence: float = 0.95) -> dict[str, Any]:
@@ -240,13 +232,9 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, budget: int, *, confidence: 
     changes = (after - before).dropna()
     if changes.empty:
         raise ValueError("a paired difference: no puzzle was answered by both")
-    n, values = len(changes), changes.to_numpy()
-    low, high = bootstrap(values, confidence=confidence)
-    if not np.ptp(values):  # all alike: a bootstrap would claim certainty
-        reach = 1 - wilson(n, n, confidence=confidence)[0]
-        low, high = max(-1.0, values[0] - reach), min(1.0, values[0] + reach)
-    return {"difference": float(values.mean()), "low": float(low), "high": float(high), "puzzles": n,
-            "gained": int((values > 0).sum()), "lost": int((values < 0).sum())}  # fmt: skip
+    low, high = bound_difference(changes.to_numpy(), confidence=confidence)
+    return {"difference": float(changes.mean()), "low": low, "high": high, "puzzles": len(changes),
+            "gained": int((changes > 0).sum()), "lost": int((changes < 0).sum())}  # fmt: skip
 
 
 def bin_lines(lines: Iterable[float]) -> pd.Categorical:
@@ -299,15 +287,6 @@ def _write(path: Path, rows: list[dict[str, Any]], columns: Mapping[str, str]) -
 
 def _make_table(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()})
-
-
-def _bound(hits: pd.Series, puzzles: pd.Series, confidence: float) -> tuple[float, float, float]:
-    """A share with its interval, each puzzle counting the same."""
-    by_puzzle = hits.groupby(puzzles).agg(["sum", "count"])
-    shares = (by_puzzle["sum"] / by_puzzle["count"]).to_numpy()
-    if (by_puzzle["count"] == 1).all():
-        return float(shares.mean()), *wilson(int(hits.sum()), len(shares), confidence=confidence)
-    return float(shares.mean()), *bootstrap(shares, confidence=confidence)
 
 
 def _hash(seed: int, name: str) -> int:

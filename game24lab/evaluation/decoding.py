@@ -14,13 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import INSIDE, Arm, find_strategy
 from game24lab.evaluation.evaluate import COLUMNS, flatten, summarise, write_problem
-from game24lab.evaluation.statistics import bootstrap, wilson
+from game24lab.evaluation.statistics import bound_difference
 from game24lab.runs.memory import measure_memory
 from game24lab.search.engine import run
 from game24lab.search.requests import Outcome
@@ -200,7 +199,7 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
             other = enough[0] if enough else baselines[-1]
             means = [one.groupby("problem")["solved"].mean() for one in (arm, arms[other])]
             gaps = (means[0] - means[1]).dropna()
-            low, high = _bound(gaps.to_numpy(), confidence)
+            low, high = bound_difference(gaps.to_numpy(), confidence=confidence)
             table.append({
                 "arm": name, "mode": mode, "accuracy": means[0].mean(), "spent": spent[name], "baseline": other,
                 "baseline_accuracy": means[1].mean(), "baseline_spent": spent[other], "enough": bool(enough),
@@ -215,14 +214,6 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
 def looks_ahead(row: Mapping[str, Any]) -> bool:
     """Whether a row's arm searches inside its answers at all, and does not decode plainly."""
     return row["algorithm"] in INSIDE and json.loads(row["parameters"])["simulations"] > 0
-
-
-def _bound(gaps: np.ndarray, confidence: float) -> tuple[float, float]:
-    """By bootstrap; where all are alike it would claim certainty, and Wilson's reach of so many problems stands in."""
-    if np.ptp(gaps):
-        return bootstrap(gaps, confidence=confidence)
-    reach = 1 - wilson(len(gaps), len(gaps), confidence=confidence)[0]
-    return max(-1.0, gaps[0] - reach), min(1.0, gaps[0] + reach)
 
 
 def _spend(rows: pd.DataFrame, unit: str) -> float:

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import Arm, find_strategy, read_arms
-from game24lab.evaluation.statistics import _bound, bootstrap, pass_at_k
+from game24lab.evaluation.statistics import bound_share, estimate_pass_at_k
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
@@ -209,14 +208,14 @@ def summarise(rows: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """
     table = []
     for (arm, mode), part in rows.groupby(["strategy", "mode"], sort=False):
-        low, high, how = _bound(part.groupby("problem")["solved"].agg(["sum", "count"]), confidence)
+        share, low, high, how = bound_share(part["solved"], part["problem"], confidence=confidence)
         tokens = part["sampled_tokens"]
         flops = 2.0 * ((part["prompt_tokens"] + tokens) * part["policy_parameters"]
                        + part["critic_tokens"] * part["critic_parameters"])  # fmt: skip
         table.append({
             "arm": arm, "mode": mode, "verifier_chose": mode == "verified", "algorithm": part["algorithm"].iloc[0],
             "parameters": part["parameters"].iloc[0], "problems": part["problem"].nunique(),
-            "seeds": part["seed"].nunique(), "accuracy": part.groupby("problem")["solved"].mean().mean(), "low": low,
+            "seeds": part["seed"].nunique(), "accuracy": share, "low": low,
             "high": high, "interval": how, "sampled_tokens": tokens.mean(), "sampled_tokens_median": tokens.median(),
             "sampled_tokens_p95": tokens.quantile(0.95), **{name: _average(part, name) for name in _MEANS},
             "flops": flops.mean(),
@@ -247,12 +246,6 @@ def tabulate_pass_at_k(
     table = []
     for (arm, _), part in fit.groupby(["strategy", "mode"], sort=False):
         counts = part.groupby("problem")[["candidates", "correct"]].sum()
-        fewest = int(counts["candidates"].min())
-        for k in ks or [2**power for power in range(fewest.bit_length())]:
-            chances = np.array([pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
-            low, high = bootstrap(chances, confidence=confidence)
-            table.append({"arm": arm, "k": k, "accuracy": chances.mean(), "low": low, "high": high,
-                          "problems": len(counts), "samples": fewest})  # fmt: skip
+        rows = estimate_pass_at_k(counts.itertuples(index=False), ks, confidence=confidence)
+        table += [{"arm": arm} | row for row in rows]
     return pd.DataFrame(table)
-
-
