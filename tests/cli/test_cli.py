@@ -54,9 +54,9 @@ def fakes(monkeypatch, tmp_path):
         return FakeCritic()
 
     for name, functions in {
-        "generation": {"load_policy": load_policy},
-        "critic": {"load_critic": load_critic},
-        "models": {"find_pretrained": lambda part: tmp_path / part},
+        "models.load_policy": {"load_policy": load_policy},
+        "models.critic": {"load_critic": load_critic},
+        "models.checkpoints": {"find_pretrained": lambda part: tmp_path / part},
     }.items():
         module = types.ModuleType(f"game24lab.{name}")
         vars(module).update(functions)

@@ -375,8 +375,8 @@ def test_the_hash_of_an_arm_by_the_rules_is_that_of_files_from_before(tmp_path):
     facts = {"algorithm": "greedy", "parameters": json.loads(Arm("greedy").describe()), "mode": "unverified",
              "models": {"policy": "liar", "critic": "eye"}, "policy_parameters": 1000, "backend": "liar",
              "critic_parameters": 900}  # fmt: skip
-    text = json.dumps([{"task": "game24", **{key: getattr(GAME, key) for key in GAME.__dataclass_fields__}}, facts],
-                      sort_keys=True)  # fmt: skip
+    task = {"task": "game24", "target": 24, "context": "position", "preamble": "", "name": "game24"}  # as it was
+    text = json.dumps([task, facts], sort_keys=True)
     assert hashes["rules"] == hashlib.sha256(text.encode()).hexdigest()[:12]
     assert len(set(hashes.values())) == 3
 

@@ -263,7 +263,7 @@ def _describe_text(recipe: _Recipe, index: int, numbers: Whole, style: str, text
         numbers=numbers,
         style=style,
         bucket=next(name for name, (first, stop) in BUCKETS.items() if first <= tokens < stop),
-        prompt=Game24(recipe.target).prompt(numbers),
+        prompt=Game24().prompt(numbers, recipe.target),
         completion=text,
         tokens=tokens,
         lines=text.count("\n"),
