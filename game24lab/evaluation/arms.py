@@ -1,10 +1,11 @@
-"""Arms: a strategy by name, its parameters, and its mode. It does not know problems or models."""
+"""Arms: a strategy by name, its parameters, and its mode; or answers written whole. It does not know problems."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of, suggest
@@ -31,6 +32,8 @@ STRATEGIES: dict[str, Algorithm] = {
 }  # fmt: skip
 # These search inside an answer: what they are given as a task is a `search.token_task.Continuations`.
 INSIDE: dict[str, Algorithm] = {"lookahead": lookahead}
+# What stood in the task before problems carried their targets: arms from then keep their hash.
+_KEPT = {"game24": {"target": 24}, "chains24": {"target": 24}}
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,51 @@ class Arm:
         return json.dumps(parameters, sort_keys=True)
 
 
+@dataclass(frozen=True)
+class Generation:
+    """Answers written whole, such as chains of thought, judged by the environment: the arms `greedy` and `sample`."""
+
+    budget: int = 4096  # tokens of an answer, the end token included
+    samples: int = 1
+    temperature: float = 0.0  # 0: greedy, of one sample only
+    top_p: float = 1.0
+    mode: str = field(default="blind", init=False)
+    pool: Mapping[str, float] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        require("budget", self.budget, int, 1)
+        require("samples", self.samples, int, 1)
+        if self.samples > 1 and not self.temperature:
+            raise ValueError(f"samples must be 1 at temperature 0, where they would be copies, got {self.samples}")
+
+    @property
+    def algorithm(self) -> str:
+        return "sample" if self.temperature else "greedy"
+
+    def describe(self) -> str:
+        """What decides an answer, as JSON with sorted keys; not how many samples there are."""
+        settings = {"budget": self.budget, "temperature": float(self.temperature), "top_p": float(self.top_p)}
+        return json.dumps(settings, sort_keys=True)
+
+
+def describe_arm(
+    task: Any, arm: Arm | Generation, policy: Any, critic: Any, models: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], str]:
+    """What all attempts of an arm have in common, and a hash of it with the task and its settings.
+
+    models: what tells the models apart from others of their size, by default their names.
+    """
+    sizes = {"policy_parameters": policy.parameters, "backend": policy.name,
+             "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
+    kind = {"task": task.name, **(asdict(task) if is_dataclass(task) else {}), **_KEPT.get(task.name, {})}
+    names = dict(models) if models else {"policy": policy.name, "critic": getattr(critic, "name", "")}
+    facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode, "models": names,
+             **sizes}  # fmt: skip
+    former = {**facts, "mode": "unverified"} if arm.mode == "rules" else facts  # as files from before have hashed it
+    text = json.dumps([kind, former], sort_keys=True, default=str)
+    return facts, hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def find_strategy(name: str) -> Algorithm:
     """The algorithm of a name; ValueError that suggests the nearest name."""
     known = STRATEGIES | INSIDE
@@ -75,7 +123,7 @@ def find_strategy(name: str) -> Algorithm:
     return known[name]
 
 
-def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm]) -> dict[str, Arm]:
+def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm | Generation]) -> dict[str, Arm | Generation]:
     """Arms from plain mappings, as YAML holds them; ValueError names the arm and the key that is wrong.
 
     Example: `{"mcts-200": {"algorithm": "mcts", "parameters": {"simulations": 200}, "mode": "verified"}}`.
@@ -85,7 +133,7 @@ def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm]) -> dict[str, Arm]:
     known = tuple(Arm.__dataclass_fields__)
     read = {}
     for name, arm in arms.items():
-        if isinstance(arm, Arm):
+        if isinstance(arm, Arm | Generation):
             read[str(name)] = arm
             continue
         if not isinstance(arm, Mapping) or "algorithm" not in arm:

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import Arm, find_strategy, read_arms
-from game24lab.evaluation.completions import describe_arm, list_done, name_file, write_completions
+from game24lab.evaluation.completions import describe_file, list_done, name_file, write_completions
 from game24lab.evaluation.evaluate import evaluate, write_problem
 from game24lab.runs.checks import suggest
 from game24lab.search.engine import run
@@ -217,7 +217,7 @@ def run_arms(
     for name, arm in arms.items():
         for seed in seeds:
             paths[name, seed] = folder / name_file(name, seed)
-            facts = describe_arm(task, arm, policy, critic, name=name, seed=seed, models=models)
+            facts = describe_file(task, arm, policy, critic, name=name, seed=seed, models=models)
             left[name] += len(texts - list_done(paths[name, seed], facts))
     whole, seconds = len(problems) * len(paths), {}
     if trial and sum(left.values()):

@@ -16,6 +16,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.models.load_policy import Policy
+from game24lab.runs.checks import require
 from game24lab.tasks.task import Illegal, Task
 
 
@@ -233,8 +234,7 @@ def hold_out(trajectories: pd.DataFrame, share: float, seed: int) -> tuple[pd.Da
 
     TS-LLM holds out trajectories of problems it trains on. ValueError for a share outside 0 to below 1.
     """
-    if not 0 <= share < 1:
-        raise ValueError(f"held_out {share!r}: a share from 0 to below 1 is accepted")
+    require("held_out", share, float, 0, 1, below=True)
     problems = sorted(trajectories["problem"].unique())
     chosen = random.Random(f"hold out {seed}").sample(problems, int(len(problems) * share))
     away = trajectories["problem"].isin(chosen)
@@ -252,8 +252,7 @@ def find_targets(
     `td_lambda` or `gamma` outside 0 to 1.
     """
     for name, number in (("td_lambda", td_lambda), ("gamma", gamma)):
-        if not 0 <= number <= 1:
-            raise ValueError(f"{name} {number!r}: a number from 0 to 1 is accepted")
+        require(name, number, float, 0, 1)
     if values is None and td_lambda < 1:
         raise ValueError(f"td_lambda {td_lambda} without values: TD needs the value of each position")
     number = trajectories["trajectory"].to_numpy()

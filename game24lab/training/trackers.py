@@ -12,13 +12,14 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
+from game24lab.runs.checks import require_one_of
+
 TRACKERS = ("none", "tensorboard", "trackio", "wandb")
 
 
 def check_tracker(report_to: str) -> str:
     """The tracker's name. ValueError for one that there is not, or whose package is not installed."""
-    if report_to not in TRACKERS:
-        raise ValueError(f"report_to {report_to!r}: one of {', '.join(TRACKERS)} is accepted")
+    require_one_of("report_to", report_to, TRACKERS)
     if report_to != "none" and importlib.util.find_spec(report_to) is None:
         raise ValueError(f"report_to {report_to!r}: its package is not installed; `pip install {report_to}` "
                          "or 'none' is accepted")  # fmt: skip

@@ -251,8 +251,8 @@ def test_checkpoints_are_told_apart_by_what_is_in_them(tmp_path):
     [
         ({"problems": [*PUZZLES, PUZZLES[0]]}, "4 5 6 10 is listed twice"),
         ({"problems": [(0, 1, 2, 3)]}, "puzzle"),
-        ({"chunk": 0}, "chunk 0"),
-        ({"seed": -1}, "seed -1"),
+        ({"chunk": 0}, "chunk must be an integer >= 1, got 0"),
+        ({"seed": -1}, "seed must be an integer >= 0, got -1"),
         ({"arm": Arm("mcts", pool={"sampled_tokens": 100})}, "share a pool"),
     ],
 )

@@ -10,8 +10,7 @@ import pytest
 from demo_trees import grow_tree
 
 from game24lab.cli import main as cli
-from game24lab.evaluation.arena import list_arms, make_grid
-from game24lab.evaluation.decoding import ANSWER, match
+from game24lab.evaluation.decoding import ANSWER, list_arms, make_grid, match
 from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.evaluation.statistics import wilson
 from game24lab.report import chain_evidence as graded

@@ -154,14 +154,14 @@ def test_the_same_seed_shares_alike():
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"rule": "ucb"}, "rule 'ucb': one of turns, promise"),
+        ({"rule": "ucb"}, "rule must be one of turns, promise, got 'ucb'"),
         ({"rule": "promis"}, "did you mean 'promise'"),
-        ({"at_once": 0}, "at_once 0: a whole number of at least 1"),
-        ({"patience": 0}, "patience 0"),
+        ({"at_once": 0}, "at_once must be an integer >= 1, got 0"),
+        ({"patience": 0}, "patience must be a number >= 1e-09, got 0"),
         ({"pool": {}}, "pool {}: one limit is accepted"),
         ({"pool": {"tokens": 5}}, "pool of 'tokens': the units are prompt_tokens"),
         ({"pool": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
-        ({"pool": {"depth": -1}}, "pool of depth -1"),
+        ({"pool": {"depth": -1}}, "pool of depth must be a number >= 0, got -1"),
         ({"pool": {"depth": 1, "seconds": 1}}, "one limit is accepted"),
     ],
 )

@@ -243,7 +243,7 @@ def test_wherever_a_budget_ends_it_there_is_an_outcome(algorithm, parameters, de
 
 # ------------------------------------------------------------------------------------- the parts
 def test_sampling_settings_are_checked():
-    with pytest.raises(ValueError, match="top_k -1"):
+    with pytest.raises(ValueError, match="top_k must be an integer >= 0, got -1"):
         Sampling(1.0, 1.0, -1, 64)
 
 

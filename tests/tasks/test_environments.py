@@ -331,7 +331,7 @@ def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_pa
     posed = open_environment("gsm8k", split="test", held_out=1, operations=[1]).problems(2, 0, 1, walk)
     rewards = make_reward_functions(REWARDS)
     config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
-    with pytest.raises(ValueError, match="keep_every -1"):
+    with pytest.raises(ValueError, match="keep_every must be an integer >= 0, got -1"):
         grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
     with pytest.raises(ValueError, match="report_to 'excel': one of none, tensorboard, trackio, wandb is accepted"):
         grpo.train(config, posed, rewards, tmp_path, report_to="excel")

@@ -139,7 +139,7 @@ def test_bad_arguments():
     table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES[:1], samples=1)
     with pytest.raises(ValueError, match="without values"):
         find_targets(table, td_lambda=0.9)
-    with pytest.raises(ValueError, match="td_lambda 2"):
+    with pytest.raises(ValueError, match="td_lambda must be a number from 0 to 1, got 2"):
         find_targets(table, td_lambda=2)
     with pytest.raises(ValueError, match="values: 1 for"):
         find_targets(table, [0.0], td_lambda=0.9)

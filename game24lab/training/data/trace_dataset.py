@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
 from game24lab.tasks.numbers.chains import STYLES, judge_chain
@@ -56,12 +57,10 @@ def mix(traces: Sequence[Trace], weights: Mapping[str, float], count: int, seed:
     A kind is a style, a bucket, or both as `sound/long`. A kind's traces come round again only when all have been
     drawn. Raises ValueError for a kind that no trace is of, and for weights that are negative, no numbers, or all 0.
     """
-    if type(count) is not int or count < 1:
-        raise ValueError(f"count {count!r}: a whole number from 1 is accepted")
+    require("count", count, int, 1)
     kinds: dict[str, list[Trace]] = {}
     for kind, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
-            raise ValueError(f"weight of {kind}: {weight!r}; a number from 0 is accepted")
+        require(f"weight of {kind}", weight, float, 0, below=True)
         kinds[kind] = [one for one in traces if kind in (one.style, one.bucket, f"{one.style}/{one.bucket}")]
         if weight and not kinds[kind]:
             there = sorted({f"{trace.style}/{trace.bucket}" for trace in traces})

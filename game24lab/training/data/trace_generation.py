@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.tasks.numbers.arithmetic import Step, make_state, remove
 from game24lab.tasks.numbers.chains import STYLES, write_chain
 from game24lab.tasks.numbers.search_traces import Search, Visit, search_at_random, search_in_order
@@ -115,15 +116,12 @@ def make_traces(
     puzzles, and where a bucket cannot be reached.
     """
     for name, value in {"core_share": core_share, "thin_share": thin_share, "finish_share": finish_share}.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} {value!r}: a number from 0 to 1 is accepted")
+        require(name, value, float, 0, 1)
     for name, value in {"count": count, "workers": workers}.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name} {value!r}: a whole number from 1 is accepted")
-    for name, given, accepted in (("style", styles, STYLES), ("bucket", buckets, (*BUCKETS, ANY))):
+        require(name, value, int, 1)
+    for name, given, known in (("style", styles, STYLES), ("bucket", buckets, (*BUCKETS, ANY))):
         for value in given:
-            if value not in accepted:
-                raise ValueError(f"{name} {value!r}: one of {', '.join(accepted)} is accepted")
+            require_one_of(name, value, known)
     cells = tuple((style, bucket) for style in styles for bucket in buckets
                   if style != "solution" or bucket in ("short", ANY))  # fmt: skip
     if not cells:
