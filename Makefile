@@ -1,7 +1,7 @@
 # Each target sets up .venv itself: a Python from 3.11 on, make and the package index are all it takes.
 #
 #   make demo     train, search and report with the small model; a PDF and a search tree at the end
-#   make test     the tests         make lint    ruff         make lab    JupyterLab         make clean    remove .venv
+#   make test     the tests         make lint    ruff, mypy       make lab    JupyterLab         make clean    remove .venv
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
@@ -36,7 +36,7 @@ test: $(VENV)/.all
 	@OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.all
-	@$(BIN)/ruff check $(ARGS)
+	@$(BIN)/ruff check $(ARGS) && $(BIN)/mypy --no-error-summary
 
 lab: $(VENV)/.all
 	@GOMP_SPINCOUNT=3000 $(BIN)/jupyter lab $(ARGS)

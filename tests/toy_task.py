@@ -1,5 +1,7 @@
 """A task of forty lines: say the sum of two numbers. Nothing in the package knows of it."""
 
+from types import MappingProxyType
+
 from game24lab.tasks.problems import Problem, Sample
 from game24lab.tasks.rewards import RewardSet
 from game24lab.tasks.task import Illegal, Verdict
@@ -8,12 +10,12 @@ from game24lab.tasks.task import Illegal, Verdict
 class Sums:
     """A problem is two numbers, a state is what was said so far, and both are its own key."""
 
-    name, vocabulary, lacks = "sums", "lines", {"traces": "one line is no search"}
+    name, vocabulary, reference, lacks = "sums", "lines", "", {"traces": "one line is no search"}
     held_out = tuple((a, b) for a in range(1, 5) for b in range(5, 8))
-    columns = {"problem": "str", "stage": "str", "sample": "int64", "text": "str", "tokens": "int64", "outcome": "str",
-               "lines": "int64", "characters": "int64", "seconds": "float64", "finish": "str", "solved": "bool",
-               "finished": "bool", "answer": "str", "model": "str", "budget": "int64", "temperature": "float64",
-               "top_p": "float64", "seed": "int64", "parameters": "int64", "backend": "str"}  # fmt: skip
+    columns = MappingProxyType(dict.fromkeys(
+        ("problem", "stage", "model", "text", "outcome", "finish", "answer", "backend"), "str") | dict.fromkeys(
+        ("sample", "tokens", "lines", "characters", "budget", "seed", "parameters"), "int64") | dict.fromkeys(
+        ("seconds", "temperature", "top_p"), "float64") | {"solved": "bool", "finished": "bool"})  # fmt: skip
     rewards = RewardSet({"right": lambda total, text: float(text.strip() == str(total))}, {"right": 1.0}, ("total",),
                         lambda total: total, lambda total, text: ("solved", 1), lambda total, text: None)  # fmt: skip
 
@@ -21,7 +23,7 @@ class Sums:
         self.task = self
 
     # the world and its judge
-    start = staticmethod(lambda problem: (tuple(map(int, problem.split() if isinstance(problem, str) else problem)), ""))
+    start = staticmethod(lambda two: (tuple(map(int, two.split() if isinstance(two, str) else two)), ""))
     text = prompt_of = staticmethod(lambda state: f"Input: {state[0][0]} {state[0][1]}\n{state[1]}")
     read = staticmethod(lambda text: (tuple(map(int, text.splitlines()[0][7:].split())), text.partition("\n")[2]))
     label = staticmethod(lambda state: state[1].strip() or "-")
@@ -38,8 +40,8 @@ class Sums:
     # the environment
     sft_samples = staticmethod(lambda count, progress, **_: [Sample(f"Input: {i % 9} {i % 7}\n", f"{i % 9 + i % 7}\n")
                                                               for i in range(count)])  # fmt: skip
-    problems = staticmethod(lambda count, lowest, highest, progress: [Problem(f"Input: {i % 9} 1\n", {"total": i % 9 + 1})
-                                                                       for i in range(count)])  # fmt: skip
+    problems = staticmethod(lambda count, lowest, highest, progress: [
+        Problem(f"Input: {i % 9} 1\n", {"total": i % 9 + 1}) for i in range(count)])  # fmt: skip
     write_name = staticmethod(lambda problem: problem if isinstance(problem, str) else f"{problem[0]} {problem[1]}")
     prompt = lambda self, problem: self.text(self.start(problem))  # noqa: E731
     know = lambda self, problem: sum(self.start(problem)[0])  # noqa: E731

@@ -70,7 +70,7 @@ class Run:
         """The path of a file or folder of this run; ValueError if it would lie outside."""
         path = self.folder / name
         if self.folder.resolve() not in path.resolve().parents:
-            raise ValueError(f"artefact {name!r}: a relative name within the run folder {self.folder} is accepted")
+            raise ValueError(f"artefact must be a relative name within the run folder {self.folder}, got {name!r}")
         return path
 
     def write_records(self, table: pd.DataFrame, name: str = "records") -> Path:
@@ -185,7 +185,7 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
     folder, parameters = Path(folder), _plain(parameters)
     if not (folder / MANIFEST).exists():
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"run folder {folder}: a file is there; a folder is accepted")
+            raise ValueError(f"run folder {folder} must be a folder, got a file")
         strange = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) if folder.exists() else []
         strange = [entry for entry in strange if entry not in _BEFORE_THE_MANIFEST]
         if strange:

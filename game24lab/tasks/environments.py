@@ -29,6 +29,7 @@ class Environment(Protocol):
     vocabulary: str  # of models that learn the task from scratch, see `models.tokenizer.VOCABULARIES`
     rewards: RewardSet
     columns: Mapping[str, str]  # of a judged answer, with their types; the first names the problem
+    reference: str  # the right answer where all problems share it, as files of completions name it; else ""
     lacks: Mapping[str, str]  # what the task does not have (`PARTS`), and why, in one line each
 
     def sft_samples(self, count: int, progress: Progress, **options: Any) -> list[Sample]:

@@ -60,10 +60,10 @@ def check_weights(weights: Mapping[str, float], functions: Mapping[str, Any]) ->
         if name not in functions:
             near = difflib.get_close_matches(str(name), list(functions), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"reward {name!r}: one of {', '.join(functions)} is accepted{hint}")
+            raise ValueError(f"reward must be one of {', '.join(functions)}, got {name!r}{hint}")
         if not isinstance(weight, Real) or isinstance(weight, bool) or not 0 <= weight < math.inf:
             hint = " (YAML reads 1e-4 as text; write 1.0e-4)" if isinstance(weight, str) else ""
-            raise ValueError(f"weight of {name!r}, {weight!r}: a number of at least 0 is accepted{hint}")
+            raise ValueError(f"weight of {name!r} must be a number >= 0, got {weight!r}{hint}")
     if not any(weights.values()):
         raise ValueError(f"weights {dict(weights)}: at least one above 0 is accepted, else nothing is rewarded")
     return {name: float(weight) for name, weight in weights.items()}
@@ -127,7 +127,7 @@ def read_text(completion: Any) -> str:
     try:
         return "\n".join([message["content"] for message in completion])
     except (TypeError, KeyError):
-        raise ValueError(f"completion {str(completion)[:60]!r}: a text or chat messages are accepted") from None
+        raise ValueError(f"completion must be a text or chat messages, got {str(completion)[:60]!r}") from None
 
 
 def _find_line(text: str, number: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ Search, training and evaluation know tasks only through this protocol. It does n
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +59,19 @@ class Task(Protocol):
     def believe(self) -> Task:
         """The same task at the model's word, for blind searches: `step` takes what a line claims and checks nothing;
         `verdict` and `truth` stay exact. A task that checks no step is that already."""
+
+
+class ReadableTask(Task, Protocol):
+    """A task whose positions can be read back from their texts and enumerated, as data for critics need it."""
+
+    def read(self, text: str) -> Any:
+        """The position that a text from `text` shows; ValueError for any other text."""
+
+    def children(self, state: Any) -> tuple[Any, ...]:
+        """The positions one legal step further, each once; none at the end."""
+
+    def shows(self, state: Any, positions: Container[Any]) -> bool:
+        """Whether the text of a state shows one of some positions."""
 
 
 def follow(task: Task, state: Any, text: str) -> tuple[Any, Illegal | None]:

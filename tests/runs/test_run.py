@@ -235,7 +235,7 @@ def test_folders_that_are_no_runs(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match=r"holds thesis\.tex but no manifest\.json"):
         start_run(tmp_path, "n", {})
-    with pytest.raises(ValueError, match="a file is there"):
+    with pytest.raises(ValueError, match="must be a folder, got a file"):
         start_run(tmp_path / "thesis.tex", "n", {})
     with pytest.raises(FileNotFoundError, match="no run here"):
         read_run(tmp_path)

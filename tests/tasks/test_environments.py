@@ -100,7 +100,7 @@ def test_a_share_of_word_problems_is_answered_without_steps():
     assert 70 < len(changed) < 130
     assert all(len(text.splitlines()) == 6 for text in changed)  # four tags, and the answer twice
     assert all(text.splitlines()[1] == text.splitlines()[4] for text in changed)
-    with pytest.raises(ValueError, match=r"direct_share 1.5"):
+    with pytest.raises(ValueError, match=r"direct_share must be a number from 0 to 1, got 1\.5"):
         world.sft_samples(2, walk, direct_share=1.5)
 
 

@@ -214,7 +214,7 @@ def test_bad_tasks_are_refused():
         with pytest.raises(ValueError, match="lacks") as error:
             check_template(INSTRUCTION.replace(part, ""))
         assert part in str(error.value)
-    with pytest.raises(ValueError, match="a text is accepted"):
+    with pytest.raises(ValueError, match="template must be a text"):
         WordProblems(template=None)
 
 

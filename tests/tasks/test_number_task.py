@@ -152,12 +152,12 @@ def test_numbers_of_tables_are_taken():
 
 @pytest.mark.parametrize("target", ["24", 24.0, True, 10**7])
 def test_bad_targets_are_named(target):
-    with pytest.raises(ValueError, match=r"target .*accepted"):
+    with pytest.raises(ValueError, match="target must be an integer up to 999999"):
         NumberProblem((1, 2, 3), target)
 
 
 def test_a_bad_context_is_named():
-    with pytest.raises(ValueError, match=r"context .*accepted"):
+    with pytest.raises(ValueError, match="context must be"):
         Game24(context="all")
 
 
@@ -172,7 +172,8 @@ def test_a_problem_carries_its_target():
     for line in ("10 - 4 = 6", "6 * 6 = 36", "36 * 5 = 180"):
         state = task.step(state, line)
     assert task.verdict(state).reason == "makes 180, not 36"
-    for bad, named in (("1 2 3 -> x", "an integer must follow ->"), (7, "numbers 7"), ("1 2 y", "'y' is no integer")):
+    for bad, named in (("1 2 3 -> x", "an integer must follow ->"), (7, "numbers must be .* got 7"),
+                       ("1 2 y", "'y' is no integer")):  # fmt: skip
         with pytest.raises(ValueError, match=named):
             read_problem(bad)
     with pytest.raises(ValueError, match="one of the two"):

@@ -169,8 +169,8 @@ def test_the_original_does_not_look_at_moves():
     [
         ({"outptu": 1}, "did you mean 'output'"),
         ({"outptu": 1}, "process, length"),
-        ({"output": 1, 3: 1}, "reward 3"),
-        ({"output": -0.1}, "'output', -0.1"),
+        ({"output": 1, 3: 1}, "reward must be .* got 3"),
+        ({"output": -0.1}, "'output' must be a number >= 0, got -0.1"),
         ({"output": math.nan}, "nan"),
         ({"output": math.inf}, "inf"),
         ({"output": True}, "True"),
@@ -222,7 +222,7 @@ def test_chat_messages_texts_of_numbers_and_rows_without_any():
     with pytest.raises(ValueError, match="got 1 and 2"):
         output(completions=[RIGHT, RIGHT], numbers=[NUMBERS])
     for bad in (7, [1, 2.5, 3], "1 2 x", [[1]]):
-        with pytest.raises(ValueError, match="numbers 7" if bad == 7 else "puzzle"):
+        with pytest.raises(ValueError, match="numbers must be .*got 7" if bad == 7 else "puzzle"):
             output(completions=[RIGHT], numbers=[bad])
 
 

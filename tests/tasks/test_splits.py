@@ -142,7 +142,7 @@ def test_picking_training_puzzles():
     assert len(some) == 20 == len(set(some))
     assert set(some) < set(split.train)
     assert some == pick_train(split, 20) != pick_train(make_split("tot", seed=1), 20)
-    with pytest.raises(ValueError, match="puzzles -1: a whole number of at least 0"):
+    with pytest.raises(ValueError, match="puzzles must be an integer >= 0, got -1"):
         pick_train(split, -1)
 
 

@@ -16,6 +16,7 @@ from trl import GRPOTrainer
 from game24lab.models.checkpoints import load_checkpoint
 from game24lab.tasks.numbers.problems import make_problems
 from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.rewards import REWARDS as NUMBER_REWARDS
 from game24lab.tasks.problems import Problem
 from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import grpo, rollouts
@@ -69,7 +70,7 @@ def spy(trainer):
 
 
 def test_it_trains_and_logs(checkpoint, tmp_path):
-    rewards = make_reward_functions({"output": 0.6, "process": 0.4, "lines": 0})
+    rewards = make_reward_functions(NUMBER_REWARDS, {"output": 0.6, "process": 0.4, "lines": 0})
     both = ([*rewards[0], pay_sum], [*rewards[1], 1.0])
     shown = []
     folder = grpo.train(config(checkpoint), PROBLEMS, both, tmp_path, lambda model, tokenizer: {"accuracy": 0.5},
@@ -440,7 +441,7 @@ def test_weights_that_grew_beyond_numbers_stop_it_too(checkpoint, tmp_path):
 JOB = """
     import sys, time
     from pathlib import Path
-    from game24lab.tasks.problems import make_problems
+    from game24lab.tasks.numbers.problems import make_problems
     from game24lab.tasks.numbers.puzzles import list_solvable
     from game24lab.training import grpo
     from game24lab.training.loop import leave

@@ -102,7 +102,7 @@ def read_problems(path: str | Path) -> list[WordProblem]:
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"problems {path}: a name that ends in {', '.join(SUFFIXES)} is accepted")
+        raise ValueError(f"problems must be a file whose name ends in {', '.join(SUFFIXES)}, got {path}")
     if not path.is_file():
         raise ValueError(f"problems {path}: no such file")
     found: dict[str, WordProblem] = {}

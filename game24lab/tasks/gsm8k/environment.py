@@ -36,6 +36,7 @@ class WordGame:
     find: Callable[[str, int, Progress], Sequence[WordProblem]]  # purpose, count: training problems
     name: str = "gsm8k"
     vocabulary: str = "problems"
+    reference: str = ""
     rewards: RewardSet = REWARDS
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     lacks: Mapping[str, str] = field(default_factory=lambda: LACKS)
@@ -50,7 +51,7 @@ class WordGame:
         policy may have read before. ValueError for a share outside 0..1, and for problems without steps.
         """
         if not 0 <= direct_share <= 1:
-            raise ValueError(f"direct_share {direct_share!r}: a number from 0 to 1 is accepted")
+            raise ValueError(f"direct_share must be a number from 0 to 1, got {direct_share!r}")
         problems = self.find("lessons", count, progress)
         samples = [
             Sample(self.task.prompt(one.question), write_solution(one, direct=_draw(one.question) < direct_share))

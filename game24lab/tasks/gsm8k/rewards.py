@@ -41,7 +41,7 @@ class Gold:
 def _read(written: str) -> Gold:
     number = read_number(written)
     if number is None:
-        raise ValueError(f"gold {written[:60]!r}: a number is accepted, such as 42, -3, 1,234 or 3/4")
+        raise ValueError(f"gold must be a number, such as 42, -3, 1,234 or 3/4, got {written[:60]!r}")
     return Gold(number.value, written)
 
 
@@ -52,7 +52,7 @@ def read_gold(value: Any) -> Gold | None:
     if isinstance(value, int | Fraction) and not isinstance(value, bool):
         value = write_number(value)
     if not isinstance(value, str):
-        raise ValueError(f"gold {value!r}: a text with a number, or a whole number, is accepted")
+        raise ValueError(f"gold must be a text with a number, or a whole number, got {value!r}")
     return _read(value)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from game24lab.tasks.gsm8k.task import WordProblem
@@ -44,15 +44,15 @@ def make_problems(
     ValueError for arguments outside these, and where there are not so many different problems.
     """
     if type(count) is not int or count < 0:
-        raise ValueError(f"count {count!r}: a whole number of at least 0 is accepted")
+        raise ValueError(f"count must be an integer >= 0, got {count!r}")
     operations = tuple(operations)
     if not operations or not all(type(number) is int and number in OPERATIONS for number in operations):
         raise ValueError(f"operations {list(operations)}: whole numbers from {OPERATIONS[0]} to {OPERATIONS[-1]} are "
                          "accepted, at least one")  # fmt: skip
     if side not in SIDES:
-        raise ValueError(f"side {side!r}: one of {', '.join(SIDES)} is accepted")
+        raise ValueError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
     if not isinstance(asides, int | float) or not 0 <= asides <= 1:
-        raise ValueError(f"asides {asides!r}: a chance from 0 to 1 is accepted")
+        raise ValueError(f"asides must be a chance from 0 to 1, got {asides!r}")
     found: dict[str, WordProblem] = {}
     draws = _draw(f"{seed} {side}", operations, side, asides)
     for _ in progress(range(count)):
@@ -79,7 +79,7 @@ def _hash(*parts: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _draw(stream: str, operations: Sequence[int], side: str, asides: float) -> Iterable[WordProblem | None]:
+def _draw(stream: str, operations: Sequence[int], side: str, asides: float) -> Iterator[WordProblem | None]:
     """Problem after problem of a stream; None for a draw that came to nothing."""
     rng = random.Random(int.from_bytes(hashlib.sha256(f"word problems {stream}".encode()).digest()[:8], "big"))
     while True:

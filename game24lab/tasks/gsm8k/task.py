@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -226,14 +227,17 @@ class WordProblems:
 
     def __post_init__(self) -> None:
         check_template(self.template)
+        object.__setattr__(self, "problems", tuple(self._known.values()))
+
+    @cached_property
+    def _known(self) -> dict[str, WordProblem]:
         known: dict[str, WordProblem] = {}
         for problem in self.problems:
             other = known.setdefault(problem.question, problem)
             if other.answer != problem.answer:
                 raise ValueError(f"problem {problem.question[:60]!r}: answers {other.answer} and {problem.answer}; one "
                                  "is accepted")  # fmt: skip
-        object.__setattr__(self, "problems", tuple(known.values()))
-        object.__setattr__(self, "_known", known)
+        return known
 
     def start(self, problem: WordProblem | str) -> Attempt:
         """The attempt before the first line. ValueError for a question that this task does not hold."""
@@ -291,7 +295,7 @@ class WordProblems:
 def check_template(template: str) -> None:
     """ValueError that names what a prompt's template lacks: `{question}`, or one of the tags."""
     if not isinstance(template, str):
-        raise ValueError(f"template {template!r}: a text is accepted, such as {PLAIN!r}")
+        raise ValueError(f"template must be a text, such as {PLAIN!r}, got {template!r}")
     for part in ("{question}", *TAGS):
         if part not in template:
             raise ValueError(f"template {template[:60]!r} lacks {part}: it must hold {{question}} and {' '.join(TAGS)}")

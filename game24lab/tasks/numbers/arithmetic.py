@@ -67,7 +67,7 @@ def apply(left: Fraction, operator: str, right: Fraction) -> Fraction | None:
         return left * right
     if operator == "/":
         return left / right if right else None
-    raise ValueError(f"operator {operator!r}: one of {' '.join(OPERATORS)} is accepted")
+    raise ValueError(f"operator must be one of {' '.join(OPERATORS)}, got {operator!r}")
 
 
 def remove(state: State, *numbers: Fraction) -> State | None:

@@ -92,7 +92,7 @@ def write_chain(numbers: Sequence[int], search: Search, style: str, target: int 
     that does not fit the numbers or did not reach the target.
     """
     if style not in STYLES:
-        raise ValueError(f"style {style!r}: one of {', '.join(STYLES)} is accepted")
+        raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
     if not search or search[-1].left != (target,):
         raise ValueError(f"search of {len(search)} visits: its last one must reach {target}")
     if style in ("solution", "sound"):
@@ -188,7 +188,7 @@ def judge_chain(
     alone. ValueError for an unknown style.
     """
     if style not in (*STYLES, "auto"):
-        raise ValueError(f"style {style!r}: auto or one of {', '.join(STYLES)} is accepted")
+        raise ValueError(f"style must be auto or one of {', '.join(STYLES)}, got {style!r}")
     *texts, tail = strip_tags(text, target).split("\n")
     chain = _Chain(tuple(numbers), target, _tell_style([*texts, tail]) if style == "auto" else style, strict)
     for one in texts:

@@ -10,7 +10,7 @@ from typing import Any
 from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
-from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.numbers.solutions import make_solutions
@@ -31,6 +31,7 @@ class NumberGame:
     task: Task = field(default_factory=Game24)
     name: str = "game24"
     vocabulary: str = "lines"
+    reference: str = str(TARGET)
     rewards: RewardSet = REWARDS
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     lacks: Mapping[str, str] = field(default_factory=dict)

@@ -113,9 +113,9 @@ def make_pair(
     target.
     """
     if style not in STYLES:
-        raise ValueError(f"style {style!r}: one of {', '.join(STYLES)} is accepted")
+        raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
     if type(most_lines) is not int or most_lines < 1:
-        raise ValueError(f"most_lines {most_lines!r}: a whole number of at least 1 is accepted")
+        raise ValueError(f"most_lines must be an integer >= 1, got {most_lines!r}")
     if not reachable(make_state(numbers), target):
         raise ValueError(f"puzzle {' '.join(map(str, numbers))}: {target} cannot be made, nothing can be preferred")
     judged = judge_chain(numbers, text, target, style)

@@ -71,7 +71,7 @@ class NumberProblem:
 
     def __post_init__(self) -> None:
         if type(self.target) is not int or abs(self.target) > LARGEST:
-            raise ValueError(f"target {self.target!r}: an integer up to {LARGEST} is accepted, such as 24")
+            raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {self.target!r}")
 
     def __str__(self) -> str:
         return write_puzzle(self.numbers) + ("" if self.target == TARGET else f" -> {self.target}")
@@ -93,7 +93,7 @@ def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
             raise ValueError(f"problem {_show(problem)}: target {target} stands beside it; one of the two is accepted")
         return NumberProblem(parse_puzzle(text, fewest=1), int(own) if arrow else TARGET if target is None else target)
     if not isinstance(problem, Iterable):
-        raise ValueError(f"numbers {problem!r}: whole numbers such as [4, 5, 6, 10] are accepted")
+        raise ValueError(f"numbers must be whole numbers such as [4, 5, 6, 10], got {problem!r}")
     return NumberProblem(check_numbers(problem, fewest=1), TARGET if target is None else target)
 
 
@@ -206,7 +206,7 @@ def _read_target(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():  # as spreadsheets and data frames write whole numbers
         value = int(value)
     if type(value) is not int or abs(value) > LARGEST:
-        raise ValueError(f"target {_show(value)}: an integer up to {LARGEST} is accepted, such as 24")
+        raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {_show(value)}")
     return value
 
 

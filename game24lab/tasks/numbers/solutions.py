@@ -61,7 +61,7 @@ def make_solutions(
               "fraction_share": fraction_share}  # fmt: skip
     for name, share in shares.items():
         if not 0 <= share <= 1:
-            raise ValueError(f"{name} {share!r}: a number from 0 to 1 is accepted")
+            raise ValueError(f"{name} must be a number from 0 to 1, got {share!r}")
     core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target, progress=progress)
     size = len(puzzles[0])
     passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < size)

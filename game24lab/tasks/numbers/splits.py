@@ -115,7 +115,7 @@ def pick_train(split: Split, count: int) -> tuple[Puzzle, ...]:
     ValueError for a count below 0.
     """
     if count < 0:
-        raise ValueError(f"puzzles {count}: a whole number of at least 0 is accepted; 0 is all of them")
+        raise ValueError(f"puzzles must be an integer >= 0, got {count}; 0 is all of them")
     rng = random.Random(f"pick train {split.seed}")
     return tuple(sorted(rng.sample(split.train, min(count or len(split.train), len(split.train)))))
 
@@ -137,7 +137,7 @@ def make_split(name: str = "tot", *, seed: int = 0, share: float = 0.1) -> Split
         held_out = [puzzle for ranks in _PUBLISHED[base] for puzzle in list_published(*ranks)]
     elif base == "random":
         if not (isinstance(share, float) and 0 < share < 1):
-            raise ValueError(f"share {share!r}: a number between 0 and 1 is accepted")
+            raise ValueError(f"share must be a number between 0 and 1, got {share!r}")
         held_out = [puzzle for puzzle in list_solvable() if _draw(seed, puzzle) < share]
     else:
         if not Path(base).is_file():

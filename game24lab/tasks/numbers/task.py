@@ -51,7 +51,7 @@ class Game24:
 
     def __post_init__(self) -> None:
         if self.context not in ("position", "history"):
-            raise ValueError(f"context {self.context!r}: 'position' or 'history' is accepted")
+            raise ValueError(f"context must be 'position' or 'history', got {self.context!r}")
 
     def start(self, problem: NumberProblem | Sequence[int]) -> Position:
         """The position before the first move; numbers alone must make 24.
