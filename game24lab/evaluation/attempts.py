@@ -33,7 +33,7 @@ COLUMNS = {  # of a table of strategies, which calls arms so
     "sampled_lines": "Int64", "sampled_characters": "Int64", "repeated_tokens": "Int64", "illegal_tokens": "Int64",
 }  # fmt: skip
 LATER = ("sampled_lines", "sampled_characters", "repeated_tokens", "illegal_tokens")  # older files do not hold them
-KEYS = ("numbers", "question")  # what names a problem in tables of chains, by task
+KEYS = ("numbers", "question", "problem")  # what names a problem in tables of chains, by task
 OLD = ("records.parquet", "grades.parquet", "rollouts.parquet")  # tables in run folders of earlier versions
 
 
@@ -122,11 +122,12 @@ def write_view(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[s
 
 def tabulate(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """Rows as a table with some columns and their types: those of strategies, or those of an environment's chains."""
-    shown, key = [], next(iter(columns))
+    shown = []
     for row in rows:
-        more = {"strategy": row["arm"], "parameters": json.dumps(row["parameters"], sort_keys=True)}
-        if key in KEYS:
-            more = {**row["parameters"], key: row["problem"], "tokens": row["sampled_tokens"],
+        if "strategy" in columns:
+            more = {"strategy": row["arm"], "parameters": json.dumps(row["parameters"], sort_keys=True)}
+        else:
+            more = {**row["parameters"], next(iter(columns)): row["problem"], "tokens": row["sampled_tokens"],
                     "parameters": row["policy_parameters"]}  # fmt: skip
         shown.append({**row, **more})
     return pd.DataFrame({name: pd.Series([row.get(name) for row in shown], dtype=kind)

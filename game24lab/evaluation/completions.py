@@ -43,6 +43,7 @@ from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import Outcome
 from game24lab.search.sampling import aggregate, to_chance
 from game24lab.search.tree import Tree
+from game24lab.search.voting import vote
 from game24lab.tasks.task import Task, follow
 
 SAMPLED = ("greedy", "best_of_n", "majority", "weighted_majority", "adaptive_consistency", "early_stopping")
@@ -232,13 +233,9 @@ def _vote(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     for n in (2**power for power in range(len(rows).bit_length())):
         ended = [row for row in rows[:n] if row["ballots"] is not None]
         scored = bool(ended) and all(row["agg_scores"] is not None for row in ended)
-        for way in ("maj", *(("weighted",) if scored else ())):
-            votes: dict[int, list[float]] = {}
-            for row in ended:
-                tally = votes.setdefault(row["ballots"], [0.0, 0])
-                tally[0] += row["agg_scores"] if way == "weighted" else 1
-                tally[1] += 1
-            winner = max(votes, key=votes.__getitem__, default=None)
+        ways = {"maj": None} | ({"weighted": [row["agg_scores"] for row in ended]} if scored else {})
+        for way, weights in ways.items():
+            winner = vote([row["ballots"] for row in ended], weights)
             columns[f"pred_{way}@{n}"] = _pick(row for row in ended if row["ballots"] == winner)
         if scored:
             columns[f"pred_naive@{n}"] = _pick(ended)

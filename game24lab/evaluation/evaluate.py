@@ -20,7 +20,6 @@ from tqdm.auto import tqdm
 from game24lab.evaluation.arms import INSIDE, Arm, Generation, describe_arm, find_strategy, read_arms
 from game24lab.evaluation.attempts import (
     COLUMNS,
-    KEYS,
     LATER,
     Attempt,
     identify,
@@ -230,7 +229,7 @@ def _generate(
                               top_p=arm.top_p, seeds=keys)  # fmt: skip
     pace = (time.perf_counter() - clock) / max(1, sum(answer.tokens for said in answers for answer in said))
     bar.update(len(problems) * arm.samples)
-    found = []
+    found, renamed = [], (next(iter(environment.columns)), "tokens")
     for problem, prompt, said in zip(problems, prompts, answers, strict=True):
         known, rows, seen = environment.describe(problem), [], set()
         for index, answer in enumerate(said):
@@ -242,7 +241,7 @@ def _generate(
             row |= {"candidates": 1, "correct": int(row["solved"]), "stopped": "done", "illegal_tokens": 0,
                     "repeated_tokens": answer.tokens * (answer.text in seen)}  # fmt: skip
             seen.add(answer.text)
-            rows.append({name: value for name, value in row.items() if name not in (*KEYS, "tokens")})
+            rows.append({name: value for name, value in row.items() if name not in renamed})
         found.append(rows)
     return found
 
