@@ -99,20 +99,19 @@ class Generation:
 
 def describe_arm(
     task: Any, arm: Arm | Generation, policy: Any, critic: Any, models: Mapping[str, str] | None = None
-) -> tuple[dict[str, Any], str]:
-    """What all attempts of an arm have in common, and a hash of it with the task and its settings.
+) -> dict[str, Any]:
+    """What all attempts of an arm have in common, and as `arm_hash` a hash of it with the task and its settings.
 
     models: what tells the models apart from others of their size, by default their names.
     """
-    sizes = {"policy_parameters": policy.parameters, "backend": policy.name,
+    facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode,
+             "policy_parameters": policy.parameters, "backend": policy.name,
              "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
     kind = {"task": task.name, **(asdict(task) if is_dataclass(task) else {}), **_KEPT.get(task.name, {})}
     names = dict(models) if models else {"policy": policy.name, "critic": getattr(critic, "name", "")}
-    facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode, "models": names,
-             **sizes}  # fmt: skip
-    former = {**facts, "mode": "unverified"} if arm.mode == "rules" else facts  # as files from before have hashed it
-    text = json.dumps([kind, former], sort_keys=True, default=str)
-    return facts, hashlib.sha256(text.encode()).hexdigest()[:12]
+    former = {"mode": "unverified"} if arm.mode == "rules" else {}  # as files from before have hashed it
+    text = json.dumps([kind, {**facts, "models": names, **former}], sort_keys=True, default=str)
+    return {**facts, "models": names, "arm_hash": hashlib.sha256(text.encode()).hexdigest()[:12]}
 
 
 def find_strategy(name: str) -> Algorithm:

@@ -10,8 +10,8 @@ are made.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ OLD = ("records.parquet", "grades.parquet", "rollouts.parquet")  # tables in run
 
 @dataclass(frozen=True)
 class Attempt:
-    """The record of evaluation. A chain of thought has a `sample` and the `stage` of its training among its facts."""
+    """The record of evaluation. A chain of thought has its `sample` and the `stage` of its training in `more`."""
 
     problem: str
     arm: str
@@ -50,19 +50,25 @@ class Attempt:
     answer: str
     text: str
     cost: Cost
-    run_id: str = ""
-    arm_hash: str = ""  # of task, algorithm, parameters with defaults, mode and models
-    more: Mapping[str, Any] = field(default_factory=dict)  # what tasks, judges and decoders add
+    run_id: str
+    arm_hash: str  # of task, algorithm, parameters with defaults, mode and models
+    more: Mapping[str, Any]  # what arms, tasks, judges and decoders add
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> Attempt:
+        """From all that is known; KeyError where a field is missing."""
+        own = {name: facts[name] for name in _NAMES}
+        return cls(**own, more={name: value for name, value in facts.items() if name not in own})
 
     def to_row(self) -> dict[str, Any]:
         """All fields in one mapping, as a line of the file holds them."""
-        plain = {name: getattr(self, name) for name in _NAMES if name != "cost"}
-        return plain | asdict(self.cost) | dict(self.more)
+        own = {name: getattr(self, name) for name in _NAMES if name != "cost"}
+        return {**own, **asdict(self.cost), **self.more}
 
 
-_NAMES = tuple(entry.name for entry in fields(Attempt) if entry.name != "more")
-_COSTS = tuple(entry.name for entry in fields(Cost))
-_ORDER = tuple(name for known in _NAMES for name in (_COSTS if known == "cost" else (known,)))
+_NAMES = tuple(field.name for field in fields(Attempt) if field.name != "more")
+_COSTS = tuple(field.name for field in fields(Cost))
+_FIELDS = (*_NAMES[: _NAMES.index("cost")], *_COSTS, *_NAMES[_NAMES.index("cost") + 1 :])
 
 
 def identify(row: Mapping[str, Any]) -> tuple:
@@ -86,20 +92,18 @@ def open_attempts(path: Path, facts: Mapping[tuple[str, str], Mapping[str, Any]]
         rows = _read_old(path)
     for row in rows:
         here = facts.get((row["arm"], row.get("stage", "")), {})
-        there = {name: row[name] for name in here if row[name] is not None}
-        if differences := compare(_spread(there), _spread({name: here[name] for name in there})):
+        here = {name: fact for name, fact in here.items() if row.get(name) is not None}
+        both = [{**side, **side.get("parameters", {}), "parameters": None}
+                for side in ({name: row[name] for name in here}, here)]  # fmt: skip
+        if differences := compare(*both):
             told = [one for one in differences if not one.startswith("arm_hash")] or differences
             raise ValueError(f"{path} holds the arm {row['arm']!r}, made otherwise ({'; '.join(told)}): choose another "
                              "file or another name")  # fmt: skip
     return {identify(row): row for row in rows}
 
 
-def _spread(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {**facts, **facts.get("parameters", {}), "parameters": None}
-
-
-def start_attempts(path: Path, held: Mapping[tuple, Mapping[str, Any]]) -> None:
-    """Make a file ready to be added to: the rows of an older table become its first lines, and the view goes.
+def add_attempts(path: Path, held: dict[tuple, dict[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows to what a file holds; its view goes, and the rows of an older table become the first lines.
 
     ValueError where an older table does not know what is counted today, OSError where nothing can be written.
     """
@@ -112,12 +116,8 @@ def start_attempts(path: Path, held: Mapping[tuple, Mapping[str, Any]]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(log, lambda temporary: append_rows(temporary, held.values()))
     path.unlink(missing_ok=True)
-
-
-def write_view(path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-    """All rows of a file as a table beside it."""
-    table = tabulate(rows, columns)
-    write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
+    append_rows(log, rows)
+    held |= {identify(row): row for row in rows}
 
 
 def tabulate(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
@@ -136,27 +136,27 @@ def tabulate(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
 
 # ----------------------------------------------------------------------------------------------------------- reading
 def read_attempts(path: str | Path) -> pd.DataFrame:
-    """Attempts as a table, a row each: the fields of `Attempt`, those of `Cost`, then whatever else is known.
+    """Attempts as a table, a row each: the fields of `Attempt` and of `Cost`, then whatever else is known.
 
     path: a file of attempts or of completions, a table of an earlier version, or a folder, whose files of attempts and
     completions are read, and where there are none its older tables. What an older file does not hold is missing, never
     0. ValueError where a file is broken or there are no attempts, OSError where there is no such file.
     """
     path = Path(path)
+    log = path.with_suffix(".jsonl")
     if path.is_dir():
         files = [file for file in sorted(path.glob("*.jsonl")) if _holds_attempts(file)]
-        files = files or [path / name for name in OLD if (path / name).exists() and is_old(_load(path / name))]
+        files = files or [path / name for name in OLD if (path / name).exists() and _is_old(_load(path / name))]
         if not files:
             raise ValueError(f"{path}: no attempts here: neither JSON lines of evaluations, nor {', '.join(OLD)}")
         return pd.concat([read_attempts(file) for file in files], ignore_index=True)
-    rows = _read_log(path.with_suffix(".jsonl")) if path.with_suffix(".jsonl").exists() else _read_old(path)
-    names = dict.fromkeys([*_ORDER, *(name for row in rows for name in row)])
+    rows = _read_log(log) if log.exists() else _read_old(path)
     table = {}
-    for name in names:
+    for name in dict.fromkeys([*_FIELDS, *(name for row in rows for name in row)]):
         values = [row.get(name) for row in rows]
         if name == "parameters":
             values = [json.dumps(value, sort_keys=True) for value in values]
-        kind = COLUMNS.get(name, "str" if name in _ORDER else None)
+        kind = COLUMNS.get(name, "str" if name in _FIELDS else None)
         table[name] = pd.Series(values, dtype="Int64" if kind == "int64" and None in values else kind)
     return pd.DataFrame(table)
 
@@ -166,21 +166,15 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _holds_attempts(path: Path) -> bool:
-    """By the first line; a broken one counts, so that it is named when it is read."""
     with path.open("rb") as file:
         line = file.readline()
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return b'"arm' in line or b'"completions"' in line
-    return isinstance(row, dict) and ("arm_hash" in row or {"completions", "config_hash"} <= set(row))
+    return b'"arm_hash"' in line or b'"config_hash"' in line
 
 
 def _check(row: dict[str, Any], path: Path) -> dict[str, Any]:
     """A line as an attempt; ValueError for anything else."""
-    if "completions" in row:
-        row = from_completions(row)
-    if missing := next((name for name in _ORDER if name not in row), None):
+    row = from_completions(row) if "completions" in row else row
+    if missing := next((name for name in _FIELDS if name not in row), None):
         raise ValueError(f"no attempt: {missing!r} is missing")
     for name, kind in (("problem", str), ("arm", str), ("seed", int), ("solved", bool), ("parameters", dict)):
         if type(row.get(name)) is not kind:
@@ -193,20 +187,42 @@ def from_completions(row: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("cost") is None:
         raise ValueError(f"completions of {row.get('strategy')!r}, {str(row['problem'])[:60]}: made elsewhere, their "
                          "cost is not known")  # fmt: skip
-    chosen = row["chosen"]
-    kept = ("problem", "mode", "seed", "solved", "outcome", "run_id", "algorithm", "parameters", "candidates",
-            "stopped", "rank", "split", "policy_parameters", "critic_parameters", "backend", *LATER)  # fmt: skip
-    return {
-        **{name: row[name] for name in kept if name in row}, **dict.fromkeys(_COSTS), **row["cost"],
-        **{f"saved_{name}": cost for name, cost in row["saved"].items()}, "arm": row["strategy"],
-        "answer": "" if chosen is None else row["answers"][chosen], "text": row["pred"],
-        "correct": row["candidates_correct"], "arm_hash": row["config_hash"],
-    }  # fmt: skip
+    saved = {f"saved_{name}": cost for name, cost in row["saved"].items()}
+    own = {"arm": row["strategy"], "text": row["pred"], "correct": row["candidates_correct"],
+           "answer": "" if row["chosen"] is None else row["answers"][row["chosen"]],
+           "arm_hash": row["config_hash"]}  # fmt: skip
+    known = {name: value for name, value in row.items() if name in COLUMNS}
+    return dict.fromkeys(_COSTS) | known | row["cost"] | saved | own
 
 
 # ------------------------------------------------------------------------------------------ tables, and older versions
-def is_old(table: pd.DataFrame) -> bool:
-    """Whether a table holds attempts, of strategies or of chains."""
+def load_table(path: str | Path, columns: Mapping[str, str], later: Sequence[str] = ()) -> pd.DataFrame:
+    """The view at `path`, which may hold other columns too, or where it is not written yet a table of the attempts.
+
+    What a file does not hold because it was written before that was counted (`later`) is missing in its rows, never 0.
+    The mode `unverified` of older files is read as `rules`. ValueError where it is broken or lacks a column, OSError
+    where it is not.
+    """
+    path = Path(path)
+    if not path.exists() and path.with_suffix(".jsonl").exists():
+        return tabulate(_read_log(path.with_suffix(".jsonl")), columns)
+    table = _load(path)
+    missing = [name for name in columns if name not in table]
+    if wrong := next((name for name in missing if name not in later), None):
+        raise ValueError(f"{path}: no attempts of this kind: it lacks the column {wrong!r}")
+    try:
+        modes = {"mode": table["mode"].map(read_mode).astype(columns["mode"])} if "mode" in columns else {}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return table.assign(**modes, **{name: pd.Series(pd.NA, table.index, columns[name]) for name in missing})
+
+
+def load_records(path: str | Path) -> pd.DataFrame:
+    """Attempts of strategies, see `load_table`."""
+    return load_table(path, COLUMNS, LATER)
+
+
+def _is_old(table: pd.DataFrame) -> bool:
     return "strategy" in table or ("stage" in table and any(name in table for name in KEYS))
 
 
@@ -220,60 +236,19 @@ def _load(path: Path) -> pd.DataFrame:
 
 
 def _read_old(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table as attempts; what it does not know is left out, or None."""
+    """The rows of a table as attempts; what it does not know is None."""
     table = _load(path)
-    if not is_old(table):
-        raise ValueError(f"{path}: lacks the column 'strategy', as attempts have it, or 'stage', as chains have it")
+    if not _is_old(table):
+        raise ValueError(f"{path}: no attempts: it lacks the column 'strategy', or of chains of thought 'stage'")
     rows = []
     for row in table.astype(object).where(table.notna(), None).to_dict("records"):
         if "strategy" in row:
-            row |= {"arm": row["strategy"], "parameters": json.loads(row["parameters"]), "model": None}
+            more = {"arm": row["strategy"], "parameters": json.loads(row["parameters"])}
         else:
-            settings = {name: row[name] for name in ("budget", "temperature", "top_p")}
             arm = "sample" if row["temperature"] else "greedy"
-            row |= {"problem": row[next(name for name in KEYS if name in row)], "arm": arm, "algorithm": arm,
-                    "sampled_tokens": row["tokens"], "policy_parameters": row["parameters"], "mode": "blind",
-                    "parameters": settings, "critic_parameters": None}  # fmt: skip
-        rows.append(dict.fromkeys(_ORDER) | row | {"mode": read_mode(row["mode"])})
+            more = {"problem": row[next(name for name in KEYS if name in row)], "arm": arm, "algorithm": arm,
+                    "mode": "blind", "sampled_tokens": row["tokens"], "policy_parameters": row["parameters"],
+                    "parameters": {name: row[name] for name in ("budget", "temperature", "top_p")}}  # fmt: skip
+        row = dict.fromkeys(_FIELDS) | row | more
+        rows.append(row | {"mode": read_mode(row["mode"])})
     return rows
-
-
-def load_records(path: str | Path) -> pd.DataFrame:
-    """Attempts of strategies as the table `COLUMNS`, from the view at `path` or from the attempts beside it.
-
-    What a file does not hold because it was written before that was counted (`LATER`) is missing in its rows, never 0.
-    The mode `unverified` of older files is read as `rules`. ValueError where it is broken or holds something else,
-    OSError where it is not.
-    """
-    path = Path(path)
-    if not path.exists() and (log := path.with_suffix(".jsonl")).exists():
-        return tabulate(_read_log(log), COLUMNS)
-    table = _load(path)
-    missing = [name for name in COLUMNS if name not in table]
-    if wrong := [name for name in missing if name not in LATER]:
-        raise ValueError(f"{path}: lacks the column {wrong[0]!r}")
-    try:
-        table["mode"] = table["mode"].map(read_mode).astype(COLUMNS["mode"])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return table.assign(**{name: pd.Series(pd.NA, table.index, COLUMNS[name]) for name in missing})
-
-
-def load_grades(path: str | Path, columns: Mapping[str, str], outcomes: Iterable[str]) -> pd.DataFrame:
-    """Attempts of chains of thought as a table of these columns, from the view or from the attempts beside it.
-
-    ValueError that names what is broken in it, OSError where there is no file.
-    """
-    path = Path(path)
-    if not path.exists() and (log := path.with_suffix(".jsonl")).exists():
-        return tabulate(_read_log(log), columns)
-    table = _load(path)
-    if missing := next((name for name in columns if name not in table), None):
-        raise ValueError(f"{path}: no chains of this kind: the column {missing!r} is missing")
-    try:
-        table = table.astype(columns)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: a column holds what it should not ({condense(error)})") from None
-    if strange := sorted(set(table["outcome"]) - set(outcomes)):
-        raise ValueError(f"{path}: outcome must be one of {', '.join(outcomes)}, got {strange[0]!r}")
-    return table

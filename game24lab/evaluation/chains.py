@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from game24lab.evaluation.arms import Generation
-from game24lab.evaluation.attempts import KEYS, load_grades
+from game24lab.evaluation.attempts import KEYS, load_table
 from game24lab.evaluation.evaluate import evaluate
 from game24lab.evaluation.statistics import bound_difference, bound_share, estimate_pass_at_k
 from game24lab.runs.checks import require
+from game24lab.runs.messages import condense
 from game24lab.tasks.environments import Environment
 from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG
 
@@ -58,8 +59,18 @@ def grade(
 
 
 def read_grades(path: str | Path, columns: Mapping[str, str] = COLUMNS) -> pd.DataFrame:
-    """The answers of a file as a table, see `evaluation.attempts.load_grades`; other tasks have other columns."""
-    return load_grades(path, columns, OUTCOMES)
+    """The answers of a file, see `evaluation.attempts.load_table`; other environments have other columns.
+
+    ValueError that names what is broken in it, OSError where there is no file.
+    """
+    table = load_table(path, columns)
+    try:
+        table = table.astype(columns)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: a column holds what it should not ({condense(error)})") from None
+    if strange := sorted(set(table["outcome"]) - set(OUTCOMES)):
+        raise ValueError(f"{path}: outcome must be one of {', '.join(OUTCOMES)}, got {strange[0]!r}")
+    return table
 
 
 # -------------------------------------------------------------------------------------------- tables from rows
@@ -67,7 +78,7 @@ def find_key(rows: pd.DataFrame) -> str:
     """The column that names the problems of rows; ValueError where there is none."""
     found = [name for name in KEYS if name in rows]
     if len(found) != 1:
-        raise ValueError(f"rows with the columns {', '.join(map(str, rows))}: one of {', '.join(KEYS)} is accepted")
+        raise ValueError(f"one column must be of {', '.join(KEYS)}, got {', '.join(map(str, rows))}")
     return found[0]
 
 

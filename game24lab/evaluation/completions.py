@@ -149,7 +149,8 @@ def describe_file(
     task: Task, arm: Arm, policy: Any, critic: Any, *, name: str, seed: int, models: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """What all lines of a file have in common: the arm, the models, and `config_hash`, a hash of what decides."""
-    facts, config_hash = describe_arm(task, arm, policy, critic, models)
+    facts = describe_arm(task, arm, policy, critic, models)
+    config_hash = facts.pop("arm_hash")
     return {"strategy": name, "seed": seed, **facts, "config_hash": config_hash}
 
 

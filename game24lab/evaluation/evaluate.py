@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,25 +22,24 @@ from game24lab.evaluation.attempts import (
     COLUMNS,
     LATER,
     Attempt,
+    add_attempts,
     identify,
     load_records,
     open_attempts,
-    start_attempts,
     tabulate,
-    write_view,
 )
 from game24lab.evaluation.decoding import ANSWER, Scorer, describe_answer, open_inside
-from game24lab.evaluation.jsonl import append_rows
 from game24lab.evaluation.tables import summarise, tabulate_pass_at_k
 from game24lab.runs.checks import require
 from game24lab.runs.memory import measure_memory
+from game24lab.runs.run import write_atomically
 from game24lab.search.bandit import take_turns
 from game24lab.search.cost import Cost, measure_texts
 from game24lab.search.engine import run
 
 __all__ = ["COLUMNS", "LATER", "evaluate", "load_records", "summarise", "tabulate_pass_at_k", "write_problem"]
 
-_OUTCOME = ("solved", "outcome", "answer", "mode", "candidates", "correct", "stopped", "repeated_tokens",
+_OUTCOME = ("solved", "outcome", "answer", "mode", "cost", "candidates", "correct", "stopped", "repeated_tokens",
             "illegal_tokens")  # fmt: skip
 _SAVED = ("prompt_tokens", "sampled_tokens", "critic_tokens")
 
@@ -96,30 +95,21 @@ def evaluate(
         require("seed", seed, int, 0)
     problems = environment.held_out if problems is None else problems
     names = name_problems(environment, problems)
-    path = None if path is None else Path(path)
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
-    labels = {"split": split, "stage": stage, "model": model} | ({"part": part} if part else {})
-    facts = {}
-    for name, arm in arms.items():
-        common, arm_hash = describe_arm(task, arm, policy, critic)
-        facts[name] = {**common, "model": model, "run_id": run_id, "arm_hash": arm_hash}
-        del facts[name]["models"]
-    loose = ("backend", "arm_hash")  # answers written whole may be gone on with by another backend
-    held = {} if path is None else open_attempts(path, {
-        (name, stage): {key: fact for key, fact in facts[name].items()
-                        if not (isinstance(arm, Generation) and key in loose)}
-        for name, arm in arms.items()
-    })  # fmt: skip
-
-    def list_keys(name: str, seed: int, place: int) -> list[tuple]:
-        return [(names[place], name, seed, stage, sample) for sample in range(getattr(arms[name], "samples", 1))]
-
+    labels = {"split": split, "stage": stage, "part": part}
+    facts = {name: {**describe_arm(task, arm, policy, critic), "model": model, "run_id": run_id}
+             for name, arm in arms.items()}  # fmt: skip
+    held: dict[tuple, dict[str, Any]] = {}
+    if path is not None:
+        path = Path(path)
+        held = open_attempts(path, {(name, stage): _list_fixed(arm, facts[name]) for name, arm in arms.items()})
     jobs = [(name, seed, place) for name in arms for seed in seeds for place in range(len(problems))]
-    left = [job for job in jobs if not all(key in held for key in list_keys(*job))]
+    keys = {job: [(names[job[2]], *job[:2], stage, sample) for sample in range(getattr(arms[job[0]], "samples", 1))]
+            for job in jobs}  # fmt: skip
+    left = [job for job in jobs if not held.keys() >= set(keys[job])]
     if path is not None and (left or not held):
-        start_attempts(path, held)  # fails before anything is spent
-    total = sum(getattr(arms[name], "samples", 1) for name, _, _ in jobs)
-    begin = total - sum(getattr(arms[name], "samples", 1) for name, _, _ in left)
+        add_attempts(path, held, [])  # fails before anything is spent
+    total, begin = (sum(len(keys[job]) for job in some) for some in (jobs, set(jobs) - set(left)))
     with tqdm(total=total, initial=begin, disable=not progress, unit="attempt") as bar:
         for name, arm in arms.items():
             make = partial(_search, task, arm, policy, critic, concurrent=concurrent, bar=bar)
@@ -134,28 +124,25 @@ def evaluate(
                 made = make([problems[place] for _, place in batch], [seed for seed, _ in batch])
                 rows = []
                 for (seed, place), found in zip(batch, made, strict=True):
-                    own = {"seed": seed, "rank": ranks.get(names[place])}
-                    rows += [{"problem": names[place], "arm": name, **facts[name], **labels, **own, **row}
-                             for row in found]  # fmt: skip
-                rows = [_record(row).to_row() for row in rows]
-                if path is not None:
-                    append_rows(path.with_suffix(".jsonl"), rows)
-                held |= {identify(row): row for row in rows}
-    chains = bool(arms) and all(isinstance(arm, Generation) for arm in arms.values())
-    columns = environment.columns if chains else COLUMNS
+                    known = {"problem": names[place], "arm": name, "seed": seed, "rank": ranks.get(names[place])}
+                    rows += [Attempt.read({**facts[name], **labels, **known, **one}).to_row() for one in found]
+                if path is None:
+                    held |= {identify(row): row for row in rows}
+                else:
+                    add_attempts(path, held, rows)
+    columns = environment.columns if all(isinstance(arm, Generation) for arm in arms.values()) else COLUMNS
     if scorer is not None:
-        columns = COLUMNS | ANSWER | dict.fromkeys((f"reward/{part}" for part in scorer.weights), "float64")
-    if path is not None and (left or not path.exists()):
-        write_view(path, held.values(), columns)
-    return tabulate([held[key] for job in jobs for key in list_keys(*job)], columns)
+        columns = COLUMNS | ANSWER | dict.fromkeys((f"reward/{name}" for name in scorer.weights), "float64")
+    if path is not None and not path.exists():
+        view = tabulate(held.values(), columns)
+        write_atomically(path, lambda temporary: view.to_parquet(temporary, index=False))
+    return tabulate([held[key] for job in jobs for key in keys[job]], columns)
 
 
-def _record(row: Mapping[str, Any]) -> Attempt:
-    """A flat mapping as the record, its costs together."""
-    known = Attempt.__dataclass_fields__.keys() - {"cost", "more"}
-    cost = Cost(**{name: row[name] for name in Cost.__dataclass_fields__})
-    more = {name: value for name, value in row.items() if name not in known and name not in Cost.__dataclass_fields__}
-    return Attempt(**{name: row[name] for name in known}, cost=cost, more=more)
+def _list_fixed(arm: Arm | Generation, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What all attempts of an arm must share; answers written whole may be gone on with by another backend."""
+    loose = ("backend", "models", "arm_hash") if isinstance(arm, Generation) else ()
+    return {name: fact for name, fact in facts.items() if name not in loose}
 
 
 def _split(
@@ -168,16 +155,11 @@ def _split(
     if not arm.pool and not whole:
         size = max(1, chunk // getattr(arm, "samples", 1))
         return [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
-    parts: dict[int, list[tuple[int, int]]] = {}
-    for job in jobs:
-        parts.setdefault(job[0], []).append(job)
-    for seed, part in parts.items():
-        if whole:
-            parts[seed] = [(seed, place) for place in range(problems)]
-        elif len(part) < problems:
-            raise ValueError(f"arm {name!r}: the file holds {problems - len(part)} of {problems} problems of seed "
-                             f"{seed}, which shared their pool with others: choose another file or another name")
-    return list(parts.values())
+    counts = Counter(seed for seed, _ in jobs)
+    if arm.pool and (seed := next((seed for seed, count in counts.items() if count < problems), None)) is not None:
+        raise ValueError(f"arm {name!r}: the file holds {problems - counts[seed]} of {problems} problems of seed "
+                         f"{seed}, which shared their pool with others: choose another file or another name")
+    return [[(seed, place) for place in range(problems)] for seed in counts]
 
 
 # ------------------------------------------------------------------------------------------- ways to come to attempts
@@ -199,8 +181,7 @@ def _search(
     )  # fmt: skip
     rows = []
     for outcome in outcomes:
-        row = {name: getattr(outcome, name) for name in _OUTCOME} | asdict(outcome.cost)
-        said = describe_answer(outcome)
+        row, said = {name: getattr(outcome, name) for name in _OUTCOME}, describe_answer(outcome)
         rows.append([row | {f"saved_{name}": getattr(outcome.saved, name) for name in _SAVED}
                      | (said if decoding else {"text": said["text"]})])  # fmt: skip
     return rows
@@ -236,7 +217,7 @@ def _generate(
             lines, characters = measure_texts([answer.text])
             cost = Cost(policy.count(prompt), answer.tokens, lines, characters, policy_calls=1, depth=1,
                         seconds=pace * answer.tokens)  # fmt: skip
-            row = {"sample": index, **asdict(cost), **{f"saved_{name}": 0 for name in _SAVED}, **known,
+            row = {"sample": index, "cost": cost, **{f"saved_{name}": 0 for name in _SAVED}, **known,
                    **environment.judge(problem, answer)}  # fmt: skip
             row |= {"candidates": 1, "correct": int(row["solved"]), "stopped": "done", "illegal_tokens": 0,
                     "repeated_tokens": answer.tokens * (answer.text in seen)}  # fmt: skip
