@@ -53,10 +53,10 @@ class Arm:
         require_one_of("rule", self.rule, RULES)
         for name in ("parameters", "budget", "pool"):
             if not isinstance(getattr(self, name), Mapping):
-                raise ValueError(f"{name} {getattr(self, name)!r}: a mapping from names to values is accepted")
+                raise ValueError(f"{name} must be a mapping from names to values, got {getattr(self, name)!r}")
         bind(find_strategy(self.algorithm), self.parameters)
         if len(self.pool) > 1:
-            raise ValueError(f"pool {dict(self.pool)!r}: one limit is accepted")
+            raise ValueError(f"pool must be one limit, got {dict(self.pool)!r}")
         for unit, limit in self.pool.items():
             take_turns(unit)
             require(f"pool of {unit}", limit, float, 0)
@@ -117,8 +117,7 @@ def describe_arm(
 def find_strategy(name: str) -> Algorithm:
     """The algorithm of a name; ValueError that suggests the nearest name."""
     known = STRATEGIES | INSIDE
-    if name not in known:
-        raise ValueError(f"strategy {name!r}: one of {', '.join(known)} is accepted{suggest(name, known)}")
+    require_one_of("strategy", name, tuple(known))
     return known[name]
 
 
@@ -128,7 +127,7 @@ def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm | Generation]) -> dict[
     Example: `{"mcts-200": {"algorithm": "mcts", "parameters": {"simulations": 200}, "mode": "verified"}}`.
     """
     if not isinstance(arms, Mapping) or not arms:
-        raise ValueError(f"arms {arms!r}: a mapping from names to arms is accepted")
+        raise ValueError(f"arms must be a mapping from names to arms, got {arms!r}")
     known = tuple(Arm.__dataclass_fields__)
     read = {}
     for name, arm in arms.items():
@@ -136,7 +135,7 @@ def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm | Generation]) -> dict[
             read[str(name)] = arm
             continue
         if not isinstance(arm, Mapping) or "algorithm" not in arm:
-            raise ValueError(f"arm {name!r}: a mapping with the key algorithm is accepted, not {arm!r}")
+            raise ValueError(f"arm {name!r} must be a mapping with the key algorithm, got {arm!r}")
         for key in arm:
             if key not in known:
                 raise ValueError(f"arm {name!r} has the key {key!r}; it takes {', '.join(known)}{suggest(key, known)}")

@@ -90,8 +90,7 @@ def cut(rows: pd.DataFrame, budget: int) -> pd.DataFrame:
     """
     require("budget", budget, int, 1)
     if len(rows) and budget > rows["budget"].min():
-        raise ValueError(f"budget {budget}: these answers were made with {rows['budget'].min()} tokens; at most that "
-                         "is accepted")  # fmt: skip
+        raise ValueError(f"budget must be <= {rows['budget'].min()}, with which these answers were made, got {budget}")
     over = rows["tokens"] > budget
     share = (budget / rows["tokens"]).where(over, 1.0)
     return rows.assign(

@@ -65,21 +65,15 @@ def is_completions_file(path: Path) -> bool:
     """
     if path.suffix != ".jsonl" or not path.is_file():
         return False
-    if re.search(r"_completions(?![a-z])", path.name):
-        return True
     with path.open("rb") as file:
         line = file.readline()
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(row, dict) and {"problem", "completions"} <= set(row)
+    return bool(re.search(r"_completions(?![a-z])", path.name)) or (b'"problem":' in line and b'"completions":' in line)
 
 
 def name_file(arm: str, seed: int) -> str:
     """`<arm>_seed<seed>_completions.jsonl`; ValueError for an arm whose name cannot be part of a file's."""
     if not _NAME.fullmatch(arm):
-        raise ValueError(f"arm {arm!r}: its name becomes a file's; letters, digits and _ . @ = , + - are accepted")
+        raise ValueError(f"arm name must be of letters, digits and _ . @ = , + -, for it becomes a file's, got {arm!r}")
     return f"{arm}_seed{seed}{ENDING}"
 
 
@@ -121,8 +115,7 @@ def write_completions(
     require("chunk", chunk, int, 1)
     require("seed", seed, int, 0)
     if arm.pool:
-        raise ValueError(f"arm {name!r}: its problems share a pool, so none can be done alone; an arm without a pool "
-                         "is accepted")  # fmt: skip
+        raise ValueError(f"arm {name!r} must have no pool: problems that share a pool cannot be done alone")
     texts = name_problems(task, problems)
     facts = describe_file(task, arm, policy, critic, name=name, seed=seed, models=models)
     done = list_done(path, facts)

@@ -146,13 +146,13 @@ def test_budget_and_merging_belong_to_an_arm():
     [
         ({}, "a mapping from names to arms"),
         ([], "a mapping from names to arms"),
-        ({"a": {"parameters": {}}}, "arm 'a': a mapping with the key algorithm"),
-        ({"a": "mcts"}, "arm 'a': a mapping with the key algorithm"),
-        ({"a": {"algorithm": "mtcs"}}, "arm 'a': strategy 'mtcs': .*did you mean 'mcts'"),
+        ({"a": {"parameters": {}}}, "arm 'a' must be a mapping with the key algorithm"),
+        ({"a": "mcts"}, "arm 'a' must be a mapping with the key algorithm"),
+        ({"a": {"algorithm": "mtcs"}}, "arm 'a': strategy must be one of .*, got 'mtcs'; did you mean 'mcts'"),
         ({"a": {"algorithm": "mcts", "parameter": {}}}, "did you mean 'parameters'"),
-        ({"a": {"algorithm": "mcts", "parameters": None}}, "parameters None: a mapping"),
+        ({"a": {"algorithm": "mcts", "parameters": None}}, "parameters must be a mapping"),
         ({"a": {"algorithm": "mcts", "parameters": {"widht": 3}}}, "did you mean 'width'"),
-        ({"a": {"algorithm": "mcts", "mode": "verify"}}, "mode must be one of .*, got 'verify'; did you mean 'verified'"),
+        ({"a": {"algorithm": "mcts", "mode": "verify"}}, "mode must be .*'verify'; did you mean 'verified'"),
     ],
 )
 def test_arms_that_make_no_sense_are_named(arms, reason):
@@ -336,8 +336,8 @@ def test_an_arm_can_share_one_budget_among_its_problems(tmp_path):
     [
         ({"pool": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
         ({"pool": {"depth": -1}}, "pool of depth must be a number >= 0, got -1"),
-        ({"pool": {"depth": 1, "flops": 1}}, "one limit is accepted"),
-        ({"pool": 5}, "pool 5: a mapping"),
+        ({"pool": {"depth": 1, "flops": 1}}, "pool must be one limit"),
+        ({"pool": 5}, "pool must be a mapping"),
         ({"rule": "trun"}, "did you mean 'turns'"),
     ],
 )

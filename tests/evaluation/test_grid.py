@@ -58,13 +58,13 @@ def test_every_combination_of_lists_is_an_arm_called_after_what_differs():
     [
         ({}, "a mapping from names to strategies"),
         ({"mtcs": {}}, "did you mean 'mcts'"),
-        ({"mcts": 3}, "arm 'mcts': a mapping with keys"),
+        ({"mcts": 3}, "arm 'mcts' must be a mapping with keys"),
         ({"mcts": {"paramters": {}}}, "arm 'mcts' has the key 'paramters'.*did you mean 'parameters'"),
         ({"mcts": {"parameters": {"widht": [1, 2]}}}, "arm 'mcts@widht=1': .*did you mean 'width'"),
         ({"mcts": {"parameters": {"width": []}}}, "arm 'mcts': width .*at least one value"),
         ({"mcts": {"mode": []}}, "arm 'mcts': mode .*at least one value"),
-        ({"mcts@2": {"algorithm": "mcts"}}, "the sign @"),
-        ({"the best": {"algorithm": "mcts"}}, "its name becomes a file's"),
+        ({"mcts@2": {"algorithm": "mcts"}}, "arm name must not hold @"),
+        ({"the best": {"algorithm": "mcts"}}, "it becomes a file's"),
         ({"mcts": {"mode": "both"}}, "mode must be one of blind, rules, verified, got 'both'"),
     ],
 )
@@ -131,7 +131,7 @@ def test_the_estimate_scales_a_trial_to_what_is_left():
     assert said.endswith(" at this pace")
     nothing = estimate_cost(TASK, PUZZLES, arms, policy, CRITIC, left=dict.fromkeys(left, 0), progress=False)
     assert describe_cost(nothing) == "nothing is left to do"
-    with pytest.raises(ValueError, match="trial 0"):
+    with pytest.raises(ValueError, match="trial must be an integer >= 1, got 0"):
         estimate_cost(TASK, PUZZLES, arms, policy, CRITIC, left=left, trial=0)
 
 
@@ -140,7 +140,7 @@ def test_chunks_of_a_list_of_problems():
     assert [*take_chunk(PUZZLES, 0, 4), *take_chunk(PUZZLES, 4)] == list(PUZZLES)
     assert take_chunk(PUZZLES, 4, 100) == PUZZLES[4:]
     for start, end in ((6, 0), (3, 2), (-1, 0), (0, -2)):
-        with pytest.raises(ValueError, match=f"start {start}, end {end}: places among 6 problems"):
+        with pytest.raises(ValueError, match=f"places among 6 problems.*got {start} and {end}"):
             take_chunk(PUZZLES, start, end)
 
 

@@ -117,5 +117,5 @@ def test_useful_widths():
 
 def test_bad_sigmas():
     for sigma in (0, -1, math.inf, "1"):
-        with pytest.raises(ValueError, match="a number above 0"):
+        with pytest.raises(ValueError, match="sigma must be a finite number > 0"):
             noiselab.run_lab(TASK, PUZZLES, ARMS, FakePolicy(), sigmas=[sigma])

@@ -279,5 +279,5 @@ def test_whoever_catches_a_spent_budget_is_told_the_unit():
 @pytest.mark.parametrize(("typo", "name"), [("beam-search", "beam_search"), ("dtvs", "dvts"), ("rebas", "rebase"),
                                             ("majorty", "majority"), ("best_frist", "best_first")])  # fmt: skip
 def test_a_strategy_with_a_typo_is_named_with_the_nearest(typo, name):
-    with pytest.raises(ValueError, match=f"strategy '{typo}': one of greedy.*did you mean '{name}'"):
+    with pytest.raises(ValueError, match=f"strategy must be one of greedy.*got '{typo}'; did you mean '{name}'"):
         find_strategy(typo)
