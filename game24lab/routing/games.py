@@ -16,7 +16,7 @@ from game24lab.tasks.notation import read_expression
 from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import LARGEST, Puzzle, check_numbers, parse_puzzle
+from game24lab.tasks.numbers.puzzles import LARGEST, NumberProblem, Puzzle, check_numbers, parse_puzzle
 
 _LONGEST = 20_000  # characters of a problem that are looked through
 # The published prompts: `Input: 4 5 6 10` of Tree of Thoughts and TS-LLM, and that of Countdown
@@ -83,7 +83,7 @@ def find_solution(game: Game, text: str) -> str | None:
         calculation = _CALCULATION.search(before)
         return calculation[0].strip() if calculation else answer
     if answer is None:
-        judged = judge_chain(game.numbers, text[-_LONGEST:], game.target)
+        judged = judge_chain(NumberProblem(game.numbers, game.target), text[-_LONGEST:])
         answer = judged.answer if judged.finished else None
     return answer
 

@@ -27,7 +27,7 @@ def add_tags(chain: str) -> str:
     return f"<think>\n{moves}\n</think>\n<answer>{last.partition(': ')[2]}</answer>\n"
 
 
-def strip_tags(text: str, target: int = 24) -> str:
+def strip_tags(text: str, target: int) -> str:
     """A text without think and answer tags, what stood between the latter as an answer line. Never raises.
 
     A tag within a line ends it. Answer tags around nothing that could be an answer (`<answer>...</answer>`) are left.

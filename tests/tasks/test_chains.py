@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from game24lab.tasks.numbers.arithmetic import make_state, reachable
 from game24lab.tasks.numbers.chains import STYLES, find_path, judge_chain, write_chain
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import list_solvable
+from game24lab.tasks.numbers.puzzles import NumberProblem, list_solvable
 from game24lab.tasks.numbers.search_traces import search_at_random, search_in_order
 from game24lab.tasks.tags import add_tags, strip_tags
 
@@ -88,17 +88,17 @@ def test_whole_searches_in_order_come_back_right_in_every_style(style):
         assert [line.text for line in judged.lines] == text.splitlines()
         assert judge_chain(numbers, text).first_wrong is None
         tagged = add_tags(text)
-        assert strip_tags(tagged) == text
+        assert strip_tags(tagged, 24) == text
         assert check_right(numbers, tagged, style) == judged
 
 
 @given(st.lists(st.integers(1, 13), min_size=2, max_size=5), st.integers(1, 40), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=40)
 def test_other_counts_and_targets_come_back_right(numbers, target, seed):
-    rng = random.Random(seed)
+    rng, problem = random.Random(seed), NumberProblem(tuple(numbers), target)
     search = search_at_random(numbers, rng, target, max_lines=9)
     for style in STYLES if search else ():
-        judged = judge_chain(numbers, write_chain(numbers, search, style, target), target, style)
+        judged = judge_chain(problem, write_chain(problem, search, style), style)
         assert (judged.solved, judged.share_right, judged.first_unsound) == (True, 1.0, None)
 
 
@@ -258,7 +258,7 @@ def test_tags_without_number_are_read_at_once():
     for text in ("<think>" * 40_000, "<answer>" * 40_000, " " * 200_000 + "<answer>", "<answer>1" + " </answer" * 9_000,
                  "</think> " * 40_000, "x<think>" * 20_000):  # fmt: skip
         began = time.process_time()
-        strip_tags(text)
+        strip_tags(text, 24)
         assert time.process_time() - began < 2
 
 

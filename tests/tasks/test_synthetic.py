@@ -97,9 +97,8 @@ def test_asides_do_not_change_the_answer():
     ({"count": 1, "side": "validation"}, "one of train, test, familiar, got 'validation'"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(arguments, named):
-    with pytest.raises(ValueError, match=named) as error:
+    with pytest.raises(ValueError, match=named):
         make_problems(**arguments)
-    assert "accepted" in str(error.value)
 
 
 def test_the_vocabulary_knows_every_word_and_gives_every_text_back():

@@ -10,7 +10,7 @@ from game24lab.tasks.gsm8k.task import judge_answer
 from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import read_problem
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.quantities import read_number
 from game24lab.tasks.task import follow
@@ -53,7 +53,7 @@ def test_expressions_are_read_as_the_page_says(numbers, written, lenient, strict
         assert "\n" not in check.reason
         ends = (f"<answer>{written}</answer>", f"reach {target}! expression: {written}\n", f"Answer: {written}\n")
         for chain in ends:
-            assert judge_chain(puzzle, chain, target, strict=narrow).solved == (wanted == "right"), chain
+            assert judge_chain(NumberProblem(puzzle, target), chain, strict=narrow).solved == (wanted == "right"), chain
     chain = f"<think> so </think> <answer>{written}</answer>"
     assert REWARDS.functions["output"](read_problem(puzzle, target), chain) == (lenient == "right")
     task = Chains24()

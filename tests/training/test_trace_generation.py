@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.chains import STYLES, judge_chain, write_chain
+from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, list_published
 from game24lab.tasks.numbers.search_traces import search_in_order
 from game24lab.tasks.numbers.splits import make_split
@@ -136,7 +137,7 @@ def test_other_targets_and_counts():
     for numbers, target in [((1, 2, 3), 9), ((2, 3, 5, 7, 11), 24), ((4, 4, 10, 10), 100)]:
         given = {"held_out": [], "highest": 0, "target": target, "styles": STYLES, "thin_share": 1.0}
         for trace in make_traces([numbers], 10, count_tokens=COUNTER, **given):
-            assert judge_chain(numbers, trace.completion, target, trace.style).share_right == 1.0
+            assert judge_chain(NumberProblem(numbers, target), trace.completion, trace.style).share_right == 1.0
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class Chains24:
         return replace(after, finished=self._judge(after).finished)
 
     def _judge(self, state: Chain) -> Judgement:
-        return judge_chain(state.numbers, state.text, state.target)
+        return judge_chain(NumberProblem(state.numbers, state.target), state.text)
 
     def is_terminal(self, state: Chain) -> bool:
         """Whether an answer line has been given."""

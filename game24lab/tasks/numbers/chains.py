@@ -36,6 +36,7 @@ from game24lab.tasks.numbers.arithmetic import (
     reachable,
 )
 from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.puzzles import NumberProblem, split_problem
 from game24lab.tasks.numbers.search_traces import Search, Visit
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line
 from game24lab.tasks.tags import begin_answer, strip_tags
@@ -85,14 +86,15 @@ def find_path(search: Search) -> tuple[Step, ...]:
     return tuple(visit.step for visit in _find_visits(search))
 
 
-def write_chain(numbers: Sequence[int], search: Search, style: str, target: int = 24) -> str:
+def write_chain(problem: NumberProblem | Sequence[int], search: Search, style: str) -> str:
     """A search that found the target as text: one line a move and a last one with the answer, each with its line end.
 
-    The cards of v1, v2 and v3 keep the order of `numbers`. Raises ValueError for an unknown style, and for a search
+    The cards of v1, v2 and v3 keep the order of the numbers. Raises ValueError for an unknown style, and for a search
     that does not fit the numbers or did not reach the target.
     """
     if style not in STYLES:
         raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
+    numbers, target = split_problem(problem)
     if not search or search[-1].left != (target,):
         raise ValueError(f"search of {len(search)} visits: its last one must reach {target}")
     if style in ("solution", "sound"):
@@ -104,7 +106,7 @@ def write_chain(numbers: Sequence[int], search: Search, style: str, target: int 
     return "".join(f"{line}\n" for line in (*lines, f"{begin_answer(target)}{expression}"))
 
 
-def write_recap(path: Sequence[Step], target: int = 24) -> str:
+def write_recap(path: Sequence[Step], target: int) -> str:
     """The moves of a solution on one line, without a line end."""
     return f"{_recap(target)}{', '.join(_write_move(step) for step in path)}"
 
@@ -175,7 +177,7 @@ def _write_left(cards: Sequence[_Card], style: str) -> str:
 
 # ----------------------------------------------------------------------------------------------------- judging
 def judge_chain(
-    numbers: Sequence[int], text: str, target: int = 24, style: str = "auto", *, strict: bool = False
+    problem: NumberProblem | Sequence[int], text: str, style: str = "auto", *, strict: bool = False
 ) -> Judgement:
     """Judge a chain line by line by the rules of its style; "auto" tells the style by the text. Never raises on it.
 
@@ -189,8 +191,9 @@ def judge_chain(
     """
     if style not in (*STYLES, "auto"):
         raise ValueError(f"style must be auto or one of {', '.join(STYLES)}, got {style!r}")
+    numbers, target = split_problem(problem)
     *texts, tail = strip_tags(text, target).split("\n")
-    chain = _Chain(tuple(numbers), target, _tell_style([*texts, tail]) if style == "auto" else style, strict)
+    chain = _Chain(numbers, target, _tell_style([*texts, tail]) if style == "auto" else style, strict)
     for one in texts:
         chain.judge(one)
     if tail.strip():

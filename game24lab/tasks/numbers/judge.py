@@ -35,7 +35,7 @@ def judge_answer(problem: NumberProblem, answer: Any) -> dict[str, Any]:
     stands there. Never raises on text.
     """
     text = answer.text.encode("utf-8", "replace").decode()  # a server may send halves of characters; no file takes them
-    judged = judge_chain(problem.numbers, text, problem.target)
+    judged = judge_chain(problem, text)
     ended = answer.finish == "stop"
     wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
     return {

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from game24lab.tasks.numbers.arithmetic import State, Step, make_state, reachable
 from game24lab.tasks.numbers.chains import STYLES, Judgement, Line, judge_chain, write_chain
+from game24lab.tasks.numbers.puzzles import NumberProblem, split_problem
 from game24lab.tasks.numbers.search_traces import Search, Visit, continue_in_order, list_moves
 from game24lab.tasks.numbers.steps import judge_line
 from game24lab.tasks.numbers.task import Game24
@@ -45,7 +46,7 @@ class Pair(NamedTuple):
 
 
 def find_fault(
-    numbers: Sequence[int], judged: Judgement, style: str, target: int = 24, *, ended: bool = True
+    problem: NumberProblem | Sequence[int], judged: Judgement, style: str, *, ended: bool = True
 ) -> Fault | None:
     """Where a chain first goes wrong, None where it does not: the earliest of
 
@@ -61,6 +62,7 @@ def find_fault(
     if style == "solution":
         found += [Fault(place, "dead end") for place, line in enumerate(judged.lines) if line.dead][:1]
     if style == "sound" and not judged.finished:
+        numbers, target = split_problem(problem)
         late = _find_late(make_state(numbers), judged, target)
         found += [] if late is None else [Fault(late, "out of order")]
     if ended and not judged.finished:
@@ -87,12 +89,11 @@ def _find_late(root: State, judged: Judgement, target: int) -> int | None:
 
 
 def make_pair(
-    numbers: Sequence[int],
+    problem: NumberProblem | Sequence[int],
     text: str,
     rng: random.Random,
     *,
     style: str = "sound",
-    target: int = 24,
     ended: bool = True,
     most_lines: int = 12,
     keep: float = 1.0,
@@ -116,10 +117,11 @@ def make_pair(
         raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
     if type(most_lines) is not int or most_lines < 1:
         raise ValueError(f"most_lines must be an integer >= 1, got {most_lines!r}")
+    numbers, target = split_problem(problem)
     if not reachable(make_state(numbers), target):
         raise ValueError(f"puzzle {' '.join(map(str, numbers))}: {target} cannot be made, nothing can be preferred")
-    judged = judge_chain(numbers, text, target, style)
-    fault = find_fault(numbers, judged, style, target, ended=ended)
+    judged = judge_chain(problem, text, style)
+    fault = find_fault(problem, judged, style, ended=ended)
     if fault is None or strip_tags(text, target) != text:
         return None
     *lines, tail = text.split("\n")
@@ -129,7 +131,7 @@ def make_pair(
         return None
     chosen = []
     if all(line.kind != "answer" for line in judged.lines[: fault.line]):
-        chosen = _write_rest(numbers, judged.lines[: fault.line], rng, style, target, keep)
+        chosen = _write_rest(problem, judged.lines[: fault.line], rng, style, keep)
     return Pair(
         prompt=Game24().prompt(numbers, target) + kept,
         chosen="".join(chosen[:most_lines]),
@@ -141,23 +143,22 @@ def make_pair(
 
 
 def make_pairs(
-    chains: Iterable[tuple[Sequence[int], str, bool]], *, style: str = "sound", target: int = 24, most_lines: int = 12,
+    chains: Iterable[tuple[NumberProblem | Sequence[int], str, bool]], *, style: str = "sound", most_lines: int = 12,
     keep: float = 1.0, seed: int = 0, avoid: Collection[State] = frozenset(),
 ) -> list[Pair]:  # fmt: skip
-    """The pairs of many chains (numbers, text, whether it ended by itself), each once, in the order of the chains.
+    """The pairs of many chains (problem, text, whether it ended by itself), each once, in the order of the chains.
 
     Pairs that name a position of `avoid`, truly or not, in the prompt or on either side, are left out: a strict split
     keeps positions out of training (`tasks.splits.Split.forbidden`).
 
-    Equal for equal arguments: what is drawn for a chain depends on the seed, the numbers and the text alone. Raises
+    Equal for equal arguments: what is drawn for a chain depends on the seed, the problem and the text alone. Raises
     ValueError as `make_pair` does.
     """
     pairs = []
-    for numbers, text, ended in chains:
-        rng = random.Random(f"pair {seed}: {' '.join(map(str, numbers))}: {text}")
-        pairs.append(
-            make_pair(numbers, text, rng, style=style, target=target, ended=ended, most_lines=most_lines, keep=keep)
-        )
+    for problem, text, ended in chains:
+        named = str(problem) if isinstance(problem, NumberProblem) else " ".join(map(str, problem))
+        rng = random.Random(f"pair {seed}: {named}: {text}")
+        pairs.append(make_pair(problem, text, rng, style=style, ended=ended, most_lines=most_lines, keep=keep))
     found = dict.fromkeys(pair for pair in pairs if pair is not None)
     return [pair for pair in found if not avoid or not _names(pair, avoid)]
 
@@ -179,12 +180,13 @@ def _names(pair: Pair, avoid: Collection[State]) -> bool:
 
 
 def _write_rest(
-    numbers: Sequence[int], kept: Sequence[Line], rng: random.Random, style: str, target: int, keep: float
+    problem: NumberProblem | Sequence[int], kept: Sequence[Line], rng: random.Random, style: str, keep: float
 ) -> list[str]:
     """The lines that the solver writes behind those of a chain that are kept, all of which are right and sound."""
+    numbers, target = split_problem(problem)
     visits, trail = _follow(make_state(numbers), kept)
     after = continue_in_order(trail, rng, target, keep) if style == "sound" else _solve(trail, target)
-    lines = write_chain(numbers, (*visits, *after), style, target).splitlines(keepends=True)
+    lines = write_chain(problem, (*visits, *after), style).splitlines(keepends=True)
     moves = [place for place, line in enumerate(lines) if not line.startswith("roll back")]
     rest = lines[-1:] if any(line.kind == "recap" for line in kept) else lines[moves[len(visits)] :]
     if not visits or not after:

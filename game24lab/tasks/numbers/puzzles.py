@@ -16,11 +16,12 @@ from itertools import combinations_with_replacement
 from math import comb
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from game24lab.tasks.numbers.arithmetic import make_state, reachable
 
 Puzzle = tuple[int, ...]
+Number = TypeVar("Number")
 
 TARGET = 24  # of the published game
 FEWEST, MOST = 3, 6
@@ -74,7 +75,7 @@ class NumberProblem:
             raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {self.target!r}")
 
     def __str__(self) -> str:
-        return write_puzzle(self.numbers) + ("" if self.target == TARGET else f" -> {self.target}")
+        return " ".join(map(str, self.numbers)) + ("" if self.target == TARGET else f" -> {self.target}")
 
 
 def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
@@ -95,6 +96,11 @@ def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
     if not isinstance(problem, Iterable):
         raise ValueError(f"numbers must be whole numbers such as [4, 5, 6, 10], got {problem!r}")
     return NumberProblem(check_numbers(problem, fewest=1), TARGET if target is None else target)
+
+
+def split_problem(problem: NumberProblem | Iterable[Number]) -> tuple[tuple[Number, ...], int]:
+    """Numbers and target of a problem; numbers alone, in whatever order they stand, must make 24."""
+    return (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (tuple(problem), TARGET)
 
 
 def write_puzzle(numbers: Sequence[int]) -> str:

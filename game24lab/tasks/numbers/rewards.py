@@ -40,7 +40,7 @@ class Measures:
 @lru_cache(maxsize=2_048)
 def measure(problem: NumberProblem, text: str) -> Measures:
     """The judge's word on a completion. Cached, so that all rewards share one judgement; never raises on text."""
-    judged = judge_chain(problem.numbers, text, problem.target)
+    judged = judge_chain(problem, text)
     lines = len(judged.lines)
     before = lines if judged.first_wrong is None else judged.first_wrong
     return Measures(

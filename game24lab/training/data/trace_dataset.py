@@ -19,7 +19,7 @@ from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
 from game24lab.tasks.numbers.chains import STYLES, judge_chain
-from game24lab.tasks.numbers.puzzles import check_numbers
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, check_numbers
 from game24lab.tasks.numbers.search_traces import Abandoned, count_abandoned
 from game24lab.tasks.numbers.solutions import Sample
 
@@ -105,7 +105,7 @@ def _describe_cell(style: str, bucket: str, traces: Sequence[Trace]) -> dict[str
     }  # fmt: skip
 
 
-def tabulate_abandoned(traces: Iterable[Trace], target: int = 24) -> pd.DataFrame:
+def tabulate_abandoned(traces: Iterable[Trace], target: int = TARGET) -> pd.DataFrame:
     """One row a style: the positions that its traces abandon, the share that is dead, and the share that is shown so.
 
     `exhausted` is that of positions with more than two numbers left; missing values: none was abandoned.
@@ -114,7 +114,7 @@ def tabulate_abandoned(traces: Iterable[Trace], target: int = 24) -> pd.DataFram
 
     found: dict[str, list[Abandoned]] = defaultdict(list)
     for trace in traces:
-        judged = judge_chain(trace.numbers, trace.completion, target, trace.style)
+        judged = judge_chain(NumberProblem(trace.numbers, target), trace.completion, trace.style)
         moves = [(line.depth, line.left) for line in judged.lines if line.kind == "move" and line.right]
         found[trace.style].append(count_abandoned(trace.numbers, moves, target))
     rows = []

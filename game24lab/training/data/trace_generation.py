@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from game24lab.runs.checks import require, require_one_of
 from game24lab.tasks.numbers.arithmetic import Step, make_state, remove
 from game24lab.tasks.numbers.chains import STYLES, write_chain
+from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.search_traces import Search, Visit, search_at_random, search_in_order
 from game24lab.tasks.numbers.solutions import Whole, list_roots
 from game24lab.tasks.numbers.steps import sample_solution
@@ -237,7 +238,7 @@ def _write_trace(recipe: _Recipe, numbers: Whole, style: str, shown: float, rng:
         search = search_at_random(numbers, rng, recipe.target, round(shown))
     if not search or (recipe.held_out and any(visit.left in recipe.held_out for visit in search)):
         return ""
-    text = write_chain(numbers, search, style, recipe.target)
+    text = write_chain(NumberProblem(numbers, recipe.target), search, style)
     return add_tags(text) if recipe.tags else text
 
 

@@ -48,8 +48,7 @@ class AnswerView(widgets.VBox):
         row = self._rows.loc[self.chosen.value]
         if "question" in row:
             return SolutionView(row["question"], row["gold"], row["text"])
-        problem = read_problem(row["numbers"], int(row["target"]))
-        return ChainView(judge_chain(problem.numbers, row["text"], problem.target))
+        return ChainView(judge_chain(read_problem(row["numbers"], int(row["target"])), row["text"]))
 
     def _show(self, _: Any = None) -> None:
         self._view.value = self.chain._repr_html_()
