@@ -212,10 +212,10 @@ def _generate(
     bar.update(len(problems) * arm.samples)
     found, renamed = [], (next(iter(environment.columns)), "tokens")
     for problem, prompt, said in zip(problems, prompts, answers, strict=True):
-        known, rows, seen = environment.describe(problem), [], set()
+        known, size, rows, seen = environment.describe(problem), policy.count(prompt), [], set()
         for index, answer in enumerate(said):
             lines, characters = measure_texts([answer.text])
-            cost = Cost(policy.count(prompt), answer.tokens, lines, characters, policy_calls=1, depth=1,
+            cost = Cost(size, answer.tokens, lines, characters, policy_calls=1, depth=1,
                         seconds=pace * answer.tokens)  # fmt: skip
             row = {"sample": index, "cost": cost, **{f"saved_{name}": 0 for name in _SAVED}, **known,
                    **environment.judge(problem, answer)}  # fmt: skip

@@ -180,7 +180,7 @@ def test_solving_checks_before_it_loads():
     for settings, named in (
         ({"strategy": "auto", "parameters": {"n": 3}}, "the router chooses arms, n are not accepted"),
         ({"strategy": "mcts", "parameters": {}, "router": "r"}, "the strategy 'auto' takes one, not 'mcts'"),
-        ({"strategy": "mcts", "parameters": {}, "budget": -1}, "budget -1"),
+        ({"strategy": "mcts", "parameters": {}, "budget": -1}, "budget must be a number >= 0, got -1"),
         ({"strategy": "auto", "parameters": {}, "router": "nowhere"}, r"router nowhere: router\.json is missing"),
     ):
         with pytest.raises(ValueError, match=named):

@@ -520,7 +520,7 @@ class Flat:
         ({"width": 0}, "width must be an integer >= 1, got 0"),
         ({"width": "4"}, "width must be an integer >= 1, got '4'"),
         ({"widen": -1}, "widen must be a number >= 0, got -1"),
-        ({"patience": 0}, "patience must be a number >= 1e-09, got 0"),
+        ({"patience": 0}, "patience must be an integer >= 1, got 0"),
         ({"wakes": -1}, "wakes must be an integer >= 0, got -1"),
         ({"prune_value": -2}, "prune_value must be a number from -1 to 1, got -2"),
         ({"heat": "1e-1"}, "YAML reads"),

@@ -102,7 +102,7 @@ def test_validation_is_by_problem():
     assert not set(training["problem"]) & set(validation["problem"])
     assert len(training) + len(validation) == len(table)
     assert not len(hold_out(table, 0.0, seed=3)[1])
-    with pytest.raises(ValueError, match="held_out 1"):
+    with pytest.raises(ValueError, match="held_out must be a number from 0 to below 1, got 1"):
         hold_out(table, 1, seed=3)
 
 

@@ -518,7 +518,7 @@ def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
      ({"momentum": 1.0}, "momentum must be a number from 0 to below 1, got 1.0"),
      ({"kl": float("nan")}, "kl must be a finite number >= 0, got nan"),
      ({"steps": 0}, "steps must be an integer >= 1, got 0"), ({"patience": 1, "evaluate_every": 0}, "patience 1"),
-     ({"checkpoint": ""}, "checkpoint must be the folder or hub id of a trained model, got ''"),
+     ({"checkpoint": ""}, "since rewards teach nothing to one that earns none yet, got ''"),
      ({"precision": "int8"}, "precision must be one of auto, bf16, fp32, got 'int8'"),
      ({"trainer_args": {"num_generations": 3}}, "trainer_args 'num_generations': a field of GRPOConfig"),
      ({"trainer_args": {"epsilonn": 3}}, "trainer_args 'epsilonn': no field of TRL's GRPOConfig"),

@@ -40,9 +40,9 @@ def test_a_job_of_grpo(tmp_path, capsys):
     assert launch.main(["grpo", *files]) == 0
     load_checkpoint(tmp_path / "out" / "checkpoint")
     for wrong, message in [
-        ("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
+        ("weights: {outputs: 1}", "did you mean 'output'"), ("weights: {output: -1}", "weight of 'output'"),
         ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, group"),
-        ("rollouts: {group: 1}", "group 1"), ("rollouts: 3", "rollouts: 3 is no field"),
+        ("rollouts: {group: 1}", "group must be an integer >= 2, got 1"), ("rollouts: 3", "rollouts: 3 is no field"),
     ]:  # fmt: skip
         capsys.readouterr()
         assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n{wrong}\n", [{"numbers": "1 2"}])]) == 2
@@ -54,8 +54,9 @@ def test_a_job_of_grpo(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("job", "rows", "message"),
     [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; size, words"),
-     ("steps: 0\n", None, "steps 0: a positive integer"),
-     ("learning_rate: 1e-4\n", None, "learning_rate '1e-4': a positive number is accepted (in YAML 1.0e-4)"),
+     ("steps: 0\n", None, "steps must be an integer >= 1, got 0"),
+     ("learning_rate: 1e-4\n", None,
+      "learning_rate must be a finite number > 0, got '1e-4' (YAML reads 1e-4 as text; write 1.0e-4)"),
      ("steps: [\n", None, "job.yaml"),
      ("steps: 1\n", ["{}"], "data.jsonl, line 1: 'prompt' is missing"),
      ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "data.jsonl, line 2: damaged"),
