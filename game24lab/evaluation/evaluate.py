@@ -93,6 +93,8 @@ def evaluate(
     require("chunk", chunk, int, 1)
     for seed in seeds:
         require("seed", seed, int, 0)
+    if scorer is not None and any(isinstance(arm, Generation) for arm in arms.values()):
+        raise ValueError("arms must be strategies where a scorer is given, got answers written whole")
     problems = environment.held_out if problems is None else problems
     names = name_problems(environment, problems)
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
@@ -130,11 +132,13 @@ def evaluate(
                     held |= {identify(row): row for row in rows}
                 else:
                     add_attempts(path, held, rows)
-    columns = environment.columns if all(isinstance(arm, Generation) for arm in arms.values()) else COLUMNS
+    chains = all(isinstance(arm, Generation) for arm in arms.values())
+    columns = environment.columns if chains else COLUMNS
     if scorer is not None:
         columns = COLUMNS | ANSWER | dict.fromkeys((f"reward/{name}" for name in scorer.weights), "float64")
     if path is not None and not path.exists():
-        view = tabulate(held.values(), columns)
+        alike = all(("sample" in row, "reward" in row) == (chains, scorer is not None) for row in held.values())
+        view = tabulate(held.values(), columns if alike else COLUMNS)
         write_atomically(path, lambda temporary: view.to_parquet(temporary, index=False))
     return tabulate([held[key] for job in jobs for key in keys[job]], columns)
 

@@ -15,6 +15,7 @@ from game24lab.evaluation.arms import Arm, Generation
 from game24lab.evaluation.attempts import COLUMNS, read_attempts
 from game24lab.evaluation.chains import grade, read_grades
 from game24lab.evaluation.completions import write_completions
+from game24lab.evaluation.decoding import Scorer
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
 from game24lab.search.cost import Cost
 from game24lab.tasks.environments import open_environment
@@ -161,9 +162,15 @@ def test_an_old_file_of_chains_is_gone_on_with(tmp_path):
         grade(GAME, policy, asked, budget=65, stage="start", model="SFT", path=path, progress=False)
 
 
-def test_chains_and_searches_stand_in_one_table():
-    """Chains of thought are an arm like any other: one loop, one summary."""
+def test_chains_and_searches_stand_in_one_table(tmp_path):
+    """Chains of thought are an arm like any other: one loop, one file, one summary."""
     policy = FakePolicy()
+    path = tmp_path / "records.parquet"
+    play(path)
+    evaluate(GAME, PUZZLES, {"chain": Generation(64)}, policy, path=path, progress=False)
+    assert load_records(path)["strategy"].unique().tolist() == ["greedy", "search", "chain"]
+    with pytest.raises(ValueError, match="arms must be strategies where a scorer is given"):
+        evaluate(GAME, PUZZLES, {"chain": Generation(64)}, policy, scorer=Scorer(GAME, {"length": 1.0}))
     arms = {"greedy": Generation(64), "sample": Generation(64, 4, 1.0), "search": ARMS["search"]}
     rows = evaluate(GAME, PUZZLES, arms, policy, FakeCritic(), progress=False)
     assert list(rows) == list(COLUMNS)
