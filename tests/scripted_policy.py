@@ -17,6 +17,9 @@ class ScriptedPolicy:
     name: str = "scripted"
     calls: list = field(default_factory=list)
 
+    def count(self, text):
+        return len(text.split(" "))
+
     def generate(self, prompts, n, *, max_tokens, temperature=1.0, top_p=1.0, top_k=0, stop_line=False, seeds=None):
         self.calls.append({"prompts": list(prompts), "n": n, "temperature": temperature, "seeds": list(seeds)})
         return [[self._say(self.texts[prompt][index], max_tokens) for index in range(n)] for prompt in prompts]

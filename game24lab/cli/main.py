@@ -289,7 +289,7 @@ def _write_tree_page(stages: Sequence[Run]) -> Path | None:
 
 def _print_table(rows: pd.DataFrame) -> None:
     """Accuracy with its interval and tokens of each arm, where the rows are attempts."""
-    from game24lab.evaluation.evaluate import summarise
+    from game24lab.evaluation.tables import summarise
 
     if "strategy" not in rows or "solved" not in rows:
         return

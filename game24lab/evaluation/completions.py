@@ -23,19 +23,19 @@ line, left by a kill, is cut off and its problem done again. This module does no
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation.arms import Arm, find_strategy
-from game24lab.evaluation.evaluate import COLUMNS, LATER, write_problem
+from game24lab.evaluation.arms import Arm, describe_arm, find_strategy
+from game24lab.evaluation.attempts import COLUMNS, from_completions, tabulate
+from game24lab.evaluation.evaluate import name_problems, write_problem
+from game24lab.evaluation.jsonl import append_rows, mend, read_rows
 from game24lab.runs.checks import require
 from game24lab.runs.run import compare
 from game24lab.search.engine import bind, run
@@ -43,6 +43,7 @@ from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import Outcome
 from game24lab.search.sampling import aggregate, to_chance
 from game24lab.search.tree import Tree
+from game24lab.search.voting import vote
 from game24lab.tasks.task import Task, follow
 
 SAMPLED = ("greedy", "best_of_n", "majority", "weighted_majority", "adaptive_consistency", "early_stopping")
@@ -52,8 +53,6 @@ _OWN = ("strategy", "algorithm", "parameters", "mode", "seed", "correct", "answe
         "rank", "split", "run_id")  # fmt: skip
 _ALIGNED = ("scores", "agg_scores", "completion_tokens", "correct", "answers", "ballots")  # one entry a completion
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=,+-]{0,150}")
-# What stood in the task before problems carried their targets: files from then keep their hash.
-_KEPT = {"game24": {"target": 24}, "chains24": {"target": 24}}
 _DIGITS = 6  # of a score
 
 
@@ -66,21 +65,15 @@ def is_completions_file(path: Path) -> bool:
     """
     if path.suffix != ".jsonl" or not path.is_file():
         return False
-    if re.search(r"_completions(?![a-z])", path.name):
-        return True
     with path.open("rb") as file:
         line = file.readline()
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(row, dict) and {"problem", "completions"} <= set(row)
+    return bool(re.search(r"_completions(?![a-z])", path.name)) or (b'"problem":' in line and b'"completions":' in line)
 
 
 def name_file(arm: str, seed: int) -> str:
     """`<arm>_seed<seed>_completions.jsonl`; ValueError for an arm whose name cannot be part of a file's."""
     if not _NAME.fullmatch(arm):
-        raise ValueError(f"arm {arm!r}: its name becomes a file's; letters, digits and _ . @ = , + - are accepted")
+        raise ValueError(f"arm name must be of letters, digits and _ . @ = , + -, for it becomes a file's, got {arm!r}")
     return f"{arm}_seed{seed}{ENDING}"
 
 
@@ -122,15 +115,11 @@ def write_completions(
     require("chunk", chunk, int, 1)
     require("seed", seed, int, 0)
     if arm.pool:
-        raise ValueError(f"arm {name!r}: its problems share a pool, so none can be done alone; an arm without a pool "
-                         "is accepted")  # fmt: skip
-    texts = [write_problem(problem) for problem in problems]
-    if twice := next((text for place, text in enumerate(texts) if text in texts[:place]), None):
-        raise ValueError(f"problems: {twice} is listed twice")
-    facts = describe_arm(task, arm, policy, critic, name=name, seed=seed, models=models)
+        raise ValueError(f"arm {name!r} must have no pool: problems that share a pool cannot be done alone")
+    texts = name_problems(task, problems)
+    facts = describe_file(task, arm, policy, critic, name=name, seed=seed, models=models)
     done = list_done(path, facts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _append(path, [])  # fails before anything is spent
+    append_rows(path, [])  # fails before anything is spent
     left = [(text, problem) for text, problem in zip(texts, problems, strict=True) if text not in done]
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
     algorithm = find_strategy(arm.algorithm)
@@ -140,45 +129,34 @@ def write_completions(
         outcomes = run(task, [problem for _, problem in part], algorithm, policy, critic, parameters=arm.parameters,
                        mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget, concurrent=concurrent,
                        progress=progress)  # fmt: skip
-        lines = []
+        rows = []
         for (text, problem), outcome in zip(part, outcomes, strict=True):
             row = {"problem": text, "answer": reference} | _describe(world, problem, arm, outcome) | facts
             row |= {"rank": ranks.get(text), "split": split, "run_id": run_id}
-            row["trace"] = json.loads(outcome.tree.to_json()) if traces else None
-            lines.append(json.dumps(row, allow_nan=False).encode("ascii") + b"\n")
-        _append(path, lines)
+            rows.append(row | {"trace": json.loads(outcome.tree.to_json()) if traces else None})
+        append_rows(path, rows)
     return path
 
 
-def describe_arm(
+def describe_file(
     task: Task, arm: Arm, policy: Any, critic: Any, *, name: str, seed: int, models: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """What all lines of a file have in common: the arm, the models, and `config_hash`, a hash of what decides."""
-    sizes = {"policy_parameters": policy.parameters, "backend": policy.name,
-             "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
-    kind = {"task": task.name, **(asdict(task) if is_dataclass(task) else {}), **_KEPT.get(task.name, {})}
-    names = dict(models) if models else {"policy": policy.name, "critic": getattr(critic, "name", "")}
-    facts = {"algorithm": arm.algorithm, "parameters": json.loads(arm.describe()), "mode": arm.mode, "models": names,
-             **sizes}  # fmt: skip
-    former = {**facts, "mode": "unverified"} if arm.mode == "rules" else facts  # as files from before have hashed it
-    text = json.dumps([kind, former], sort_keys=True, default=str)
-    return {"strategy": name, "seed": seed, **facts, "config_hash": hashlib.sha256(text.encode()).hexdigest()[:12]}
+    facts = describe_arm(task, arm, policy, critic, models)
+    config_hash = facts.pop("arm_hash")
+    return {"strategy": name, "seed": seed, **facts, "config_hash": config_hash}
 
 
 def list_done(path: str | Path, facts: Mapping[str, Any]) -> set[str]:
     """The problems that a file holds, after half a last line has been cut off; none where there is no file.
 
-    ValueError, and the file as it was, where it is broken or its lines are not of these `facts` (see `describe_arm`).
+    ValueError, and the file as it was, where it is broken or its lines are not of these `facts` (see `describe_file`).
     """
     path, done = Path(path), set()
     if not path.exists():
         return done
-    facts = json.loads(json.dumps(facts))
-    whole = 0
-    for number, line in _read_lines(path):
-        if not line.endswith(b"\n"):
-            break
-        row = _parse(path, number, line)
+    facts, end = json.loads(json.dumps(facts)), 0
+    for number, line_end, row in read_rows(path, _check, whole=True):
         if row["config_hash"] is None:
             raise ValueError(f"{path}, line {number}: made elsewhere (it has no config_hash); choose another file")
         here = {key: row.get(key) for key in facts}
@@ -191,26 +169,9 @@ def list_done(path: str | Path, facts: Mapping[str, Any]) -> set[str]:
         if row["problem"] in done:
             raise ValueError(f"{path}, line {number}: {row['problem']} stands there twice")
         done.add(row["problem"])
-        whole += len(line)
-    if whole < path.stat().st_size:
-        with path.open("rb+") as file:
-            file.truncate(whole)
-            os.fsync(file.fileno())
+        end = line_end
+    mend(path, end)
     return done
-
-
-def _append(path: Path, lines: Sequence[bytes]) -> None:
-    """All lines or, where the disk is full, none."""
-    size = path.stat().st_size if path.exists() else 0
-    try:
-        with path.open("ab") as file:
-            file.write(b"".join(lines))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        if path.exists():
-            os.truncate(path, size)
-        raise
 
 
 # ------------------------------------------------------------------------------------------------------ one outcome
@@ -266,13 +227,9 @@ def _vote(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     for n in (2**power for power in range(len(rows).bit_length())):
         ended = [row for row in rows[:n] if row["ballots"] is not None]
         scored = bool(ended) and all(row["agg_scores"] is not None for row in ended)
-        for way in ("maj", *(("weighted",) if scored else ())):
-            votes: dict[int, list[float]] = {}
-            for row in ended:
-                tally = votes.setdefault(row["ballots"], [0.0, 0])
-                tally[0] += row["agg_scores"] if way == "weighted" else 1
-                tally[1] += 1
-            winner = max(votes, key=votes.__getitem__, default=None)
+        ways = {"maj": None} | ({"weighted": [row["agg_scores"] for row in ended]} if scored else {})
+        for way, weights in ways.items():
+            winner = vote([row["ballots"] for row in ended], weights)
             columns[f"pred_{way}@{n}"] = _pick(row for row in ended if row["ballots"] == winner)
         if scored:
             columns[f"pred_naive@{n}"] = _pick(ended)
@@ -292,70 +249,20 @@ def read_completions(path: str | Path, *, traces: bool = True) -> list[dict[str,
     that it does not know (-1) are None. Other columns of it are kept. `traces=False` leaves the trees out, which saves
     memory. ValueError that names the line which is broken; OSError where there is no such file.
     """
-    rows = []
-    for number, line in _read_lines(Path(path)):
-        rows.append(_parse(Path(path), number, line))
-        if not traces:
-            rows[-1]["trace"] = None
-    return rows
+    more = {} if traces else {"trace": None}
+    return [row | more for _, _, row in read_rows(Path(path), _check)]
 
 
 def tabulate_completions(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows of our own files as a table of attempts with the columns of `evaluation.evaluate.COLUMNS`, for `summarise`.
+    """Rows of our own files as a table of attempts with the columns of `evaluation.attempts.COLUMNS`, for `summarise`.
 
     ValueError for a row made elsewhere, whose cost nobody knows.
     """
-    table = []
-    for row in rows:
-        if row["cost"] is None:
-            raise ValueError(f"completions of {row['strategy']!r}, {row['problem'][:60]}: made elsewhere, their cost "
-                             "is not known; rows written here are accepted")  # fmt: skip
-        chosen = row["chosen"]
-        flat = dict.fromkeys(LATER) | row | row["cost"] | {f"saved_{key}": cost for key, cost in row["saved"].items()}
-        flat |= {"answer": "" if chosen is None else row["answers"][chosen], "correct": row["candidates_correct"],
-                 "parameters": json.dumps(row["parameters"], sort_keys=True)}  # fmt: skip
-        table.append({name: flat[name] for name in COLUMNS})
-    return pd.DataFrame({name: pd.Series([row[name] for row in table], dtype=kind) for name, kind in COLUMNS.items()})
+    return tabulate(map(from_completions, rows), COLUMNS)
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file with their numbers; blank ones at its end are left out, as editors and tools add them."""
-    blank: list[tuple[int, bytes]] = []
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield from (*blank, (number, line))
-                blank.clear()
-            else:
-                blank.append((number, line))
-
-
-def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    """A line as a row with all columns; ValueError that names it."""
-    try:
-        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse)
-        _check(row)
-        if "config_hash" in row:
-            row["mode"] = read_mode(row["mode"])
-    except (ValueError, RecursionError) as error:
-        said = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        cut = "" if line.endswith(b"\n") else "; it is the last one and ends without a line end: cut off by a kill?"
-        raise ValueError(f"{path}, line {number}: {said.splitlines()[0][:200]}{cut}") from None
-    if "config_hash" not in row:
-        tokens = row.get("completion_tokens")
-        row["completion_tokens"] = tokens if isinstance(tokens, list) else None
-        row = dict.fromkeys(_OWN) | {"strategy": path.stem.replace("_completions", "", 1), "seed": 0} | row
-    return row
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
-
-
-def _check(row: Any) -> None:
-    """ValueError unless it is the row of a completions file."""
-    if not isinstance(row, dict):
-        raise ValueError("a JSON object is expected")
+def _check(row: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The row of a completions file with all its columns; ValueError where it is none."""
     own = _OWN if "config_hash" in row else ()
     if missing := next((name for name in ("problem", "completions", *own) if name not in row), None):
         raise ValueError(f"the column {missing!r} is missing")
@@ -374,7 +281,12 @@ def _check(row: Any) -> None:
             if name == "scores" and not _is_list(entry, (int, float)):
                 raise ValueError(f"entry {place} of scores must be a list of numbers")
     if own and not (isinstance(row["cost"], dict) and isinstance(row["solved"], bool) and type(row["seed"]) is int):
-        raise ValueError("cost must be a mapping, solved true or false and seed a whole number")
+        raise ValueError("cost must be a mapping, solved true or false and seed an integer")
+    if own:
+        return row | {"mode": read_mode(row["mode"])}
+    tokens = row.get("completion_tokens")
+    row["completion_tokens"] = tokens if isinstance(tokens, list) else None
+    return dict.fromkeys(_OWN) | {"strategy": path.stem.replace("_completions", "", 1), "seed": 0} | row
 
 
 def _is_list(value: Any, kind: type | tuple[type, ...]) -> bool:

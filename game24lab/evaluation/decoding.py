@@ -1,28 +1,24 @@
-"""Answers of arms that decode plainly or look ahead: one row an answer, with its text, its rewards and its cost.
+"""The comparison of decoders (plain, best-of-n, lookahead): its arms, what their texts earn, and its tables.
 
-Accuracy alone does not tell decoders apart: what is written counts too. Rows have the columns of `evaluation`, so that
-its summaries take them, and besides the text, its length, what the search changed and what the text earns. It does not
-know how arms search, where models come from, nor how a table is drawn.
+Accuracy alone does not tell decoders apart: what is written counts too. `evaluation.evaluate` makes the attempts, which
+hold besides the text its length, what the search changed and what it earns. This module does not know how arms search,
+where models come from, nor tasks: an environment is handed in.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from game24lab.evaluation.arms import INSIDE, Arm, find_strategy
-from game24lab.evaluation.evaluate import COLUMNS, flatten, summarise, write_problem
-from game24lab.evaluation.statistics import bootstrap, wilson
-from game24lab.runs.memory import measure_memory
-from game24lab.search.engine import run
+from game24lab.evaluation.arms import INSIDE, Arm
+from game24lab.evaluation.statistics import bound_difference
+from game24lab.evaluation.tables import summarise
+from game24lab.runs.checks import require, require_one_of
 from game24lab.search.requests import Outcome
 from game24lab.search.token_task import Continuations
 from game24lab.search.tree import Tree
@@ -32,6 +28,9 @@ from game24lab.tasks.task import Task
 
 ANSWER = {"part": "str", "text": "str", "answer_tokens": "int64", "decisions": "int64", "changed": "int64",
           "pieces": "str", "reward": "float64", "peak_bytes": "float64", "wall_seconds": "float64"}  # fmt: skip
+
+_BATCH = 4  # samples that best-of-n draws before it looks whether one is right
+LINE = 32  # tokens of a line that a critic is asked about, at most
 
 
 @dataclass(frozen=True)
@@ -81,55 +80,6 @@ def open_inside(task: Task, policy: Any, scorer: Scorer | None = None) -> Contin
     return Continuations(task, policy, scorer, (0.0, scorer.highest), scorer.honest)
 
 
-def answer(
-    task: Task,
-    problems: Sequence[Any],
-    name: str,
-    arm: Arm,
-    policy: Any,
-    critic: Any = None,
-    *,
-    scorer: Scorer,
-    pays: Scorer | None = None,
-    part: str = "main",
-    seed: int = 0,
-    split: str = "",
-    run_id: str = "",
-    progress: bool = True,
-) -> pd.DataFrame:
-    """Let one arm answer all problems at once: one row each, columns of `evaluation.evaluate.COLUMNS` and `ANSWER`, and
-    `reward/<name>` for each of the scorer's rewards.
-
-    Args:
-        scorer: what the texts are measured by.
-        pays: what pays the leaves of a lookahead; None: the exact verifier.
-        part: which part of an experiment the arm belongs to.
-
-    `seconds` is an answer's share of the models' time, `wall_seconds` and `peak_bytes` are those of the whole arm.
-    ValueError as the engine raises it.
-    """
-    world = open_inside(task, policy, pays) if arm.algorithm in INSIDE else task
-    begin = time.perf_counter()
-    with tqdm(total=len(problems), desc=name, unit="answer", disable=not progress) as bar:
-        outcomes, peak = measure_memory(lambda: run(
-            world, problems, find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters, mode=arm.mode,
-            seed=seed, merge=arm.merge, budget=arm.budget, progress=bar,
-        ))  # fmt: skip
-    wall = time.perf_counter() - begin
-    shared = {"strategy": name, "part": part, "algorithm": arm.algorithm, "parameters": arm.describe(), "seed": seed,
-              "rank": None, "policy_parameters": policy.parameters, "backend": policy.name, "split": split,
-              "run_id": run_id, "critic_parameters": critic.parameters if critic is not None else 0,
-              "peak_bytes": math.nan if peak is None else peak, "wall_seconds": wall}  # fmt: skip
-    rows = [shared | {"problem": write_problem(problem)} | flatten(outcome) | describe_answer(outcome)
-            for problem, outcome in zip(problems, outcomes, strict=True)]  # fmt: skip
-    earned = scorer.score(problems, [row["text"] for row in rows])
-    for row, parts in zip(rows, earned, strict=True):
-        row |= {f"reward/{part}": value for part, value in parts.items() if part != "total"}
-        row["reward"] = math.nan if parts["total"] is None else parts["total"]
-    kinds = COLUMNS | ANSWER | dict.fromkeys((f"reward/{part}" for part in scorer.weights), "float64")
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()})
-
-
 def describe_answer(outcome: Outcome) -> dict[str, Any]:
     """The text that a search committed to, as `ANSWER` has it; of a search over lines what its path says.
 
@@ -154,9 +104,48 @@ def _find_end(tree: Tree) -> int:
     return end or max(said, default=0, key=tree.logprob.__getitem__)
 
 
+# ---------------------------------------------------------------------------------------- arms of the comparison
+def list_arms(
+    look: Mapping[str, Any], ns: Sequence[int], *, honest: bool, critic: bool, temperature: float = 1.0,
+    mode: str = "rules",
+) -> dict[str, Arm]:
+    """Plain decoding, best-of-n for some n verified and not, and lookahead: verified; and not, led by rewards of the
+    form where `honest`, and by a critic where there is one, which tries whole lines at line starts.
+
+    look: parameters of `lookahead`; its `max_tokens` are those of all. temperature: of best-of-n's samples. mode: of
+    the arms that are not verified, see `search.modes.find_unverified`.
+    """
+    tokens = look["max_tokens"]
+    arms = {"plain": Arm("lookahead", {"simulations": 0, "max_tokens": tokens}, mode)}
+    for n in ns:
+        require("n", n, int, 1)
+        drawn = {"n": n, "temperature": temperature, "max_tokens": tokens}
+        arms[f"best of {n}"] = Arm("best_of_n", drawn | {"batch": min(n, _BATCH)})
+        arms[f"best of {n}, likeliest"] = Arm("best_of_n", drawn | {"batch": 0, "choose": "logprob"}, mode)
+        if critic:
+            arms[f"best of {n}, by critic"] = Arm("best_of_n", drawn | {"batch": 0}, mode)
+    arms["look ahead"] = Arm("lookahead", look)
+    if honest:
+        arms["look ahead, by form"] = Arm("lookahead", look, mode)
+    if critic:
+        # it was taught positions, which begin where lines end: what it says of half a line is noise
+        lines = {"rule": "line", "unit": "line", "chunk": max(look.get("chunk", 1), LINE), "leaf": "critic"}
+        arms["look ahead, by critic"] = Arm("lookahead", {**look, **lines}, mode)
+    return arms
+
+
+def make_grid(
+    look: Mapping[str, Any], rules: Sequence[str], simulations: Sequence[int], depths: Sequence[int]
+) -> dict[str, Arm]:
+    """Verified lookaheads with every combination, named `entropy, 4 simulations, depth 2`."""
+    return {f"{rule}, {count} simulations, depth {depth}":
+            Arm("lookahead", {**look, "rule": rule, "simulations": count, "depth": depth})
+            for rule in rules for count in simulations for depth in depths}  # fmt: skip
+
+
 # -------------------------------------------------------------------------------------------- tables from rows
 def tabulate_answers(rows: pd.DataFrame) -> pd.DataFrame:
-    """`evaluation.evaluate.summarise`, and of each arm the means `reward`, `reward/<name>`, `answer_tokens`,
+    """`evaluation.tables.summarise`, and of each arm the means `reward`, `reward/<name>`, `answer_tokens`,
     `decisions` and `changed`, `seconds_per_token` (of the answer), `answer_seconds_p50` and `_p95`, `peak_bytes`
     and `wall_seconds` (mean over seeds; of all its problems together)."""
     table = summarise(rows)
@@ -185,8 +174,7 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
     as much, so that the dearest stands in), `difference` with `low` and `high` (paired by problem, bootstrap over
     problems), `problems`, `seeds`. ValueError for a unit that rows do not have.
     """
-    if unit not in ("sampled_tokens", "wall_seconds"):
-        raise ValueError(f"unit {unit!r}: sampled_tokens or wall_seconds is accepted")
+    require_one_of("unit", unit, ("sampled_tokens", "wall_seconds"))
     table = []
     for mode, part in rows.groupby("mode", sort=False):
         arms = dict(list(part.groupby("strategy", sort=False)))
@@ -200,7 +188,7 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
             other = enough[0] if enough else baselines[-1]
             means = [one.groupby("problem")["solved"].mean() for one in (arm, arms[other])]
             gaps = (means[0] - means[1]).dropna()
-            low, high = _bound(gaps.to_numpy(), confidence)
+            low, high = bound_difference(gaps.to_numpy(), confidence=confidence)
             table.append({
                 "arm": name, "mode": mode, "accuracy": means[0].mean(), "spent": spent[name], "baseline": other,
                 "baseline_accuracy": means[1].mean(), "baseline_spent": spent[other], "enough": bool(enough),
@@ -215,14 +203,6 @@ def match(rows: pd.DataFrame, unit: str, *, confidence: float = 0.95) -> pd.Data
 def looks_ahead(row: Mapping[str, Any]) -> bool:
     """Whether a row's arm searches inside its answers at all, and does not decode plainly."""
     return row["algorithm"] in INSIDE and json.loads(row["parameters"])["simulations"] > 0
-
-
-def _bound(gaps: np.ndarray, confidence: float) -> tuple[float, float]:
-    """By bootstrap; where all are alike it would claim certainty, and Wilson's reach of so many problems stands in."""
-    if np.ptp(gaps):
-        return bootstrap(gaps, confidence=confidence)
-    reach = 1 - wilson(len(gaps), len(gaps), confidence=confidence)[0]
-    return max(-1.0, gaps[0] - reach), min(1.0, gaps[0] + reach)
 
 
 def _spend(rows: pd.DataFrame, unit: str) -> float:

@@ -1,51 +1,53 @@
-"""Strategies on problems with seeds: one row per attempt, with outcome and full cost; then tables with intervals.
+"""Evaluation: every arm on every problem with every seed, an attempt each, in one loop that a kill cannot spoil.
 
-It knows the strategies by name. It does not know how they search, where models come from, or how a table is drawn.
+Arms are strategies of search, with or without a critic, decoders that search inside an answer, and answers written
+whole. This module does not know how they search, where models come from, or how a table is drawn.
 """
 
 from __future__ import annotations
 
-import math
+import hashlib
+import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation.arms import Arm, find_strategy, read_arms
-from game24lab.evaluation.statistics import _bound, bootstrap, pass_at_k
+from game24lab.evaluation.arms import INSIDE, Arm, Generation, describe_arm, find_strategy, read_arms
+from game24lab.evaluation.attempts import (
+    COLUMNS,
+    LATER,
+    Attempt,
+    add_attempts,
+    identify,
+    load_records,
+    open_attempts,
+    tabulate,
+)
+from game24lab.evaluation.decoding import ANSWER, Scorer, describe_answer, open_inside
+from game24lab.evaluation.tables import summarise, tabulate_pass_at_k
 from game24lab.runs.checks import require
-from game24lab.runs.messages import condense
+from game24lab.runs.memory import measure_memory
 from game24lab.runs.run import write_atomically
 from game24lab.search.bandit import take_turns
-from game24lab.search.cost import Cost
+from game24lab.search.cost import Cost, measure_texts
 from game24lab.search.engine import run
-from game24lab.search.modes import read_mode
-from game24lab.search.requests import Outcome
-from game24lab.tasks.task import Task
 
-COLUMNS = {
-    "problem": "str", "strategy": "str", "algorithm": "str", "parameters": "str", "mode": "str", "seed": "int64",
-    "solved": "bool", "outcome": "str", "answer": "str", "candidates": "int64", "correct": "int64", "stopped": "str",
-    "prompt_tokens": "int64", "sampled_tokens": "int64", "policy_calls": "int64", "critic_tokens": "int64",
-    "critic_calls": "int64", "depth": "int64", "seconds": "float64", "saved_prompt_tokens": "int64",
-    "saved_sampled_tokens": "int64", "saved_critic_tokens": "int64", "policy_parameters": "int64",
-    "critic_parameters": "int64", "backend": "str", "rank": "Int64", "split": "str", "run_id": "str",
-    "sampled_lines": "Int64", "sampled_characters": "Int64", "repeated_tokens": "Int64", "illegal_tokens": "Int64",
-}  # fmt: skip
-LATER = ("sampled_lines", "sampled_characters", "repeated_tokens", "illegal_tokens")  # older files do not hold them
-_IDENTITY = ["problem", "strategy", "seed"]
-_MISSES = ("wrong value", "illegal", "unfinished", "no answer")
-_MEANS = ("prompt_tokens", "policy_calls", "critic_tokens", "critic_calls", "depth", "seconds", "saved_prompt_tokens",
-          "saved_sampled_tokens", "saved_critic_tokens", *LATER)  # fmt: skip
+__all__ = ["COLUMNS", "LATER", "evaluate", "load_records", "summarise", "tabulate_pass_at_k", "write_problem"]
+
+_OUTCOME = ("solved", "outcome", "answer", "mode", "cost", "candidates", "correct", "stopped", "repeated_tokens",
+            "illegal_tokens")  # fmt: skip
+_SAVED = ("prompt_tokens", "sampled_tokens", "critic_tokens")
 
 
 def evaluate(
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Mapping[str, Any] | Arm],
+    environment: Any,
+    problems: Sequence[Any] | None,
+    arms: Mapping[str, Mapping[str, Any] | Arm | Generation],
     policy: Any,
     critic: Any = None,
     *,
@@ -53,206 +55,199 @@ def evaluate(
     path: str | Path | None = None,
     chunk: int = 256,
     concurrent: int = 512,
+    scorer: Scorer | None = None,
+    form: Scorer | None = None,
     ranks: Mapping[Any, int] | None = None,
     split: str = "",
     run_id: str = "",
+    stage: str = "",
+    model: str = "",
+    part: str = "",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Run every arm on every problem with every seed: one row an attempt, columns as in `COLUMNS`.
+    """Run every arm on every problem with every seed; the table of what was asked for, by arm, seed and problem.
 
-    With a `path` the rows of each finished chunk are added to that parquet file in one step, and attempts that it holds
-    already are not repeated: a killed evaluation, started again, ends with the rows of an undisturbed one. The table
-    holds the rows asked for, ordered by arm, seed and problem; the file may hold more.
+    With a `path` the attempts of each finished chunk are appended to the file of that name with the suffix `.jsonl`,
+    and those that it holds already are not repeated: a killed evaluation, started again, ends with the attempts of an
+    undisturbed one. In the end all attempts of the file are written as a table to `path` itself.
+
+    Columns are `attempts.COLUMNS`; with a scorer those of `decoding.ANSWER` and `reward/<name>` too; where all arms are
+    a `Generation`, those of the environment.
 
     Args:
-        problems: distinct problems of the task. `ranks` gives them a rank each, where there is one.
-        chunk: attempts that run together and are written together; an arm with a pool runs a whole seed together.
-        run_id: stands in every row; a file of another run is refused, for its rows are of other models.
+        environment: an environment, or where no arm needs one a task alone.
+        problems: distinct ones; None: those that the environment holds out. `ranks` gives them a rank each.
+        chunk: attempts that run together and are written together. An arm with a pool runs a whole seed together, and
+            with a scorer all arms do: `seconds` is then an answer's share of the models' time, `wall_seconds` and
+            `peak_bytes` are of the whole.
+        scorer: what texts earn; it pays the leaves of verified lookaheads too, and `form` those of others (None: the
+            exact verifier).
+        run_id, model: of which run, of which model; in every row. Rows of another run or model are refused.
+        stage: when in a training this was; attempts of several stages live side by side in a file.
+        part: of an experiment.
 
-    ValueError for unknown arms or parameters, a problem listed twice, a records file that is broken or that belongs to
+    ValueError for unknown arms or parameters, a problem listed twice, and a file that is broken or that belongs to
     other models or parameters; OSError where the file cannot be written.
     """
-    arms, seeds = read_arms(arms), list(dict.fromkeys(seeds))
+    task, arms, seeds = getattr(environment, "task", environment), read_arms(arms), list(dict.fromkeys(seeds))
     require("chunk", chunk, int, 1)
     for seed in seeds:
         require("seed", seed, int, 0)
-    for problem in problems:
-        task.start(problem)  # a bad problem is found before anything is spent
-    names = [write_problem(problem) for problem in problems]
-    if len(set(names)) < len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise ValueError(f"problems: {twice} is listed twice")
-    path = None if path is None else Path(path)
+    if scorer is not None and any(isinstance(arm, Generation) for arm in arms.values()):
+        raise ValueError("arms must be strategies where a scorer is given, got answers written whole")
+    problems = environment.held_out if problems is None else problems
+    names = name_problems(environment, problems)
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
-    models = {"policy_parameters": policy.parameters, "backend": policy.name, "run_id": run_id,
-              "critic_parameters": critic.parameters if critic is not None else 0}  # fmt: skip
-    rows = _open_records(path, arms, models)
-    done = {tuple(row[key] for key in _IDENTITY) for row in rows}
+    labels = {"split": split, "stage": stage, "part": part}
+    facts = {name: {**describe_arm(task, arm, policy, critic), "model": model, "run_id": run_id}
+             for name, arm in arms.items()}  # fmt: skip
+    held: dict[tuple, dict[str, Any]] = {}
+    if path is not None:
+        path = Path(path)
+        held = open_attempts(path, {(name, stage): _list_fixed(arm, facts[name]) for name, arm in arms.items()})
     jobs = [(name, seed, place) for name in arms for seed in seeds for place in range(len(problems))]
-    left = [(name, seed, place) for name, seed, place in jobs if (names[place], name, seed) not in done]
-    with tqdm(total=len(jobs), initial=len(jobs) - len(left), disable=not progress, unit="attempt") as bar:
+    keys = {job: [(names[job[2]], *job[:2], stage, sample) for sample in range(getattr(arms[job[0]], "samples", 1))]
+            for job in jobs}  # fmt: skip
+    left = [job for job in jobs if not held.keys() >= set(keys[job])]
+    if path is not None and (left or not held):
+        add_attempts(path, held, [])  # fails before anything is spent
+    total, begin = (sum(len(keys[job]) for job in some) for some in (jobs, set(jobs) - set(left)))
+    with tqdm(total=total, initial=begin, disable=not progress, unit="attempt") as bar:
         for name, arm in arms.items():
-            mine = [(seed, place) for arm_name, seed, place in left if arm_name == name]
+            make = partial(_search, task, arm, policy, critic, concurrent=concurrent, bar=bar)
+            if isinstance(arm, Generation):
+                make = partial(_generate, environment, arm, policy, bar=bar)
+            elif scorer is not None:
+                pays = scorer if arm.mode == "verified" else form
+                make = partial(_decode, scorer, partial(make, pays=pays, decoding=True))
             bar.set_description(name)
-            for part in _split(mine, chunk) if not arm.pool else _split_by_seed(name, mine, len(problems)):
-                pooled = {"concurrent": concurrent}
-                if arm.pool:
-                    ((unit, share),) = arm.pool.items()
-                    sizes = policy.parameters, models["critic_parameters"]
-                    pooled = {"concurrent": len(part), "pool": {unit: share * len(part)},
-                              "turn": take_turns(unit, rule=arm.rule, parameters=sizes)}  # fmt: skip
-                outcomes = run(
-                    task, [problems[place] for _, place in part], find_strategy(arm.algorithm), policy, critic,
-                    parameters=arm.parameters, mode=arm.mode, seed=[seed for seed, _ in part], merge=arm.merge,
-                    budget=arm.budget, progress=bar, trees=False, **pooled,
-                )  # fmt: skip
-                shared = {"strategy": name, "algorithm": arm.algorithm, "parameters": arm.describe(), **models,
-                          "split": split}  # fmt: skip
-                for (seed, place), outcome in zip(part, outcomes, strict=True):
-                    own = {"problem": names[place], "seed": seed, "rank": ranks.get(names[place])}
-                    rows.append(own | shared | flatten(outcome))
-                if path is not None:
-                    write_atomically(path, lambda temporary: _make_table(rows).to_parquet(temporary, index=False))
-    found = {tuple(row[key] for key in _IDENTITY): row for row in rows}
-    return _make_table([found[names[place], name, seed] for name, seed, place in jobs])
+            mine = [(seed, place) for arm_name, seed, place in left if arm_name == name]
+            for batch in _split(name, arm, mine, chunk, len(problems), whole=scorer is not None):
+                made = make([problems[place] for _, place in batch], [seed for seed, _ in batch])
+                rows = []
+                for (seed, place), found in zip(batch, made, strict=True):
+                    known = {"problem": names[place], "arm": name, "seed": seed, "rank": ranks.get(names[place])}
+                    rows += [Attempt.read({**facts[name], **labels, **known, **one}).to_row() for one in found]
+                if path is None:
+                    held |= {identify(row): row for row in rows}
+                else:
+                    add_attempts(path, held, rows)
+    chains = all(isinstance(arm, Generation) for arm in arms.values())
+    columns = environment.columns if chains else COLUMNS
+    if scorer is not None:
+        columns = COLUMNS | ANSWER | dict.fromkeys((f"reward/{name}" for name in scorer.weights), "float64")
+    if path is not None and not path.exists():
+        alike = all(("sample" in row, "reward" in row) == (chains, scorer is not None) for row in held.values())
+        view = tabulate(held.values(), columns if alike else COLUMNS)
+        write_atomically(path, lambda temporary: view.to_parquet(temporary, index=False))
+    return tabulate([held[key] for job in jobs for key in keys[job]], columns)
 
 
-def _split(jobs: list[tuple[int, int]], chunk: int) -> list[list[tuple[int, int]]]:
-    return [jobs[begin : begin + chunk] for begin in range(0, len(jobs), chunk)]
+def _list_fixed(arm: Arm | Generation, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What all attempts of an arm must share; answers written whole may be gone on with by another backend."""
+    loose = ("backend", "models", "arm_hash") if isinstance(arm, Generation) else ()
+    return {name: fact for name, fact in facts.items() if name not in loose}
 
 
-def _split_by_seed(name: str, jobs: list[tuple[int, int]], problems: int) -> list[list[tuple[int, int]]]:
-    """The jobs (seed, place) of each seed, for a pool runs as a whole; ValueError where some of it is done already."""
-    parts: dict[int, list[tuple[int, int]]] = {}
-    for job in jobs:
-        parts.setdefault(job[0], []).append(job)
-    for seed, part in parts.items():
-        if len(part) < problems:
-            raise ValueError(f"arm {name!r}: the file holds {problems - len(part)} of {problems} problems of seed "
-                             f"{seed}, which shared their pool with others: choose another file or another name")
-    return list(parts.values())
+def _split(
+    name: str, arm: Arm | Generation, jobs: list[tuple[int, int]], chunk: int, problems: int, *, whole: bool
+) -> list[list[tuple[int, int]]]:
+    """Jobs (seed, place) in batches; those of a seed together for a pool, and where a whole arm is measured.
 
-
-def write_problem(problem: Any) -> str:
-    """`4 5 6 10`."""
-    return problem if isinstance(problem, str) else " ".join(map(str, problem))
-
-
-def flatten(outcome: Outcome) -> dict[str, Any]:
-    """What a row says of an outcome, by the names of `COLUMNS`."""
-    names = ("solved", "outcome", "answer", "candidates", "correct", "stopped", "mode", "repeated_tokens",
-             "illegal_tokens")  # fmt: skip
-    costs = {name: getattr(outcome.cost, name) for name in Cost.__dataclass_fields__}
-    kinds = ("prompt_tokens", "sampled_tokens", "critic_tokens")
-    saved = {f"saved_{name}": getattr(outcome.saved, name) for name in kinds}
-    return {name: getattr(outcome, name) for name in names} | costs | saved
-
-
-def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})
-
-
-def load_records(path: str | Path) -> pd.DataFrame:
-    """The rows of a records file; ValueError where it is broken or holds something else, OSError where it is not.
-
-    What a file does not hold because it was written before that was counted (`LATER`) is missing in its rows, never 0.
-    The mode `unverified` of older files is read as `rules`.
+    ValueError where a pool's problems are partly done already.
     """
-    try:
-        table = pd.read_parquet(path)
-    except (ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
-        reason = condense(error)
-        raise ValueError(f"records file {path}: not readable as parquet ({reason})") from None
-    missing = [name for name in COLUMNS if name not in table]
-    if wrong := [name for name in missing if name not in LATER]:
-        raise ValueError(f"records file {path}: lacks the column {wrong[0]!r}")
-    try:
-        table["mode"] = table["mode"].map(read_mode).astype(COLUMNS["mode"])
-    except ValueError as error:
-        raise ValueError(f"records file {path}: {error}") from None
-    return table.assign(**{name: pd.Series(pd.NA, table.index, COLUMNS[name]) for name in missing})
+    if not arm.pool and not whole:
+        size = max(1, chunk // getattr(arm, "samples", 1))
+        return [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
+    counts = Counter(seed for seed, _ in jobs)
+    if arm.pool and (seed := next((seed for seed, count in counts.items() if count < problems), None)) is not None:
+        raise ValueError(f"arm {name!r}: the file holds {problems - counts[seed]} of {problems} problems of seed "
+                         f"{seed}, which shared their pool with others: choose another file or another name")
+    return [[(seed, place) for place in range(problems)] for seed in counts]
 
 
-def _open_records(path: Path | None, arms: Mapping[str, Arm], models: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows that are there already, if they were made by the same models and arms."""
-    if path is None:
-        return []
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda temporary: _make_table([]).to_parquet(temporary, index=False))  # fails early
-        return []
-    rows = load_records(path)[list(COLUMNS)].to_dict("records")
-    if old := next((name for name in LATER for row in rows if pd.isna(row[name])), None):
-        raise ValueError(f"records file {path} was written before {old} were counted: choose another file, or go on "
-                         "with the version that wrote it")  # fmt: skip
-    for row in rows:
-        arm_name = row["strategy"]
-        if arm_name not in arms:
-            continue
-        arm = arms[arm_name]
-        ours = {"algorithm": arm.algorithm, "parameters": arm.describe(), "mode": arm.mode, **models}
-        for name, value in ours.items():
-            if row[name] != value:
-                raise ValueError(f"records file {path} holds the arm {arm_name!r} with {name} {row[name]!r}, not "
-                                 f"{value!r}: choose another file or another name")  # fmt: skip
+# ------------------------------------------------------------------------------------------- ways to come to attempts
+def _search(
+    task: Any, arm: Arm, policy: Any, critic: Any, problems: Sequence[Any], seeds: Sequence[int], *, concurrent: int,
+    bar: Any, pays: Scorer | None = None, decoding: bool = False,
+) -> list[list[dict[str, Any]]]:  # fmt: skip
+    """One search a problem; of decoders all that `describe_answer` says of their texts."""
+    world = open_inside(task, policy, pays) if arm.algorithm in INSIDE else task
+    settings: dict[str, Any] = {"concurrent": concurrent}
+    if arm.pool:
+        ((unit, share),) = arm.pool.items()
+        sizes = policy.parameters, critic.parameters if critic is not None else 0
+        settings = {"concurrent": len(problems), "pool": {unit: share * len(problems)},
+                    "turn": take_turns(unit, rule=arm.rule, parameters=sizes)}  # fmt: skip
+    outcomes = run(
+        world, problems, find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters, mode=arm.mode,
+        seed=seeds, merge=arm.merge, budget=arm.budget, progress=bar, **settings,
+    )  # fmt: skip
+    rows = []
+    for outcome in outcomes:
+        row, said = {name: getattr(outcome, name) for name in _OUTCOME}, describe_answer(outcome)
+        rows.append([row | {f"saved_{name}": getattr(outcome.saved, name) for name in _SAVED}
+                     | (said if decoding else {"text": said["text"]})])  # fmt: skip
     return rows
 
 
-# -------------------------------------------------------------------------------------------- tables from rows
-def summarise(rows: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
-    """One row per arm and mode: accuracy with an interval, and what a problem cost.
-
-    Columns: `arm`, `mode`, `verifier_chose` (whether the exact verifier picked the answer), `algorithm`, `parameters`,
-    `problems`, `seeds`, `accuracy`, `low`, `high`, `interval` (how: "Wilson" for one seed or where all problems end
-    alike, else "bootstrap over problems"), `sampled_tokens` (mean), `sampled_tokens_median`, `sampled_tokens_p95`, the
-    means of the other costs, `flops` (mean), and the shares `wrong value`, `illegal`, `unfinished`, `no answer`.
-    """
-    table = []
-    for (arm, mode), part in rows.groupby(["strategy", "mode"], sort=False):
-        low, high, how = _bound(part.groupby("problem")["solved"].agg(["sum", "count"]), confidence)
-        tokens = part["sampled_tokens"]
-        flops = 2.0 * ((part["prompt_tokens"] + tokens) * part["policy_parameters"]
-                       + part["critic_tokens"] * part["critic_parameters"])  # fmt: skip
-        table.append({
-            "arm": arm, "mode": mode, "verifier_chose": mode == "verified", "algorithm": part["algorithm"].iloc[0],
-            "parameters": part["parameters"].iloc[0], "problems": part["problem"].nunique(),
-            "seeds": part["seed"].nunique(), "accuracy": part.groupby("problem")["solved"].mean().mean(), "low": low,
-            "high": high, "interval": how, "sampled_tokens": tokens.mean(), "sampled_tokens_median": tokens.median(),
-            "sampled_tokens_p95": tokens.quantile(0.95), **{name: _average(part, name) for name in _MEANS},
-            "flops": flops.mean(),
-            **{miss: (part["outcome"] == miss).mean() for miss in _MISSES},
-        })  # fmt: skip
-    return pd.DataFrame(table)
+def _decode(
+    scorer: Scorer, search: Any, problems: Sequence[Any], seeds: Sequence[int]
+) -> list[list[dict[str, Any]]]:  # fmt: skip
+    """A search whose time and memory are measured, and whose texts are rewarded."""
+    begin = time.perf_counter()
+    found, peak = measure_memory(lambda: search(problems, seeds))
+    shared = {"peak_bytes": peak, "wall_seconds": time.perf_counter() - begin}
+    earned = scorer.score(problems, [row["text"] for (row,) in found])
+    return [[row | shared | {"reward": parts["total"]}
+             | {f"reward/{part}": value for part, value in parts.items() if part != "total"}]
+            for (row,), parts in zip(found, earned, strict=True)]  # fmt: skip
 
 
-def _average(rows: pd.DataFrame, name: str) -> float:
-    """A column's mean; NaN where some of the rows do not know it."""
-    known = name in rows and rows[name].notna().all()
-    return float(rows[name].mean()) if known else math.nan
+def _generate(
+    environment: Any, arm: Generation, policy: Any, problems: Sequence[Any], seeds: Sequence[int], *, bar: Any
+) -> list[list[dict[str, Any]]]:
+    """Answers written whole, in one call of the policy, judged by the environment; `seconds` by their tokens."""
+    prompts, clock = [environment.prompt(problem) for problem in problems], time.perf_counter()
+    keys = [_hash(seed, environment.write_name(problem)) for seed, problem in zip(seeds, problems, strict=True)]
+    answers = policy.generate(prompts, arm.samples, max_tokens=arm.budget, temperature=arm.temperature,
+                              top_p=arm.top_p, seeds=keys)  # fmt: skip
+    pace = (time.perf_counter() - clock) / max(1, sum(answer.tokens for said in answers for answer in said))
+    bar.update(len(problems) * arm.samples)
+    found, renamed = [], (next(iter(environment.columns)), "tokens")
+    for problem, prompt, said in zip(problems, prompts, answers, strict=True):
+        known, size, rows, seen = environment.describe(problem), policy.count(prompt), [], set()
+        for index, answer in enumerate(said):
+            lines, characters = measure_texts([answer.text])
+            cost = Cost(size, answer.tokens, lines, characters, policy_calls=1, depth=1,
+                        seconds=pace * answer.tokens)  # fmt: skip
+            row = {"sample": index, "cost": cost, **{f"saved_{name}": 0 for name in _SAVED}, **known,
+                   **environment.judge(problem, answer)}  # fmt: skip
+            row |= {"candidates": 1, "correct": int(row["solved"]), "stopped": "done", "illegal_tokens": 0,
+                    "repeated_tokens": answer.tokens * (answer.text in seen)}  # fmt: skip
+            seen.add(answer.text)
+            rows.append({name: value for name, value in row.items() if name not in renamed})
+        found.append(rows)
+    return found
 
 
-def tabulate_pass_at_k(
-    rows: pd.DataFrame, ks: Sequence[int] | None = None, *, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Unbiased pass@k of sampled answers: columns `arm`, `k`, `accuracy`, `low`, `high`, `problems`, `samples`.
-
-    It takes the best-of-n arms that no verifier ended, which draw all their n answers and count the correct ones; the
-    answers of several seeds add up. Intervals by bootstrap over problems. `ks` defaults to the powers of two.
-
-    ValueError where no arm serves, or k is larger than the answers of a problem.
-    """
-    fit = rows[(rows["algorithm"] == "best_of_n") & (rows["mode"] != "verified")]
-    if fit.empty:
-        raise ValueError("pass@k needs rows of best_of_n, blind or by the rules: others stop early, or do not sample")
-    table = []
-    for (arm, _), part in fit.groupby(["strategy", "mode"], sort=False):
-        counts = part.groupby("problem")[["candidates", "correct"]].sum()
-        fewest = int(counts["candidates"].min())
-        for k in ks or [2**power for power in range(fewest.bit_length())]:
-            chances = np.array([pass_at_k(int(n), int(c), k) for n, c in counts.itertuples(index=False)])
-            low, high = bootstrap(chances, confidence=confidence)
-            table.append({"arm": arm, "k": k, "accuracy": chances.mean(), "low": low, "high": high,
-                          "problems": len(counts), "samples": fewest})  # fmt: skip
-    return pd.DataFrame(table)
+def _hash(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"grade {seed}: {name}".encode()).digest()[:7], "big")
 
 
+# ------------------------------------------------------------------------------------------------------------ problems
+def write_problem(problem: Any) -> str:
+    """`4 5 6 10`."""
+    return " ".join(map(str, problem)) if isinstance(problem, tuple | list) else str(problem)
+
+
+def name_problems(environment: Any, problems: Sequence[Any]) -> list[str]:
+    """The names of distinct problems; ValueError for one that is none, or listed twice."""
+    names = []
+    for problem in problems:
+        getattr(environment, "task", environment).start(problem)  # found before anything is spent
+        names.append(getattr(environment, "write_name", write_problem)(problem))
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"problems: {twice[:60]} is listed twice")
+    return names

@@ -18,9 +18,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import Arm, find_strategy, read_arms
-from game24lab.evaluation.completions import describe_arm, list_done, name_file, write_completions
+from game24lab.evaluation.completions import describe_file, list_done, name_file, write_completions
 from game24lab.evaluation.evaluate import evaluate, write_problem
-from game24lab.runs.checks import suggest
+from game24lab.runs.checks import require, suggest
 from game24lab.search.engine import run
 from game24lab.tasks.task import Task
 
@@ -39,15 +39,14 @@ def expand_arms(
     without `mode` has each of `modes`. ValueError that names the entry and the key that is wrong.
     """
     if not isinstance(grid, Mapping) or not grid:
-        raise ValueError(f"arms {grid!r}: a mapping from names to strategies is accepted")
+        raise ValueError(f"arms must be a mapping from names to strategies, got {grid!r}")
     arms: dict[str, Arm] = {}
     for name, entry in grid.items():
         entry = {} if entry is None else entry
         if not isinstance(entry, Mapping):
-            raise ValueError(f"arm {name!r}: a mapping with keys of {', '.join(_KEYS)} is accepted, not {entry!r}")
+            raise ValueError(f"arm {name!r} must be a mapping with keys of {', '.join(_KEYS)}, got {entry!r}")
         if "@" in str(name):
-            raise ValueError(f"arm {name!r}: the sign @ stands before what differs within an arm; a name without it is "
-                             "accepted")  # fmt: skip
+            raise ValueError(f"arm name must not hold @, which stands before what differs within an arm, got {name!r}")
         if wrong := next((key for key in entry if key not in _KEYS), None):
             raise ValueError(f"arm {name!r} has the key {wrong!r}; it takes {', '.join(_KEYS)}{suggest(wrong, _KEYS)}")
         mode = entry.get("mode", list(modes))
@@ -71,7 +70,7 @@ def _combine(name: Any, entry: Mapping[str, Any]) -> list[tuple[list[str], dict[
         inner = value.items() if key in _MAPPINGS and isinstance(value, Mapping) else [(None, value)]
         axes += [(key, part, choice) for part, choice in inner if isinstance(choice, list)]
     if empty := next(((key, part) for key, part, choices in axes if not choices), None):
-        raise ValueError(f"arm {name!r}: {empty[1] or empty[0]} []: a list of at least one value is accepted")
+        raise ValueError(f"arm {name!r}: {empty[1] or empty[0]} must have at least one value, got []")
     found = []
     for values in itertools.product(*(choices for _, _, choices in axes)):
         chosen, tags = {key: dict(value) if isinstance(value, Mapping) else value for key, value in entry.items()}, []
@@ -89,8 +88,8 @@ def _combine(name: Any, entry: Mapping[str, Any]) -> list[tuple[list[str], dict[
 def take_chunk(problems: Sequence[Any], start: int = 0, end: int = 0) -> Sequence[Any]:
     """The problems from place `start` on, up to and without `end` (0: to the last); ValueError where there are none."""
     if min(start, end) < 0 or not (chunk := problems[start : end or None]):
-        raise ValueError(f"start {start}, end {end}: places among {len(problems)} problems, start before end, are "
-                         "accepted; end 0 is the last")  # fmt: skip
+        raise ValueError(f"start and end must be places among {len(problems)} problems in order (end 0: the last), "
+                         f"got {start} and {end}")  # fmt: skip
     return chunk
 
 
@@ -122,8 +121,7 @@ def estimate_cost(
     `policy_calls`, `critic_calls`, and `seconds` at the pace of the trial, whose batches are small: rather too many.
     Nothing of the trial is kept; arms without a search left are not tried. ValueError for a trial below 1.
     """
-    if type(trial) is not int or trial < 1:
-        raise ValueError(f"trial {trial!r}: a whole number of at least 1 is accepted")
+    require("trial", trial, int, 1)
     count = min(trial, len(problems))
     sample = [problems[place * len(problems) // count] for place in range(count)]
     tried = {name: arm for name, arm in arms.items() if left[name]}
@@ -217,7 +215,7 @@ def run_arms(
     for name, arm in arms.items():
         for seed in seeds:
             paths[name, seed] = folder / name_file(name, seed)
-            facts = describe_arm(task, arm, policy, critic, name=name, seed=seed, models=models)
+            facts = describe_file(task, arm, policy, critic, name=name, seed=seed, models=models)
             left[name] += len(texts - list_done(paths[name, seed], facts))
     whole, seconds = len(problems) * len(paths), {}
     if trial and sum(left.values()):

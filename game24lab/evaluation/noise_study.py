@@ -20,6 +20,7 @@ from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.evaluate import evaluate, summarise
 from game24lab.evaluation.oracle_critics import NoCritic, NoisyCritic
 from game24lab.models.critic import Critic
+from game24lab.runs.checks import require
 from game24lab.tasks.task import Task
 
 _REPEATS = 1000  # of the bootstrap over problems
@@ -48,10 +49,7 @@ def run_lab(
     ValueError for a sigma that is not above 0, and as `evaluate` does.
     """
     for sigma in sigmas:
-        if not isinstance(sigma, int | float) or not 0 < sigma < math.inf:
-            raise ValueError(
-                f"sigma {sigma!r}: a number above 0 is accepted (the truth and no critic come by themselves)"
-            )
+        require("sigma", sigma, float, 0, above=True, below=True)  # the truth and no critic come by themselves
     tables = []
     for sigma in (0.0, *sorted(sigmas), math.inf, math.nan):
         if math.isnan(sigma) and trained is None:
@@ -71,11 +69,8 @@ def run_lab(
 
 def tabulate(rows: pd.DataFrame) -> pd.DataFrame:
     """`summarise` for each critic, from the truth to none and the trained one: its columns, and `critic`, `sigma`."""
-    parts = [
-        summarise(part).assign(critic=critic, sigma=part["sigma"].iloc[0])
-        for critic, part in rows.groupby("critic", sort=False)
-    ]
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat([summarise(part).assign(critic=critic, sigma=part["sigma"].iloc[0])
+                       for critic, part in rows.groupby("critic", sort=False)], ignore_index=True)  # fmt: skip
     return table[["critic", "sigma", *table.columns.drop(["critic", "sigma"])]]
 
 

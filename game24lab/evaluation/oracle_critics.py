@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from game24lab.runs.checks import require
 from game24lab.tasks.task import Task
 
 if TYPE_CHECKING:  # it brings torch, which a report does without
@@ -33,8 +34,7 @@ class NoisyCritic:
 
     def __init__(self, task: Task, sigma: float = 0.0, seed: int = 0, *, like: Critic | None = None) -> None:
         """ValueError for a sigma that is negative or infinite, and for a task that cannot read its texts back."""
-        if not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
-            raise ValueError(f"sigma {sigma!r}: a number of at least 0 is accepted")
+        require("sigma", sigma, float, 0, below=True)
         if not hasattr(task, "read"):
             raise ValueError(f"task {task.name!r}: it cannot read a position from its text, so nobody knows the truth")
         self.task, self.sigma, self.seed, self.like = task, sigma, seed, like
@@ -100,8 +100,7 @@ def match_auc(auc: float) -> float:
 
     0 for an AUC of (nearly) 1, infinity for one of (nearly) 1/2 or below. ValueError outside 0 to 1.
     """
-    if not 0 <= auc <= 1:
-        raise ValueError(f"auc {auc!r}: a number from 0 to 1 is accepted")
+    require("auc", auc, float, 0, 1)
     least, most = _SIGMAS
     if auc >= expect_auc(least):
         return 0.0

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from game24lab.evaluation.statistics import bootstrap, pass_at_k
+from game24lab.runs.checks import require_one_of
 from game24lab.search.sampling import to_chance
-
-BALLOTS = ("position", "answer")
+from game24lab.search.voting import BALLOTS, vote
 
 
 def compare_selections(
@@ -32,13 +32,12 @@ def compare_selections(
     `answers` has the columns `problem`, `solved`, `ended`, `logprob`, `position`, `answer`, optional `value` (-1 to 1).
     `ks` defaults to the powers of two. ValueError for another `by`, or a k larger than the answers of a problem.
     """
-    if by not in BALLOTS:
-        raise ValueError(f"by {by!r}: one of {', '.join(BALLOTS)} is accepted")
+    require_one_of("by", by, BALLOTS)
     problems = [part for _, part in answers.groupby("problem", sort=False)]
     fewest = min(map(len, problems), default=0)
     ks = list(ks or [2**power for power in range(fewest.bit_length())])
     if not ks or min(ks) < 1 or max(ks) > fewest:
-        raise ValueError(f"ks {ks}: whole numbers from 1 to {fewest}, the fewest answers of a problem, are accepted")
+        raise ValueError(f"ks must be integers from 1 to {fewest}, the fewest answers of a problem, got {ks}")
     valued = "value" in answers
     rng, table = np.random.default_rng(seed), []
     for k in ks:
@@ -69,20 +68,16 @@ def _read(part: pd.DataFrame, by: str, valued: bool) -> dict[str, Callable[[np.n
     def pick(places: np.ndarray) -> int | None:
         return max(places, key=lambda place: (value[place], logprob[place]), default=None)
 
-    def vote(places: np.ndarray, weight: np.ndarray) -> int | None:
-        votes: dict[int, list[float]] = {}
-        for place in places[ended[places]]:
-            tally = votes.setdefault(ballots[place], [0.0, 0])
-            tally[0] += weight[place]
-            tally[1] += 1
-        winner = max(votes, key=votes.__getitem__, default=None)
-        return pick([place for place in places if ended[place] and ballots[place] == winner])
+    def elect(places: np.ndarray, weights: np.ndarray) -> int | None:
+        given = places[ended[places]]
+        winner = vote(ballots[given], list(weights[given]))
+        return pick([place for place in given if ballots[place] == winner])
 
     def take_likeliest(places: np.ndarray) -> int | None:
         return max(places[ended[places]], key=logprob.__getitem__, default=None)
 
-    ways = {"majority": lambda places: vote(places, np.ones(len(part))), "likeliest": take_likeliest}
+    ways = {"majority": lambda places: elect(places, np.ones(len(part))), "likeliest": take_likeliest}
     if valued:
         ways |= {"critic max": lambda places: pick(places[ended[places]]),
-                 "critic vote": lambda places: vote(places, weights)}  # fmt: skip
+                 "critic vote": lambda places: elect(places, weights)}  # fmt: skip
     return ways

@@ -1,12 +1,14 @@
-"""Statistics of evaluations: intervals and pass@k. It does not know what was measured."""
+"""Statistics of evaluations: intervals of shares, paired differences and pass@k. It does not know what was measured."""
 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -15,23 +17,39 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     Chen et al. 2021 (arXiv 2107.03374). ValueError unless 0 <= c <= n and 1 <= k <= n.
     """
     if not 0 <= c <= n or not 1 <= k <= n:
-        raise ValueError(f"pass@k with n={n}, c={c}, k={k}: 0 <= c <= n and 1 <= k <= n are accepted")
+        raise ValueError(f"pass@k: 0 <= c <= n and 1 <= k <= n must hold, got n={n}, c={c}, k={k}")
     return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def estimate_pass_at_k(
+    counts: Iterable[tuple[int, int]], ks: Sequence[int] | None = None, *, confidence: float = 0.95
+) -> list[dict[str, Any]]:
+    """Unbiased pass@k of problems with (samples, correct ones): a row per k with `k`, `accuracy`, `low`, `high`,
+    `problems` and `samples` (the fewest of a problem).
+
+    `ks` defaults to the powers of two. Intervals by bootstrap over problems. ValueError without problems, and for a k
+    above the samples.
+    """
+    counts = [(int(n), int(c)) for n, c in counts]
+    if not counts:
+        raise ValueError("pass@k: at least one problem with answers is needed, got none")
+    fewest, table = min(n for n, _ in counts), []
+    for k in ks or [2**power for power in range(fewest.bit_length())]:
+        chances = np.array([pass_at_k(n, c, k) for n, c in counts])
+        low, high = bootstrap(chances, confidence=confidence)
+        table.append({"k": k, "accuracy": chances.mean(), "low": low, "high": high, "problems": len(counts),
+                      "samples": fewest})  # fmt: skip
+    return table
 
 
 def wilson(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's interval of a proportion (1927); (0, 1) for n = 0. ValueError unless 0 <= successes <= n."""
     if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n}: 0 <= successes <= n is accepted")
+        raise ValueError(f"0 <= successes <= n must hold, got {successes} successes of {n}")
     if n == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = successes / n
-    middle = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = (middle - spread) / scale if successes else 0.0  # exactly: rounding would leave a trace
-    return low, (middle + spread) / scale if successes < n else 1.0
+    low, high = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
 
 
 def bootstrap(
@@ -56,10 +74,26 @@ def bootstrap(
     return float(low), float(high)
 
 
-def _bound(counts: pd.DataFrame, confidence: float) -> tuple[float, float, str]:
-    """Interval of an accuracy from successes (`sum`) and attempts (`count`) of each problem."""
-    if (counts["count"] == 1).all():
-        return *wilson(int(counts["sum"].sum()), len(counts), confidence=confidence), "Wilson"
+def bound_difference(differences: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of the mean of paired differences of shares, one for each problem, by bootstrap over problems.
+
+    Where all are alike, Wilson's reach of that many problems stands in. ValueError without differences.
+    """
+    differences = np.asarray(differences, dtype=float)
+    if differences.size == 0 or np.ptp(differences):
+        return bootstrap(differences, confidence=confidence)
+    reach = 1 - wilson(differences.size, differences.size, confidence=confidence)[0]
+    return max(-1.0, float(differences[0]) - reach), min(1.0, float(differences[0]) + reach)
+
+
+def bound_share(hits: pd.Series, problems: pd.Series, *, confidence: float = 0.95) -> tuple[float, float, float, str]:
+    """The share of hits, each problem counting the same, with its interval and how that was found.
+
+    "Wilson" where each problem has one attempt or all problems end alike, else "bootstrap over problems".
+    """
+    counts = hits.groupby(problems).agg(["sum", "count"])
     shares = (counts["sum"] / counts["count"]).to_numpy()
+    if (counts["count"] == 1).all():
+        return float(shares.mean()), *wilson(int(counts["sum"].sum()), len(counts), confidence=confidence), "Wilson"
     how = "bootstrap over problems" if np.ptp(shares) else "Wilson"
-    return *bootstrap(shares, confidence=confidence), how
+    return float(shares.mean()), *bootstrap(shares, confidence=confidence), how

@@ -14,23 +14,38 @@ def suggest(name: Any, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def require(name: str, value: Any, kind: type, low: float, high: float = math.inf) -> None:
-    """ValueError unless the value is a whole number (`int`) or a number (`float`) within low..high."""
-    types = (int,) if kind is int else (int, float)
-    if type(value) not in types or not low <= value <= high:
-        what = "a whole number" if kind is int else "a number"
-        limits = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
-        hint = " (YAML reads 1e-4 as text; write 1.0e-4)" if isinstance(value, str) else ""
-        raise ValueError(f"{name} {value!r}: {what} {limits} is accepted{hint}")
+def require(
+    name: str, value: Any, kind: type, low: float, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> None:
+    """ValueError unless the value is an integer (`int`) or a number (`float`) within low..high.
+
+    `above` leaves out the low end itself, `below` the high end: of a number without a limit, infinity.
+    """
+    fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    if fits and low <= value <= high and not (above and value == low) and not (below and value == high):
+        return
+    what = "an integer" if kind is int else "a finite number" if below and high == math.inf else "a number"
+    if high == math.inf:
+        limits = f"{'>' if above else '>='} {low}"
+    else:
+        limits = f"{'above' if above else 'from'} {low} to {'below ' if below else ''}{high}"
+    hint = " (YAML reads 1e-4 as text; write 1.0e-4)" if kind is float and isinstance(value, str) else ""
+    raise ValueError(f"{name} must be {what} {limits}, got {value!r}{hint}")
 
 
 def require_flag(name: str, value: Any) -> None:
     """ValueError unless the value is true or false."""
     if type(value) is not bool:
-        raise ValueError(f"{name} {value!r}: true or false is accepted")
+        raise ValueError(f"{name} must be true or false, got {value!r}")
 
 
 def require_one_of(name: str, value: Any, options: Sequence[str]) -> None:
     """ValueError unless the value is one of the options."""
     if value not in options:
-        raise ValueError(f"{name} {value!r}: one of {', '.join(options)} is accepted{suggest(value, options)}")
+        raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}{suggest(value, options)}")
+
+
+def require_text(name: str, value: Any, what: str) -> None:
+    """ValueError unless the value is a text that is not empty; `what` says what it stands for."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be {what}, got {value!r}")

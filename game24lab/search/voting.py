@@ -142,6 +142,19 @@ def early_stopping(
     return (yield from _poll(task, root, sizes, by, "", is_unanimous, verified, sampling))
 
 
+def vote(ballots: Sequence[Hashable], weights: Sequence[float] | None = None) -> Hashable | None:
+    """The ballot with the highest sum of weights (1 each by default), None where nobody votes.
+
+    Of equal sums the one with more votes wins, and of equals the first.
+    """
+    tallies: dict[Hashable, list[float]] = {}
+    for ballot, weight in zip(ballots, [1] * len(ballots) if weights is None else weights, strict=True):
+        tally = tallies.setdefault(ballot, [0.0, 0])
+        tally[0] += weight
+        tally[1] += 1
+    return max(tallies, key=tallies.__getitem__, default=None)
+
+
 def measure_lead(first: int, second: int = 0) -> float:
     """P(p > 1/2) for p ~ Beta(first + 1, second + 1): how sure it is that the leading answer keeps its lead.
 
@@ -199,13 +212,9 @@ def _poll(
         stopped = spent.unit
 
     def count(ended: list[Candidate]) -> Candidate:
-        weights, votes = Counter(), Counter()
-        for candidate in ended:
-            ballot = _name_ballot(task, candidate, by)
-            weights[ballot] += _weigh(candidate, agg_strategy) if valued else 1
-            votes[ballot] += 1
-        winner = max(votes, key=lambda ballot: (weights[ballot], votes[ballot]))  # the first of equals
-        return max((one for one in ended if _name_ballot(task, one, by) == winner), key=rank)
+        given = [_name_ballot(task, candidate, by) for candidate in ended]
+        winner = vote(given, [_weigh(candidate, agg_strategy) for candidate in ended] if valued else None)
+        return max((one for one, ballot in zip(ended, given, strict=True) if ballot == winner), key=rank)
 
     return conclude(task, tree, root, candidates, verified, stopped, count)
 

@@ -32,6 +32,7 @@ from transformers import (
 
 from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
 from game24lab.models.critic import READS, TransformersCritic
+from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.run import write_atomically
 from game24lab.training.callbacks import Show
 from game24lab.training.critic_data import count_positions, find_targets, hold_out
@@ -73,19 +74,12 @@ class CriticConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "learning_rate", "matrix_learning_rate"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ValueError(f"{name} {value!r}: a positive number is accepted (in YAML 1.0e-4)")
-        if type(self.batch_size) is not int or self.batch_size < 1:
-            raise ValueError(f"batch_size {self.batch_size!r}: a positive integer is accepted")
-        if type(self.lora_rank) is not int or self.lora_rank < 0:
-            raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
-        if not isinstance(self.td_lambda, int | float) or not 0 <= self.td_lambda <= 1:
-            raise ValueError(f"td_lambda {self.td_lambda!r}: a number from 0 to 1 is accepted")
-        if self.reads not in READS:
-            raise ValueError(f"reads must be one of {', '.join(READS)}, got {self.reads!r}")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out {self.held_out!r}: a share from 0 to below 1 is accepted")
+            require(name, getattr(self, name), float, 0, above=True, below=True)
+        require("batch_size", self.batch_size, int, 1)
+        require("lora_rank", self.lora_rank, int, 0)
+        require("td_lambda", self.td_lambda, float, 0, 1)
+        require_one_of("reads", self.reads, READS)
+        require("held_out", self.held_out, float, 0, 1, below=True)
 
 
 def train(

@@ -213,8 +213,7 @@ def hold_out(trajectories: pd.DataFrame, share: float, seed: int) -> tuple[pd.Da
 
     TS-LLM holds out trajectories of problems it trains on. ValueError for a share outside 0 to below 1.
     """
-    if not 0 <= share < 1:
-        raise ValueError(f"held_out must be a share from 0 to below 1, got {share!r}")
+    require("held_out", share, float, 0, 1, below=True)
     problems = sorted(trajectories["problem"].unique())
     chosen = random.Random(f"hold out {seed}").sample(problems, int(len(problems) * share))
     away = trajectories["problem"].isin(chosen)

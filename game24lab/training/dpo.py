@@ -6,7 +6,6 @@ accuracy comes from a function that the caller passes in.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +20,11 @@ from trl import DPOConfig as TRLConfig
 from trl import DPOTrainer
 
 from game24lab.models.checkpoints import load_checkpoint, load_trainable
+from game24lab.runs.checks import require, require_one_of, require_text
 from game24lab.training.callbacks import Show
 from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start, start_clock
 from game24lab.training.lora import adapt
-from game24lab.training.precision import pick_precision
+from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.saving import Resumable
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -47,19 +47,12 @@ class DPOConfig:
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's DPOConfig as they are
 
     def __post_init__(self) -> None:
-        if not self.checkpoint or not isinstance(self.checkpoint, str):
-            raise ValueError(f"checkpoint {self.checkpoint!r}: the folder or hub id of a trained model is accepted")
+        require_text("checkpoint", self.checkpoint, "the folder or hub id of a trained model")
         for name, least in (("steps", 1), ("batch_size", 1), ("lora_rank", 0), ("evaluate_every", 0)):
-            if type(getattr(self, name)) is not int or getattr(self, name) < least:
-                raise ValueError(f"{name} {getattr(self, name)!r}: a whole number of at least {least} is accepted")
-        for name, zero in (("beta", False), ("learning_rate", False), ("sft_weight", True)):
-            value = getattr(self, name)
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-            if not fits or not (value or zero):
-                bound = "of at least 0" if zero else "above 0"
-                raise ValueError(f"{name} {value!r}: a number {bound} is accepted (in YAML 1.0e-4)")
-        if self.precision not in ("auto", "bf16", "fp32"):
-            raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
+            require(name, getattr(self, name), int, least)
+        for name in ("beta", "learning_rate", "sft_weight"):
+            require(name, getattr(self, name), float, 0, above=name != "sft_weight", below=True)
+        require_one_of("precision", self.precision, PRECISIONS)
 
 
 def tokenize(pairs: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> Dataset:

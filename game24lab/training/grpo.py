@@ -6,7 +6,6 @@ It does not know what texts mean: rewards and held-out accuracy are functions th
 from __future__ import annotations
 
 import copy
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -20,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig as TRLConfig
 
 from game24lab.models.checkpoints import load_trainable
-from game24lab.runs.checks import require
+from game24lab.runs.checks import require, require_one_of, require_text
 from game24lab.runs.former_names import accept_former
 from game24lab.tasks.problems import Problem
 from game24lab.training.callbacks import Keep, Show, Watch
@@ -34,7 +33,7 @@ from game24lab.training.loop import (
     start,
     start_clock,
 )
-from game24lab.training.precision import pick_precision
+from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.reward_guard import RewardError, guard
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.search_rollouts import Searching
@@ -79,35 +78,26 @@ class GRPOConfig:
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's GRPOConfig as they are
 
     def __post_init__(self) -> None:
-        if not isinstance(self.checkpoint, str) or not self.checkpoint:
-            raise ValueError(f"checkpoint {self.checkpoint!r}: the folder or hub id of a policy is accepted; rewards "
-                             "teach nothing to one that earns none yet")  # fmt: skip
+        require_text("checkpoint", self.checkpoint, "the folder or hub id of a trained policy, since rewards teach "
+                     "nothing to one that earns none yet")  # fmt: skip
         for name, least in (("steps", 1), ("mini_batch", 1), ("evaluate_every", 0), ("patience", 0)):
-            if type(getattr(self, name)) is not int or getattr(self, name) < least:
-                raise ValueError(f"{name} {getattr(self, name)!r}: a whole number of at least {least} is accepted")
+            require(name, getattr(self, name), int, least)
         if self.rollouts.completions % self.mini_batch:
             known = _list_divisors(self.rollouts.completions)
             raise ValueError(f"mini_batch must divide the {self.rollouts.problems} x {self.rollouts.num_generations} "
                              f"completions of a step (one of {known}), got {self.mini_batch}")  # fmt: skip
-        for name, open_end in (("learning_rate", True), ("beta", False), ("momentum", False)):
-            value = getattr(self, name)
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-            if not fits or (open_end and not value):
-                bound = "above 0" if open_end else "of at least 0"
-                raise ValueError(f"{name} {value!r}: a number {bound} is accepted (in YAML 1.0e-4)")
-        if self.momentum >= 1:
-            raise ValueError(f"momentum {self.momentum!r}: a number from 0 to below 1 is accepted, 0 for plain GRPO")
+        require("learning_rate", self.learning_rate, float, 0, above=True, below=True)
+        require("beta", self.beta, float, 0, below=True)
+        require("momentum", self.momentum, float, 0, 1, below=True)
         if self.patience and not self.evaluate_every:
             raise ValueError(f"patience {self.patience} with evaluate_every 0: stopping needs evaluations on the way")
-        if self.precision not in ("auto", "bf16", "fp32"):
-            raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
+        require_one_of("precision", self.precision, PRECISIONS)
         for name in sorted(_OWNED.intersection(self.trainer_args)):
             raise ValueError(f"trainer_args {name!r}: a field of GRPOConfig or of its rollouts decides this, or our "
                              "generation and scoring do not do it")  # fmt: skip
         for name in sorted(set(self.trainer_args) - {known.name for known in fields(TRLConfig)}):
             raise ValueError(f"trainer_args {name!r}: no field of TRL's GRPOConfig")
-        if self.credit not in CREDITS:
-            raise ValueError(f"credit {self.credit!r}: one of {', '.join(CREDITS)} is accepted")
+        require_one_of("credit", self.credit, CREDITS)
         self._check_search()
         if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
             raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
@@ -265,9 +255,7 @@ def _check_rewards(rewards: Rewards) -> tuple[list[Callable[..., list]], list[fl
     if not functions or len(functions) != len(weights):
         raise ValueError(f"rewards must have a weight each, got {len(functions)} functions and {len(weights)} weights")
     for function, weight in zip(functions, weights, strict=True):
-        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
-            name = getattr(function, "__name__", function)
-            raise ValueError(f"weight of reward {name!r} must be a finite number >= 0, got {weight!r}")
+        require(f"weight of reward {getattr(function, '__name__', function)!r}", weight, float, 0, below=True)
     if not any(weights):
         raise ValueError(f"weights must have at least one above 0, got {weights}")
     return functions, weights

@@ -25,6 +25,7 @@ from game24lab.models.backends.ctranslate2_export import export_ctranslate2
 from game24lab.models.backends.decoding import truncate
 from game24lab.models.backends.worker_process import ApartPolicy, check_device
 from game24lab.models.load_policy import CTranslate2Policy, Sampling, TransformersPolicy
+from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.former_names import accept_former
 from game24lab.training.search_rollouts import Found, Searching, search
 
@@ -46,17 +47,12 @@ class Rollouts:
     device: str = ""  # of the rollouts alone, in a process of its own, e.g. "cuda:1"; "": where the model trains
 
     def __post_init__(self) -> None:
+        # completions of a group are held against each other
         for name, least in (("problems", 1), ("num_generations", 2), ("max_completion_length", 1)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                why = "; one completion alone has nothing to be measured against" if name == "num_generations" else ""
-                raise ValueError(f"{name} {value!r}: a whole number of at least {least} is accepted{why}")
+            require(name, getattr(self, name), int, least)
+        require("temperature", self.temperature, float, 0, above=True)  # greedy completions are all the same
         Sampling(self.max_completion_length, self.temperature, self.top_p)
-        if not self.temperature:
-            raise ValueError(f"temperature {self.temperature!r}: a number above 0 is accepted; greedy completions of a "
-                             "problem are all the same")  # fmt: skip
-        if self.backend not in BACKENDS:
-            raise ValueError(f"backend {self.backend!r}: one of {', '.join(BACKENDS)} is accepted")
+        require_one_of("backend", self.backend, BACKENDS)
         if self.device:
             check_device(self.device)
             if self.backend != "transformers":

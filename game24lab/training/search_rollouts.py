@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.search.engine import Totals, bind, run
 from game24lab.search.lookahead import lookahead
 from game24lab.search.token_task import Continuations
@@ -46,13 +47,9 @@ class Searching:
     clip: float = 2.0  # "corrected": the highest weight of a token
 
     def __post_init__(self) -> None:
-        if self.enter not in ENTERS:
-            raise ValueError(f"enter {self.enter!r}: one of {', '.join(ENTERS)} is accepted")
-        for name, most, limits in (("share", 1, "from 0 to below 1"), ("weight", math.inf, "of at least 0"),
-                                   ("clip", math.inf, "of at least 0")):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < most:
-                raise ValueError(f"{name} {value!r} of the search: a number {limits} is accepted")
+        require_one_of("enter", self.enter, ENTERS)
+        for name, most in (("share", 1), ("weight", math.inf), ("clip", math.inf)):
+            require(f"{name} of the search", getattr(self, name), float, 0, most, below=True)
         for name in _OWNED:
             if name in self.look:
                 raise ValueError(f"look {name!r}: the rollouts decide this")

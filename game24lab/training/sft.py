@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from trl import SFTTrainer
 from game24lab.models.checkpoints import load_trainable, make_model
 from game24lab.models.number_embeddings import lay_out_numbers
 from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
+from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.former_names import accept_former
 from game24lab.training.callbacks import Show
 from game24lab.training.loop import (
@@ -40,7 +40,7 @@ from game24lab.training.loop import (
 )
 from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
-from game24lab.training.precision import pick_precision
+from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.saving import Resumable
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -69,24 +69,16 @@ class SFTConfig:
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's SFTConfig as they are
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)!r}: a positive integer is accepted")
-        if type(self.batch_tokens) is not int or self.batch_tokens < 0:
-            raise ValueError(f"batch_tokens {self.batch_tokens!r}: a whole number of at least 0 is accepted")
+        for name, least in (("steps", 1), ("batch_size", 1), ("batch_tokens", 0), ("lora_rank", 0)):
+            require(name, getattr(self, name), int, least)
         for name in ("learning_rate", "matrix_learning_rate"):
-            if not isinstance(getattr(self, name), int | float) or not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} {getattr(self, name)!r}: a positive number is accepted (in YAML 1.0e-4)")
-        if type(self.lora_rank) is not int or self.lora_rank < 0:
-            raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
+            require(name, getattr(self, name), float, 0, above=True, below=True)
         if self.lora_rank and not self.checkpoint:
-            raise ValueError(f"lora_rank {self.lora_rank} without a checkpoint: adapters need trained weights")
-        if self.vocabulary not in VOCABULARIES:
-            raise ValueError(f"vocabulary {self.vocabulary!r}: one of {', '.join(VOCABULARIES)} is accepted")
-        if self.optimizer not in ("muon", "adamw"):
-            raise ValueError(f"optimizer {self.optimizer!r}: 'muon' or 'adamw' is accepted")
-        if self.precision not in ("auto", "bf16", "fp32"):
-            raise ValueError(f"precision {self.precision!r}: 'auto', 'bf16' or 'fp32' is accepted")
+            raise ValueError(f"lora_rank must be 0 without a checkpoint, whose weights adapters need, got "
+                             f"{self.lora_rank}")  # fmt: skip
+        require_one_of("vocabulary", self.vocabulary, tuple(VOCABULARIES))
+        require_one_of("optimizer", self.optimizer, ("muon", "adamw"))
+        require_one_of("precision", self.precision, PRECISIONS)
 
 
 def tokenize(samples: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> Dataset:

@@ -18,7 +18,7 @@ TRACKERS = ("none", "tensorboard", "trackio", "wandb")
 
 
 def check_tracker(report_to: str) -> str:
-    """The tracker's name. ValueError for an unknown one, or one whose package is not installed."""
+    """The tracker's name. ValueError for one that there is not, or whose package is not installed."""
     require_one_of("report_to", report_to, TRACKERS)
     if report_to != "none" and importlib.util.find_spec(report_to) is None:
         raise ValueError(f"report_to must be 'none', or its package installed (`pip install {report_to}`), got "

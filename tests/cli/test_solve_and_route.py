@@ -185,7 +185,7 @@ def test_solving_checks_before_it_loads():
     for settings, named in (
         ({"strategy": "auto", "parameters": {"n": 3}}, r"takes no parameters \(a router chooses\), got n"),
         ({"strategy": "mcts", "parameters": {}, "router": "r"}, "strategy must be 'auto' with a router, got 'mcts'"),
-        ({"strategy": "mcts", "parameters": {}, "budget": -1}, "budget -1"),
+        ({"strategy": "mcts", "parameters": {}, "budget": -1}, "budget must be a number >= 0, got -1"),
         ({"strategy": "auto", "parameters": {}, "router": "nowhere"}, r"router nowhere: router\.json is missing"),
     ):
         with pytest.raises(ValueError, match=named):

@@ -251,9 +251,9 @@ def test_checkpoints_are_told_apart_by_what_is_in_them(tmp_path):
     [
         ({"problems": [*PUZZLES, PUZZLES[0]]}, "4 5 6 10 is listed twice"),
         ({"problems": [(0, 1, 2, 3)]}, "puzzle"),
-        ({"chunk": 0}, "chunk 0"),
-        ({"seed": -1}, "seed -1"),
-        ({"arm": Arm("mcts", pool={"sampled_tokens": 100})}, "share a pool"),
+        ({"chunk": 0}, "chunk must be an integer >= 1, got 0"),
+        ({"seed": -1}, "seed must be an integer >= 0, got -1"),
+        ({"arm": Arm("mcts", pool={"sampled_tokens": 100})}, "must have no pool"),
     ],
 )
 def test_what_makes_no_sense_is_named_and_leaves_no_row(tmp_path, settings, reason):
@@ -264,7 +264,7 @@ def test_what_makes_no_sense_is_named_and_leaves_no_row(tmp_path, settings, reas
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "a/b", ".hidden", "ü", "x" * 200, "a\n"])
 def test_an_arm_whose_name_cannot_be_a_files_is_refused(name):
-    with pytest.raises(ValueError, match="its name becomes a file's"):
+    with pytest.raises(ValueError, match="it becomes a file's"):
         name_file(name, 0)
     assert name_file("beams@n=8,verified", 3) == "beams@n=8,verified_seed3_completions.jsonl"
 

@@ -98,12 +98,13 @@ def test_a_killed_evaluation_goes_on_and_ends_with_the_rows_of_an_undisturbed_on
     calls.clear()
     assert measure(path).equals(rows)
     assert calls == []
-    assert sorted(file.name for file in path.parent.iterdir()) == ["records.parquet"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["records.jsonl", "records.parquet"]
 
 
 def test_what_an_older_file_does_not_hold_is_missing_and_never_nothing(tmp_path):
     path = tmp_path / "records.parquet"
     rows = measure(path)
+    path.with_suffix(".jsonl").unlink()
     rows.drop(columns=list(LATER)).to_parquet(path)
     old = load_records(path)
     assert old[list(LATER)].isna().all(axis=None)
@@ -115,8 +116,9 @@ def test_what_an_older_file_does_not_hold_is_missing_and_never_nothing(tmp_path)
     assert (new["sampled_lines"] == rows.groupby("strategy", sort=False)["sampled_lines"].mean().to_numpy()).all()
     mixed = summarise(pd.concat([old[old["seed"] == 0], rows[rows["seed"] == 1]]))
     assert mixed[list(LATER)].isna().all(axis=None)  # a mean of those that are known would pass for that of all
+    assert timeless(measure(path)).equals(timeless(old)), "a finished run opens"
     with pytest.raises(ValueError, match=r"records\.parquet was written before sampled_lines were counted"):
-        measure(path)
+        measure(path, seeds=(0, 1, 2))
 
 
 def test_more_problems_seeds_and_arms_are_added_to_what_is_there(tmp_path):
@@ -144,13 +146,13 @@ def test_budget_and_merging_belong_to_an_arm():
     [
         ({}, "a mapping from names to arms"),
         ([], "a mapping from names to arms"),
-        ({"a": {"parameters": {}}}, "arm 'a': a mapping with the key algorithm"),
-        ({"a": "mcts"}, "arm 'a': a mapping with the key algorithm"),
-        ({"a": {"algorithm": "mtcs"}}, "arm 'a': strategy 'mtcs': .*did you mean 'mcts'"),
+        ({"a": {"parameters": {}}}, "arm 'a' must be a mapping with the key algorithm"),
+        ({"a": "mcts"}, "arm 'a' must be a mapping with the key algorithm"),
+        ({"a": {"algorithm": "mtcs"}}, "arm 'a': strategy must be one of .*, got 'mtcs'; did you mean 'mcts'"),
         ({"a": {"algorithm": "mcts", "parameter": {}}}, "did you mean 'parameters'"),
-        ({"a": {"algorithm": "mcts", "parameters": None}}, "parameters None: a mapping"),
+        ({"a": {"algorithm": "mcts", "parameters": None}}, "parameters must be a mapping"),
         ({"a": {"algorithm": "mcts", "parameters": {"widht": 3}}}, "did you mean 'width'"),
-        ({"a": {"algorithm": "mcts", "mode": "verify"}}, "mode 'verify': .*did you mean 'verified'"),
+        ({"a": {"algorithm": "mcts", "mode": "verify"}}, "mode must be .*'verify'; did you mean 'verified'"),
     ],
 )
 def test_arms_that_make_no_sense_are_named(arms, reason):
@@ -170,8 +172,8 @@ def test_a_strategy_is_found_by_its_name():
     [
         ({"problems": [*PUZZLES, (4, 5, 6, 10)]}, "4 5 6 10 is listed twice"),
         ({"problems": [*PUZZLES, (0, 5)]}, "puzzle"),
-        ({"seeds": (0, "1")}, "seed '1'"),
-        ({"chunk": 0}, "chunk 0"),
+        ({"seeds": (0, "1")}, "seed must be an integer >= 0, got '1'"),
+        ({"chunk": 0}, "chunk must be an integer >= 1, got 0"),
     ],
 )
 def test_bad_problems_seeds_and_chunks_are_named_and_leave_nothing(settings, reason, tmp_path):
@@ -184,7 +186,7 @@ def test_bad_problems_seeds_and_chunks_are_named_and_leave_nothing(settings, rea
 def test_a_broken_records_file_is_named_and_left_alone(tmp_path, content):
     path = tmp_path / "records.parquet"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"records file .*records.parquet: not readable"):
+    with pytest.raises(ValueError, match=r"records.parquet: not a readable table"):
         measure(path)
     assert path.read_bytes() == content
 
@@ -193,7 +195,7 @@ def test_a_truncated_or_foreign_records_file_is_named(tmp_path):
     path = tmp_path / "records.parquet"
     measure(path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="not readable"):
+    with pytest.raises(ValueError, match="not a readable table"):
         load_records(path)
     pd.DataFrame({"problem": ["4 6"]}).to_parquet(path)
     with pytest.raises(ValueError, match="lacks the column 'strategy'"):
@@ -205,11 +207,11 @@ def test_a_truncated_or_foreign_records_file_is_named(tmp_path):
 def test_a_file_of_other_models_parameters_or_runs_is_refused(tmp_path):
     path = tmp_path / "records.parquet"
     measure(path, run_id="one")
-    with pytest.raises(ValueError, match="run_id 'one', not 'two'"):
+    with pytest.raises(ValueError, match="run_id is 'one' there and 'two' here"):
         measure(path, run_id="two")
-    with pytest.raises(ValueError, match=r"arm 'search' with parameters .*choose another file or another name"):
+    with pytest.raises(ValueError, match=r"'search', made otherwise \(simulations is 20 there and 21 here\): "):
         measure(path, arms={"search": {"algorithm": "mcts", "parameters": {"simulations": 21}}}, run_id="one")
-    with pytest.raises(ValueError, match="policy_parameters 1000, not 2000"):
+    with pytest.raises(ValueError, match="policy_parameters is 1000 there and 2000 here"):
         evaluate(Game24(), PUZZLES, ARMS, FakePolicy(parameters=2000), CRITIC, path=path, run_id="one", progress=False)
 
 
@@ -333,9 +335,9 @@ def test_an_arm_can_share_one_budget_among_its_problems(tmp_path):
     ("settings", "reason"),
     [
         ({"pool": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
-        ({"pool": {"depth": -1}}, "pool of depth -1"),
-        ({"pool": {"depth": 1, "flops": 1}}, "one limit is accepted"),
-        ({"pool": 5}, "pool 5: a mapping"),
+        ({"pool": {"depth": -1}}, "pool of depth must be a number >= 0, got -1"),
+        ({"pool": {"depth": 1, "flops": 1}}, "pool must be one limit"),
+        ({"pool": 5}, "pool must be a mapping"),
         ({"rule": "trun"}, "did you mean 'turns'"),
     ],
 )

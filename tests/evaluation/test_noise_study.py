@@ -34,7 +34,7 @@ def test_every_critic_meets_every_arm(lab):
     assert rows.groupby(["critic", "strategy", "seed"]).size().eq(len(PUZZLES)).all()
     assert (rows["critic_parameters"] == 900).all()  # all are charged alike
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{name.replace(' ', '')}.parquet" for name in CRITICS)  # fmt: skip
+        f"{name.replace(' ', '')}.{ending}" for name in CRITICS for ending in ("jsonl", "parquet"))  # fmt: skip
 
 
 def test_a_second_run_repeats_nothing(lab):
@@ -117,5 +117,5 @@ def test_useful_widths():
 
 def test_bad_sigmas():
     for sigma in (0, -1, math.inf, "1"):
-        with pytest.raises(ValueError, match="a number above 0"):
+        with pytest.raises(ValueError, match="sigma must be a finite number > 0"):
             noiselab.run_lab(TASK, PUZZLES, ARMS, FakePolicy(), sigmas=[sigma])

@@ -68,7 +68,7 @@ def test_ends_of_the_scale():
     assert expect_auc(0) == 1.0
     sizes = [expect_auc(sigma) for sigma in (0.1, 0.5, 1, 2, 5, 20, 100)]
     assert sizes == sorted(sizes, reverse=True)
-    with pytest.raises(ValueError, match=r"auc 1\.5"):
+    with pytest.raises(ValueError, match=r"auc must be a number from 0 to 1, got 1\.5"):
         match_auc(1.5)
 
 

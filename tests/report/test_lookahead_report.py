@@ -11,8 +11,7 @@ from demo_trees import grow_tree
 from first_page import read_answer
 
 from game24lab.cli import main as cli
-from game24lab.evaluation.arena import list_arms, make_grid
-from game24lab.evaluation.decoding import ANSWER, match
+from game24lab.evaluation.decoding import ANSWER, list_arms, make_grid, match
 from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.evaluation.statistics import wilson
 from game24lab.report import evidence

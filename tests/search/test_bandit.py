@@ -160,10 +160,10 @@ def test_the_same_seed_shares_alike():
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"rule": "ucb"}, "rule 'ucb': one of turns, promise"),
+        ({"rule": "ucb"}, "rule must be one of turns, promise, got 'ucb'"),
         ({"rule": "promis"}, "did you mean 'promise'"),
-        ({"at_once": 0}, "at_once 0: a whole number of at least 1"),
-        ({"patience": 0}, "patience 0"),
+        ({"at_once": 0}, "at_once must be an integer >= 1, got 0"),
+        ({"patience": 0}, "patience must be a number >= 1e-09, got 0"),
         ({"unit": "tokens"}, "pool must be in one of prompt_tokens, .* got 'tokens'"),
         ({"unit": "sampled_token"}, "did you mean 'sampled_tokens'"),
     ],

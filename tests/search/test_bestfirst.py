@@ -196,16 +196,16 @@ def test_an_independent_queue_grows_the_same_positions(problem, algorithm, weigh
 @pytest.mark.parametrize(
     ("algorithm", "parameters", "reason"),
     [
-        (dfs_v, {"width": 0}, "width 0: a whole number of at least 1"),
-        (dfs_v, {"prune_ratio": 1.5}, "prune_ratio 1.5: a number from 0 to 1"),
-        (dfs_v, {"prune_value": -2}, "prune_value -2: a number from -1 to 1"),
-        (dfs_v, {"num_paths": 0}, "num_paths 0"),
+        (dfs_v, {"width": 0}, "width must be an integer >= 1, got 0"),
+        (dfs_v, {"prune_ratio": 1.5}, "prune_ratio must be a number from 0 to 1, got 1.5"),
+        (dfs_v, {"prune_value": -2}, "prune_value must be a number from -1 to 1, got -2"),
+        (dfs_v, {"num_paths": 0}, "num_paths must be an integer >= 1, got 0"),
         (dfs_v, {"num_path": 1}, "did you mean 'num_paths'"),
-        (best_first, {"simulations": 0}, "simulations 0"),
-        (best_first, {"path_weight": -1}, "path_weight -1"),
-        (a_star, {"depth": 0}, "depth 0"),
-        (a_star, {"width": True}, "width True"),
-        (a_star, {"temperature": float("nan")}, "temperature nan"),
+        (best_first, {"simulations": 0}, "simulations must be an integer >= 1, got 0"),
+        (best_first, {"path_weight": -1}, "path_weight must be a number >= 0, got -1"),
+        (a_star, {"depth": 0}, "depth must be an integer >= 1, got 0"),
+        (a_star, {"width": True}, "width must be an integer >= 1, got True"),
+        (a_star, {"temperature": float("nan")}, "temperature must be a number >= 0, got nan"),
     ],
 )
 def test_parameters_that_make_no_sense_are_named(algorithm, parameters, reason):

@@ -404,11 +404,11 @@ def test_numbers_of_every_kind_are_values(value):
         (FakePolicy(), Wild(), {}, "critic 'fake' must return 1 finite values"),
         (FakePolicy(), Silent(), {}, "must return 1 finite values, got 0"),
         (FakePolicy(), None, {}, "no critic"),
-        (FakePolicy(), FakeCritic(), {"mode": "verify"}, "mode 'verify': one of blind, rules, verified"),
+        (FakePolicy(), FakeCritic(), {"mode": "verify"}, "mode must be one of blind, rules, verified, got 'verify'"),
         (FakePolicy(), FakeCritic(), {"budget": {"tokens": 5}}, "budget must be in one of .* got 'tokens'"),
         (FakePolicy(), FakeCritic(), {"budget": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
-        (FakePolicy(), FakeCritic(), {"budget": {"seconds": -1}}, "budget of seconds -1"),
-        (FakePolicy(), FakeCritic(), {"concurrent": 0}, "concurrent 0"),
+        (FakePolicy(), FakeCritic(), {"budget": {"seconds": -1}}, "budget of seconds must be a number >= 0, got -1"),
+        (FakePolicy(), FakeCritic(), {"concurrent": 0}, "concurrent must be an integer >= 1, got 0"),
         (FakePolicy(), FakeCritic(), {"seed": [1, 2]}, "one for each of the 1 problems, got 2"),
         (FakePolicy(), FakeCritic(), {"parameters": {"widht": 3}}, "did you mean 'width'"),
     ],
@@ -429,7 +429,7 @@ def test_a_bad_problem_is_found_before_any_model_call():
                                       Propose(("root", "other"), (2, 0))])  # fmt: skip
 def test_a_request_for_no_lines_is_named(request_):
     algorithm, _ = ask(request_)
-    with pytest.raises(ValueError, match="at least 1 is accepted"):
+    with pytest.raises(ValueError, match="must be an integer >= 1"):
         run(Game24(), [PUZZLES[0]], algorithm, FakePolicy())
 
 

@@ -224,16 +224,16 @@ def test_a_spent_budget_leaves_the_best_rollout(policy):
 
 # ------------------------------------------------------------------------------------------------- bad input
 @pytest.mark.parametrize(("parameters", "reason"), [
-    ({"top_k": 0}, "top_k 0: a whole number of at least 1"),
+    ({"top_k": 0}, "top_k must be an integer >= 1, got 0"),
     ({"depth": 50, "chunk": 2}, "depth x chunk must be at most .* window of 96 leaves .* got 50 x 2"),
-    ({"simulations": -1}, "simulations -1"),
-    ({"rule": "tokes"}, "rule 'tokes': one of tokens"),
-    ({"fallback": 1.5}, "fallback 1.5"),
+    ({"simulations": -1}, "simulations must be an integer >= 0, got -1"),
+    ({"rule": "tokes"}, "rule must be one of tokens, line, entropy, margin, got 'tokes'"),
+    ({"fallback": 1.5}, "fallback must be a number from 0 to 1, got 1.5"),
     ({"rollouts": 3}, "rollouts must be 1 at temperature 0, .* got 3"),
     ({"leaf": "critic"}, "there is no critic"),
-    ({"leaf": "rollout"}, "leaf 'rollout'"),
-    ({"every": 0}, "every 0"),
-    ({"choose": "best"}, "choose 'best'"),
+    ({"leaf": "rollout"}, "leaf must be one of reward, critic, got 'rollout'"),
+    ({"every": 0}, "every must be an integer >= 1, got 0"),
+    ({"choose": "best"}, "choose must be one of visits, value, got 'best'"),
     ({"top_k": 100_000}, "vocabulary"),
 ])  # fmt: skip
 def test_bad_parameters_are_named(policy, parameters, reason):

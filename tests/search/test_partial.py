@@ -243,7 +243,7 @@ def test_wherever_a_budget_ends_it_there_is_an_outcome(algorithm, parameters, de
 
 # ------------------------------------------------------------------------------------- the parts
 def test_sampling_settings_are_checked():
-    with pytest.raises(ValueError, match="top_k -1"):
+    with pytest.raises(ValueError, match="top_k must be an integer >= 0, got -1"):
         LineSampling(1.0, 1.0, -1, 64)
 
 
@@ -279,5 +279,5 @@ def test_whoever_catches_a_spent_budget_is_told_the_unit():
 @pytest.mark.parametrize(("typo", "name"), [("beam-search", "beam_search"), ("dtvs", "dvts"), ("rebas", "rebase"),
                                             ("majorty", "majority"), ("best_frist", "best_first")])  # fmt: skip
 def test_a_strategy_with_a_typo_is_named_with_the_nearest(typo, name):
-    with pytest.raises(ValueError, match=f"strategy '{typo}': one of greedy.*did you mean '{name}'"):
+    with pytest.raises(ValueError, match=f"strategy must be one of greedy.*got '{typo}'; did you mean '{name}'"):
         find_strategy(typo)

@@ -99,7 +99,7 @@ def test_aggregation_by_hand():
     assert aggregate(values, "last") == 0.5
     assert aggregate(values, "min") == 0.25
     assert aggregate(values, "prod") == pytest.approx(0.75 * 0.25 * 0.5)
-    with pytest.raises(ValueError, match="agg_strategy 'mean': one of last, min, prod"):
+    with pytest.raises(ValueError, match="agg_strategy must be one of last, min, prod, got 'mean'"):
         aggregate(values, "mean")
     with pytest.raises(ValueError, match="at least one value"):
         aggregate((), "min")
@@ -201,15 +201,15 @@ def test_a_budget_leaves_a_vote_of_what_was_cast():
 @pytest.mark.parametrize(
     ("algorithm", "parameters", "reason"),
     [
-        (majority, {"n": 0}, "n 0: a whole number of at least 1"),
-        (majority, {"batch": -1}, "batch -1"),
-        (majority, {"by": "text"}, "by 'text': one of position, answer"),
+        (majority, {"n": 0}, "n must be an integer >= 1, got 0"),
+        (majority, {"batch": -1}, "batch must be an integer >= 0, got -1"),
+        (majority, {"by": "text"}, "by must be one of position, answer, got 'text'"),
         (majority, {"by": "postion"}, "did you mean 'position'"),
         (majority, {"agg_strategy": "min"}, "no parameter 'agg_strategy'"),
-        (weighted_majority, {"agg_strategy": "mean"}, "agg_strategy 'mean': one of last, min, prod"),
-        (weighted_majority, {"temperature": -1}, "temperature -1"),
-        (adaptive_consistency, {"threshold": 1.5}, "threshold 1.5: a number from 0.5 to 1"),
-        (early_stopping, {"window": 0}, "window 0"),
+        (weighted_majority, {"agg_strategy": "mean"}, "agg_strategy must be one of last, min, prod, got 'mean'"),
+        (weighted_majority, {"temperature": -1}, "temperature must be a number >= 0, got -1"),
+        (adaptive_consistency, {"threshold": 1.5}, "threshold must be a number from 0.5 to 1, got 1.5"),
+        (early_stopping, {"window": 0}, "window must be an integer >= 1, got 0"),
         (best_of_n, {"agg_strategy": "product"}, "one of last, min, prod"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_model_learns_from_lessons_and_is_graded(tmp_path):
         grade(world, policy, world.held_out, samples=2)
     with pytest.raises(ValueError, match="is listed twice"):
         grade(world, policy, [world.held_out[0]] * 2)
-    with pytest.raises(ValueError, match="budget 12"):
+    with pytest.raises(ValueError, match="budget is 12 there and 8 here"):
         grade(world, policy, world.held_out, budget=8, samples=2, temperature=1.0, path=path, progress=False)
 
 
@@ -208,6 +208,9 @@ class Said:
 
     def __init__(self, text):
         self.text = text
+
+    def count(self, text):
+        return len(text.split())
 
     def generate(self, prompts, n, **settings):
         class Answer:
@@ -332,9 +335,9 @@ def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_pa
     posed = open_environment("gsm8k", split="test", held_out=1, operations=[1]).problems(2, 0, 1, walk)
     rewards = make_reward_functions(REWARDS)
     config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
-    with pytest.raises(ValueError, match=r"keep_every.*-1"):
+    with pytest.raises(ValueError, match="keep_every must be an integer >= 0, got -1"):
         grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
-    with pytest.raises(ValueError, match=r"report_to.*none, tensorboard, trackio, wandb"):
+    with pytest.raises(ValueError, match="report_to must be one of none, tensorboard, trackio, wandb, got 'excel'"):
         grpo.train(config, posed, rewards, tmp_path, report_to="excel")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"report_to must be .* installed \(`pip install wandb`\), got 'wandb'"):

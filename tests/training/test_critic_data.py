@@ -107,7 +107,7 @@ def test_validation_is_by_problem():
     assert not set(training["problem"]) & set(validation["problem"])
     assert len(training) + len(validation) == len(table)
     assert not len(hold_out(table, 0.0, seed=3)[1])
-    with pytest.raises(ValueError, match=r"held_out must be .*, got 1"):
+    with pytest.raises(ValueError, match="held_out must be a number from 0 to below 1, got 1"):
         hold_out(table, 1, seed=3)
 
 
@@ -144,7 +144,7 @@ def test_bad_arguments():
     table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES[:1], samples=1)
     with pytest.raises(ValueError, match="without values"):
         find_targets(table, td_lambda=0.9)
-    with pytest.raises(ValueError, match=r"td_lambda.*2"):
+    with pytest.raises(ValueError, match="td_lambda must be a number from 0 to 1, got 2"):
         find_targets(table, td_lambda=2)
     with pytest.raises(ValueError, match=r"values must be .* got 1"):
         find_targets(table, [0.0], td_lambda=0.9)

@@ -44,7 +44,8 @@ def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):
     for wrong, message in [
         ("weights: {outputs: 1}", "got 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
         ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; it has problems, num_generations"),
-        ("rollouts: {num_generations: 1}", "num_generations 1"), ("rollouts: 3", "rollouts: 3 is no field"),
+        ("rollouts: {num_generations: 1}", "num_generations must be an integer >= 2, got 1"),
+        ("rollouts: 3", "rollouts: 3 is no field"),
     ]:  # fmt: skip
         capsys.readouterr()
         assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n{wrong}\n", [{"numbers": "1 2"}])]) == 2
@@ -56,8 +57,9 @@ def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("job", "rows", "message"),
     [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; it has size, vocabulary"),
-     ("steps: 0\n", None, "steps 0: a positive integer"),
-     ("learning_rate: 1e-4\n", None, "learning_rate '1e-4': a positive number is accepted (in YAML 1.0e-4)"),
+     ("steps: 0\n", None, "steps must be an integer >= 1, got 0"),
+     ("learning_rate: 1e-4\n", None,
+      "learning_rate must be a finite number > 0, got '1e-4' (YAML reads 1e-4 as text; write 1.0e-4)"),
      ("steps: [\n", None, "job.yaml"),
      ("steps: 1\n", ["{}"], "data.jsonl, line 1: 'prompt' is missing"),
      ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "line 2: must be one JSON object, got a damaged"),

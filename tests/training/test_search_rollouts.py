@@ -50,13 +50,13 @@ def test_the_last_members_of_each_group_are_searched():
 
 
 @pytest.mark.parametrize(("options", "reason"), [
-    ({"share": 1.0}, "share 1.0 of the search: a number from 0 to below 1"),
+    ({"share": 1.0}, "share of the search must be a number from 0 to below 1, got 1.0"),
     ({"share": 0.1}, "comes to 0 members; from 1 to 3"),
     ({"share": 0.9}, "comes to 4 members"),
-    ({"enter": "somehow"}, "enter 'somehow': one of as_is"),
+    ({"enter": "somehow"}, "enter must be one of as_is, corrected, supervised, got 'somehow'"),
     ({"share": 0.25, "look": {"temperature": 0.5}}, "look 'temperature': the rollouts decide"),
     ({"share": 0.25, "look": {"simulation": 5}}, "did you mean 'simulations'"),
-    ({"share": 0.25, "weight": -1}, "weight -1 of the search"),
+    ({"share": 0.25, "weight": -1}, "weight of the search must be a finite number >= 0, got -1"),
 ])  # fmt: skip
 def test_bad_searches_are_named(options, reason):
     with pytest.raises(ValueError, match=reason):

@@ -289,10 +289,13 @@ def test_replacing_a_folder_leaves_no_rest(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"steps": 0}, "steps 0"), ({"learning_rate": "1e-4"}, r"learning_rate '1e-4'.*1\.0e-4"),
-     ({"optimizer": "sgd"}, "optimizer 'sgd'"), ({"precision": "int8"}, "precision 'int8'"),
-     ({"batch_size": True}, "batch_size True"), ({"lora_rank": -1, "checkpoint": "x"}, "lora_rank -1"),
-     ({"lora_rank": 4}, "lora_rank 4 without a checkpoint")],
+    [({"steps": 0}, "steps must be an integer >= 1, got 0"),
+     ({"learning_rate": "1e-4"}, r"learning_rate must be a finite number > 0, got '1e-4'"),
+     ({"optimizer": "sgd"}, "optimizer must be one of muon, adamw, got 'sgd'"),
+     ({"precision": "int8"}, "precision must be one of auto, bf16, fp32, got 'int8'"),
+     ({"batch_size": True}, "batch_size must be an integer >= 1, got True"),
+     ({"lora_rank": -1, "checkpoint": "x"}, "lora_rank must be an integer >= 0, got -1"),
+     ({"lora_rank": 4}, "lora_rank must be 0 without a checkpoint, whose weights adapters need, got 4")],
 )  # fmt: skip
 def test_bad_configurations(changes, message):
     with pytest.raises(ValueError, match=message):

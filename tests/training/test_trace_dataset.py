@@ -117,10 +117,10 @@ def test_a_mix_keeps_its_weights_and_comes_round_only_when_all_were_drawn():
     [
         ({"v3": 1}, "weight of v3: no such traces; there are sound/long, v1/short"),
         ({"v1": -1}, "weight of v1 must be a finite number >= 0, got -1"),
-        ({"v1": float("nan")}, "weight of v1 must be .* nan"),
-        ({"v1": float("inf")}, "weight of v1 must be .* inf"),
-        ({"v1": True}, "weight of v1 must be .* True"),
-        ({"v1": "1"}, "weight of v1 must be .* '1'"),
+        ({"v1": float("nan")}, "weight of v1 must be a finite number >= 0, got nan"),
+        ({"v1": float("inf")}, "weight of v1 must be a finite number >= 0, got inf"),
+        ({"v1": True}, "weight of v1 must be a finite number >= 0, got True"),
+        ({"v1": "1"}, "weight of v1 must be a finite number >= 0, got '1'"),
         ({"v1": 0}, "weights must have at least one above 0"),
         ({}, "weights must have at least one above 0"),
     ],
@@ -128,5 +128,5 @@ def test_a_mix_keeps_its_weights_and_comes_round_only_when_all_were_drawn():
 def test_bad_weights(weights, said):
     with pytest.raises(ValueError, match=said):
         mix(TRACES, weights, 5)
-    with pytest.raises(ValueError, match=r"count.*0"):
+    with pytest.raises(ValueError, match="count must be an integer >= 1, got 0"):
         mix(TRACES, {"v1": 1}, 0)

@@ -143,13 +143,13 @@ def test_other_targets_and_counts():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"count": 0}, "count.*0"),
-        ({"workers": 0}, "workers.*0"),
-        ({"thin_share": 1.5}, r"thin_share.*1\.5"),
-        ({"finish_share": -0.5}, r"finish_share.*-0\.5"),
-        ({"core_share": -1}, "core_share.*-1"),
-        ({"styles": ("v4",)}, "style.*solution, v1, v2, v3, sound"),
-        ({"buckets": ("huge",)}, "bucket.*short, medium, long, longer, any"),
+        ({"count": 0}, "count must be an integer >= 1, got 0"),
+        ({"workers": 0}, "workers must be an integer >= 1, got 0"),
+        ({"thin_share": 1.5}, r"thin_share must be a number from 0 to 1, got 1.5"),
+        ({"finish_share": -0.5}, r"finish_share must be a number from 0 to 1, got -0.5"),
+        ({"core_share": -1}, "core_share must be a number from 0 to 1, got -1"),
+        ({"styles": ("v4",)}, "style must be one of solution, v1, v2, v3, sound, got 'v4'"),
+        ({"buckets": ("huge",)}, "bucket must be one of short, medium, long, longer, any, got 'huge'"),
         ({"styles": ("solution",), "buckets": ("long",)}, "no trace can be both; solutions are short"),
         ({"styles": ()}, "no trace can be both"),
         (

@@ -13,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from game24lab.runs.run import write_atomically
 from game24lab.tasks.numbers.arithmetic import make_state, measure_difficulty, reachable
 from game24lab.tasks.numbers.puzzles import (
     Puzzle,
@@ -133,14 +133,7 @@ def download_ranking(url: str = RANKING_URL, path: Path | None = None, timeout: 
     if _fingerprint(data) != RANKING_SHA256:
         raise ValueError(f"{url}: sha256 {_fingerprint(data)}, the published ranking has {RANKING_SHA256}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(partial, path)
-    except OSError:
-        os.unlink(partial)
-        raise
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
     return path
 
 

@@ -60,8 +60,7 @@ def mix(traces: Sequence[Trace], weights: Mapping[str, float], count: int, seed:
     require("count", count, int, 1)
     kinds: dict[str, list[Trace]] = {}
     for kind, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
-            raise ValueError(f"weight of {kind} must be a finite number >= 0, got {weight!r}")
+        require(f"weight of {kind}", weight, float, 0, below=True)
         kinds[kind] = [one for one in traces if kind in (one.style, one.bucket, f"{one.style}/{one.bucket}")]
         if weight and not kinds[kind]:
             there = sorted({f"{trace.style}/{trace.bucket}" for trace in traces})

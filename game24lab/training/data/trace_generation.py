@@ -120,9 +120,9 @@ def make_traces(
         require(name, value, float, 0, 1)
     for name, value in {"count": count, "workers": workers}.items():
         require(name, value, int, 1)
-    for name, given, accepted in (("style", styles, STYLES), ("bucket", buckets, (*BUCKETS, ANY))):
+    for name, given, known in (("style", styles, STYLES), ("bucket", buckets, (*BUCKETS, ANY))):
         for value in given:
-            require_one_of(name, value, accepted)
+            require_one_of(name, value, known)
     cells = tuple((style, bucket) for style in styles for bucket in buckets
                   if style != "solution" or bucket in ("short", ANY))  # fmt: skip
     if not cells:

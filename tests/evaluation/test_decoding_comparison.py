@@ -7,8 +7,10 @@ import pytest
 import tiny_models
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from game24lab.evaluation.arena import list_arms, make_grid, meet
-from game24lab.evaluation.decoding import Scorer
+from game24lab.evaluation import evaluate as evaluation
+from game24lab.evaluation.attempts import read_attempts
+from game24lab.evaluation.decoding import Scorer, list_arms, make_grid
+from game24lab.evaluation.evaluate import evaluate
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import save_checkpoint
 from game24lab.models.load_policy import load_policy
@@ -54,33 +56,36 @@ def test_arms_are_named_and_every_way_to_end_is_there():
     assert "look ahead, by form" not in list_arms(LOOK, [1], honest=False, critic=False)
     grid = make_grid(LOOK, ["tokens", "margin"], [1, 4], [2])
     assert list(grid)[3] == "margin, 4 simulations, depth 2"
-    with pytest.raises(ValueError, match="n 0"):
+    with pytest.raises(ValueError, match="n must be an integer >= 1, got 0"):
         list_arms(LOOK, [0], honest=False, critic=False)
     with pytest.raises(ValueError, match="has no parameter 'deep'"):
         list_arms({**LOOK, "deep": 3}, [1], honest=False, critic=False)
 
 
-def test_a_killed_meeting_goes_on_where_it_was():
-    policy = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True)
+def test_a_killed_comparison_repeats_no_arm(tmp_path, monkeypatch):
+    policy, path = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True), tmp_path / "records.parquet"
     environment = replace(open_environment("game24", held_out=1), held_out=((4, 5, 6, 10), (1, 2, 3)))
     scorer, form = make_scorer(environment), make_scorer(environment, {"finished": 1.0})
-    arms, kept, made = list_arms(LOOK, [1], honest=True, critic=False), {}, []
+    arms, made, run = list_arms(LOOK, [1], honest=True, critic=False), [], evaluation.run
 
-    def recall(name, make):
-        if name not in kept:
-            made.append(name)
-            kept[name] = make()
-        return kept[name]
+    def dying(*arguments, **settings):
+        made.append(arguments[2].__name__)
+        if len(made) == 8:
+            raise KeyboardInterrupt
+        return run(*arguments, **settings)
 
-    options = {"scorer": scorer, "form": form, "recall": recall, "progress": False}
-    rows = meet(environment, arms, policy, seeds=(0, 1), **options)
+    options = {"scorer": scorer, "form": form, "seeds": (0, 1), "part": "main", "progress": False}
+    rows = evaluate(environment, None, arms, policy, **options)
     assert len(rows) == 5 * 2 * 2
-    kept.pop(made[-1])
-    again = meet(environment, arms, policy, seeds=(0, 1), **options)
-    assert made.count(made[0]) == 1
-    assert made[-1] == made[-2]
+    monkeypatch.setattr(evaluation, "run", dying)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(environment, None, arms, policy, path=path, **options)
+    assert len(read_attempts(path)) == 7 * 2
+    again = evaluate(environment, None, arms, policy, path=path, **options)
+    assert len(made) == 8 + 3
     timed = [name for name in rows if "seconds" in name or "bytes" in name]
     pd.testing.assert_frame_equal(rows.drop(columns=timed), again.drop(columns=timed))
+    pd.testing.assert_frame_equal(pd.read_parquet(path), again)
 
 
 def test_a_chat_models_checkpoint_looks_ahead_on_word_problems(tmp_path):
@@ -98,8 +103,8 @@ def test_a_chat_models_checkpoint_looks_ahead_on_word_problems(tmp_path):
         "<|im_start|>user\nRespond in the following"
     )
     scorer, form = make_scorer(environment), make_scorer(environment, {"xml_count": 1.0, "soft_format": 1.0})
-    rows = meet(environment, list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False), policy,
-                scorer=scorer, form=form, recall=lambda name, make: make(), progress=False)  # fmt: skip
+    arms = list_arms({**LOOK, "chunk": 2}, [2], honest=form.honest, critic=False)
+    rows = evaluate(environment, None, arms, policy, scorer=scorer, form=form, progress=False)
     assert set(rows["outcome"]) <= {"unfinished", "illegal", "wrong value", "no answer"}
     assert {"reward/correctness", "reward/xml_count"} <= set(rows)
     assert (rows.loc[rows["strategy"] == "look ahead, by form", "decisions"] > 0).all()
@@ -109,5 +114,5 @@ def test_a_problem_that_fills_the_window_is_named(tmp_path):
     policy = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True)
     environment = open_environment("gsm8k", template="plain", held_out=1, seed=0)
     with pytest.raises(ValueError, match="fills the model's window of 96"):
-        meet(environment, list_arms(LOOK, [1], honest=False, critic=False), policy, scorer=make_scorer(environment),
-             form=None, recall=lambda name, make: make(), progress=False)  # fmt: skip
+        evaluate(environment, None, list_arms(LOOK, [1], honest=False, critic=False), policy,
+                 scorer=make_scorer(environment), progress=False)  # fmt: skip
