@@ -240,7 +240,8 @@ def bench_grpo(
                 raise RuntimeError(f"grpo: {ours} tokens beside {stocks}")
             work = f"{problems} x {group} completions, up to {most:,} tokens"
             how = f"{ours / repeats:,.0f} tokens a step, stock {stocks / repeats:,.0f}; {describe_units()}"
-            rows.append(Row("grpo", work, *map(statistics.median, times), how))
+            first, second = map(statistics.median, times)
+            rows.append(Row("grpo", work, first, second, how))
     return rows
 
 

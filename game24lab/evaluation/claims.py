@@ -27,7 +27,8 @@ def read_claims(task: Task, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     `claims`: it came to an end at the target, by its own word. `end` is one of `ENDS`; an answer whose line cannot be
     read, or that was cut off, is unfinished unless a line before was false. ValueError for a problem of another task.
     """
-    world, found = open_world(task, "blind"), []
+    world: Any = open_world(task, "blind")  # it names ends
+    found = []
     for row in rows:
         numbers = read_problem(row["problem"])
         root = world.start(numbers)

@@ -96,7 +96,7 @@ def _count_ways(free: int, rivals: Sequence[int], votes: int, most: int) -> np.n
 
 def find_chance_of_weighted(
     answers: Sequence[Hashable | None],
-    weights: Sequence[float],
+    weights: Sequence[float] | np.ndarray,
     correct: Sequence[bool],
     ns: Sequence[int],
     rng: np.random.Generator,
@@ -130,7 +130,7 @@ def find_chance_of_weighted(
         else:
             ranks = rng.random((repeats, total)).argsort(axis=1) if ranks is None else ranks  # itself at random
             drawn = (ranks < n).astype(float)
-        sums, cast = drawn @ (votes * weights[:, None]), drawn @ votes
+        sums, cast = drawn @ (votes * np.asarray(weights)[:, None]), drawn @ votes
         sums[cast == 0] = -1.0  # an answer that was not drawn cannot win, not even with a weight of 0
         best = sums.max(axis=1, keepdims=True)
         leading = (sums >= best - _EDGE * np.abs(best)) & (best >= 0)
@@ -186,7 +186,7 @@ def bound(probability: np.ndarray, trials: np.ndarray, *, confidence: float = 0.
 
 # ------------------------------------------------------------------------------------------------------------ costs
 def expect_cost_verified(
-    tokens: Sequence[float], correct: Sequence[bool], ns: Sequence[int], batch: int = 1
+    tokens: Sequence[float] | np.ndarray, correct: Sequence[bool] | np.ndarray, ns: Sequence[int], batch: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected tokens, samples and batches until the verifier accepts one of up to n samples: three of shape (ns,).
 

@@ -294,7 +294,8 @@ def route_by_difficulty(
         whole = values.mean(axis=0)
         means.append(np.array([values[place == index].mean(axis=0) if (place == index).any() else whole
                                for index in range(len(edges) + 1)]))  # fmt: skip
-    choices = [choose(*(mean[mine] for mean in means), *_split(price, axis)) for price in prices]
+    chance, tokens, seconds = (mean[mine] for mean in means)
+    choices = [choose(chance, tokens, seconds, *_split(price, axis)) for price in prices]
     return collect(grid, "difficulty alone", prices, choices, fees=True)
 
 

@@ -97,7 +97,8 @@ class Router:
         encoding, arrays = self.encoding, {}
         for name in ("middle", "scale", "known"):
             arrays[f"encoding.{name}"] = getattr(encoding, name)
-        for owner, model in (*self.predictors.items(), ("calibration", self.calibration)):
+        models: dict[str, Any] = {**self.predictors, "calibration": self.calibration}
+        for owner, model in models.items():
             arrays |= {f"{owner}.{name}": values for name, values in model.arrays.items()}
         told = {
             "version": VERSION, "config": dict(self.config), "features": list(encoding.features),

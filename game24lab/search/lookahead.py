@@ -173,6 +173,8 @@ def _plan(
 class _AnswerGraph(Graph):
     """A graph of partial answers: lines are ids, leaves are valued by rollouts, and decisions are recorded."""
 
+    task: Continuations  # type: ignore[assignment]
+
     leaf: str = "reward"
     rollout: Complete | None = None
     ranks: dict[int, int] = field(default_factory=dict)  # tree index of each proposal -> its rank among them

@@ -80,8 +80,10 @@ class Watch(HeldOut):
 class Keep(TrainerCallback):
     """Keeps a checkpoint every `every` steps in `<output>/steps/<step>`, and writes samples beside it."""
 
+    trainer: Any = None  # told when there is one
+
     def __init__(self, every: int, output: Path) -> None:
-        self.every, self.folder, self.trainer = every, output / "steps", None
+        self.every, self.folder = every, output / "steps"
 
     def is_due(self, step: int) -> bool:
         """Whether weights and samples of this step are kept."""

@@ -17,16 +17,16 @@ from tqdm.auto import tqdm
 
 from game24lab.models.load_policy import Policy
 from game24lab.runs.checks import require
-from game24lab.tasks.task import Illegal, Task
+from game24lab.tasks.task import Illegal, ReadableTask, Task
 
 
 def collect_trajectories(
-    task: Task,
+    task: ReadableTask,
     policies: Mapping[str, Policy],
     problems: Sequence[Any],
     *,
     texts: Sequence[str] = (),
-    views: Sequence[Task] = (),
+    views: Sequence[ReadableTask] = (),
     avoid: Collection[Any] = (),
     samples: int = 100,
     keep: int = 17,
@@ -95,7 +95,7 @@ def collect_trajectories(
 class _Book:
     """Gathers the rows of trajectories; what is known of a position or an answer is asked of the task once."""
 
-    def __init__(self, task: Task, avoid: frozenset = frozenset()) -> None:
+    def __init__(self, task: ReadableTask, avoid: frozenset = frozenset()) -> None:
         self.task, self.avoid, self.rows, self.trajectories, self.tokens = task, avoid, [], 0, 0
         self.positions: dict[Any, tuple] = {}
         self.answers: dict[Any, int] = {}
@@ -196,7 +196,7 @@ def list_answers(trajectories: pd.DataFrame) -> pd.DataFrame:
     return trajectories.groupby("trajectory", sort=True).tail(1).reset_index(drop=True)
 
 
-def list_siblings(task: Task, texts: Sequence[str]) -> pd.DataFrame:
+def list_siblings(task: ReadableTask, texts: Sequence[str]) -> pd.DataFrame:
     """All children of some positions, each once: columns `parent` (its text), `text`, `label`, `truth`.
 
     The task must offer `read` and `children`. ValueError for texts that show no position.

@@ -65,22 +65,22 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     module, name, needed, optional = _TRAINERS[trainer]
     rows = read_rows(data, needed, optional)  # complains before anything heavy is imported
     values = read_overrides(job)
-    module = importlib.import_module(module)
+    trainers: Any = importlib.import_module(module)
     work = [rows]
     if trainer == "grpo":
         work = [make_problems(numbers for (numbers,) in rows),
                 make_reward_functions(REWARDS, values.pop("weights", None))]  # fmt: skip
         sampled = values.get("rollouts", {})
         if isinstance(sampled, dict) and "search" in sampled:
-            sampled["search"] = _make_config(module.Searching, sampled["search"], f"{job}, search")
-        values["rollouts"] = _make_config(module.Rollouts, sampled, f"{job}, rollouts")
-    config = _make_config(getattr(module, name), values, str(job))
+            sampled["search"] = _make_config(trainers.Searching, sampled["search"], f"{job}, search")
+        values["rollouts"] = _make_config(trainers.Rollouts, sampled, f"{job}, rollouts")
+    config = _make_config(getattr(trainers, name), values, str(job))
     loop = importlib.import_module("game24lab.training.loop")
     if _is_first():  # a launcher may have started fewer processes than was asked for
         print(f"game24lab.training.launch: {loop.count_processes()} at work", file=sys.stderr, flush=True)
     output.mkdir(parents=True, exist_ok=True)
     try:
-        return module.train(config, *work, output)
+        return trainers.train(config, *work, output)
     finally:
         loop.leave()
 

@@ -180,8 +180,10 @@ class HeldOut(TrainerCallback):
     Of several processes the first evaluates, and all log its numbers.
     """
 
+    trainer: Any = None  # told when there is one
+
     def __init__(self, evaluate: Callable[[Any], Mapping[str, float]], every: int) -> None:
-        self.evaluate, self.every, self.trainer = evaluate, every, None
+        self.evaluate, self.every = evaluate, every
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any

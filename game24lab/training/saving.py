@@ -31,6 +31,9 @@ _UNLOGGED = "unlogged"  # its place in the trainer's state
 class Resumable:
     """Mixin for trainers, first among the bases: resume points that are complete or absent."""
 
+    args: Any  # of the trainer that it is mixed into
+    state: Any
+    accelerator: Any
     saving_seconds = 0.0  # of writing the last resume point
     _saves, _saving_failed = False, False
 

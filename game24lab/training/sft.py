@@ -178,7 +178,7 @@ def make_trainer(
     _check_ids(list(data["input_ids"]), model)
     if config.batch_tokens:  # a row of the data is what a process learns from at a step
         processes = count_processes()
-        order = pack(lengths, config.batch_tokens // processes, config.steps * processes, config.seed)
+        order: Any = pack(lengths, config.batch_tokens // processes, config.steps * processes, config.seed)
         columns = {name: list(data[name]) for name in ("input_ids", "labels")}
         packed = {name: [[column[i] for i in part] for part in order] for name, column in columns.items()}
         data = Dataset.from_dict(packed)
