@@ -7,6 +7,7 @@
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
 #   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
+#   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
@@ -26,7 +27,7 @@ STORY_SEEDS ?= 0 1 2
 SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint clean chains search router lookahead ablation
+.PHONY: demo test lab lint clean chains search router lookahead ablation results
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -98,6 +99,9 @@ ablation: $(VENV)/.base
 	done
 	$(BIN)/game24lab report --kind sft runs/lab/03_sft $(addprefix runs/ablation/,$(subst /,_,$(KINDS))) \
 	  -o reports/sft_report.pdf
+
+results: $(VENV)/.base
+	@$(BIN)/python -m game24lab.report.results reports docs/results.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ from typing import Any
 
 _NAMES = {
     "open_environment": "tasks.environments",
-    "require_parts": "tasks.environments",
+    "require_parts": "tasks.environment",
     "make_reward_functions": "tasks.rewards",
     "make_locator": "tasks.rewards",
     "find_pretrained": "models.checkpoints",

@@ -2,10 +2,10 @@
 
 from routed_worlds import make_world
 
-from game24lab.routing.evaluation import compare_lessons, judge
-from game24lab.routing.fitting import RouterConfig
+from game24lab.routing.ablation import compare_ablations
+from game24lab.routing.evaluation import evaluate_router
 from game24lab.routing.pareto import join_rows
-from game24lab.routing.training import train
+from game24lab.routing.training import RouterConfig, train
 from game24lab.runs.run import start_run
 
 
@@ -20,6 +20,6 @@ def make_router_run(folder, *, count=160, seed=0, noise=0.5, repeats=60, verifie
     router = train(config, table, features, progress=False)
     rows = join_rows(table, router.predict(features), router.charge(features))
     run.write_records(rows)
-    run.write_records(compare_lessons(table, features, lessons, repeats=repeats, progress=False), "lessons")
-    run.finish(lesson="logistic, all", price=judge(rows, repeats=2).price)
+    run.write_records(compare_ablations(table, features, lessons, repeats=repeats, progress=False), "lessons")
+    run.finish(lesson="logistic, all", price=evaluate_router(rows, repeats=2).price)
     return rows

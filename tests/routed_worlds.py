@@ -57,3 +57,9 @@ def make_grid(count=40, arms=4, seed=0, *, blur=0.3, fee=2.0):
         1 / (1 + np.exp(-base)), tokens, tokens / 100, 1 / (1 + np.exp(-base - blur * rng.normal(size=(count, 1)))),
         guessed, guessed / 100, np.full((count, arms), fee), np.full((count, arms), fee / 100),
     )  # fmt: skip
+
+
+def take(grid, places):
+    """The grid of some of its problems."""
+    arrays = [getattr(grid, name)[np.asarray(places, int)] for name in list(grid.__dataclass_fields__)[2:]]
+    return Grid(tuple(grid.problems[place] for place in places), grid.arms, *arrays)

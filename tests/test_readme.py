@@ -1,56 +1,63 @@
-"""The README is true: its commands, notebooks and files exist. (Its numbers: test_numbers.)"""
+"""The README is true: its commands, notebooks, rooms and files exist, its snippets run. (Its numbers: test_numbers.)"""
 
+import json
 import re
-from pathlib import Path
+import subprocess
+import sys
 
+import documented
 import pytest
+import test_architecture
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = "\n".join(re.findall(r"```\n(.*?)```", README, flags=re.S))
-
-
-def test_commands_exist(capsys):
-    from game24lab.cli.main import main
-
-    commands = set(re.findall(r"^game24lab (\w+)", BLOCKS, flags=re.M))
-    assert {"solve", "check", "run", "demo", "report", "bench", "doctor"} <= commands
-    for command in commands:
-        with pytest.raises(SystemExit) as end:
-            main([command, "--help"])
-        assert end.value.code == 0
-    capsys.readouterr()
+README = documented.read("README.md")
 
 
-def test_options_exist(capsys):
-    from game24lab.cli.main import main
-
-    for line in re.findall(r"^game24lab (.*?)(?:  +#.*)?$", BLOCKS, flags=re.M):
-        with pytest.raises(SystemExit):
-            main([line.split()[0], "--help"])
-        told = capsys.readouterr().out
-        for option in re.findall(r"(?<!\S)(--?[a-z]+)", line):
-            assert option in told, line
+@pytest.mark.parametrize("command", documented.find_commands(README))
+def test_commands_are_understood(command):
+    documented.check_command(command)
 
 
-def test_make_targets_exist():
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
-    assert set(re.findall(r"\bmake (\w+)", README)) <= targets
+def test_the_two_commands_and_the_others_are_there():
+    said = {tuple(command.split()[:2]) for command in documented.find_commands(README)}
+    assert {("make", "demo"), ("make", "test"), ("make", "lab"), ("make", "lint"), ("make", "results")} <= said
+    assert {"solve", "check", "run", "tree", "demo", "report", "bench", "doctor"} <= {
+        name for program, name in said if program == "game24lab"}  # fmt: skip
 
 
-def test_parameters_of_quoted_runs_exist():
-    from game24lab.runs.notebook import find_notebook, read_parameters
-
-    for notebook, rest in re.findall(r"^game24lab run (\w+)(.*)$", BLOCKS, flags=re.M):
-        known = read_parameters(find_notebook(notebook))
-        assert set(re.findall(r"-p (\w+)", rest)) <= set(known)
+def test_snippets_run():
+    """In a process of its own, each by itself: what they register stays there. The strategy is used as README says."""
+    snippets = documented.find_blocks(README, "python")
+    assert len(snippets) == 4
+    (strategy,) = (snippet for snippet in snippets if "STRATEGIES[" in snippet)
+    arm = re.search(r'`(\{"algorithm": "shortest_of_n".*?\})`', README)[1]
+    use = f"""
+environment = lab.open_environment("game24", held_out=5)
+policy = lab.load_policy(lab.find_pretrained("policy"))
+rows = lab.evaluate(environment.task, environment.held_out, {{"mine": {arm}}}, policy)
+assert rows["candidates"].tolist() == [16] * 5 and rows["sampled_tokens"].gt(16).all()"""
+    code = "import json, sys\nfor snippet in json.load(sys.stdin): exec(compile(snippet, 'README', 'exec'), {})"
+    ended = subprocess.run([sys.executable, "-c", code], input=json.dumps([*snippets, strategy + use]),
+                           capture_output=True, text=True, cwd=documented.ROOT)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "tree search" in ended.stdout
+    assert "'output': 1.0" in ended.stdout
 
 
 def test_every_notebook_is_listed():
     listed = set(re.findall(r"\(notebooks/(\w+)\.ipynb\)", README))
-    assert listed == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert listed == {path.stem for path in (documented.ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_map_is_that_of_the_architecture():
+    rooms = {room: int(floor) for floor, room in re.findall(r"^\| (\d) \| `(\w+)/` \|", README, flags=re.M)}
+    assert rooms == {room: floor for room, floor in test_architecture.FLOORS.items() if room != "__main__"}
+
+
+def test_paths_exist():
+    for path in re.findall(r"`((?:tests|params|tasks|models|evaluation|reports|docs)/[\w/.]*)`", README):
+        assert any((documented.ROOT / top / path).exists() for top in ("", "game24lab")), path
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+    documented.check_links("README.md")
+    documented.check_links("game24lab/pretrained/README.md")

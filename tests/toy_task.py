@@ -1,21 +1,16 @@
 """A task of forty lines: say the sum of two numbers. Nothing in the package knows of it."""
 
-from types import MappingProxyType
-
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.problems import Problem, Sample
 from game24lab.tasks.rewards import RewardSet
 from game24lab.tasks.task import Illegal, Verdict
 
 
-class Sums:
+class Sums(Environment):
     """A problem is two numbers, a state is what was said so far, and both are its own key."""
 
-    name, vocabulary, reference, lacks = "sums", "lines", "", {"traces": "one line is no search"}
+    name, lacks = "sums", {"traces": "one line is no search"}
     held_out = tuple((a, b) for a in range(1, 5) for b in range(5, 8))
-    columns = MappingProxyType(dict.fromkeys(
-        ("problem", "stage", "model", "text", "outcome", "finish", "answer", "backend"), "str") | dict.fromkeys(
-        ("sample", "tokens", "lines", "characters", "budget", "seed", "parameters"), "int64") | dict.fromkeys(
-        ("seconds", "temperature", "top_p"), "float64") | {"solved": "bool", "finished": "bool"})  # fmt: skip
     rewards = RewardSet({"right": lambda total, text: float(text.strip() == str(total))}, {"right": 1.0}, ("total",),
                         lambda total: total, lambda total, text: ("solved", 1), lambda total, text: None)  # fmt: skip
 
@@ -42,13 +37,5 @@ class Sums:
                                                               for i in range(count)])  # fmt: skip
     problems = staticmethod(lambda count, lowest, highest, progress: [
         Problem(f"Input: {i % 9} 1\n", {"total": i % 9 + 1}) for i in range(count)])  # fmt: skip
-    write_name = staticmethod(lambda problem: problem if isinstance(problem, str) else f"{problem[0]} {problem[1]}")
-    prompt = lambda self, problem: self.text(self.start(problem))  # noqa: E731
     know = lambda self, problem: sum(self.start(problem)[0])  # noqa: E731
-    describe = lambda self, problem: {"problem": self.write_name(problem)}  # noqa: E731
-
-    def judge(self, problem, answer):
-        verdict = self.verdict((self.start(problem)[0], answer.text))
-        return {"text": answer.text, "tokens": answer.tokens, "lines": 1, "characters": len(answer.text),
-                "finish": answer.finish, "outcome": "solved" if verdict.solved else "wrong value",
-                "solved": verdict.solved, "finished": True, "answer": verdict.answer}  # fmt: skip
+    features = lambda self, problem: {"total": self.know(problem)}  # noqa: E731

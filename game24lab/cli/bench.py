@@ -1,7 +1,7 @@
-"""Benchmarks: ours beside the stock way, the same work in the same run, as ratios.
+"""Benchmarks: this package against stock implementations, on the same work in the same run, as ratios.
 
-All sides take turns and the median of their times counts; what they return is compared, so that a ratio never stands
-for less work. Nothing here is used by anything but the command line and tests.
+The sides run in turns and the median of their times counts; their results are compared, so that both did the same work.
+Only the command line and tests use this module.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Row:
 
     name: str
     work: str  # what both sides did
-    stock: float  # seconds of the stock way
+    stock: float  # seconds of the stock implementation
     ours: float  # seconds
-    how: str = ""  # what ours was
+    how: str = ""  # a note on ours
 
     @property
     def ratio(self) -> float:
@@ -69,7 +69,7 @@ def _race(sides: Sequence[Callable[[], Any]], repeats: int) -> tuple[list[float]
 
 # The solver -----------------------------------------------------------------------------------------------------------
 def bench_solver(every: int = 5, repeats: int = 1) -> list[Row]:
-    """Is 24 reachable, for every so-manieth of the 1,820 puzzles: the cold solver beside trying all expressions."""
+    """Is 24 reachable, for one in `every` of the 1,820 puzzles: the solver with empty caches against brute force."""
     puzzles = list_puzzles()[::every]
 
     def solve() -> list[bool]:
@@ -227,8 +227,8 @@ def bench_grpo(
             for seed in range(repeats):
                 config = grpo.GRPOConfig(str(folder), rollouts, 1, mini_batch, skip_equal=False, seed=seed)
                 sides = (
-                    stock.make_stock_grpo(folder, table, rewards, Path(root) / "stock", group=group, bf16=bf16,
-                                          mini_batch=mini_batch, max_tokens=most, seed=seed),
+                    stock.make_stock_grpo(folder, table, rewards, Path(root) / "stock", num_generations=group,
+                                          bf16=bf16, mini_batch=mini_batch, max_completion_length=most, seed=seed),
                     grpo.make_trainer(config, asked, rewards, Path(root) / "ours"),
                 )  # fmt: skip
                 for place, trainer in enumerate(sides):
@@ -272,17 +272,17 @@ def bench_sft(
 
 
 def _race_sft(
-    kind: str, words: str, samples: Sequence, steps: int, batch_size: int, repeats: int, size: str,
+    kind: str, vocabulary: str, samples: Sequence, steps: int, batch_size: int, repeats: int, size: str,
     checkpointing: Sequence[bool],
 ) -> list[Row]:  # fmt: skip
-    """A row for TRL's trainer with and without activation checkpointing, as asked for."""
+    """One row for each setting of TRL's activation checkpointing."""
     from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
     from game24lab.training import loop, sft  # TRL takes seconds to load
 
     loop.keep_memory()
-    tokenizer = make_tokenizer(words)
+    tokenizer = make_tokenizer(vocabulary)
     rows = sft.tokenize(samples, tokenizer)
-    config = sft.SFTConfig(size=size, words=words, steps=steps, batch_size=batch_size, evaluate_every=0)
+    config = sft.SFTConfig(size=size, vocabulary=vocabulary, steps=steps, batch_size=batch_size, evaluate_every=0)
     bf16 = pick_precision("auto") == "bf16"
     with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
 
@@ -311,13 +311,13 @@ def _race_sft(
 
 
 def bench_busy() -> list[Row]:
-    """The demo's SFT beside another process that burns one core, and alone: the ratio is what the other one costs."""
+    """The demo's SFT beside a process that keeps one core busy, and alone: the ratio is its cost."""
     busy, alone = pace.time_busy()
     return [Row("busy", "12 steps of the demo's SFT, one core burnt", busy, alone, f"alone; {describe_units()}")]
 
 
 def bench_kills(kills: int = 15, steps: int = 900, **options: Any) -> list[Row]:
-    """The demo's SFT killed at random moments, and not killed: what a kill loses, to the same last bit."""
+    """The demo's SFT with kills at random moments and without, with equal results: the time that a kill loses."""
     killed, whole, lost = pace.time_kills(kills, steps, **options)
     if not lost:
         raise RuntimeError(f"kills: {steps} steps were over before the first kill")
@@ -337,11 +337,11 @@ def main(names: Sequence[str] = (), path: str | Path | None = None) -> int:
 
     With a `path` the rows are kept there too, as a JSON list: `benchmark`, `work`, `stock`, `ours`, `ratio`, `note`.
 
-    "growth" is a table and a figure of its own (`game24lab.cli.bench_scaling`), without a stock way.
+    "growth" writes a table and a figure of its own (`game24lab.cli.bench_scaling`), without a comparison.
     """
     for name in names:
         if name not in (*BENCHMARKS, "growth"):
-            raise ValueError(f"benchmark {name!r}: one of {', '.join(BENCHMARKS)}, growth is accepted")
+            raise ValueError(f"benchmark must be one of {', '.join(BENCHMARKS)}, growth, got {name!r}")
     if "growth" in names:
         write_growth()
     names = [name for name in names or _DEFAULT if name != "growth"]

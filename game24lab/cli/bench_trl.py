@@ -1,6 +1,6 @@
-"""Stock trainers: TRL's as they come, to measure ours against. Nothing but the benchmarks uses them.
+"""TRL's own trainers, as baselines of the benchmarks; nothing else uses them.
 
-What they are spared: writing anything, and activation checkpointing (GRPO always, SFT on request). They know no tasks.
+They write no files and use no activation checkpointing (GRPO never, SFT on request). They know no tasks.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from game24lab.models.checkpoints import load_checkpoint
 
 def make_stock_grpo(
     checkpoint: str | Path, rows: Mapping[str, Sequence], rewards: tuple[Sequence, Sequence[float]], output: Path, *,
-    group: int, mini_batch: int, max_tokens: int, bf16: bool, seed: int = 0,
+    num_generations: int, mini_batch: int, max_completion_length: int, bf16: bool, seed: int = 0,
 ) -> GRPOTrainer:  # fmt: skip
     """A trainer of one step over all rows (`prompt` and the columns that rewards read)."""
     model, tokenizer = load_checkpoint(checkpoint)
-    parts = len(rows["prompt"]) * group // mini_batch
+    parts = len(rows["prompt"]) * num_generations // mini_batch
     arguments = TRLConfig(
         output_dir=str(output), max_steps=1, per_device_train_batch_size=mini_batch, steps_per_generation=parts,
-        gradient_accumulation_steps=parts, num_generations=group, max_completion_length=max_tokens, bf16=bf16,
-        reward_weights=list(rewards[1]), use_cpu=not torch.cuda.is_available(), activation_checkpointing=False,
+        gradient_accumulation_steps=parts, num_generations=num_generations,
+        max_completion_length=max_completion_length, bf16=bf16, reward_weights=list(rewards[1]),
+        use_cpu=not torch.cuda.is_available(), activation_checkpointing=False,
         remove_unused_columns=False, report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
         seed=seed,
     )  # fmt: skip

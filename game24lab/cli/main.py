@@ -1,15 +1,14 @@
-"""The command line: reads arguments, calls the part that does the work, prints where the results are.
+"""The command line: reads arguments, calls the module that does the work, prints where the results are.
 
 Results go to standard output, progress and complaints to standard error. Bad input (ValueError, OSError) is one line
 and exit status 2; a traceback is shown with `--debug` or GAME24LAB_DEBUG=1. Heavy packages are imported by the command
-that needs them, so that `check` answers at once. This module knows how to ask; it does not know how anything is done.
+that needs them, so that `check` answers at once. This module does not know how anything is done.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -20,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from game24lab.report.kinds import KINDS
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 from game24lab.runs.threads import wait_briefly
 from game24lab.search.modes import HELP, open_world, read_mode
@@ -32,17 +33,11 @@ if TYPE_CHECKING:
     from game24lab.tasks.numbers.puzzles import NumberProblem
     from game24lab.tasks.numbers.task import Game24
 
-# Kinds of reports, with the module whose report_<kind> writes one.
-_REPORTS = {"runs": "write"} | {
-    kind: f"sections.{name}"
-    for kind, name in {"sft": "sft", "rl": "rl", "search": "search", "modes": "modes", "router": "routing",
-                       "lookahead": "decoding"}.items()
-}  # fmt: skip
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Mistakes in one line, like all others."""
+    """Reports mistakes in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -52,17 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 for a refusal or a failure, 2 for bad input, 130 interrupted."""
     wait_briefly()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["check"]:  # an expression may begin with a minus, and is no option then
+    if words[:1] == ["check"]:  # an expression that begins with a minus is no option
         words = [f" {word}" if word[:1] == "-" and word[1:2] not in ("", "-", "h") else word for word in words]
     options = _make_parser().parse_args(words)
     debug = options.debug or os.environ.get("GAME24LAB_DEBUG", "") not in ("", "0")
-    with contextlib.suppress(ValueError):  # not in the main thread: whoever called decides
+    with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         status = options.command(options)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # the reader has gone, as `head` does
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -94,7 +89,8 @@ def solve(options: argparse.Namespace) -> int:
     from game24lab.tasks.numbers.task import Game24
 
     if bool(options.numbers) == (options.file is not None):
-        raise ValueError("puzzle: four numbers such as 4 5 6 10, or --file FILE (- for standard input), is accepted")
+        raise ValueError("solve needs four numbers such as 4 5 6 10, or --file FILE (- for standard input), got "
+                         f"{'both' if options.numbers else 'neither'}")  # fmt: skip
     if options.file is None:
         found = ((parse_puzzle(" ".join(options.numbers)), options.target),)
     elif options.file == "-":
@@ -141,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
                 print(f"  {parameter.name} = {parameter.default!r}".ljust(44) + f"  {parameter.help}".rstrip())
         return 0
     if options.name is None:
-        raise ValueError("notebook: a name is needed; `game24lab run --list` shows them")
+        raise ValueError("run needs the name of a notebook; `game24lab run --list` shows them")
     path = find_notebook(options.name)
     overrides = {}
     for file in options.file:
@@ -162,7 +158,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """All notebooks that have a file in params/<set>/, one after the other, and a report on what came out."""
+    """Run all notebooks that have a file in params/<set>/, one after the other, and write a report."""
     from game24lab.runs.notebook import find_notebooks, match_notebook, run_notebook
     from game24lab.runs.progress import DEMO_SECONDS, Whole
 
@@ -172,8 +168,8 @@ def demo(options: argparse.Namespace) -> int:
     files = sorted((parameters / options.set).glob("*.yaml"))
     if not files:
         sets = sorted(folder.name for folder in parameters.glob("*") if any(folder.glob("[0-9][0-9]_*.yaml")))
-        raise ValueError(f"parameter set {options.set!r}: none in {parameters}; "
-                         f"{', '.join(sets) + ' are accepted' if sets else 'run in a checkout'}")  # fmt: skip
+        raise ValueError(f"--set must be {'one of ' + ', '.join(sets) if sets else 'in a checkout'}, got "
+                         f"{options.set!r} ({parameters})")  # fmt: skip
     wanted = [match_notebook(file.stem, notebooks) for file in files]
     missing = [file.stem for file, notebook in zip(files, wanted, strict=True) if notebook is None]
     if missing:
@@ -190,9 +186,9 @@ def demo(options: argparse.Namespace) -> int:
     page = _write_tree_page(stages)
     pdf = folder / REPORT
     if any(stage.before != "finished" for stage in stages) or not pdf.exists():
-        from game24lab.report.write import report_runs
+        from game24lab.report.write import write_report
 
-        report_runs([stage.folder for stage in stages], pdf)
+        write_report("runs", [stage.folder for stage in stages], pdf)
     measured = [stage for stage in stages if stage.path("records.parquet").exists()]
     if measured:
         _print_table(measured[-1].read_records())
@@ -213,23 +209,23 @@ def tree(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
-    if options.kind not in _REPORTS:
-        raise ValueError(f"--kind {options.kind!r}: one of {', '.join(_REPORTS)} is accepted")
-    write = getattr(importlib.import_module(f"game24lab.report.{_REPORTS[options.kind]}"), f"report_{options.kind}")
+    require_one_of("--kind", options.kind, tuple(KINDS))
+    from game24lab.report.write import write_report
+
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
-    print(write(options.folders, options.output or Path(options.folders[0]) / name))
+    print(write_report(options.kind, options.folders, options.output or Path(options.folders[0]) / name))
     return 0
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Ours beside the stock way."""
+    """Benchmarks against the stock implementations."""
     from game24lab.cli import bench as benchmarks
 
     return benchmarks.main(options.names, options.json)
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """What works on this machine; always exit status 0."""
+    """Check this machine; always exit status 0."""
     from game24lab.cli.doctor import examine
 
     for finding in examine():
@@ -241,7 +237,7 @@ def doctor(options: argparse.Namespace) -> int:
 def _search(
     options: argparse.Namespace, task: Game24, problems: Sequence[NumberProblem]
 ) -> tuple[list[Outcome], list[str]]:
-    if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded: no bars are wanted
+    if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from game24lab.cli import solve as solving
@@ -255,9 +251,9 @@ def _search(
 
 def _check_tree_file(path: Path, puzzles: int) -> None:
     if puzzles != 1:
-        raise ValueError(f"--tree {path}: one puzzle is accepted, not {puzzles}")
+        raise ValueError(f"--tree needs one puzzle, got {puzzles}")
     if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"--tree {path}: a name that ends in .html is accepted")
+        raise ValueError(f"--tree must end in .html, got {path}")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise FileNotFoundError(2, "no folder that can be written to", str(path.parent))
 
@@ -331,68 +327,68 @@ def _make_parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         return command
 
-    command = add(demo, "the whole path on the small model: data, training, critic, search, report")
-    command.add_argument("--set", default="demo", help="the parameter set, a folder in params/ (default: demo)")
-    command.add_argument("--output", metavar="DIR", help="where the runs go (default: runs/<set>)")
+    command = add(demo, "run the whole pipeline on the small model: data, training, critic, search, report")
+    command.add_argument("--set", default="demo", help="parameter set: a folder in params/ (default: demo)")
+    command.add_argument("--output", metavar="DIR", help="folder of the runs (default: runs/<set>)")
 
-    command = add(run, "run a notebook headless, with other parameters")
-    command.add_argument("name", nargs="?", metavar="NAME", help="such as 05_search, or the path of an .ipynb file")
+    command = add(run, "run a notebook headless, with parameters of your own")
+    command.add_argument("name", nargs="?", metavar="NAME", help="notebook, such as 05_search, or an .ipynb file")
     command.add_argument("-f", "--file", action="append", default=[], type=Path, metavar="FILE",
-                         help="parameters as YAML; later files win")  # fmt: skip
+                         help="YAML file of parameters; later files override earlier ones")  # fmt: skip
     command.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-                         help="one parameter; wins over files")  # fmt: skip
-    command.add_argument("--output", metavar="DIR", help="the run's folder (default: runs/<set>/NAME with a file of a "
-                         "parameter set, else the parameter `output`)")  # fmt: skip
-    command.add_argument("--list", action="store_true", help="show the notebooks with their parameters")
+                         help="one parameter; overrides files")  # fmt: skip
+    command.add_argument("--output", metavar="DIR", help="folder of the run (default: runs/<set>/NAME with -f of a "
+                         "parameter set, else the notebook's parameter `output`)")  # fmt: skip
+    command.add_argument("--list", action="store_true", help="list the notebooks with their parameters")
 
     command = add(solve, "solve puzzles with a model, one or a file of them")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
-    command.add_argument("--file", metavar="FILE", help="a puzzle a line, JSON lines or CSV; - for standard input")
-    command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search, dvts ...; "
-                         "auto: a router chooses for each puzzle; a wrong name lists them all")  # fmt: skip
-    command.add_argument("--budget", type=float, metavar="TOKENS", help="sampled tokens a puzzle: the most a search "
-                         "may take; of auto, what may be expected on average")  # fmt: skip
-    command.add_argument("--router", metavar="DIR", help="of auto (default: the one that ships)")
-    command.add_argument("--mode", default="verified", help="what helps the models: " + "; ".join(
+    command.add_argument("--file", metavar="FILE", help="puzzles, one a line, JSON lines or CSV; - for standard input")
+    command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search ...; "
+                         "auto: a router chooses one for each puzzle (an unknown name lists all)")  # fmt: skip
+    command.add_argument("--budget", type=float, metavar="TOKENS", help="limit of sampled tokens for each puzzle; for "
+                         "--strategy auto: average per puzzle that the router plans with")  # fmt: skip
+    command.add_argument("--router", metavar="DIR", help="router folder for --strategy auto (default: the shipped one)")
+    command.add_argument("--mode", default="verified", help="help for the models: " + "; ".join(
         f"{mode}{' (default)' * (mode == 'verified')}, {told}" for mode, told in HELP.items()))  # fmt: skip
-    command.add_argument("--simulations", type=int, metavar="N", help="of mcts")
-    command.add_argument("--width", type=int, metavar="N", help="of mcts: lines proposed at a position")
-    command.add_argument("-n", type=int, metavar="N", help="of best_of_n: answers drawn")
-    command.add_argument("--checkpoint", metavar="DIR", help="the policy (default: the one that ships)")
-    command.add_argument("--critic", metavar="DIR", help="the critic (default: the one that ships)")
+    command.add_argument("--simulations", type=int, metavar="N", help="simulations for mcts")
+    command.add_argument("--width", type=int, metavar="N", help="lines sampled at a position, for mcts")
+    command.add_argument("-n", type=int, metavar="N", help="samples for best_of_n")
+    command.add_argument("--checkpoint", metavar="DIR", help="policy checkpoint (default: the shipped one)")
+    command.add_argument("--critic", metavar="DIR", help="critic checkpoint (default: the shipped one)")
     command.add_argument("--backend", default="auto", help="auto (default), ctranslate2, transformers or server")
-    command.add_argument("--url", help="of an OpenAI-compatible server, such as http://localhost:8000/v1")
-    command.add_argument("--target", type=int, metavar="N", help="what the numbers must make, where a line of the file "
-                         "names none (default: 24)")  # fmt: skip
-    command.add_argument("--seed", type=int, default=0, metavar="N")
+    command.add_argument("--url", help="URL of an OpenAI-compatible server, such as http://localhost:8000/v1")
+    command.add_argument("--target", type=int, metavar="N", help="number to reach, unless the file names one (24)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     command.add_argument("--tree", type=Path, metavar="FILE", help="write the search tree as an HTML page")
-    command.add_argument("--json", action="store_true", help="one JSON object a line")
+    command.add_argument("--json", action="store_true", help="print one JSON object per puzzle")
 
-    command = add(check, "judge an answer exactly: exit status 0 if it is right, 1 if not")
-    command.add_argument("numbers", nargs="+", metavar="NUMBER")
+    command = add(check, "check an answer exactly: exit status 0 if it is right, 1 if not")
+    command.add_argument("numbers", nargs="+", metavar="NUMBER", help="the numbers of the puzzle")
     command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"')
-    command.add_argument("--strict", action="store_true", help="read plain expressions alone: no LaTeX, bold, square "
+    command.add_argument("--strict", action="store_true", help="accept plain expressions only: no LaTeX, bold, square "
                          "brackets, implicit products or several right-hand sides (docs/written-forms.md)")  # fmt: skip
-    command.add_argument("--target", type=int, default=24, metavar="N")
+    command.add_argument("--target", type=int, default=24, metavar="N", help="number to reach (default: 24)")
 
-    command = add(tree, "draw a tree file, or two side by side on one budget of sampled tokens")
+    command = add(tree, "draw a search tree, or two side by side at the same number of sampled tokens")
     command.add_argument("trees", nargs="+", metavar="TREE_JSON", help="such as tree.json in a run of 05_search")
-    command.add_argument("-o", "--output", type=Path, default=Path("tree.html"), metavar="FILE", help=".html or .svg")
+    command.add_argument("-o", "--output", type=Path, default=Path("tree.html"), metavar="FILE",
+                         help="file to write, .html or .svg (default: tree.html)")  # fmt: skip
     command.add_argument("--colour", default="value", help="value (default), mean, truth, visits, prior or depth")
-    command.add_argument("--budget", type=int, metavar="TOKENS", help="as it was after so many sampled tokens")
+    command.add_argument("--budget", type=int, metavar="TOKENS", help="show the tree after this many sampled tokens")
 
-    command = add(report, "a PDF from run folders, without any model")
+    command = add(report, "write a PDF from run folders, without any model")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
-    command.add_argument("--kind", default="runs", help="runs (default) tells of training and search; sft of 03_sft on "
-                         "traces, each run an arm; rl of 06_grpo and 07_dpo; search of strategies; modes of "
-                         "blind, rules, verified; router of 10_router; lookahead of 08_lookahead, with 06_grpo")
+    command.formatter_class = argparse.RawTextHelpFormatter  # one kind a line
+    command.add_argument("--kind", default="runs", metavar="KIND",
+                         help="\n".join(f"{name:<11}{kind.about}" for name, kind in KINDS.items()))  # fmt: skip
     command.add_argument("-o", "--output", metavar="FILE", help=f"(default: {REPORT}, or KIND_{REPORT}, in the first "
                          "folder)")  # fmt: skip
 
-    command = add(bench, "ours beside the stock way, same work: ratios")
+    command = add(bench, "time this package against stock implementations on the same work")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "
-                         "grpo, sft, busy, kills; growth: time and memory of search, to runs/bench")  # fmt: skip
-    command.add_argument("--json", type=Path, metavar="FILE", help="keep the rows there too")
+                         "grpo, sft, busy, kills; growth: time and memory of search (runs/bench)")  # fmt: skip
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
 
-    add(doctor, "what works on this machine")
+    add(doctor, "check what works on this machine")
     return parser

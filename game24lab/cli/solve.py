@@ -1,7 +1,7 @@
-"""Solving puzzles from the command line: models by name, one strategy for all puzzles or a router that chooses.
+"""Solves puzzles for the command line: with one strategy for all puzzles, or a router that chooses one for each.
 
-Models are imported once all that was asked for has been checked. It does not know how arguments are written or trees
-drawn, nor how a strategy searches.
+Models are loaded after all arguments have been checked. It does not know how arguments are parsed, trees drawn, or how
+a strategy searches.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ def solve(
     """Outcomes in the order of the problems, and the arm that each got.
 
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
-    expect to spend on average, its look included. ValueError, before any model is loaded where that can be known, for
+    expect to spend on average, its probe included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
     """
     if budget is not None:
         require("budget", budget, float, 0)
     if router is not None and strategy != AUTO:
-        raise ValueError(f"router {router}: the strategy 'auto' takes one, not {strategy!r}")
+        raise ValueError(f"strategy must be 'auto' with a router, got {strategy!r}")
     if strategy == AUTO:
         if parameters:
-            raise ValueError(f"strategy 'auto': the router chooses arms, {', '.join(parameters)} are not accepted")
+            raise ValueError(f"strategy 'auto' takes no parameters (a router chooses), got {', '.join(parameters)}")
         from game24lab.routing import route as planning
+        from game24lab.tasks.environments import open_environment
 
         known = planning.find_router(router)
     else:
@@ -67,7 +68,8 @@ def solve(
     bar = len(problems) > 1
 
     if strategy == AUTO:
-        plans = planning.plan(known, task, problems, policy, judge, mode=mode, budget=budget, progress=bar)
+        environment = open_environment(task.name)
+        plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget, progress=bar)
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=bar, trees=trees)
         return found, [plan.arm for plan in plans]
     found = engine.run(task, problems, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,

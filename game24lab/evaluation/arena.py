@@ -13,7 +13,7 @@ import pandas as pd
 from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.decoding import Scorer, answer
 from game24lab.runs.checks import require
-from game24lab.tasks.environments import Environment
+from game24lab.tasks.environment import Environment
 
 _BATCH = 4  # samples that best-of-n draws before it looks whether one is right
 LINE = 32  # tokens of a line that a critic is asked about, at most

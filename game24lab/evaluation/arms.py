@@ -75,6 +75,12 @@ def find_strategy(name: str) -> Algorithm:
     return known[name]
 
 
+def describe_strategy(name: str) -> tuple[str, str]:
+    """The family of a strategy, and the parameter that sets how much it searches ("" where there is none)."""
+    algorithm: Any = find_strategy(name)
+    return algorithm.family, algorithm.effort
+
+
 def read_arms(arms: Mapping[str, Mapping[str, Any] | Arm]) -> dict[str, Arm]:
     """Arms from plain mappings, as YAML holds them; ValueError names the arm and the key that is wrong.
 

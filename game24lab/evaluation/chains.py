@@ -23,7 +23,7 @@ from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
-from game24lab.tasks.environments import Environment
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.judge import COLUMNS, OUTCOMES, WRONG
 
 BUDGETS = (256, 512, 1024, 2048, 4096)

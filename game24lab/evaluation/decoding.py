@@ -26,7 +26,7 @@ from game24lab.search.engine import run
 from game24lab.search.requests import Outcome
 from game24lab.search.token_task import Continuations
 from game24lab.search.tree import Tree
-from game24lab.tasks.environments import Environment
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.rewards import check_weights, is_text_alone, score
 from game24lab.tasks.task import Task
 

@@ -1,8 +1,7 @@
-"""Models: tokenizers of the languages written here, from-scratch presets, checkpoints in and out.
+"""Checkpoints: from-scratch presets, loading and saving.
 
-A checkpoint is a folder in the Hugging Face format (config, safetensors, tokenizer); any causal LM folder or hub id
-stands in the same place. Of tasks this module knows the words that their texts are made of, and of training and
-generation nothing.
+A checkpoint is a folder in the Hugging Face format (config, safetensors, tokenizer) of any causal language model; hub
+ids are taken too. This module does not know training or generation.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
-from game24lab.tasks.environments import Environment, require_parts
+from game24lab.tasks.environment import Environment, require_parts
 
-# Models that write no text: their heads are others, and with tied embeddings nothing seems to be missing.
+# Models with another head: with tied embeddings no weight would seem to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
                                           "QuestionAnswering", "MaskedLM"))  # fmt: skip
-# The one dial: layers, width, query heads, feed-forward width. One key-value head throughout: at these sizes the time
-# of a long generation is the time to read the key-value cache.
+# One key-value head throughout: at these sizes reading the key-value cache takes the time of a long generation.
 PRESETS = {
     "tiny": {"layers": 4, "width": 128, "heads": 4, "feed_forward": 384},
     "mini": {"layers": 4, "width": 128, "heads": 2, "feed_forward": 384},  # tiny for long texts: attention costs half
@@ -43,8 +42,7 @@ PRESETS = {
 
 def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, window: int = 4096) -> PreTrainedModel:
     """A fresh Qwen3-type decoder of a preset size. Raises ValueError for an unknown size."""
-    if size not in PRESETS:
-        raise ValueError(f"size {size!r}: one of {', '.join(PRESETS)} is accepted")
+    require_one_of("size", size, tuple(PRESETS))
     preset = PRESETS[size]
     config = Qwen3Config(
         vocab_size=-(-len(tokenizer) // 8) * 8,  # rounded up: aligned matrices are faster
@@ -73,8 +71,7 @@ def find_pretrained(part: str, environment: Environment | None = None) -> Path:
     if environment is not None:
         require_parts(environment, "pretrained")
     folder = Path(__file__).parents[1] / "pretrained" / part
-    if part not in ("policy", "critic"):
-        raise ValueError(f"pretrained {part!r}: 'policy' or 'critic' is accepted")
+    require_one_of("pretrained", part, ("policy", "critic"))
     if not (folder / "config.json").exists():
         raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
     return folder
@@ -106,15 +103,15 @@ def load_checkpoint(
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ValueError(f"checkpoint {name}: cannot be loaded: {condense(error)}") from error
     if loading["missing_keys"]:
-        raise ValueError(f"checkpoint {name}: no weights for {min(loading['missing_keys'])} in it; a whole causal "
-                         "language model is accepted")  # fmt: skip
+        raise ValueError(f"checkpoint {name}: it must be a whole causal language model, got none of the "
+                         f"weights {min(loading['missing_keys'])}")  # fmt: skip
     complete_tokens(model, tokenizer)
     return model, tokenizer
 
 
 @contextlib.contextmanager
 def be_quiet() -> Iterator[None]:
-    """Silence transformers within the block, where it would say what is known here and wanted, such as a new head."""
+    """Silence the warnings of transformers within the block, where they are expected, such as of a new head."""
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -126,7 +123,7 @@ def be_quiet() -> Iterator[None]:
 def complete_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Give a tokenizer that names no end token the one that its model names, and one without a pad token its end token.
 
-    A token that the model has no embedding of counts as not named. What nobody names stays None.
+    A token without an embedding in the model counts as not named. What neither names stays None.
     """
     rows = model.get_input_embeddings().num_embeddings
     if tokenizer.eos_token_id is None or tokenizer.eos_token_id >= rows:
@@ -140,7 +137,7 @@ def complete_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
 
 
 def load_trainable(name: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """As `load_checkpoint`, for training; ValueError too where there is no end token to close what is learnt with."""
+    """As `load_checkpoint`, for training; ValueError too where there is no end token."""
     model, tokenizer = load_checkpoint(name)
     check_tokens(tokenizer, name)
     return model, tokenizer
@@ -181,8 +178,8 @@ def check_policy(folder: Path) -> None:
     for name in names:
         if str(name).endswith(_SILENT):
             what = "a critic" if str(name).endswith("SequenceClassification") else "no language model"
-            raise ValueError(f"checkpoint {folder}: it is {what} ({name}); a policy, a causal language model, is "
-                             "accepted")  # fmt: skip
+            raise ValueError(f"checkpoint {folder}: must be a policy, a causal language model, got {what} "
+                             f"({name})")  # fmt: skip
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -26,13 +26,14 @@ from transformers import (
 
 from game24lab.models.backends.ctranslate2_export import export_ctranslate2, is_exportable
 from game24lab.models.checkpoints import be_quiet, check_checkpoint, count_parameters
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 
-READS = ("positions", "chains")  # what a critic was trained on: numbers left alone, or whole chains of lines too
+READS = ("positions", "chains")  # texts that a critic was trained on: positions alone, or whole chains of lines too
 
 
 class Critic(Protocol):
-    """What scores texts."""
+    """A critic as search and evaluation use it."""
 
     parameters: int  # non-embedding parameters, for FLOPs
     name: str
@@ -91,7 +92,7 @@ def _batches(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_tok
 
 
 class CTranslate2Critic:
-    """Scores texts with CTranslate2: the value head stands in for the output layer, as the logit of token 0."""
+    """Scores texts with CTranslate2: the value head takes the place of the output layer, as the logit of token 0."""
 
     name = "ctranslate2"
     reads = READS[0]
@@ -104,8 +105,8 @@ class CTranslate2Critic:
         # int8 would be faster, but moves a logit by up to a half; float32 agrees to 1e-4
         compute_type = "float32" if compute_type == "auto" else compute_type
         if compute_type not in supported:
-            known = ', '.join(sorted(supported))
-            raise ValueError(f"compute_type {compute_type!r}: 'auto' or one of {known} is accepted")
+            known = ", ".join(sorted(supported))
+            raise ValueError(f"compute_type must be auto or one of {known}, got {compute_type!r}")
         self.tokenizer, self.batch_tokens = tokenizer, batch_tokens
         self.parameters = count_parameters(model)
         threads = torch.get_num_threads()
@@ -152,8 +153,7 @@ def load_critic(
     `auto` takes CTranslate2 on a CPU where it can load the architecture, else transformers, on the GPU where there is
     one. Raises ValueError for an unknown backend, a policy's checkpoint and a broken folder.
     """
-    if backend not in ("auto", "ctranslate2", "transformers"):
-        raise ValueError(f"backend {backend!r}: 'auto', 'ctranslate2' or 'transformers' is accepted")
+    require_one_of("backend", backend, ("auto", "ctranslate2", "transformers"))
     model, tokenizer = load_critic_model(folder)
     cuda = torch.cuda.is_available()
     if backend == "ctranslate2" or (backend == "auto" and not cuda and is_exportable(model.config)):

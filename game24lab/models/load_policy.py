@@ -1,8 +1,8 @@
-"""Generation: prompts in, completions with exact token counts and log-probabilities out; the backend is a parameter.
+"""Opens the policy of a checkpoint on a backend: completions with exact token counts and log-probabilities.
 
 `load_policy` gives a policy on one of three backends that return the same thing: `ctranslate2`, `transformers` and
 `server` (an OpenAI-compatible server such as vLLM). `Completion.logprobs` are in every backend the model's own: at
-temperature 1, over the whole vocabulary, whatever the tokens were sampled at. This module chooses backends; it does not
+temperature 1 over the whole vocabulary, however the tokens were sampled. This module chooses backends; it does not
 know how they work, nor of tasks, search or training.
 """
 
@@ -29,6 +29,7 @@ from game24lab.models.backends.openai_policy import ServerPolicy
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import check_policy, load_checkpoint
 from game24lab.models.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
+from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.messages import condense
 
 __all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",
@@ -45,8 +46,8 @@ def load_policy(
 ) -> TextPolicy:  # fmt: skip
     """The policy of a checkpoint folder or hub id.
 
-    backend: "auto" takes the fastest for the work, and the policy's `reason` says which and why; it never turns to
-        another one after a failure.
+    backend: "auto" takes the fastest for the work; the policy's `reason` says which and why. A failure never switches
+        to another one.
     device: "cpu", "cuda", or "auto", the GPU where there is one.
     compute_type: a type of the backend, e.g. "float32", "bfloat16", "int8"; "auto": float32 on a CPU, else the best
         half type.
@@ -61,17 +62,16 @@ def load_policy(
     for name, value, known in (
         ("backend", backend, BACKENDS), ("device", device, ("auto", "cpu", "cuda")), ("work", work, _WORKS)
     ):  # fmt: skip
-        if value not in known:
-            raise ValueError(f"{name} {value!r}: one of {', '.join(known)} is accepted")
-    if max_batch_tokens is not None and (type(max_batch_tokens) is not int or max_batch_tokens < 1):
-        raise ValueError(f"max_batch_tokens {max_batch_tokens!r}: a whole number of at least 1 is accepted")
+        require_one_of(name, value, known)
+    if max_batch_tokens is not None:
+        require("max_batch_tokens", max_batch_tokens, int, 1)
     if (backend == "server" and url is None) or (url is not None and backend not in ("auto", "server")):
-        raise ValueError(f"url {url!r} with backend {backend!r}: backend 'server' needs a url, and only it takes one")
+        raise ValueError(f"url must be given with the backend 'server' and with no other, got {url!r} for {backend!r}")
     if url is not None:
         return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
     _check(checkpoint)
     if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda': no GPU that torch can use; cpu or auto is accepted here")
+        raise ValueError("device must be 'cpu' or 'auto' without a GPU that torch can use, got 'cuda'")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     reason = "asked for"
@@ -109,9 +109,7 @@ def _choose_type(compute_type: str, device: str) -> torch.dtype:
     if compute_type == "auto":
         half = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
         return half if device == "cuda" else torch.float32
-    if compute_type not in _TYPES:
-        known = ", ".join(("auto", *_TYPES))
-        raise ValueError(f"compute_type {compute_type!r}: one of {known} is accepted for transformers")
+    require_one_of("compute_type", compute_type, ("auto", *_TYPES))
     return _TYPES[compute_type]
 
 

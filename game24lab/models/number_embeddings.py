@@ -1,7 +1,7 @@
-"""Embeddings of numbers: sines and cosines of their value, to begin a training with.
+"""Number embeddings: sines and cosines of the value, as an initialisation.
 
-A model whose numbers are one token each would otherwise learn addition as a table of pairs. It does not know which
-model they belong to, what is trained, nor any task.
+A model with one token a number would otherwise learn addition as a table of pairs. It does not know models, training or
+tasks.
 """
 
 from __future__ import annotations

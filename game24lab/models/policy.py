@@ -1,4 +1,4 @@
-"""What all backends of generation share: the contract, tokens of texts, checks, batches, completions.
+"""Policies: the contract of all backends, and what they share: tokenization, checks, batches, completions.
 
 A backend gets jobs (distinct prompts as ids) and returns sampled rows; texts are handled here alone. This module does
 not know of any backend, of tasks, search or training.
@@ -16,17 +16,18 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.checkpoints import count_parameters
+from game24lab.runs.checks import require
 from game24lab.tasks.prompt import Prompt
 
-_ENOUGH = 32  # rows: a batch of so many is not padded to take in prompts of another length
+_ENOUGH = 32  # rows from which a batch is not padded to include prompts of another length
 _SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ
 PAUSES = ("entropy", "margin")
-_REMEMBERED = 100_000  # texts whose tokens are kept: searches ask for the same prompts again and again
+_REMEMBERED = 100_000  # texts whose tokens are cached: searches repeat prompts
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote behind a prompt."""
+    """A completion of a prompt."""
 
     text: str  # without special tokens; where generation stopped at a line end, without it
     ids: tuple[int, ...]  # sampled ids, the end or line-end token included
@@ -45,7 +46,7 @@ class Completion:
 
 
 class Policy(Protocol):
-    """What search, evaluation and training call."""
+    """A policy as search, evaluation and training use it."""
 
     parameters: int  # non-embedding parameters, for FLOPs
     name: str  # the backend
@@ -75,29 +76,25 @@ class Sampling:
     temperature: float = 1.0  # 0: the most probable token
     top_p: float = 1.0  # smallest set of tokens that holds this much probability; 1: all
     top_k: int = 0  # 0: all
-    # completion 0 begins as it would anyhow, the others with the likeliest other tokens, one each
+    # completion 0 begins with a token sampled as usual, the others with the likeliest other tokens, one each
     ranked: bool = False
     # end before a token that the model is unsure of, by its own distribution (temperature 1, not truncated): "entropy",
     # in nats, of at least the threshold; "margin" of the likeliest over the second of at most the threshold
     pause: str = ""
     threshold: float = 0.0
-    spare: int = 0  # so many tokens are sampled however unsure
+    spare: int = 0  # first tokens that are sampled without a pause
 
     def __post_init__(self) -> None:
         if self.pause not in ("", *PAUSES):
-            raise ValueError(f"pause {self.pause!r}: one of {', '.join(PAUSES)}, or nothing, is accepted")
-        if not _is_number(self.threshold) or not 0 <= self.threshold < math.inf:
-            raise ValueError(f"threshold {self.threshold!r}: a number of at least 0 is accepted")
-        if type(self.spare) is not int or self.spare < 0:
-            raise ValueError(f"spare {self.spare!r}: a whole number of at least 0 is accepted")
-        if type(self.max_tokens) is not int or self.max_tokens < 1:
-            raise ValueError(f"max_tokens {self.max_tokens!r}: a whole number of at least 1 is accepted")
-        if not _is_number(self.temperature) or not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature {self.temperature!r}: a number of at least 0 is accepted, 0 for greedy")
+            raise ValueError(f"pause must be one of {', '.join(PAUSES)}, or '', got {self.pause!r}")
+        for name, least in (("max_tokens", 1), ("top_k", 0), ("spare", 0)):
+            require(name, getattr(self, name), int, least)
+        for name in ("temperature", "threshold"):
+            number = getattr(self, name)
+            if not _is_number(number) or not 0 <= number < math.inf:
+                raise ValueError(f"{name} must be a finite number >= 0, got {number!r}")
         if not _is_number(self.top_p) or not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p {self.top_p!r}: a number above 0 and up to 1 is accepted, 1 for all tokens")
-        if type(self.top_k) is not int or self.top_k < 0:
-            raise ValueError(f"top_k {self.top_k!r}: a whole number of at least 0 is accepted, 0 for all tokens")
+            raise ValueError(f"top_p must be a number above 0 and up to 1 (all tokens), got {self.top_p!r}")
 
 
 def _is_number(value: object) -> bool:
@@ -110,18 +107,18 @@ def _is_whole(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Job:
-    """A distinct prompt and the rows it needs: what a backend gets."""
+    """A distinct prompt and its rows, as a backend gets them."""
 
     ids: tuple[int, ...]
     keys: tuple[tuple[int, int], ...]  # of every row: seed of its prompt, number among the samples of that seed
     limit: int  # tokens that a row may have
-    skip: int = 0  # tokens that stand already of the answer that the rows go on with
-    shared: int = 0  # tokens at the beginning that other jobs begin with too; 0: not known
+    skip: int = 0  # tokens of the answer that are in the prompt already
+    shared: int = 0  # first tokens that other jobs share; 0: not known
 
 
 @dataclass(frozen=True)
 class _Tokens:
-    """A text's tokens, with what a `Prompt` says besides; a text may be empty, which is found later."""
+    """A text's tokens, with the fields of a `Prompt`; an empty text is found by a later check."""
 
     ids: tuple[int, ...]
     written: int = 0
@@ -134,7 +131,7 @@ Row = tuple[Sequence[int], Sequence[float]]  # sampled ids, the stop token inclu
 
 @dataclass(frozen=True)
 class Card:
-    """What generation must know of a model besides its weights."""
+    """The properties of a model that generation needs besides its weights."""
 
     parameters: int  # non-embedding
     vocabulary: int  # rows of the embedding matrix
@@ -147,7 +144,7 @@ def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card
     """The card of a model (a model on the meta device will do). ValueError for one without attention."""
     config = model.config.get_text_config(decoder=True)
     if not getattr(config, "num_attention_heads", None):
-        raise ValueError(f"{type(model).__name__}: a decoder with a key-value cache is needed")
+        raise ValueError(f"model must be a decoder with a key-value cache, got {type(model).__name__}")
     ends = [tokenizer.eos_token_id]
     for source in (config, model.generation_config):
         given = getattr(source, "eos_token_id", None)
@@ -164,11 +161,11 @@ def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card
 
 
 class TextPolicy:
-    """A policy without its engine: subclasses fill in `_sample`, jobs to rows."""
+    """A policy without its backend: subclasses implement `_sample`, jobs to rows."""
 
     name: str
     seeding: str  # what `seeds` fix, in a sentence
-    looks = False  # whether it can look at distributions, as `ranked` and `pause` need
+    looks = False  # whether it has distributions of the next token, as `ranked` and `pause` need
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, card: Card, device: str, compute_type: str, reason: str
@@ -205,20 +202,20 @@ class TextPolicy:
         """As `Policy.generate`."""
         looked = {"ranked": ranked, "pause": pause, "threshold": threshold, "spare": spare}
         sampling = Sampling(max_tokens, temperature, top_p, top_k, **looked)
-        if top_k == 1:  # greedy too, and CTranslate2 insists on it
+        if top_k == 1:  # the same as greedy; CTranslate2 needs it said so
             sampling = Sampling(max_tokens, temperature=0, **looked)
         if (ranked or pause) and not self.looks:
-            raise ValueError(f"backend {self.name!r}: it does not show the distribution of the next token, which "
-                             "ranked tokens and pauses need; 'transformers' is accepted")  # fmt: skip
+            raise ValueError("backend must be 'transformers' for ranked tokens and pauses, which need the distribution "
+                             f"of the next token, got {self.name!r}")  # fmt: skip
         if isinstance(prompts, str) or not all(isinstance(prompt, str | Prompt) for prompt in prompts):
-            raise ValueError(f"prompts {str(prompts)[:60]!r}: a list of texts is accepted")
+            raise ValueError(f"prompts must be a list of texts, got {str(prompts)[:60]!r}")
         counts = _check_counts(n, len(prompts))
         if ranked and max(counts, default=0) > self.card.vocabulary:
-            raise ValueError(f"n {max(counts)} of ranked tokens: at most the vocabulary's {self.card.vocabulary} are "
-                             "accepted")  # fmt: skip
+            raise ValueError(f"n must be at most {self.card.vocabulary}, the vocabulary's size, for ranked tokens, "
+                             f"got {max(counts)}")  # fmt: skip
         seeds = _check_seeds(seeds, len(prompts))
         encoded = self._encode(prompts)
-        alike = not sampling.temperature and not ranked  # greedy copies are copies: one row will do
+        alike = not sampling.temperature and not ranked  # greedy completions are all alike: one row is sampled
         keys: dict[Prompt, list[tuple[int, int]]] = {}  # equal prompts share a job
         for index, (prompt, count) in enumerate(zip(encoded, counts, strict=True)):
             if count:
@@ -266,10 +263,10 @@ class TextPolicy:
 
     def _check_length(self, index: int, ids: tuple[int, ...]) -> None:
         if not ids:
-            raise ValueError(f"prompt {index}: empty; at least one token is needed to begin with")
+            raise ValueError(f"prompt {index} must have at least one token, got none")
         window = self.card.window
         if window is not None and len(ids) >= window:
-            raise ValueError(f"prompt {index}: {len(ids)} tokens; the model's window of {window} leaves none to sample")
+            raise ValueError(f"prompt {index} must be shorter than the model's window of {window}, got {len(ids)}")
 
     def _make_job(self, prompt: Prompt | _Tokens, rows: tuple[tuple[int, int], ...], max_tokens: int) -> Job:
         room = math.inf if prompt.room is None else prompt.room
@@ -296,7 +293,7 @@ def decode_texts(
 ) -> list[str]:
     """The texts of rows of ids, with or without special tokens."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:  # the same in one call, without Python's share per text
+    if backend is not None:  # the same in one call, faster
         return backend.decode_batch([list(row) for row in ids], skip_special_tokens=not special)
     return tokenizer.batch_decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False)
 
@@ -304,7 +301,7 @@ def decode_texts(
 def _check_counts(n: Sequence[int] | int, prompts: int) -> list[int]:
     counts = [n] * prompts if isinstance(n, Integral) else list(n)
     if len(counts) != prompts or not all(_is_whole(count) and count >= 0 for count in counts):
-        raise ValueError(f"n {n!r}: a whole number of at least 0 is accepted, or one for each of the {prompts} prompts")
+        raise ValueError(f"n must be an integer >= 0, or one for each of the {prompts} prompts, got {n!r}")
     return list(map(int, counts))
 
 
@@ -312,7 +309,7 @@ def _check_seeds(seeds: Sequence[int] | None, prompts: int) -> list[int]:
     if seeds is None:  # torch.manual_seed governs
         return torch.randint(2**62, (prompts,)).tolist()
     if len(seeds) != prompts or not all(map(_is_whole, seeds)):
-        raise ValueError(f"seeds: {len(seeds)} given; one whole number for each of the {prompts} prompts is accepted")
+        raise ValueError(f"seeds must be an integer for each of the {prompts} prompts, got {len(seeds)} values")
     return list(map(int, seeds))
 
 

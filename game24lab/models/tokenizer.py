@@ -13,6 +13,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 from game24lab.tasks.gsm8k.templates import list_words
 
@@ -20,7 +21,7 @@ PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 LARGEST_NUMBER = 199  # numbers up to here are one token, with and without a leading space
 WORDS = ("Input:", "Target:", "The answer is", " (left:", ")\n", "\n", " +", " -", " *", " /", " =", "(", ")", "/", "-")
 _PIECES = r"Input:| ?Target:|The answer is| \(left:|\)\n| [-+*/=](?![0-9])| ?-?[0-9]+|."
-# What chains of thought are written with besides, in any of their styles (tasks/chains.py): "traces" knows these too.
+# Further words of chains of thought in all their styles (tasks/numbers/chains.py), which "traces" knows too.
 CHAIN_WORDS = (
     "roll back", "reach", "! expression:", " (", ") +", ") -", ") *", ") /", ") =", ", left:", ",", "))", "((", " ((",
     "<think>", "</think>", "<answer>", "</answer>",
@@ -35,22 +36,21 @@ _STORY_PIECES = r"</?(?:reasoning|answer)>\n?|'s\b| ?[A-Za-z]+| ?[0-9]| ?\$| ?[-
 VOCABULARIES = ("lines", "traces", "problems")
 
 
-def make_tokenizer(words: str = "lines") -> PreTrainedTokenizerFast:
+def make_tokenizer(vocabulary: str = "lines") -> PreTrainedTokenizerFast:
     """A reversible tokenizer: numbers and the words of a task are one token, any other text goes byte by byte.
 
-    words: "lines" knows solution lines of number games, "traces" all styles of long chains too, "problems" the stories
-    of word problems, whose numbers are spelled digit by digit; ValueError for another name. Byte-pair encoding without
-    merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into bytes, so
+    vocabulary: "lines" knows solution lines of number games, "traces" all styles of long chains too, "problems" the
+    stories of word problems, whose numbers are spelled digit by digit; ValueError for another name. Byte-pair encoding
+    without merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into bytes, so
     `decode(encode(text)) == text` for any text.
     """
-    if words not in VOCABULARIES:
-        raise ValueError(f"words {words!r}: one of {', '.join(VOCABULARIES)} is accepted")
-    known, pieces = _list_words(words)
+    require_one_of("vocabulary", vocabulary, VOCABULARIES)
+    known, pieces = _list_words(vocabulary)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     mapped = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in known]
-    vocabulary = {token: index for index, token in enumerate(dict.fromkeys([PAD, EOS, UNK, *alphabet, *mapped]))}
-    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token=None, ignore_merges=True))
+    numbered = {token: index for index, token in enumerate(dict.fromkeys([PAD, EOS, UNK, *alphabet, *mapped]))}
+    tokenizer = Tokenizer(BPE(vocab=numbered, merges=[], unk_token=None, ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(pieces), behavior="isolated"), byte_level]
     )
@@ -61,13 +61,13 @@ def make_tokenizer(words: str = "lines") -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def _list_words(words: str) -> tuple[list[str], str]:
-    """What is one token each, and the pattern that a text is split by."""
-    if words == "problems":
+def _list_words(vocabulary: str) -> tuple[list[str], str]:
+    """The words that are one token each, and the pattern that splits a text."""
+    if vocabulary == "problems":
         tags = [f"<{slash}{tag}>{end}" for tag in ("reasoning", "answer") for slash in ("", "/") for end in ("", "\n")]
         parts = [*list_words(), *_SIGNS, *map(str, range(10))]
         return [*tags, "\n", "Problem", "Form", *parts, *(f" {part}" for part in parts)], _STORY_PIECES
-    known, pieces = (WORDS, _PIECES) if words == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
+    known, pieces = (WORDS, _PIECES) if vocabulary == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
     numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
     negatives = [f"-{n}" for n in range(1, 100)]
     return [*known, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)], pieces

@@ -33,9 +33,10 @@ _TEMPLATE = Path(__file__).with_name("report.typ")
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of what follows."""
+    """The title of what follows, at the top of a new page where that is asked for."""
 
     text: str
+    new_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def build_report(report: Report, path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() != ".pdf":
-        raise ValueError(f"report file {str(path)!r}: a name that ends in .pdf is accepted")
+        raise ValueError(f"a report's file name must end in .pdf, got {str(path)!r}")
     data = compile_report(report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,10 +130,10 @@ def build_report(report: Report, path: str | Path) -> Path:
     return path
 
 
-def compile_report(report: Report, kind: str = "pdf") -> bytes | list[bytes]:
-    """The pages as bytes: one "pdf", or "png" or "svg", where several pages are a list of bytes."""
+def compile_report(report: Report) -> bytes:
+    """The PDF as bytes."""
     try:
-        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format=kind,
+        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format="pdf",
                                                        sys_inputs={"data": to_json(report)}, timestamp=0)
     except typst.TypstError as error:
         raise ValueError(f"the report {report.title!r} cannot be laid out: {error}") from error
@@ -189,7 +190,7 @@ def _soften(label: str) -> str:
 
 def _record(block: Any) -> dict[str, Any]:
     if not isinstance(block, Block):
-        raise ValueError(f"report block {type(block).__name__}: one of {Block} is accepted")
+        raise ValueError(f"a report block must be one of {Block}, got {type(block).__name__}")
     kind = type(block).__name__.lower()
     if isinstance(block, Columns):
         return {"kind": kind, "blocks": [_record(inner) for inner in block.blocks]}
@@ -197,7 +198,7 @@ def _record(block: Any) -> dict[str, Any]:
         return {"kind": kind} | _table(block)
     if isinstance(block, Picture):
         if "<svg" not in block.svg[:2000]:
-            raise ValueError(f"picture {block.caption!r}: SVG text is accepted, not {block.svg[:40]!r}")
+            raise ValueError(f"picture {block.caption!r} must be SVG text, got {block.svg[:40]!r}")
         texts = {name: clean(getattr(block, name)) for name in ("caption", "source", "alt")}
         return {"kind": kind, "svg": block.svg, "width": float(block.width)} | texts
     return {"kind": kind} | _texts(asdict(block))
@@ -215,7 +216,7 @@ def _table(table: Table) -> dict[str, Any]:
     width = len(table.header)
     for row in table.rows:
         if len(row) != width:
-            raise ValueError(f"table {table.caption!r}: a row of {len(row)} cells, where the header has {width}")
+            raise ValueError(f"table {table.caption!r}: rows must have {width} cells as the header, got {len(row)}")
     numeric = [_is_numeric([row[i] for row in table.rows]) for i in range(width)]
     header = [clean(name, LONGEST_CELL) for name in table.header]
     rows = [[clean(show(cell), LONGEST_CELL) for cell in row] for row in table.rows]

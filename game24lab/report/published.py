@@ -96,7 +96,7 @@ def hold_against(point: Published) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PublishedChain:
-    """One reported point of a model that writes long chains: one greedy answer a puzzle, nobody chooses."""
+    """One reported point of a model that writes long chains: one greedy answer a puzzle, none chosen among several."""
 
     source: str
     model: str

@@ -1,14 +1,17 @@
-"""Sheets: completions files of a folder, ours or made elsewhere, each read as one arm with one seed.
+"""Completions files of a folder, ours or made elsewhere (search-and-learn and its like), each read as one arm and seed.
 
-Files made elsewhere are graded here, number games by the exact verifier, so that a sheet has verdicts, votes and scores
-wherever it comes from. This module does not know of labels, costs or tables.
+Files made elsewhere are graded here, number games by the exact verifier, so that a file has verdicts, votes and scores
+wherever it comes from. Their answers are found in boxes or tags; numbers are compared exactly, other answers as text
+without LaTeX's spacing: two forms of one formula are two answers here, a formula is never the number that stands in it,
+and who needs more gives a judge of their own. Nothing of a text is evaluated. This module does not know of labels,
+costs or tables.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,20 +20,29 @@ from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.evaluation.completions import ENDING, is_completions_file, read_completions
-from game24lab.routing.foreign import find_answer, is_right, name_answer
 from game24lab.routing.games import find_game, find_solution, name_solution, solves
 from game24lab.routing.splits import name_group, show
 from game24lab.runs.run import read_run
 from game24lab.search.modes import MODES
+from game24lab.tasks.quantities import read_number
 
 Judge = Callable[[str, str], bool]
 
 _POOLS = ("best_of_n", "majority", "weighted_majority")
 _SEED = re.compile(r"(?P<arm>.+)_seed(?P<seed>[0-9]+)")
+_LONGEST = 500  # characters of an answer
+_BOXES = 100  # of a completion, the last ones, that are looked into
+_TAIL = 20_000  # characters of a completion that are looked through, from its end
+_TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
+_MARKED = re.compile(r"####\s*([^\s#][^\n]*)")
+_BOX = re.compile(r"\\(?:boxed|fbox) ?\{")
+_FRACTION = re.compile(r"\\[dt]?frac ?\{(-?[0-9]+)\} ?\{([0-9]+)\}")
+_WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\{([^{}]*)\}")
+_SPACING = re.compile(r"\\left|\\right|\\[!,;: ]|\\\$|\$|~|\s+")
 
 
 @dataclass(frozen=True)
-class Sheet:
+class CompletionFile:
     """One arm with one seed: its rows by problem, each with `place` (file and line) and, wherever it was made,
     `correct`, `ballots`, `agg_scores` and `solved`."""
 
@@ -44,9 +56,9 @@ class Sheet:
     pool: bool  # its samples are independent, and all were drawn
 
 
-def read_sheets(
+def read_completion_files(
     folder: str | Path, *, names: Mapping[str, str] | None = None, judge: Judge | None = None, progress: bool = True
-) -> list[Sheet]:
+) -> list[CompletionFile]:
     """All completions files at or below a folder, whatever stands before or behind `_completions` in their names or
     under any other name, in the order of their paths.
 
@@ -66,18 +78,18 @@ def read_sheets(
     for name in names:
         if name not in known:
             raise ValueError(f"names: {name!r} is no completions file below {folder}; such as {min(known)} is accepted")
-    sheets: dict[tuple[str, int], Sheet] = {}
+    files: dict[tuple[str, int], CompletionFile] = {}
     for path in tqdm(paths, desc="read", unit="file", disable=not progress or len(paths) < 3):
-        sheet = _read_sheet(path, folder, names, judge)
-        before = sheets.get((sheet.arm, sheet.seed))
+        file = _read_file(path, folder, names, judge)
+        before = files.get((file.arm, file.seed))
         if before is not None:
-            sheet = _join(before, sheet, str(path.relative_to(folder)) in names)
-        sheets[sheet.arm, sheet.seed] = sheet
-    _check_sheets(list(sheets.values()))
-    return list(sheets.values())
+            file = _join(before, file, str(path.relative_to(folder)) in names)
+        files[file.arm, file.seed] = file
+    _check_files(list(files.values()))
+    return list(files.values())
 
 
-def _read_sheet(path: Path, folder: Path, names: Mapping[str, str], judge: Judge | None) -> Sheet:
+def _read_file(path: Path, folder: Path, names: Mapping[str, str], judge: Judge | None) -> CompletionFile:
     found = read_completions(path, traces=False)
     if not found:
         raise ValueError(f"{path}: empty; at least one line is accepted")
@@ -103,8 +115,8 @@ def _read_sheet(path: Path, folder: Path, names: Mapping[str, str], judge: Judge
             _grade(row, judge)
     method = first["algorithm"] if ours else max((name for name in ("", *STRATEGIES) if name in path.name), key=len)
     pool = method in _POOLS and all(_is_whole(row) for row in rows.values())
-    return Sheet(path, names.get(str(relative), arm), seed, rows, method, first["parameters"] or {},
-                 first["mode"] if first["mode"] in MODES else "blind", pool)  # fmt: skip
+    return CompletionFile(path, names.get(str(relative), arm), seed, rows, method, first["parameters"] or {},
+                          first["mode"] if first["mode"] in MODES else "blind", pool)  # fmt: skip
 
 
 def _is_whole(row: Mapping[str, Any]) -> bool:
@@ -129,7 +141,8 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
         game = None
 
     def find(text: str) -> str | None:
-        return find_answer(text) if game is None else find_solution(game, text)
+        answer = find_answer(text)
+        return answer if game is None else find_solution(game, text, answer)
 
     def grade(answer: str | None) -> bool:
         if judge is not None or game is None:
@@ -158,28 +171,28 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
             raise ValueError(f"{row['place']}: pred is none of the completions, and no right answer stands there")
 
 
-def _join(before: Sheet, sheet: Sheet, named: bool) -> Sheet:
+def _join(before: CompletionFile, file: CompletionFile, named: bool) -> CompletionFile:
     """Two files of one arm and seed, given one name on purpose and with different problems."""
     if not named:
-        raise ValueError(f"{sheet.path} and {before.path} both hold the arm {sheet.arm!r} with seed {sheet.seed}: one "
+        raise ValueError(f"{file.path} and {before.path} both hold the arm {file.arm!r} with seed {file.seed}: one "
                          "file an arm and seed is accepted")  # fmt: skip
-    if twice := next((problem for problem in sheet.rows if problem in before.rows), None):
-        raise ValueError(f"{sheet.rows[twice]['place']}: {show(twice)} stands in {before.path} too")
-    rows = {**before.rows, **sheet.rows}
-    return replace(before, rows=rows, pool=before.pool and sheet.pool)
+    if twice := next((problem for problem in file.rows if problem in before.rows), None):
+        raise ValueError(f"{file.rows[twice]['place']}: {show(twice)} stands in {before.path} too")
+    rows = {**before.rows, **file.rows}
+    return replace(before, rows=rows, pool=before.pool and file.pool)
 
 
-def _check_sheets(sheets: Sequence[Sheet]) -> None:
+def _check_files(files: Sequence[CompletionFile]) -> None:
     """One configuration an arm, and no puzzle in two splits."""
-    first: dict[str, Sheet] = {}
+    first: dict[str, CompletionFile] = {}
     splits: dict[Any, tuple[str, str]] = {}
-    for sheet in sheets:
-        before = first.setdefault(sheet.arm, sheet)
-        hashes = [next(iter(one.rows.values()))["config_hash"] for one in (before, sheet)]
+    for file in files:
+        before = first.setdefault(file.arm, file)
+        hashes = [next(iter(one.rows.values()))["config_hash"] for one in (before, file)]
         if hashes[0] != hashes[1]:
-            raise ValueError(f"{sheet.path}: the arm {sheet.arm!r} with configuration {hashes[1]}, but {hashes[0]} in "
+            raise ValueError(f"{file.path}: the arm {file.arm!r} with configuration {hashes[1]}, but {hashes[0]} in "
                              f"{before.path}; one configuration an arm is accepted")  # fmt: skip
-        for problem, row in sheet.rows.items():
+        for problem, row in file.rows.items():
             split, place = splits.setdefault(name_group(problem), (row["split"], row["place"]))
             if split and row["split"] and split != row["split"]:
                 raise ValueError(f"{row['place']}: {show(problem)} is of the split {row['split']!r}, but of {split!r} "
@@ -192,3 +205,47 @@ def find_hardware(folder: Path) -> str:
         with contextlib.suppress(FileNotFoundError, ValueError):
             return str(read_run(place).manifest.get("device") or "")
     return ""
+
+
+# ----------------------------------------------------------------------------------------- answers made elsewhere
+def find_answer(text: str) -> str | None:
+    """The answer of a completion: of its last box, else between its last answer tags, else behind `####`; or None.
+
+    Behind the first `####` that no word follows: headings have some, and a model that goes on invents other questions.
+    """
+    text = text[-_TAIL:]
+    ends = [match.end() for match in _BOX.finditer(text)][-_BOXES:]
+    boxes = [inner for end in ends if (inner := _read_braces(text, end)) is not None]
+    found = boxes or [body for body in _TAGGED.findall(text) if any(map(str.isalnum, body))]
+    if not found:
+        marked = _MARKED.findall(text)
+        found = [said for said in marked if not said[0].isalpha()][:1] or marked[:1]
+    answer = found[-1].strip() if found else ""
+    return answer if 0 < len(answer) <= _LONGEST else None
+
+
+def _read_braces(text: str, begin: int) -> str | None:
+    """What stands between an opened brace and the one that closes it."""
+    depth = 1
+    for place in range(begin, min(len(text), begin + _LONGEST)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if not depth:
+            return text[begin:place]
+    return None
+
+
+def name_answer(answer: str | None) -> Hashable | None:
+    """Equal for answers that are the same: the exact number, or the text without spacing; None for none."""
+    if answer is None:
+        return None
+    number = read_number(answer)
+    if number is not None:
+        return number.value
+    plain = _WRAPPED.sub(r"\1", _FRACTION.sub(r"(\1/\2)", answer))
+    return _SPACING.sub("", plain).rstrip(".") or None
+
+
+def is_right(answer: str | None, gold: str) -> bool:
+    """Whether an answer is the right one, which may itself stand in a box or behind `####`."""
+    named = name_answer(answer)
+    return named is not None and named == name_answer(find_answer(gold) or gold)

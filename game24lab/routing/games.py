@@ -11,7 +11,6 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from game24lab.routing.foreign import find_answer
 from game24lab.tasks.notation import read_expression
 from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.numbers.chains import judge_chain
@@ -74,9 +73,8 @@ def _read_problem(row: Mapping[str, Any]) -> tuple[Puzzle | None, int | None]:
     return numbers, int(written) if target is None and written else target
 
 
-def find_solution(game: Game, text: str) -> str | None:
-    """The expression that a completion answers: boxed, between tags, behind `####`, or as a chain ends; or None."""
-    answer = find_answer(text)
+def find_solution(game: Game, text: str, answer: str | None) -> str | None:
+    """The expression that a text answers: its marked `answer`, or as its chain of thought ends; or None."""
     if answer is not None and _WHOLE.fullmatch(answer):  # the number alone: (10 - 4) * 5 - 6 = \\boxed{24}
         boxes = list(_BOXED.finditer(text[-_LONGEST:]))
         before = text[-_LONGEST:][: boxes[-1].start()][-_BACK:] if boxes else ""

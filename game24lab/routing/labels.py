@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from itertools import combinations
-from statistics import NormalDist
 
 import numpy as np
 from scipy.special import comb
@@ -171,28 +170,17 @@ def count_trials(total: int, ns: Sequence[int]) -> np.ndarray:
     return total / np.asarray(ns, float)
 
 
-def bound(
-    probability: np.ndarray, trials: np.ndarray, *, confidence: float = 0.95, how: str = "beta"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Intervals of labels: lower and upper ends, shapes as given; `trials` may be fractions.
+def bound(probability: np.ndarray, trials: np.ndarray, *, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals of labels: lower and upper ends, shapes as given; `trials` may be fractions, unlike Wilson's.
 
-    "beta": equal tails of Beta(p t + 1/2, (1 - p) t + 1/2), Jeffreys' prior; "wilson": Wilson's (1927). ValueError for
-    another name, a probability outside 0..1, or no trials.
+    Equal tails of Beta(p t + 1/2, (1 - p) t + 1/2), Jeffreys' prior. ValueError for a probability outside 0..1, or no
+    trials.
     """
     probability, trials = np.asarray(probability, float), np.asarray(trials, float)
-    if how not in ("beta", "wilson"):
-        raise ValueError(f"interval {how!r}: 'beta' or 'wilson' is accepted")
     if not ((probability >= 0) & (probability <= 1)).all() or not (trials > 0).all():
-        raise ValueError("interval: probabilities from 0 to 1 and trials above 0 are accepted")
-    if how == "beta":
-        shape = probability * trials + 0.5, (1 - probability) * trials + 0.5
-        low, high = beta.ppf(0.5 - confidence / 2, *shape), beta.ppf(0.5 + confidence / 2, *shape)
-    else:
-        z = NormalDist().inv_cdf(0.5 + confidence / 2)
-        middle = (probability + z * z / (2 * trials)) / (1 + z * z / trials)
-        spread = np.sqrt(probability * (1 - probability) / trials + z * z / (4 * trials * trials))
-        spread = z * spread / (1 + z * z / trials)
-        low, high = middle - spread, middle + spread
+        raise ValueError("interval: probabilities from 0 to 1 and trials above 0 are needed")
+    shape = probability * trials + 0.5, (1 - probability) * trials + 0.5
+    low, high = beta.ppf(0.5 - confidence / 2, *shape), beta.ppf(0.5 + confidence / 2, *shape)
     return np.where(probability == 0, 0.0, low), np.where(probability == 1, 1.0, high)
 
 

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.checkpoints import check_checkpoint
+from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.messages import condense
 
 POOLINGS = ("cls", "mean", "last", "max")
@@ -72,8 +73,7 @@ def embed(
     Texts of one length go together, so that nothing is padded. ValueError for another pooling, "cls" where the model is
     causal or its tokenizer begins with no such token, and a text that is empty or longer than the model's window.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling {pooling!r}: one of {', '.join(POOLINGS)} is accepted")
+    require_one_of("pooling", pooling, POOLINGS)
     encoded = tokenizer(list(texts))["input_ids"] if len(texts) else []
     window = getattr(model.config, "max_position_embeddings", None) or float("inf")
     by_length: dict[int, list[int]] = {}
@@ -104,12 +104,12 @@ def _pool(hidden: torch.Tensor, pooling: str) -> torch.Tensor:
 
 
 def _check_first(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: Sequence[list[int]]) -> None:
+    other = "'mean', 'last' or 'max' is accepted"
     if is_causal(model):
         raise ValueError(f"pooling 'cls' with {type(model).__name__}, whose first token sees no other: its vector is "
-                         "the same for all texts; 'mean', 'last' or 'max' is accepted")  # fmt: skip
+                         f"the same for all texts; {other}")  # fmt: skip
     if tokenizer.cls_token_id is None or any(ids[0] != tokenizer.cls_token_id for ids in encoded):
-        raise ValueError(f"pooling 'cls' with {type(tokenizer).__name__}, which puts no such token first: 'mean', "
-                         "'last' or 'max' is accepted")  # fmt: skip
+        raise ValueError(f"pooling 'cls' with {type(tokenizer).__name__}, which puts no such token first: {other}")
 
 
 def fit_components(vectors: np.ndarray, dimensions: int, *, seed: int = 0) -> PCA:
@@ -117,10 +117,7 @@ def fit_components(vectors: np.ndarray, dimensions: int, *, seed: int = 0) -> PC
 
     ValueError for more dimensions than texts or width.
     """
-    most = min(np.shape(vectors))
-    if type(dimensions) is not int or not 1 <= dimensions <= most:
-        raise ValueError(f"dimensions {dimensions!r}: 1 to {most} are accepted, for {vectors.shape[0]} texts of width "
-                         f"{vectors.shape[1]}")  # fmt: skip
+    require("dimensions", dimensions, int, 1, min(np.shape(vectors)))
     return PCA(dimensions, random_state=seed).fit(vectors)
 
 

@@ -17,17 +17,19 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from game24lab.routing.arms import read_arm_modes, read_arm_name, read_facts
+from game24lab.routing.arms import read_arm_modes, read_arm_name
 from game24lab.routing.predictors import Calibration, Predictor
 from game24lab.routing.splits import show
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
+from game24lab.search.modes import FORMER
 
 VERSION = 1
 CHANCE, COSTS = "probability", ("sampled_tokens", "seconds")
-TRY = "try_"  # how columns begin that a try tells
-UNSAMPLED = ("try_value",)  # of these, the critic's word on the first position: a call of it, and no sampled token
+TRY = "try_"  # how columns begin that hold what a probe found
+UNSAMPLED = ("try_value",)  # of these, the critic's value of the first position: a call of it, and no sampled token
 _JSON, _ARRAYS = "router.json", "router.safetensors"
+_STORED = {"ablation": "lesson", "probe": "look"}  # facts, and their names in router.json
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ class Router:
     scales: Mapping[str, float]  # of the costs
     calibration: Calibration
     arms: Mapping[str, Mapping[str, Any]]  # how each arm is run, for `evaluation.arms.read_arms`; {} = not known
-    facts: Mapping[str, Any]  # what it learnt from
+    facts: Mapping[str, Any]  # what it learnt from: `probe`, the settings of a `probe.Probe`; `ablation`, ...
     curves: pd.DataFrame | None = field(default=None, repr=False, compare=False)  # of its training; not saved
 
     @property
-    def tries(self) -> bool:
-        """Whether it has to watch a try first, which it has to pay for."""
+    def samples(self) -> bool:
+        """Whether it needs the answers of a probe, which it has to pay for."""
         return any(name.startswith(TRY) and name not in UNSAMPLED for name in self.encoding.features)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
@@ -82,12 +84,14 @@ class Router:
         return pd.DataFrame(rows)
 
     def charge(self, features: pd.DataFrame) -> pd.DataFrame:
-        """What looking at each problem costs: `fee_tokens` and `fee_seconds`, indexed by problem; 0 without a try."""
-        paid = {name: features[f"{TRY}{name}"].to_numpy(float) if self.tries else 0.0 for name in ("tokens", "seconds")}
-        return pd.DataFrame({f"fee_{name}": values for name, values in paid.items()}, index=features.index)
+        """The cost of probing each problem: `fee_tokens` and `fee_seconds`, indexed by problem; 0 without answers."""
+        paid = {name: features[f"{TRY}{name}"] if self.samples else 0.0 for name in ("tokens", "seconds")}
+        return pd.DataFrame({f"fee_{name}": values for name, values in paid.items()}, features.index, dtype=float)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the router to a folder and return it."""
+        """Write the router to a folder and return it; ValueError for a model that is compared only."""
+        if not all(isinstance(one, Predictor) for one in self.predictors.values()):
+            raise ValueError(f"router: model must be logistic or mlp to be stored, got {self.config.get('model')}")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         encoding, arrays = self.encoding, {}
@@ -99,7 +103,8 @@ class Router:
             "version": VERSION, "config": dict(self.config), "features": list(encoding.features),
             "arm_names": list(encoding.arms), "crossed": encoding.crossed, "scales": dict(self.scales),
             "predictors": {name: {"kind": one.kind, "link": one.link} for name, one in self.predictors.items()},
-            "calibration": self.calibration.kind, "arms": dict(self.arms), "facts": dict(self.facts),
+            "calibration": self.calibration.kind, "arms": dict(self.arms),
+            "facts": {_STORED.get(key, key): fact for key, fact in self.facts.items()},
         }  # fmt: skip
         text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False, default=list) + "\n"
         whole = {name: np.array(values, order="C") for name, values in arrays.items()}
@@ -133,10 +138,21 @@ def load_router(folder: str | Path) -> Router:
         calibration = Calibration(told["calibration"], _cut(arrays, "calibration"))
         scales = {name: float(told["scales"][name]) for name in COSTS if name in told["scales"]}
         return Router(told["config"], encoding, predictors, scales, calibration, read_arm_modes(told["arms"]),
-                      read_facts(told["facts"]))  # fmt: skip
+                      _read_facts(told["facts"]))  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else condense(error)
         raise ValueError(f"router {folder}: damaged ({what})") from None
+
+
+def _read_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A router's facts by today's names; those on a mode (`prices`, `schedules`) by today's modes and arms."""
+    now = {stored: name for name, stored in _STORED.items()}
+    facts = {now.get(key, key): fact for key, fact in facts.items()}
+    for key in {"prices", "schedules"} & set(facts):
+        facts[key] = {FORMER.get(mode, mode): told for mode, told in facts[key].items()}
+    for told in facts.get("schedules", {}).values():
+        told["arm"] = [read_arm_name(arm) for arm in told["arm"]]
+    return facts
 
 
 def check_features(features: pd.DataFrame, wanted: Sequence[str]) -> None:

@@ -6,11 +6,14 @@ never falls on two parts. This module does not know of labels, features or model
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.tasks.numbers.puzzles import parse_puzzle
 
 PARTS = ("train", "calibration", "stopping", "test")
@@ -72,15 +75,11 @@ def show(problem: str) -> str:
 
 
 def _read_shares(shares: Mapping[str, float] | Sequence[float]) -> dict[str, float]:
-    accepted = f"one number of at least 0 for each of {', '.join(PARTS)} is accepted"
     if not isinstance(shares, Mapping):
-        if len(shares) != len(PARTS):
-            raise ValueError(f"shares {shares!r}: {accepted}")
-        shares = dict(zip(PARTS, shares, strict=True))
+        shares = dict(zip_longest(PARTS, shares))
     for part, share in shares.items():
-        right = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share < float("inf")
-        if part not in PARTS or not right:
-            raise ValueError(f"shares: {share!r} for {part!r}; {accepted}")
-    if not sum(shares.values()) > 0:
-        raise ValueError(f"shares {dict(shares)!r}: {accepted}, and not all 0")
+        require_one_of("part of shares", part, PARTS)
+        require(f"share of {part}", share, float, 0)
+    if not 0 < sum(shares.values()) < math.inf:
+        raise ValueError(f"shares must be finite and not all 0, got {dict(shares)!r}")
     return {part: float(shares.get(part, 0)) for part in PARTS}

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.routing.arms import name_modes
-from game24lab.routing.completion_files import Judge, Sheet, find_hardware, read_sheets
+from game24lab.routing.completion_files import CompletionFile, Judge, find_hardware, read_completion_files
 from game24lab.routing.labels import (
     AGGREGATIONS,
     REPEATS,
@@ -36,6 +36,7 @@ from game24lab.routing.labels import (
     find_chance_of_weighted,
 )
 from game24lab.routing.splits import check_parts, show
+from game24lab.runs.checks import require, require_one_of
 
 # what a pool tells of: the name of an arm, the algorithm that it is
 VOTES = {"best_of_n": "best_of_n", "majority": "majority", "weighted": "weighted_majority", "verified": "best_of_n"}
@@ -68,7 +69,6 @@ def read_table(
     costs: Mapping[str, Mapping[str, float]] | None = None,
     hardware: str = "",
     repeats: int = REPEATS,
-    confidence: float = 0.95,
     progress: bool = True,
 ) -> pd.DataFrame:
     """One row a problem and arm, with the columns `COLUMNS`, from all completions files at or below a folder.
@@ -82,47 +82,36 @@ def read_table(
         ns: of the arms from pools; the powers of two by default.
         votes: the arms from pools, of `VOTES`; best-of-n and weighted votes only where answers have scores.
         agg_strategy: "" takes the files' `agg_scores`; else "last", "min", "prod" or "sum" of `scores`, in arms' names.
-        batch: samples that a verified arm draws between two looks of the verifier.
-        names, judge: of files made elsewhere, see `sheets.read_sheets`.
+        batch: samples that a verified arm draws between two calls of the verifier; 0 for all at once.
+        names, judge: of files made elsewhere, see `completion_files.read_completion_files`.
         costs: of an arm, by its name, what a problem costs on average where its files do not tell: `sampled_tokens`,
             `calls`, `seconds`.
         hardware: what the seconds were measured on; by default the device that the manifest of the files' run names.
 
-    ValueError that names the file and line or the puzzle, as those of `read_sheets` and `check_table`; OSError as the
-    files'.
+    ValueError that names the file and line or the puzzle, as those of `read_completion_files` and `check_table`;
+    OSError as the files'.
     """
-    folder = Path(folder)
     for vote in votes:
-        if vote not in VOTES:
-            raise ValueError(f"vote {vote!r}: one of {', '.join(VOTES)} is accepted")
-    if agg_strategy and agg_strategy not in AGGREGATIONS:
-        raise ValueError(f"agg_strategy {agg_strategy!r}: one of {', '.join(AGGREGATIONS)}, or nothing, is accepted")
-    if type(batch) is not int or batch < 0:
-        raise ValueError(f"batch {batch!r}: a whole number of at least 0 is accepted, 0 for all samples at once")
-    sheets = read_sheets(folder, names=names, judge=judge, progress=progress)
-    hardware = hardware or find_hardware(folder)
-    arms: dict[str, list[Sheet]] = {}
-    for sheet in sheets:
-        arms.setdefault(sheet.arm, []).append(sheet)
-    pools = [name for name, members in arms.items() if all(sheet.pool for sheet in members)]
-    tables = []
-    jobs = sum(len(sheet.rows) for sheet in sheets)
-    with tqdm(total=jobs, desc="label", unit="row", disable=not progress) as bar:
-        for name, members in arms.items():
-            if name in pools:
-                prefix = "" if len(pools) == 1 else f"{name}-"
-                tables += [_label_pool(sheet, prefix, ns, votes, agg_strategy, batch, rng, repeats, bar)
-                           for sheet in members]  # fmt: skip
-            else:
-                tables += [_list_attempts(sheet, bar) for sheet in members]
-    table = _merge(pd.concat(tables, ignore_index=True), confidence)
-    table = _add_costs(table, costs or {})
-    table["hardware"] = hardware or "not known"
+        require_one_of("vote", vote, tuple(VOTES))
+    if agg_strategy:
+        require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
+    require("batch", batch, int, 0)
+    files = read_completion_files(folder, names=names, judge=judge, progress=progress)
+    arms = list(dict.fromkeys(file.arm for file in files))
+    pools = set(arms) - {file.arm for file in files if not file.pool}
+    tables, settings = [], (ns, votes, agg_strategy, batch, rng, repeats)
+    with tqdm(total=len(files), desc="label", unit="file", disable=not progress) as bar:
+        for file in sorted(files, key=lambda file: arms.index(file.arm)):
+            prefix = "" if len(pools) == 1 else f"{file.arm}-"
+            tables.append(_label_pool(file, prefix, *settings) if file.arm in pools else _list_attempts(file))
+            bar.update()
+    table = _add_costs(_merge(pd.concat(tables, ignore_index=True)), costs or {})
+    table["hardware"] = hardware or find_hardware(Path(folder)) or "not known"
     check_table(table)
     return table.astype(COLUMNS)[list(COLUMNS)]
 
 
-def _merge(rows: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def _merge(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of seeds as one row a problem and arm, by means; quantiles over seeds where a seed is one attempt."""
     groups = rows.groupby(["arm", "problem"], sort=False)
     table = groups.agg({name: "first" for name in rows if name not in ("arm", "problem")})
@@ -132,7 +121,7 @@ def _merge(rows: pd.DataFrame, confidence: float) -> pd.DataFrame:
     single = table.pop("single").astype(bool)
     for name, quantile in (("seconds_p50", 0.5), ("seconds_p95", 0.95)):
         table[name] = table[name].where(~single, groups["seconds"].quantile(quantile))
-    table["low"], table["high"] = bound(table["probability"].clip(0, 1), table["trials"], confidence=confidence)
+    table["low"], table["high"] = bound(table["probability"].clip(0, 1), table["trials"])
     return table.reset_index()
 
 
@@ -151,26 +140,25 @@ def _add_costs(table: pd.DataFrame, costs: Mapping[str, Mapping[str, float]]) ->
 
 
 # ------------------------------------------------------------------------------------------------------------ labels
-def _list_attempts(sheet: Sheet, bar: tqdm) -> pd.DataFrame:
+def _list_attempts(file: CompletionFile) -> pd.DataFrame:
     """A run of an arm with one seed: each row is one trial."""
     rows = []
-    for problem, row in sheet.rows.items():
+    for problem, row in file.rows.items():
         cost, told = row["cost"], {}
         if cost is not None:
             calls = cost["policy_calls"] + cost["critic_calls"]
             told = {"sampled_tokens": cost["sampled_tokens"], "calls": calls, "seconds": cost["seconds"]}
         rows.append({
-            "problem": problem, "arm": sheet.arm, "probability": float(row["solved"]), "trials": 1.0, "single": True,
-            **dict.fromkeys(COSTS, np.nan), **told, **_size(sheet.parameters or {"n": len(row["completions"])}),
-            "method": sheet.method, "mode": sheet.mode, "verified": sheet.mode == "verified",
-            "parameters": _write(sheet.parameters),
+            "problem": problem, "arm": file.arm, "probability": float(row["solved"]), "trials": 1.0, "single": True,
+            **dict.fromkeys(COSTS, np.nan), **told, **_size(file.parameters or {"n": len(row["completions"])}),
+            "method": file.method, "mode": file.mode, "verified": file.mode == "verified",
+            "parameters": _write(file.parameters),
         })  # fmt: skip
-        bar.update()
     return pd.DataFrame(rows)
 
 
 def _label_pool(
-    sheet: Sheet,
+    file: CompletionFile,
     prefix: str,
     ns: Sequence[int] | None,
     votes: Sequence[str],
@@ -178,29 +166,28 @@ def _label_pool(
     batch: int,
     rng: np.random.Generator,
     repeats: int,
-    bar: tqdm,
 ) -> pd.DataFrame:
     """All arms that a pool of independent samples tells of."""
-    fewest = min(len(row["completions"]) for row in sheet.rows.values())
+    fewest = min(len(row["completions"]) for row in file.rows.values())
     ns = list(ns or [2**power for power in range(fewest.bit_length())])
     if min(ns) < 1 or max(ns) > fewest:
-        raise ValueError(f"ns {ns}: whole numbers from 1 to {fewest}, the fewest samples of a problem in {sheet.path}, "
+        raise ValueError(f"ns {ns}: whole numbers from 1 to {fewest}, the fewest samples of a problem in {file.path}, "
                          "are accepted")  # fmt: skip
-    scores = {problem: _read_scores(row, agg_strategy) for problem, row in sheet.rows.items()}
+    scores = {problem: _read_scores(row, agg_strategy) for problem, row in file.rows.items()}
     scored = any(np.isfinite(some).any() for some in scores.values())
     votes = [vote for vote in votes if scored or vote not in _SCORED]
     arms = {
         (vote, n): {
             "arm": f"{prefix}{vote}{f'-{agg_strategy}' if agg_strategy and vote in _SCORED else ''}@{n}",
             **_size({"n": n}), "method": VOTES[vote], "verified": vote == "verified",
-            "mode": "verified" if vote == "verified" else sheet.mode,
-            "parameters": _derive(sheet.parameters, vote, n, agg_strategy, batch), "single": False,
+            "mode": "verified" if vote == "verified" else file.mode,
+            "parameters": _derive(file.parameters, vote, n, agg_strategy, batch), "single": False,
         }
         for vote in votes
         for n in ns
     }  # fmt: skip
     rows = []
-    for problem, row in sheet.rows.items():
+    for problem, row in file.rows.items():
         trials = count_trials(len(row["completions"]), ns)
         for vote in votes:
             try:
@@ -211,13 +198,10 @@ def _label_pool(
             for place, n in enumerate(ns):
                 rows.append({"problem": problem, "probability": chances[place], "trials": trials[place],
                              **{name: values[place] for name, values in costs.items()}, **arms[vote, n]})  # fmt: skip
-        bar.update()
     return pd.DataFrame(rows)
 
 
-def _find_chances(
-    vote: str, row: Mapping[str, Any], scores: np.ndarray, ns: Sequence[int], rng: np.random.Generator, repeats: int
-) -> np.ndarray:
+def _find_chances(vote, row, scores, ns, rng, repeats) -> np.ndarray:
     correct, ballots = row["correct"], row["ballots"]
     if vote == "verified":
         return find_chance_of_any(correct, ns)
@@ -238,9 +222,7 @@ def _read_scores(row: Mapping[str, Any], agg_strategy: str) -> np.ndarray:
     return np.array([-np.inf if score is None else float(score) for score in found])
 
 
-def _price(
-    row: Mapping[str, Any], vote: str, ns: Sequence[int], batch: int, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def _price(row, vote, ns, batch, rng) -> dict[str, np.ndarray]:
     """The costs of drawing n of a pool's samples, for each n; NaN where the file does not tell."""
     costs = {name: np.full(len(ns), np.nan) for name in COSTS}
     cost, tokens, total = row["cost"], row["completion_tokens"], len(row["completions"])
@@ -322,27 +304,22 @@ def check_table(table: pd.DataFrame) -> None:
             _refuse(table, known & ~table[name].between(0, np.finfo(float).max), name, "a number of at least 0")
             if known.any():
                 _refuse(table, ~known, name, "a number for every arm, or for none,")
-    if twice := _find_first(table, table.duplicated(["problem", "arm"])):
-        raise ValueError(f"table: {show(twice[0])} with the arm {twice[1]!r} stands there twice")
-    counts, problems = table.groupby("arm", sort=False)["problem"].nunique(), table["problem"].nunique()
-    for arm, count in counts.items():
-        if count < problems:
-            there = set(table.loc[table["arm"] == arm, "problem"])
-            first = next(problem for problem in table["problem"] if problem not in there)
-            raise ValueError(f"table: the arm {arm!r} is missing for {problems - count} of {problems} problems, first "
-                             f"{show(first)}: all arms on all problems are accepted")  # fmt: skip
+    for _, row in table[table.duplicated(["problem", "arm"])].iterrows():
+        raise ValueError(f"table: {show(row['problem'])} with the arm {row['arm']!r} stands there twice")
+    problems = dict.fromkeys(table["problem"])
+    for arm, there in table.groupby("arm", sort=False)["problem"].agg(set).items():
+        if missing := [problem for problem in problems if problem not in there]:
+            raise ValueError(f"table: the arm {arm!r} is missing for {len(missing)} of {len(problems)} problems, first "
+                             f"{show(missing[0])}: all arms on all problems are accepted")  # fmt: skip
     if "part" in table:
         pairs = table[["problem", "part"]].drop_duplicates()
-        if twice := _find_first(pairs.assign(arm=pairs["part"]), pairs.duplicated("problem")):
-            raise ValueError(f"table: {show(twice[0])} is in two parts, one of them {twice[1]!r}; one is accepted")
+        for _, pair in pairs[pairs.duplicated("problem")].iterrows():
+            raise ValueError(f"table: {show(pair['problem'])} is in two parts, one of them {pair['part']!r}; one is "
+                             "accepted")  # fmt: skip
         check_parts(pairs.set_index("problem")["part"])
 
 
 def _refuse(table: pd.DataFrame, wrong: pd.Series, name: str, accepted: str) -> None:
-    if found := _find_first(table, wrong):
-        value = table.loc[wrong, name].iloc[0]
-        raise ValueError(f"table: {name} {value} of {show(found[0])} with the arm {found[1]!r}; {accepted} is accepted")
-
-
-def _find_first(table: pd.DataFrame, wrong: pd.Series) -> tuple[str, str] | None:
-    return tuple(table.loc[wrong, ["problem", "arm"]].iloc[0]) if wrong.any() else None
+    for _, row in table[wrong].iterrows():
+        raise ValueError(f"table: {name} {row[name]} of {show(row['problem'])} with the arm {row['arm']!r}; {accepted} "
+                         "is accepted")  # fmt: skip

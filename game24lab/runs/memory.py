@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def measure_memory(work: Callable[[], Any]) -> tuple[Any, float | None]:
     """What `work()` returns, and the bytes that it took at its highest; None where that cannot be told."""
+    import torch  # here, so that reports and tables read what was measured without it
+
     gc.collect()  # garbage of before that is freed during the work would hide as much of what the work takes
     _give_back()
     if torch.cuda.is_available():

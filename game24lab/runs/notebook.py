@@ -1,6 +1,7 @@
 """A notebook is a form: its parameters cell is read and checked here, and it is run headless into a run folder.
 
-The first code cell is tagged `parameters` and holds one `name = literal  # what it means` a line. Papermill only warns
+The first code cell is tagged `parameters` and holds one `name = literal  # what it means` a line; a parameter that had
+another name in the version before ends its line with `; was: old_name`, which then keeps working. Papermill only warns
 of a name that does not exist and takes any type, so both are checked here first. This module does not know what a
 notebook computes; the notebook itself opens its run and finishes it, so that it works by hand just the same:
 
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.runs import kernel
+from game24lab.runs.former_names import Values, rename
 from game24lab.runs.interrupts import attend, go_on, hold_interrupts
 from game24lab.runs.messages import condense
 from game24lab.runs.nesting import check_nesting
@@ -46,6 +48,7 @@ class Parameter:
     name: str
     default: Any
     help: str
+    former: str = ""  # its name in the version before, "" where it had none
 
 
 class CellError(RuntimeError):
@@ -119,17 +122,23 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
             raise ValueError(f"{line}: {name} is {'set twice' if name in parameters else 'no plain literal'}; "
                              "one number, text, truth value, None, list or mapping is accepted")  # fmt: skip
         help_lines = [notes[number] for number in range(node.lineno, node.end_lineno + 1) if number in notes]
-        parameters[name] = Parameter(name, default, " ".join(help_lines))
+        told, _, former = " ".join(help_lines).partition("; was: ")
+        parameters[name] = Parameter(name, default, told, former)
     return parameters
+
+
+def _list_former(parameters: Mapping[str, Parameter]) -> dict[str, str]:
+    return {parameter.former: name for name, parameter in parameters.items() if parameter.former}
 
 
 def check_overrides(path: str | Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The overrides, with whole numbers made floats where the default is one.
 
-    ValueError for a name that the notebook does not have and for a value of another type than the default's. A default
-    of None accepts any literal.
+    Former names are replaced by today's. ValueError for a name that the notebook does not have and for a value of
+    another type than the default's. A default of None accepts any literal.
     """
     parameters = read_parameters(path)
+    overrides = rename(overrides, _list_former(parameters), "parameter")
     return {name: _fit(name, _look_up(path, parameters, name).default, value) for name, value in overrides.items()}
 
 
@@ -138,7 +147,8 @@ def parse_override(path: str | Path, name: str, text: str) -> Any:
 
     Text is taken as it stands, lists and mappings are YAML. ValueError as in `check_overrides`.
     """
-    default = _look_up(path, read_parameters(path), name).default
+    parameters = read_parameters(path)
+    default = _look_up(path, parameters, _list_former(parameters).get(name, name)).default
     if isinstance(default, str):
         return text
     if isinstance(default, int | float) and not isinstance(default, bool):
@@ -169,7 +179,8 @@ def enter(name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
     """
     session = Path(os.environ.get(_SESSION, ""))
     path = session if session.suffix == ".ipynb" and session.is_file() else find_notebook(name)
-    values = {key: namespace[key] for key in read_parameters(path) if key in namespace}
+    parameters = read_parameters(path)
+    values = Values({key: namespace[key] for key in parameters if key in namespace}, _list_former(parameters))
     if Path.cwd().resolve() == path.resolve().parent and path.resolve().parent.name == "notebooks":
         os.chdir("..")
     return values
@@ -187,7 +198,8 @@ def run_notebook(
     cell, and KeyboardInterrupt or SystemExit once the interrupted kernel has stopped and the run is marked.
     """
     path = Path(path)
-    values = {name: parameter.default for name, parameter in read_parameters(path).items()}
+    parameters = read_parameters(path)
+    values = Values({name: one.default for name, one in parameters.items()}, _list_former(parameters))
     if PATH_PARAMETER not in values:
         raise ValueError(f"{path}: it has no parameter `{PATH_PARAMETER}`, the folder of its run")
     values |= check_overrides(path, overrides) | ({PATH_PARAMETER: str(folder)} if folder is not None else {})

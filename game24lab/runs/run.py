@@ -134,8 +134,8 @@ def start_run(folder: str | Path, name: str, parameters: Mapping[str, Any], *, s
     Raises ValueError where the folder holds a run with other parameters, or one that a living process works on, or
     things that are no run; OSError where it cannot be written.
     """
-    folder, parameters = Path(folder), _plain(parameters)
-    before, manifest = examine(folder, name, parameters)
+    folder, given, parameters = Path(folder), parameters, _plain(parameters)
+    before, manifest = examine(folder, name, given)
     if before == "finished":
         return Run(folder, manifest, before)
     now = _now()
@@ -182,6 +182,7 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
 
     Raises ValueError as `start_run` does.
     """
+    former = getattr(parameters, "former", {})  # see `runs.former_names.Values`
     folder, parameters = Path(folder), _plain(parameters)
     if not (folder / MANIFEST).exists():
         if folder.exists() and not folder.is_dir():
@@ -196,7 +197,8 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
     elsewhere = "choose another output folder, or delete this one"
     if there["name"] != name:
         raise ValueError(f"run folder {folder}: it holds a run of {there['name']}, not {name}; {elsewhere}")
-    differences = compare(there["parameters"], parameters)
+    known = {former.get(name, name): value for name, value in there["parameters"].items()}
+    differences = compare(known, parameters)
     if differences:
         raise ValueError(f"run folder {folder}: it holds a run with other parameters ({'; '.join(differences)}); "
                          f"{elsewhere}")  # fmt: skip

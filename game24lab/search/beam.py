@@ -1,11 +1,11 @@
-"""Beams: many paths grow by a line at a time, and the critic says which of them go on.
+"""Beam searches: paths are extended line by line in parallel, and the critic selects those that go on.
 
 `beam_search` and `dvts` are those of search-and-learn (Beeching, Tunstall, Rush 2024, "Scaling test-time compute with
-open models"), with its names and defaults; one function serves both, for DVTS is a beam search in groups that share
-nothing. `bfs_v` is TS-LLM's (Wan et al. 2024, arXiv 2309.17179). What differs from the reference code: illegal lines
-end a path; lookahead decides (theirs is computed and not used by its beam search); what is thrown away is paid for;
-where no path has come to an end, the best one is completed greedily. This module does not know what a line or a
-position is, who samples and who values.
+open models"), with its names and defaults; one class serves both, since DVTS is beam search in independent groups.
+`bfs_v` is TS-LLM's (Wan et al. 2024, arXiv 2309.17179). What differs from the reference code: illegal lines end a path;
+lookahead decides (theirs is computed and not used by its beam search); discarded lines count as cost; where no path has
+come to an end, the best one is completed greedily. This module does not know what a line or a position is, who samples
+and who values.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from game24lab.runs.checks import require, require_flag, require_one_of
-from game24lab.search.partial import Path, Paths, Sampling, begin
-from game24lab.search.requests import BudgetSpent, Outcome, Request
+from game24lab.search.partial import LineSampling, Path, Paths, make_paths
+from game24lab.search.requests import BudgetSpent, Outcome, Request, strategy
 from game24lab.search.sampling import AGGREGATIONS, aggregate
 from game24lab.tasks.task import Task
 
 
+@strategy("beams", "n")
 def beam_search(
     task: Task,
     root: Any,
@@ -39,30 +40,32 @@ def beam_search(
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
-    """Beam search guided by a critic (Snell et al. 2024, arXiv 2408.03314); ValueError for senseless parameters.
+    """Beam search guided by a critic (Snell et al. 2024, arXiv 2408.03314); ValueError for invalid parameters.
 
     Args:
-        n: lines sampled a step, dealt out evenly to the paths that go on.
+        n: lines sampled a step, shared evenly among the paths that go on.
         beam_width: the best n // beam_width paths go on; at most n.
         num_iterations: steps at most.
-        lookahead: greedy lines that a path is followed further before it is judged; it goes on from where it was.
-        agg_strategy: a path is judged by the chance of its last position ("last"), or by the smallest ("min") or the
+        lookahead: greedy lines that a path is followed further before it is scored; it goes on from where it was.
+        agg_strategy: a path is scored by the chance of its last position ("last"), or by the smallest ("min") or the
             product ("prod") of the chances of all its positions, those ahead included.
         filter_duplicates: let only one path go on from a position (without `merge`: from a text).
         sort_completed: go on until no path is left, and commit to the best of all answers; else end as soon as n paths
             have come to an end, and commit to the best of the first n.
         max_tokens: per line.
 
-    Verified: the first accepted answer ends the search, be it ahead; other searches are judged by the critic alone.
+    Verified: the first accepted answer ends the search, also one met in a lookahead. Otherwise the critic decides
+    alone.
     """
     require("n", n, int, 1)
     require("beam_width", beam_width, int, 1, n)
     require_flag("sort_completed", sort_completed)
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    beams = _Beams(begin(task, root, verified, merge), sampling, agg_strategy, lookahead, filter_duplicates)
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    beams = _Beams(make_paths(task, root, verified, merge), sampling, agg_strategy, lookahead, filter_duplicates)
     return (yield from beams.search(1, n, n // beam_width, num_iterations, None if sort_completed else n))
 
 
+@strategy("beams", "n")
 def dvts(
     task: Task,
     root: Any,
@@ -79,7 +82,7 @@ def dvts(
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
-    """Diverse verifier tree search: n // beam_width subtrees that share nothing, `beam_width` lines a step in each.
+    """Diverse verifier tree search: n // beam_width independent subtrees, `beam_width` lines a step in each.
 
     In each subtree the best child goes on alone, and the subtree is done when that child is an end. `n` must be a
     multiple of `beam_width`; the other parameters are those of `beam_search`.
@@ -87,9 +90,9 @@ def dvts(
     require("n", n, int, 1)
     require("beam_width", beam_width, int, 1, n)
     if n % beam_width:
-        raise ValueError(f"n {n!r}: a multiple of beam_width, which is {beam_width}, is accepted")
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    beams = _Beams(begin(task, root, verified, merge), sampling, agg_strategy, lookahead, False)
+        raise ValueError(f"n must be a multiple of beam_width, which is {beam_width}, got {n}")
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    beams = _Beams(make_paths(task, root, verified, merge), sampling, agg_strategy, lookahead, False)
     return (yield from beams.search(n // beam_width, beam_width, 1, num_iterations, None, alone=True))
 
 
@@ -97,7 +100,7 @@ class _Beams:
     """Groups of beams in one tree."""
 
     def __init__(
-        self, paths: Paths, sampling: Sampling, agg_strategy: str, lookahead: int, filter_duplicates: bool
+        self, paths: Paths, sampling: LineSampling, agg_strategy: str, lookahead: int, filter_duplicates: bool
     ) -> None:
         require("lookahead", lookahead, int, 0)
         require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
@@ -109,7 +112,7 @@ class _Beams:
     def search(
         self, groups: int, n: int, keep: int, num_iterations: int, enough: int | None, alone: bool = False
     ) -> Generator[Request, list, Outcome]:
-        """Groups of n lines a step, of which `keep` go on; `alone`: none beside a better one that has ended."""
+        """Groups of n lines a step, of which `keep` go on; `alone`: a group ends with its best path."""
         require("num_iterations", num_iterations, int, 1)
         paths, completed, stopped = self.paths, [], "done"
         active = [] if paths.root.end else [replace(paths.root, group=group) for group in range(groups)]
@@ -122,10 +125,10 @@ class _Beams:
                 last = active
                 copies = [_deal(n, sum(path.group == group for path in active)) for group in range(groups)]
                 widths = [copies[path.group].pop() for path in active]
-                grown = yield from paths.grow(active, widths, step, self.sampling)
+                proposed = yield from paths.expand(active, widths, step, self.sampling)
                 if paths.accepted:
                     break
-                children = [child for family in grown for child in family if child.end in ("", "terminal")]
+                children = [child for family in proposed for child in family if child.end in ("", "terminal")]
                 yield from self._judge(children)
                 ranked = sorted(children, key=self.scores.get, reverse=True)
                 completed += [child for child in children if child.end]
@@ -167,10 +170,11 @@ class _Beams:
 
 
 def _deal(n: int, places: int) -> list[int]:
-    """n dealt out evenly to at most n places, the first ones get more; to be taken from the end."""
+    """n shared evenly among at most n places, in reverse order: the first ones, which get more, stand last."""
     return [n // places + (place < n % places) for place in reversed(range(places))] if places else []
 
 
+@strategy("beams", "beam_size")
 def bfs_v(
     task: Task,
     root: Any,
@@ -185,11 +189,11 @@ def bfs_v(
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
-    """BFS-V of TS-LLM: of all children of a level the best by value go on, and each end takes a place in the beam.
+    """BFS-V of TS-LLM: the best children of a level go on, and each end takes a place in the beam for good.
 
     Args:
         beam_size: places in the beam (ToT's b; Yao et al. 2023, arXiv 2305.10601, value by prompting instead).
-        width: lines sampled at a position (TS-LLM's max_action); duplicates and illegal ones are paid for.
+        width: lines sampled at a position (TS-LLM's max_action); duplicates and illegal ones count as cost.
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
 
@@ -197,8 +201,8 @@ def bfs_v(
     """
     for name, number in (("beam_size", beam_size), ("width", width), ("depth", depth)):
         require(name, number, int, 1)
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    paths = begin(task, root, verified, merge)
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    paths = make_paths(task, root, verified, merge)
     active = [] if paths.root.end else [paths.root]
     last, ended, stopped = active, [], "done"
     try:
@@ -207,10 +211,10 @@ def bfs_v(
             if not active:
                 break
             last = active
-            grown = yield from paths.grow(active, [width] * len(active), step, sampling)
+            proposed = yield from paths.expand(active, [width] * len(active), step, sampling)
             if paths.accepted:
                 break
-            children = list({child.node: child for family in grown for child in family}.values())
+            children = list({child.node: child for family in proposed for child in family}.values())
             yield from paths.evaluate(children)
             best = sorted((child for child in children if child.end in ("", "terminal")), key=lambda child: child.rank,
                           reverse=True)[: beam_size - len(ended)]  # fmt: skip

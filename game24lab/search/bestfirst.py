@@ -1,9 +1,9 @@
-"""Searches that grow one path at a time: depth first by value, and best first with a queue, up to A*.
+"""Searches that expand one path at a time: depth first by value, best first with a queue, and A*.
 
-Each position is grown once, by `width` lines in one request, and its children are valued in the next. What differs from
-TS-LLM's code (`dfs_v`): equal positions are grown once, what is thrown away is paid for, and where no path has come to
-an end, the best one is completed greedily. This module does not know what a line or a position is, who samples and who
-values.
+Each position is expanded once, by `width` lines in one request, and its children are valued in the next. What differs
+from TS-LLM's code (`dfs_v`): equal positions are expanded once, discarded lines count as cost, and where no path has
+come to an end, the best one is completed greedily. This module does not know what a line or a position is, who samples
+and who values.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from itertools import count
 from typing import Any
 
 from game24lab.runs.checks import require
-from game24lab.search.partial import Path, Paths, Sampling, begin
-from game24lab.search.requests import BudgetSpent, Outcome, Request
+from game24lab.search.partial import LineSampling, Path, Paths, make_paths
+from game24lab.search.requests import BudgetSpent, Outcome, Request, strategy
 from game24lab.tasks.task import Task
 
 
+@strategy("best first", "num_paths")
 def dfs_v(
     task: Task,
     root: Any,
@@ -36,12 +37,12 @@ def dfs_v(
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
-    """DFS-V of TS-LLM (Wan et al. 2024, arXiv 2309.17179): the best child first, the worst ones never.
+    """DFS-V of TS-LLM (Wan et al. 2024, arXiv 2309.17179): depth first, the worst children pruned.
 
     Args:
-        width: lines sampled at a position (TS-LLM's max_action); duplicates and illegal ones are paid for.
-        prune_ratio: of c children, best first, those behind place (1 - prune_ratio) c are given up, never the best.
-        prune_value: children of a lower value are given up; None: none for that.
+        width: lines sampled at a position (TS-LLM's max_action); duplicates and illegal ones count as cost.
+        prune_ratio: of c children, best first, those behind place (1 - prune_ratio) c are pruned, never the best.
+        prune_value: children of a lower value are pruned; None: no such limit.
         num_paths: ends visited at most.
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
@@ -54,8 +55,8 @@ def dfs_v(
     require("prune_ratio", prune_ratio, float, 0, 1)
     if prune_value is not None:
         require("prune_value", prune_value, float, -1, 1)
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    paths = begin(task, root, verified, merge)
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    paths = make_paths(task, root, verified, merge)
     stack, ended, last, stopped = [paths.root], [], [paths.root], "done"
     try:
         yield from paths.evaluate([paths.root])
@@ -65,9 +66,9 @@ def dfs_v(
                 ended.append(path)
             elif path.length == depth:
                 paths.drop([path], [], "unfinished")
-            elif not paths.has_grown(path):
+            elif not paths.is_expanded(path):
                 last = [path]
-                children = yield from _grow(paths, path, width, sampling)
+                children = yield from _expand(paths, path, width, sampling)
                 best = [child for place, child in enumerate(children) if place <= (1 - prune_ratio) * len(children)
                         and (prune_value is None or child.value >= prune_value)]  # fmt: skip
                 paths.drop(children, best + stack)
@@ -78,6 +79,7 @@ def dfs_v(
     return paths.conclude(stopped, lambda answers: max(ended or answers, key=lambda path: path.rank))
 
 
+@strategy("best first", "simulations")
 def best_first(
     task: Task,
     root: Any,
@@ -93,24 +95,24 @@ def best_first(
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
-    """Best-first search by value (Koh et al. 2024, arXiv 2407.01476): grow what promises most, wherever it stands.
+    """Best-first search by value (Koh et al. 2024, arXiv 2407.01476): expand the open position of the lowest cost.
 
     Args:
-        width: lines sampled at a position; duplicates and illegal ones are paid for.
-        simulations: positions grown at most.
-        path_weight: what the way counts, see `a_star`; 0: nothing.
+        width: lines sampled at a position; duplicates and illegal ones count as cost.
+        simulations: positions expanded at most.
+        path_weight: weight of the path's log-probability in the cost, see `a_star`; 0: the value alone.
         depth: lines of an answer at most.
         max_tokens: per line.
 
-    Verified: the first accepted answer ends the search. Otherwise, it ends with the first end that comes out of the
-    queue, which nothing that waits surpasses; where none did, the answer is the best of the ends met.
+    Verified: the first accepted answer ends the search. Otherwise it ends with the first end that comes out of the
+    queue, which has the lowest cost in it; where none came out, the answer is the best of the ends met.
     """
     for name, number in (("width", width), ("simulations", simulations), ("depth", depth)):
         require(name, number, int, 1)
     require("path_weight", path_weight, float, 0)
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    paths = begin(task, root, verified, merge)
-    order, stopped, grown, taken = count(), "exhausted", 0, None
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    paths = make_paths(task, root, verified, merge)
+    order, stopped, expanded, taken = count(), "exhausted", 0, None
     queue = [(0.0, next(order), paths.root)]
     last = [paths.root]
     cheapest: dict[int, float] = {}
@@ -123,15 +125,15 @@ def best_first(
                 break
             if path.length == depth:
                 paths.drop([path], [], "unfinished")
-            if path.end or path.length == depth or paths.has_grown(path):
+            if path.end or path.length == depth or paths.is_expanded(path):
                 continue
-            if grown == simulations:
+            if expanded == simulations:
                 stopped = "done"
                 break
-            grown, last = grown + 1, [path]
-            for child in (yield from _grow(paths, path, width, sampling)):
+            expanded, last = expanded + 1, [path]
+            for child in (yield from _expand(paths, path, width, sampling)):
                 cost = path_weight * -child.logprob - math.log(child.chance)
-                if not paths.has_grown(child) and cost < cheapest.get(child.node, math.inf):
+                if not paths.is_expanded(child) and cost < cheapest.get(child.node, math.inf):
                     cheapest[child.node] = cost
                     heapq.heappush(queue, (cost, next(order), child))
         yield from paths.finish(last)
@@ -140,6 +142,7 @@ def best_first(
     return paths.conclude(stopped, lambda answers: taken or max(answers, key=lambda path: path.rank))
 
 
+@strategy("best first", "simulations")
 def a_star(
     task: Task,
     root: Any,
@@ -157,9 +160,9 @@ def a_star(
 ) -> Generator[Request, list, Outcome]:
     """A* (Hart, Nilsson, Raphael 1968): `best_first` by g + h, with g = -`path_weight` log P(lines), h = -log chance.
 
-    With a weight of 1 it looks for the answer that is likeliest to be said and right: e^-(g + h) is the policy's
-    probability of the lines so far times the critic's chance from there. Where the critic never says less than the
-    truth about the best way on, h is admissible and the first end out of the queue the best among the lines sampled.
+    With a weight of 1 it looks for the answer that most likely is both sampled and right: e^-(g + h) is the policy's
+    probability of the lines so far times the critic's chance from there. Where the critic never underestimates
+    the best continuation, h is admissible and the first end out of the queue the best among the lines sampled.
     """
     return (
         yield from best_first(
@@ -169,9 +172,9 @@ def a_star(
     )  # fmt: skip
 
 
-def _grow(paths: Paths, path: Path, width: int, sampling: Sampling) -> Generator[Request, list, list[Path]]:
-    """The children of a path, one a position, valued, the best first; none where the search has its answer."""
-    (family,) = yield from paths.grow([path], [width], 0, sampling)
+def _expand(paths: Paths, path: Path, width: int, sampling: LineSampling) -> Generator[Request, list, list[Path]]:
+    """Expand a path: its children, one a position, valued, best first; [] once the search has its answer."""
+    (family,) = yield from paths.expand([path], [width], 0, sampling)
     if paths.accepted:
         return []
     children = list({child.node: child for child in family if child.end in ("", "terminal")}.values())

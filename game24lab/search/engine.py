@@ -1,13 +1,13 @@
-"""The engine: runs hundreds of searches at once, turns their requests into few model calls, and meters every token.
+"""The engine: runs hundreds of searches at once, batches their requests into few model calls, and meters every token.
 
 Per round it gathers the outstanding requests of all running searches (`game24lab.search.requests`) into one model call
 per kind and sampling settings. It does not know any algorithm, nor how policy and critic work, nor what a state is.
 
-Who pays. A search is charged for what it would have caused had it run alone, so its cost depends neither on its
-neighbours nor on their order; its tokens are those the models returned, wanted or not. With `merge`, an equal request
+**Cost.** A search is charged what it would have cost had it run alone, so its cost depends neither on its neighbours
+nor on their order; all tokens that the models returned count, used or not. With `merge`, an equal request
 (equal `task.key`, settings and `attempt`) of the *same* search is answered from memory and adds to `saved` instead of
 `cost`. Positions of *different* searches with equal texts share the critic's value: all are charged, it is computed
-once, and `Totals` shows the difference. Proposals are never shared between searches, which would make their luck one.
+once, and `Totals` shows the difference. Proposals are never shared between searches, so their samples stay independent.
 `merge=False` turns all sharing off.
 """
 
@@ -54,7 +54,7 @@ Turn = Callable[[Sequence[Standing]], Sequence[int]]
 
 @dataclass
 class Totals:
-    """Sums over a whole run: what the searches were charged, what the models really did, and in how many batches."""
+    """Sums over a whole run: what the searches were charged, what went through the models, and in how many batches."""
 
     charged: Cost = Cost()  # noqa: RUF009 - frozen
     forwarded: Cost = Cost()  # noqa: RUF009 - `depth` is 0 here; `seconds` are those of the model calls
@@ -62,14 +62,14 @@ class Totals:
 
     @property
     def shared(self) -> Cost:
-        """What searches saved each other: charged less forwarded, in critic tokens and calls."""
+        """Saved by sharing between searches: charged minus forwarded, in critic tokens and calls."""
         names = ("critic_tokens", "critic_calls")
         return Cost(**{name: getattr(self.charged, name) - getattr(self.forwarded, name) for name in names})
 
 
 @dataclass(eq=False)
 class _Search:
-    """One running search, what it knows already, and its account."""
+    """One running search: its generator, the answers it has had, and its cost so far."""
 
     place: int
     problem: Any
@@ -78,15 +78,15 @@ class _Search:
     request: Request | None = None
     requests: int = 0
     outcome: Outcome | None = None
-    value: float | None = None  # the first that the critic told it
+    value: float | None = None  # the first that the critic gave it
     memory: dict[Any, tuple[Any, dict]] = field(default_factory=dict)  # slot -> answer, price
     cost: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
     saved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
-    said: set[tuple[str, str]] = field(default_factory=set)  # prompts with what was sampled behind them
-    repeated: int = 0  # tokens of what had been said before
+    seen: set[tuple[str, str]] = field(default_factory=set)  # prompts with their completions
+    repeated: int = 0  # tokens of completions that had come before
 
     def advance(self, reply: list | BudgetSpent | None) -> None:
-        """Hand over a reply; afterwards there is a new request or an outcome."""
+        """Send a reply to the algorithm; afterwards there is a new request or an outcome."""
         try:
             throw = isinstance(reply, BudgetSpent)
             self.request = self.generator.throw(reply) if throw else self.generator.send(reply)
@@ -129,8 +129,8 @@ def run(
         budget: limits in units of Cost, or "flops", for each search: no request that costs anything is started once a
             limit is reached, so the last one may overshoot. A limit of 0 lets nothing start.
         pool: the same for all searches together, which makes them depend on one another; the last round may overshoot.
-        turn: says each round which of the running searches get an answer, by their places; None: all of them.
-        progress: True shows a bar with the time left; a bar of one's own is advanced by one for each problem.
+        turn: selects each round the running searches that get an answer, by their places; None: all of them.
+        progress: True shows a bar with the time left; a given bar is advanced by one for each problem.
         trees: keep the trees.
         totals: filled with the sums over all searches.
 
@@ -142,17 +142,17 @@ def run(
     for name, limits in (("budget", budget), ("pool", pool)):
         for unit, limit in (limits or {}).items():
             if unit not in UNITS:
-                raise ValueError(f"{name} of {unit!r}: the units are {', '.join(UNITS)}{suggest(unit, UNITS)}")
+                raise ValueError(f"{name} must be in one of {', '.join(UNITS)}, got {unit!r}{suggest(unit, UNITS)}")
             require(f"{name} of {unit}", limit, float, 0)
     seeds = [seed] * len(problems) if isinstance(seed, int) else list(seed)
     if len(seeds) != len(problems):
-        raise ValueError(f"seed: {len(seeds)} seeds for {len(problems)} problems; one, or one for each, is accepted")
+        raise ValueError(f"seed must be one number, or one for each of the {len(problems)} problems, got {len(seeds)}")
     arguments = bind(algorithm, parameters or {})
     task = open_world(task, mode, critic)
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
     wanted = inspect.signature(algorithm).parameters
     totals = Totals() if totals is None else totals
-    desk = _Desk(task, policy, critic, merge, dict(budget or {}), dict(pool or {}), totals)
+    dispatcher = _Dispatcher(task, policy, critic, merge, dict(budget or {}), dict(pool or {}), totals)
     outcomes: list[Outcome | None] = [None] * len(problems)
 
     def start(place: int) -> _Search:
@@ -165,7 +165,7 @@ def run(
 
     def close(search: _Search) -> None:
         outcome, cost = search.outcome, Cost(**search.cost)
-        desk.totals.charged += cost
+        dispatcher.totals.charged += cost
         if trees and outcome.tree is not None:
             outcome.tree.meta |= {
                 "task": task.name, "problem": _plain(search.problem), "strategy": algorithm.__name__, "mode": mode,
@@ -187,7 +187,7 @@ def run(
                 running.append(start(place))
             if not running:
                 return outcomes
-            desk.answer(running if turn is None else _give_turn(turn, running))
+            dispatcher.answer(running if turn is None else _give_turn(turn, running))
             for search in running:
                 if search.outcome is not None:
                     close(search)
@@ -196,8 +196,8 @@ def run(
 
 
 @dataclass(eq=False)
-class _Order:
-    """One prompt that a search has to pay for."""
+class _Query:
+    """One prompt that a search is charged for."""
 
     search: _Search
     slot: Any
@@ -207,8 +207,8 @@ class _Order:
 
 
 @dataclass(eq=False)
-class _Desk:
-    """Where requests are gathered, forwarded and charged."""
+class _Dispatcher:
+    """Gathers the requests of all searches, forwards them in batches and charges them."""
 
     task: Task
     policy: Any
@@ -221,8 +221,8 @@ class _Desk:
     shared: dict[str, float] = field(default_factory=dict)  # the critic's values by text, over all searches
 
     def answer(self, running: list[_Search]) -> None:
-        """One round: every running search gets one reply that costs something, and any number that cost nothing."""
-        orders: dict[Request, list[_Order]] = {}  # by kind and settings: what one model call can have in common
+        """One round: every running search gets at most one reply that costs something, and any number from memory."""
+        queries: dict[Request, list[_Query]] = {}  # by kind and settings: what one model call can have in common
         waiting: list[tuple[_Search, list, set]] = []
         for search in running:
             while search.request is not None:
@@ -233,12 +233,12 @@ class _Desk:
                     search.advance(BudgetSpent(unit))
                 elif fresh:
                     kind = strip(search.request)
-                    orders.setdefault(kind, []).extend(self._write_orders(search, fresh))
+                    queries.setdefault(kind, []).extend(self._list_queries(search, fresh))
                     waiting.append((search, slots, set(fresh)))
                     break
                 else:
                     self._reply(search, slots, set())
-        for kind, group in orders.items():
+        for kind, group in queries.items():
             (self._score if isinstance(kind, Value) else self._generate)(kind, group)
         for search, slots, fresh in waiting:
             search.cost["depth"] += 1
@@ -246,7 +246,7 @@ class _Desk:
             self._reply(search, slots, fresh)
 
     def _name_slots(self, search: _Search) -> list:
-        """A name for every answer wanted; equal names are answered once."""
+        """A key for every answer wanted; equal keys are answered once."""
         request = search.request
         if isinstance(request, Value) and self.critic is None:
             raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
@@ -269,40 +269,40 @@ class _Desk:
                     return unit
         return None
 
-    def _write_orders(self, search: _Search, fresh: Mapping[Any, int]) -> list[_Order]:
-        orders, counts = [], list_counts(search.request)
-        show = self.task.text  # a world of tokens shows the policy tokens, and the critic texts
+    def _list_queries(self, search: _Search, fresh: Mapping[Any, int]) -> list[_Query]:
+        queries, counts = [], list_counts(search.request)
+        show = self.task.text  # a token task gives tokens to the policy, and texts to the critic
         if not isinstance(search.request, Value):
             show = getattr(self.task, "prompt_of", show)
         for slot, place in sorted(fresh.items(), key=lambda item: item[1]):
             stream = getattr(search.request, "stream", 0)
             part = (stream, 0) if stream else (search.requests, place)
             text = show(search.request.states[place])
-            orders.append(_Order(search, slot, text, counts[place], derive(search.seed, search.problem, *part)))
-        return orders
+            queries.append(_Query(search, slot, text, counts[place], derive(search.seed, search.problem, *part)))
+        return queries
 
-    def _generate(self, kind: Propose | Complete, orders: list[_Order]) -> None:
-        counts, seeds = [order.count for order in orders], [order.seed for order in orders]
+    def _generate(self, kind: Propose | Complete, queries: list[_Query]) -> None:
+        counts, seeds = [query.count for query in queries], [query.seed for query in queries]
         begin = time.perf_counter()
-        answers = self.policy.generate([order.text for order in orders], counts, seeds=seeds, **write_options(kind))
+        answers = self.policy.generate([query.text for query in queries], counts, seeds=seeds, **write_options(kind))
         seconds = time.perf_counter() - begin
         came = [len(answer) if isinstance(answer, Sequence) else None for answer in answers or ()]
         if came != counts:
-            raise ValueError(f"policy {self.policy.name!r}: {counts[:8]} completions of {len(orders)} prompts were "
-                             f"expected, {came[:8]} came")  # fmt: skip
+            raise ValueError(f"policy {self.policy.name!r} must return {counts[:8]} completions of {len(queries)} "
+                             f"prompts, got {came[:8]}")  # fmt: skip
         prices = []
-        for order, answer in zip(orders, answers, strict=True):
+        for query, answer in zip(queries, answers, strict=True):
             lines, characters = measure_texts(completion.text for completion in answer)
-            prices.append({"prompt_tokens": self.policy.count(order.text), "policy_calls": 1,
+            prices.append({"prompt_tokens": self.policy.count(query.text), "policy_calls": 1,
                            "sampled_tokens": sum(completion.tokens for completion in answer),
                            "sampled_lines": lines, "sampled_characters": characters})  # fmt: skip
             for completion in answer:
-                order.search.repeated += completion.tokens * ((order.text, completion.text) in order.search.said)
-                order.search.said.add((order.text, completion.text))
-        self._charge(orders, answers, prices, seconds, [True] * len(orders))
+                query.search.repeated += completion.tokens * ((query.text, completion.text) in query.search.seen)
+                query.search.seen.add((query.text, completion.text))
+        self._charge(queries, answers, prices, seconds, [True] * len(queries))
 
-    def _score(self, _: Value, orders: list[_Order]) -> None:
-        texts = [order.text for order in orders]
+    def _score(self, _: Value, queries: list[_Query]) -> None:
+        texts = [query.text for query in queries]
         if self.merge:
             texts = list(dict.fromkeys(text for text in texts if text not in self.shared))
         begin = time.perf_counter()
@@ -311,22 +311,22 @@ class _Desk:
         news = set(texts)
         if self.merge:
             self.shared |= zip(texts, values, strict=True)
-            values = [self.shared[order.text] for order in orders]
-        forwarded = [not self.merge or (order.text in news and not news.discard(order.text)) for order in orders]
-        prices = [{"critic_tokens": self.critic.count(order.text), "critic_calls": 1} for order in orders]
-        self._charge(orders, values, prices, seconds, forwarded)
+            values = [self.shared[query.text] for query in queries]
+        forwarded = [not self.merge or (query.text in news and not news.discard(query.text)) for query in queries]
+        prices = [{"critic_tokens": self.critic.count(query.text), "critic_calls": 1} for query in queries]
+        self._charge(queries, values, prices, seconds, forwarded)
 
     def _charge(
-        self, orders: list[_Order], answers: list, prices: list[dict], seconds: float, forwarded: list[bool]
+        self, queries: list[_Query], answers: list, prices: list[dict], seconds: float, forwarded: list[bool]
     ) -> None:
-        """Book every order with its search, and in the totals what really went through a model."""
+        """Charge every query to its search, and add what went through a model to the totals."""
         weights = [sum(price.get(unit, 0) for unit in _WORK) * real
                    for price, real in zip(prices, forwarded, strict=True)]  # fmt: skip
         whole = sum(weights) or 1
-        for order, answer, price, weight, real in zip(orders, answers, prices, weights, forwarded, strict=True):
-            order.search.memory[order.slot] = (answer, price)
+        for query, answer, price, weight, real in zip(queries, answers, prices, weights, forwarded, strict=True):
+            query.search.memory[query.slot] = (answer, price)
             for unit, amount in (*price.items(), ("seconds", seconds * weight / whole)):
-                order.search.cost[unit] += amount
+                query.search.cost[unit] += amount
                 self.spent[unit] += amount
             if real:
                 self.totals.forwarded += Cost(**price)
@@ -334,7 +334,7 @@ class _Desk:
         self.totals.batches += any(forwarded)
 
     def _reply(self, search: _Search, slots: list, fresh: set) -> None:
-        """Answer from memory; what is there without having been paid for now is what sharing saved."""
+        """Answer from memory; answers that were not charged in this round count as saved."""
         reply, unpaid = [], set(fresh)
         for slot in slots:
             answer, price = search.memory[slot]
@@ -352,13 +352,13 @@ class _Desk:
 
 
 def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
-    """The searches whose turn it is; ValueError where it is nobody's, or that of a search which does not wait."""
+    """The searches whose turn it is; ValueError where there is none, or one does not wait."""
     known = {search.place: search for search in running if search.request is not None}
     if not known:
         return []
     chosen = list(turn([Standing(search.place, Cost(**search.cost), search.value) for search in known.values()]))
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
-        raise ValueError(f"turn: {chosen!r}; some of the places that wait are accepted, each once: {list(known)[:8]}")
+        raise ValueError(f"turn must return some of the waiting places {list(known)[:8]}, each once, got {chosen!r}")
     return [known[place] for place in chosen]
 
 
@@ -384,9 +384,11 @@ def derive(*parts: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON holds it; anything JSON does not know as its text."""
+    """A value as JSON holds it; anything JSON does not know as its text, or as its `seed_parts` where it has them."""
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
+    if hasattr(value, "seed_parts"):
+        return _plain(value.seed_parts)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

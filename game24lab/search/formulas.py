@@ -1,7 +1,7 @@
-"""Which way to go on in a tree: the formulas of PUCT, UCT and Gumbel as functions of numbers.
+"""The formulas of PUCT, UCT and Gumbel MuZero as functions of numbers.
 
-Values lie in [-1, 1], counts are those of simulations, `visits` those of the position one stands at, and priors are
-probabilities over its children. This module does not know what a position, a child or a search is.
+Values lie in [-1, 1]; `visits` is the visit count of a position, `followed` those of the edges to its children, and
+priors are probabilities over the children. This module does not know what a position, a child or a search is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Sequence
 
-_LEAST = 1e-300  # what stands for 0 where a logarithm or a quotient is taken
+_LEAST = 1e-300  # replaces 0 in logarithms and quotients
 
 
 def measure_exploration(visits: int, pb_c_init: float, pb_c_base: float) -> float:
@@ -27,23 +27,23 @@ def score_uct(q: float, visits: int, followed: int, w_exp: float) -> float:
     return q + w_exp * math.sqrt(math.log(max(1, visits)) / max(1, followed))
 
 
-def lose(q: float, visits: int, pending: int, virtual_loss: float) -> float:
-    """A child's value while `pending` simulations are on their way through it, each taken to bring -`virtual_loss`.
+def add_virtual_loss(q: float, visits: int, pending: int, virtual_loss: float) -> float:
+    """A child's value, each of its `pending` simulations counted as a visit of value -`virtual_loss`.
 
-    Virtual loss (Chaslot et al. 2008, Parallel Monte-Carlo Tree Search). A child without visits is taken to have one,
-    of its own value.
+    Chaslot et al. 2008, Parallel Monte-Carlo Tree Search. A child without visits counts as visited once, with its own
+    value.
     """
     known = max(1, visits)
     return (known * q - pending * virtual_loss) / (known + pending) if pending else q
 
 
 def draw_dirichlet(rng: random.Random, alpha: float, count: int) -> list[float]:
-    """`count` probabilities from a symmetric Dirichlet distribution; one of them takes all where alpha is tiny."""
+    """`count` probabilities from a symmetric Dirichlet distribution; one of them is 1 where alpha is tiny."""
     draws = [rng.gammavariate(alpha, 1.0) for _ in range(count)]
     whole = sum(draws)
     if whole <= 0:  # all of them underflowed
-        lucky = rng.randrange(count)
-        return [float(place == lucky) for place in range(count)]
+        chosen = rng.randrange(count)
+        return [float(number == chosen) for number in range(count)]
     return [draw / whole for draw in draws]
 
 
@@ -57,16 +57,18 @@ def to_logit(probability: float) -> float:
     return math.log(max(probability, _LEAST))
 
 
-def soften(logits: Sequence[float]) -> list[float]:
-    """Softmax: probabilities in proportion to exp(logit)."""
+def softmax(logits: Sequence[float]) -> list[float]:
+    """Probabilities in proportion to exp(logit); equal ones where every logit is -inf."""
     top = max(logits)
+    if top == -math.inf:
+        return [1 / len(logits)] * len(logits)
     weights = [math.exp(logit - top) for logit in logits]
     whole = sum(weights)
     return [weight / whole for weight in weights]
 
 
 def mix_value(value: float, qs: Sequence[float], followed: Sequence[int], priors: Sequence[float]) -> float:
-    """What an unvisited child is taken to be worth: the position's own value mixed with its visited children's.
+    """The mixed value: an estimate for unvisited children from the position's value and its visited children's.
 
     (v + S sum(P q) / sum(P)) / (1 + S), sums over the visited children, S their visits: Danihelka et al. 2022 (Policy
     improvement by planning with Gumbel), appendix D. Without visits it is v.
@@ -86,25 +88,25 @@ def complete_values(value: float, qs: Sequence[float], followed: Sequence[int], 
 
 
 def scale_values(qs: Sequence[float], followed: Sequence[int], c_visit: float, c_scale: float) -> list[float]:
-    """The sigma transform, (c_visit + max n) c_scale q: what a value weighs beside a log-probability."""
+    """The sigma transform (c_visit + max n) c_scale q, which puts values on the scale of log-probabilities."""
     factor = (c_visit + max(followed, default=0)) * c_scale
     return [factor * q for q in qs]
 
 
 def measure_lag(logits: Sequence[float], followed: Sequence[int]) -> list[float]:
-    """How far each child is behind its share: softmax(logits) - n / (1 + sum n); the furthest is the next to visit."""
+    """softmax(logits) - n / (1 + sum n) for each child; the child with the largest one is visited next."""
     visits = 1 + sum(followed)
-    return [share - count / visits for share, count in zip(soften(logits), followed, strict=True)]
+    return [share - count / visits for share, count in zip(softmax(logits), followed, strict=True)]
 
 
-def share_out(simulations: int, children: int) -> list[tuple[int, int]]:
-    """Sequential halving (Karnin et al. 2013): how many children each round keeps, and the simulations of each.
+def plan_halving(simulations: int, children: int) -> list[tuple[int, int]]:
+    """Sequential halving (Karnin et al. 2013): for each round, the children it keeps and the simulations of each.
 
-    floor(log2(children)) rounds with equal parts of what is left, the children halved from round to round but never
-    below two; what remains goes to the last round. As in ReSCALE's published code, but for budgets below the number of
-    children, at which that fails: there the first round has as many children as there are simulations. One child
-    alone needs no simulation. The sum of the products never exceeds `simulations`, and falls short by less than the
-    children of the last round.
+    floor(log2(children)) rounds share the simulations equally; each round keeps half the children, but at least two,
+    and the remainder goes to the last round. As in ReSCALE's published code, which fails where there are fewer
+    simulations than children; here the first round then has as many children as there are simulations. A single child
+    gets no simulation. The sum of the products never exceeds `simulations`, and falls short by less than the children
+    of the last round.
     """
     children = min(children, simulations)
     count = int(math.log2(children)) if children > 1 else 0

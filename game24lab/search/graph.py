@@ -1,12 +1,12 @@
-"""Positions that a tree search has met, the lines between them, and the tree that shows both.
+"""The search graph: a node for each position met, the edges between them, and the tree that shows both.
 
-**Positions, not nodes.** With `merge` a search runs on a graph: N, W and the children belong to a position (equal
-`task.key`), however it was reached, and every path through it adds to them; n(a) belongs to the edge. A parent's N and
-W count only the simulations that went through that parent, yet its Q(a) are always those of the shared child. Without
-`merge` every line is a position of its own.
+With `merge` a search runs on a graph: N, W and the children belong to a position (equal `task.key`), however it was
+reached, and every path through it adds to them; n(a) belongs to the edge. A parent's N and W count only the simulations
+that went through that parent, yet its Q(a) are always those of the shared child. Without `merge` every line leads to a
+node of its own. A node's and an edge's places in the tree are called `index` (see `search.tree`).
 
-This module draws and values lines, keeps the statistics and gives out the answer. It does not know how a search selects
-the position to draw at, nor what is backed up; those are the algorithms (`mcts`, `puct`, `gumbel`, `rap`).
+This module draws and values lines, keeps the statistics and returns the answer. It does not know how a search selects
+the node to draw at, nor what is backed up; those are the algorithms (`mcts`, `puct`, `gumbel`, `rap`).
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.search.requests import Complete, Outcome, Request, Value
-from game24lab.search.sampling import Candidate, express, is_solved, judge, plant, read
+from game24lab.search.sampling import Candidate, express, is_solved, judge, make_tree, read
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 
-PRIORS = ("logprob", "frequency", "mean")  # what a line weighs among its siblings
+PRIORS = ("logprob", "frequency", "mean")  # how a line's prior is computed
 
 
 @dataclass(eq=False)
 class Edge:
-    """A line from one position to another (all lines that lead there), and its node in the tree."""
+    """The lines from one position to another, as one move."""
 
-    child: Place
-    node: int
+    child: Node
+    index: int  # in the tree
     prior: float = 0.0
     followed: int = 0
     pending: int = 0  # simulations on their way through it, not backed up yet
 
 
 @dataclass(eq=False)
-class Place:
-    """A position and what is known of it."""
+class Node:
+    """A position of the search graph, its statistics and its edges."""
 
     state: Any
     terminal: bool
-    nodes: list[int] = field(default_factory=list)  # where the tree shows it; its children hang under the first
+    indices: list[int] = field(default_factory=list)  # in the tree, one for each parent; children hang under the first
     value: float | None = None
     visits: int = 0
     total: float = 0.0
     edges: list[Edge] = field(default_factory=list)
-    lines: dict[str, list] = field(default_factory=dict)  # line -> [node, times sampled, weight]
+    lines: dict[str, list] = field(default_factory=dict)  # line -> [index, times sampled, weight]
     draws: int = 0
     fruitless: int = 0  # draws in a row that brought no new child
-    warmth: float = 0.0  # added to the temperature of the next draw
-    brought: float = 0.0  # sum of what the draws after the first brought
-    closed: bool = False  # nothing more can be learnt here
+    added_heat: float = 0.0  # added to the temperature of the next draw
+    returns: float = 0.0  # sum of the values that the draws after the first backed up
+    closed: bool = False  # nothing is left to search here, or pruned
 
     @property
     def q(self) -> float:
@@ -59,8 +59,8 @@ class Place:
         return self.total / self.visits if self.visits else self.value
 
 
-Route = list[tuple[Edge | None, Place]]  # from the root, which no edge leads to, down to a place
-Answer = tuple[Any, int]  # a state and its node
+Route = list[tuple[Edge | None, Node]]  # from the root, which no edge leads to, down to a node
+Answer = tuple[Any, int]  # a state and its index in the tree
 
 
 @dataclass(eq=False)
@@ -72,188 +72,191 @@ class Graph:
     verified: bool
     merge: bool
     prior: str
-    places: dict[Any, Place] = field(default_factory=dict)
+    nodes: dict[Any, Node] = field(default_factory=dict)
     completed: list[Candidate] = field(default_factory=list)  # rollouts, and the last resort
     accepted: Answer | None = None  # verified: the answer that ends the search
 
     @property
-    def root(self) -> Place:
+    def root(self) -> Node:
         """The position that the search began with."""
-        return next(iter(self.places.values()))
+        return next(iter(self.nodes.values()))
 
-    def terminals(self) -> list[Place]:
-        """All ends met, in the order of their first node."""
-        return [place for place in self.places.values() if place.terminal]
+    def terminals(self) -> list[Node]:
+        """All terminal nodes met, in the order of their first index."""
+        return [node for node in self.nodes.values() if node.terminal]
 
-    def find(self, state: Any) -> Place:
-        """The place of a state; a new one where it is not known, or where positions do not merge."""
-        key = self.task.key(state) if self.merge else len(self.places)
-        if key not in self.places:
+    def find(self, state: Any) -> Node:
+        """The node of a state; a new one where it is not known, or where positions do not merge."""
+        key = self.task.key(state) if self.merge else len(self.nodes)
+        if key not in self.nodes:
             terminal = self.task.is_terminal(state)
-            place = self.places[key] = Place(state, terminal, closed=terminal)
+            node = self.nodes[key] = Node(state, terminal, closed=terminal)
             if terminal and self.verified:
-                place.value = 1.0 if self.task.verdict(state).solved else -1.0
-        return self.places[key]
+                node.value = 1.0 if self.task.verdict(state).solved else -1.0
+        return self.nodes[key]
 
-    def accept(self, place: Place, node: int) -> None:
-        """Verified: judge a terminal position as soon as it is met."""
-        if place.terminal and self.verified:
-            judge(self.task, self.tree, node, place.state)
-            if place.value == 1.0 and self.accepted is None:
-                self.accepted = place.state, node
+    def accept(self, node: Node, index: int) -> None:
+        """Verified: judge a terminal node as soon as it is met."""
+        if node.terminal and self.verified:
+            judge(self.task, self.tree, index, node.state)
+            if node.value == 1.0 and self.accepted is None:
+                self.accepted = node.state, index
 
     def find_stop(self, enough: float = math.inf) -> str:
-        """Why a search need not go on, "" if it must. Unverified: at an end worth `enough`."""
+        """The reason to stop, "" for none. Verified: an accepted answer; else a terminal node of at least `enough`."""
         if self.verified:
             return "solved" if self.accepted else ""
-        return "confident" if any(weigh(place) >= enough for place in self.terminals()) else ""
+        return "confident" if any(weigh(node) >= enough for node in self.terminals()) else ""
 
-    def expand(self, place: Place, lines: list) -> list[Edge]:
-        """Read sampled lines: charge all, keep the illegal (and those cut off) as leaves; the edges to new children."""
-        parent, new = place.nodes[0], []
+    def expand(self, node: Node, lines: list) -> list[Edge]:
+        """Read sampled lines: charge all, keep illegal and cut-off ones as leaves, return the edges to new children."""
+        parent, new = node.indices[0], []
         for completion in lines:
             line = completion.text
-            known = place.lines.get(line)
+            known = node.lines.get(line)
             if known is not None:
                 known[1] += 1
                 self.tree.charge(known[0], completion.tokens)
                 continue
             price = {"tokens": completion.tokens, "logprob": completion.logprob}
-            after = self.task.step(place.state, line)
+            after = self.task.step(node.state, line)
             if isinstance(after, Illegal):
                 status = "unfinished" if completion.finish == "length" else "illegal"
-                node = self.tree.add(parent, line, "", status=status, reason=after.reason, **price)
+                index = self.tree.add(parent, line, "", status=status, reason=after.reason, **price)
             else:
                 child = self.find(after)
-                edge = next((edge for edge in place.edges if edge.child is child), None)
+                edge = next((edge for edge in node.edges if edge.child is child), None)
                 if edge is None:
                     edge = Edge(child, self._show(child, after, parent, line, price))
-                    place.edges.append(edge)
+                    node.edges.append(edge)
                     new.append(edge)
                 else:
-                    self.tree.charge(edge.node, completion.tokens)
-                node = edge.node
+                    self.tree.charge(edge.index, completion.tokens)
+                index = edge.index
             logprob = min(0.0, completion.logprob)
             length = max(1, completion.tokens) if self.prior == "mean" else 1
-            place.lines[line] = [node, 1, math.exp(logprob / length)]
-        place.draws += 1
-        self._set_priors(place)
+            node.lines[line] = [index, 1, math.exp(logprob / length)]
+        node.draws += 1
+        self._set_priors(node)
         return new
 
-    def _show(self, child: Place, state: Any, parent: int, line: str, price: dict) -> int:
-        """A new node for a place, which the tree may show already."""
-        same = child.nodes[0] if child.nodes else None
-        node = self.tree.add(parent, line, self.task.label(state), value=child.value, same=same,
+    def _show(self, child: Node, state: Any, parent: int, line: str, price: dict) -> int:
+        """Add a node to the tree, which may hold it already under another parent; returns the new index."""
+        same = child.indices[0] if child.indices else None
+        index = self.tree.add(parent, line, self.task.label(state), value=child.value, same=same,
                              expression=express(self.task, state), **price)  # fmt: skip
-        child.nodes.append(node)
-        self.accept(child, node)
-        return node
+        child.indices.append(index)
+        self.accept(child, index)
+        return index
 
-    def _set_priors(self, place: Place) -> None:
-        """The weights of the lines that lead to each child, normalised over the children."""
-        weights = dict.fromkeys((edge.node for edge in place.edges), 0.0)
-        for node, count, weight in place.lines.values():
-            if node in weights:
-                weights[node] += count if self.prior == "frequency" else weight
+    def _set_priors(self, node: Node) -> None:
+        """Set each edge's prior: the weights of its lines, normalised over the children."""
+        weights = dict.fromkeys((edge.index for edge in node.edges), 0.0)
+        for index, count, weight in node.lines.values():
+            if index in weights:
+                weights[index] += count if self.prior == "frequency" else weight
         whole = sum(weights.values())
-        for edge in place.edges:
-            edge.prior = weights[edge.node] / whole if whole else 1 / len(place.edges)
-            self.tree.prior[edge.node] = edge.prior
+        for edge in node.edges:
+            edge.prior = weights[edge.index] / whole if whole else 1 / len(node.edges)
+            self.tree.prior[edge.index] = edge.prior
 
-    def measure_unseen(self, place: Place) -> float:
-        """The probability mass of the lines that this place has not been told yet."""
+    def measure_unseen(self, node: Node) -> float:
+        """The probability mass of the lines that have not been sampled at this node yet."""
         if self.prior == "logprob":
-            return 1 - min(1.0, sum(chance for _, _, chance in place.lines.values()))
-        counts = [count for _, count, _ in place.lines.values()]
-        return (counts.count(1) + 1) / (sum(counts) + 1)  # Good and Turing
+            return 1 - min(1.0, sum(chance for _, _, chance in node.lines.values()))
+        counts = [count for _, count, _ in node.lines.values()]
+        return (counts.count(1) + 1) / (sum(counts) + 1)  # Good-Turing estimate
 
-    def evaluate(self, places: Sequence[Place], rollout: dict | None = None) -> Generator[Request, list, None]:
-        """Give values to places, in one request. Terminal ones have theirs already where the verifier may speak."""
-        places = [place for place in places if not (place.terminal and self.verified)]
-        if rollout is None:  # known positions are asked for too: the engine answers them for nothing, and says so
-            values = yield Value(tuple(place.state for place in places))
+    def evaluate(self, nodes: Sequence[Node], rollout: dict | None = None) -> Generator[Request, list, None]:
+        """Value nodes in one request. In a verified search terminal ones have the verdict already."""
+        nodes = [node for node in nodes if not (node.terminal and self.verified)]
+        if rollout is None:  # known positions too: the engine answers them at no cost and counts them as saved
+            values = yield Value(tuple(node.state for node in nodes))
         else:
-            places = [place for place in places if place.value is None]
-            answers = yield Complete(tuple(place.state for place in places), 1, **rollout)
-            values = [1.0 if self._complete(place, answer) else -1.0
-                      for place, (answer,) in zip(places, answers, strict=True)]  # fmt: skip
-        for place, value in zip(places, values, strict=True):
-            if place.value is None:
-                place.value = self.tree.value[place.nodes[0]] = value
-                self.tree.log("evaluate", place.nodes[0])
+            nodes = [node for node in nodes if node.value is None]
+            answers = yield Complete(tuple(node.state for node in nodes), 1, **rollout)
+            values = [1.0 if self._complete(node, answer) else -1.0
+                      for node, (answer,) in zip(nodes, answers, strict=True)]  # fmt: skip
+        for node, value in zip(nodes, values, strict=True):
+            if node.value is None:
+                node.value = self.tree.value[node.indices[0]] = value
+                self.tree.log("evaluate", node.indices[0])
 
-    def rest(self, places: Sequence[Place], below: float) -> None:
-        """Draw from positions of a lower value no more, until they are woken."""
-        for place in places:
-            if not place.closed and place.value < below:
-                place.closed, self.tree.status[place.nodes[0]] = True, "pruned"
-                self.tree.log("prune", place.nodes[0])
+    def prune(self, nodes: Sequence[Node], below: float) -> None:
+        """Prune nodes whose value is below `below`: nothing is drawn there until `unprune` reopens them."""
+        for node in nodes:
+            if not node.closed and node.value < below:
+                node.closed, self.tree.status[node.indices[0]] = True, "pruned"
+                self.tree.log("prune", node.indices[0])
 
-    def wake(self) -> bool:
-        """Let all positions but the ends be drawn from again; whether any was closed, and any found behind the root."""
-        if len(self.places) == 1:
+    def unprune(self) -> bool:
+        """Reopen closed nodes that are not terminal; returns whether there were any, besides a lone root."""
+        if len(self.nodes) == 1:
             return False
-        closed = [place for place in self.places.values() if place.closed and not place.terminal]
-        for place in closed:
-            place.closed, self.tree.status[place.nodes[0]] = False, "open"
+        closed = [node for node in self.nodes.values() if node.closed and not node.terminal]
+        for node in closed:
+            node.closed, self.tree.status[node.indices[0]] = False, "open"
         return bool(closed)
 
     def back_up(self, route: Route, values: Sequence[float]) -> None:
-        """Count a simulation in every place and edge of its route, last first, and add each place's value to it."""
+        """Count a simulation in every node and edge of its route, last first, and add each node's value."""
         for (edge, passed), value in zip(reversed(route), reversed(values), strict=True):
             passed.visits += 1
             passed.total += value
             if edge is not None:
                 edge.followed += 1
-                self.tree.followed[edge.node] += 1
-            for node in passed.nodes:
-                self.tree.visits[node], self.tree.total[node] = passed.visits, passed.total
-                self.tree.log("backup", node)
+                self.tree.followed[edge.index] += 1
+            for index in passed.indices:
+                self.tree.visits[index], self.tree.total[index] = passed.visits, passed.total
+                self.tree.log("backup", index)
 
-    def finish(self, place: Place) -> Generator[Request, list, None]:
-        """The last resort of a search that has met no end: complete from a place greedily."""
-        ((answer,),) = yield Complete((place.state,), 1, temperature=0.0)
-        self._complete(place, answer)
+    def finish(self, node: Node) -> Generator[Request, list, None]:
+        """The last resort of a search that has met no end: complete greedily from a node."""
+        ((answer,),) = yield Complete((node.state,), 1, temperature=0.0)
+        self._complete(node, answer)
 
-    def _complete(self, place: Place, completion: Any) -> bool:
-        """Hang a whole completion under a place. Verified: whether it is accepted; else always False."""
-        candidate = read(self.task, self.tree, place.state, completion, place.nodes[0])
+    def _complete(self, node: Node, completion: Any) -> bool:
+        """Add a whole completion below a node. Verified: returns whether it is accepted; else False."""
+        candidate = read(self.task, self.tree, node.state, completion, node.indices[0])
         self.completed.append(candidate)
         accepted = self.verified and is_solved(self.task, candidate)
         if accepted and self.accepted is None:
             self.accepted = candidate.state, candidate.node
         return accepted
 
-    def descend(self) -> Place:
+    def descend(self) -> Node:
         """Down the most visited edges, ties by Q, as far as they go."""
-        place, passed = self.root, []
-        while place.edges and place not in passed:
-            passed.append(place)
-            place = max(place.edges, key=lambda edge: (edge.followed, weigh(edge.child), edge.prior)).child
-        return place
+        node, passed = self.root, []
+        while node.edges and node not in passed:
+            passed.append(node)
+            node = max(node.edges, key=lambda edge: (edge.followed, weigh(edge.child), edge.prior)).child
+        return node
 
-    def answer(self, chosen: Place | None = None) -> Answer | None:
-        """What to commit to. Verified: the accepted end alone. Else the chosen place, if it is an end; or the end of
-        the highest value, ties by visits of its parent; or what the last resort came to. No verdict is asked."""
+    def answer(self, chosen: Node | None = None) -> Answer | None:
+        """What to commit to, without asking for a verdict.
+
+        Verified: the accepted end alone. Else the chosen node, if it is terminal; or the terminal node of the highest
+        value, ties by visits of its parent; or the end of the last resort.
+        """
         if self.verified:
             return self.accepted
         if chosen is None or not chosen.terminal:
             visits, parent = self.tree.visits, self.tree.parent
             chosen = max(self.terminals(), default=None,
-                         key=lambda place: (weigh(place), visits[parent[place.nodes[0]]]))  # fmt: skip
+                         key=lambda node: (weigh(node), visits[parent[node.indices[0]]]))  # fmt: skip
         if chosen is not None:
-            return chosen.state, chosen.nodes[0]
+            return chosen.state, chosen.indices[0]
         ended = [candidate for candidate in self.completed if candidate.end == "terminal"]
         return (ended[0].state, ended[0].node) if ended else None
 
     def conclude(self, chosen: Answer | None, stopped: str) -> Outcome:
         """Judge all that was found, and what was committed to."""
-        ended = [(place.state, node) for place in self.terminals() for node in place.nodes]
+        ended = [(node.state, index) for node in self.terminals() for index in node.indices]
         ended += [(candidate.state, candidate.node) for candidate in self.completed if candidate.end == "terminal"]
         self.tree.log("stop", chosen[1] if chosen else 0)
-        for state, node in ended:
-            judge(self.task, self.tree, node, state)
-        correct = sum(self.tree.status[place.nodes[0]] == "solved" for place in self.terminals())
+        for state, index in ended:
+            judge(self.task, self.tree, index, state)
+        correct = sum(self.tree.status[node.indices[0]] == "solved" for node in self.terminals())
         correct += sum(is_solved(self.task, candidate) for candidate in self.completed)
         found = {"tree": self.tree, "candidates": len(self.terminals()) + len(self.completed), "correct": correct}
         if chosen is not None:
@@ -261,22 +264,22 @@ class Graph:
             return Outcome(verdict.answer, verdict.solved, verdict.outcome, stopped=stopped, **found)
         if ended:
             miss = "wrong value"
-        elif len(self.places) > 1 or "unfinished" in self.tree.status:
+        elif len(self.nodes) > 1 or "unfinished" in self.tree.status:
             miss = "unfinished"
         else:
             miss = "illegal" if "illegal" in self.tree.status else "no answer"
         return Outcome("", False, miss, stopped=stopped, **found)
 
 
-def grow(task: Task, root: Any, verified: bool, merge: bool, prior: str) -> Graph:
-    """A graph that holds the root alone, which may be an end already."""
-    graph = Graph(task, plant(task, root), verified, merge, prior)
-    place = graph.find(root)
-    place.nodes.append(0)
-    graph.accept(place, 0)
+def make_graph(task: Task, root: Any, verified: bool, merge: bool, prior: str) -> Graph:
+    """A graph that holds the root alone, which may be terminal already."""
+    graph = Graph(task, make_tree(task, root), verified, merge, prior)
+    node = graph.find(root)
+    node.indices.append(0)
+    graph.accept(node, 0)
     return graph
 
 
-def weigh(place: Place) -> float:
-    """Q, and less than any value where a spent budget left a place without one."""
-    return -2.0 if place.q is None else place.q
+def weigh(node: Node) -> float:
+    """Q as a sort key: less than any value where a spent budget left a node without one."""
+    return -2.0 if node.q is None else node.q

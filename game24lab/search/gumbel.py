@@ -2,7 +2,7 @@
 
 Danihelka et al. 2022 (Policy improvement by planning with Gumbel), as ReSCALE applied it to language models: c_visit,
 c_scale and the number of moves considered are its defaults, `gumbel_scale` and `max_num_considered_actions` are named
-as in DeepMind's mctx. Simulations run as in TS-LLM (`walks`); the formulas are in `formulas`. This module does not
+as in DeepMind's mctx. Simulations run as in TS-LLM (`simulation`); the formulas are in `formulas`. This module does not
 know what a line or a position is, who samples and who values.
 """
 
@@ -13,15 +13,16 @@ from collections.abc import Generator
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
-from game24lab.search.formulas import complete_values, draw_gumbels, measure_lag, scale_values, share_out, to_logit
-from game24lab.search.graph import PRIORS, Edge, Place, Route, grow
-from game24lab.search.requests import BudgetSpent, Outcome, Request
+from game24lab.search.formulas import complete_values, draw_gumbels, measure_lag, plan_halving, scale_values, to_logit
+from game24lab.search.graph import PRIORS, Edge, Node, Route, make_graph
+from game24lab.search.requests import BudgetSpent, Outcome, Request, strategy
 from game24lab.search.simulation import Rule, list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task
 
 INTERIORS = ("gumbel", "ucb")
 
 
+@strategy("Monte-Carlo trees", "simulations")
 def gumbel_mcts(
     task: Task,
     root: Any,
@@ -49,17 +50,17 @@ def gumbel_mcts(
     """One move at a time: of the moves with the largest g + ln P, halve by g + ln P + sigma(Q), make the last one left.
 
     Args:
-        simulations: for each move, shared out by `formulas.share_out`. One of all considered moves each runs at a
-            time, and one request serves what they need.
-        max_num_considered_actions: moves of the first round; no more than there are simulations.
+        simulations: for each move, scheduled by `formulas.plan_halving`. One simulation of each considered move runs
+            at a time, and one request serves them all.
+        max_num_considered_actions: moves of the first round, at most as many as there are simulations.
         gumbel_scale: size of the noise g; 0: none, the moves with the largest P are considered.
         gumbel_c_visit, gumbel_c_scale: sigma(q) = (c_visit + max n) c_scale q.
         non_root_child_selection_mode: below, the child furthest behind its share of softmax(ln P + sigma(completed Q))
             ("gumbel"), or PUCT with `pb_c_init` and `pb_c_base` ("ucb").
-        complete: below, an unvisited child is taken to be worth the mixed value of the paper ("mixed") or, as every
-            child has been valued already, what the critic says of it ("critic").
+        complete: below, an unvisited child has the mixed value of the paper ("mixed") or the critic's value, known for
+            every child ("critic").
 
-    All else is as in `puct.mcts_alpha`. ValueError for parameters that make no sense.
+    All else is as in `puct.mcts_alpha`. ValueError for invalid parameters.
     """
     request = make_request(width, temperature, top_p, top_k, max_tokens)
     puct = make_puct(pb_c_init, pb_c_base)
@@ -74,7 +75,7 @@ def gumbel_mcts(
     require_one_of("prior", prior, PRIORS)
     improved = _make_rule(gumbel_c_visit, gumbel_c_scale, complete == "mixed")
     rule = improved if non_root_child_selection_mode == "gumbel" else puct
-    graph = grow(task, root, verified, merge, prior)
+    graph = make_graph(task, root, verified, merge, prior)
     route: Route = [(None, graph.root)]
     stopped = "done"
 
@@ -89,7 +90,7 @@ def gumbel_mcts(
             noise = draw_gumbels(rng, len(choice))
             luck = {edge: gumbel_scale * g + to_logit(edge.prior) for edge, g in zip(choice, noise, strict=True)}
             kept = sorted(choice, key=luck.__getitem__, reverse=True)
-            rounds = share_out(simulations, min(max_num_considered_actions, len(choice)))
+            rounds = plan_halving(simulations, min(max_num_considered_actions, len(choice)))
             for number, (count, each) in enumerate(rounds):
                 kept = (rank(kept, luck) if number else kept)[:count]
                 for _ in range(each):
@@ -111,10 +112,10 @@ def gumbel_mcts(
 def _make_rule(c_visit: float, c_scale: float, mixed: bool) -> Rule:
     """Below the move: the child furthest behind its share of the improved policy, the first of equals."""
 
-    def choose(place: Place, choice: list[Edge]) -> Edge:
+    def choose(node: Node, choice: list[Edge]) -> Edge:
         followed = [edge.followed for edge in choice]
         qs, priors = [edge.child.q for edge in choice], [edge.prior for edge in choice]
-        completed = complete_values(place.value, qs, followed, priors) if mixed else qs
+        completed = complete_values(node.value, qs, followed, priors) if mixed else qs
         scaled = scale_values(completed, followed, c_visit, c_scale)
         logits = [to_logit(chance) + weight for chance, weight in zip(priors, scaled, strict=True)]
         lags = measure_lag(logits, [edge.followed + edge.pending for edge in choice])

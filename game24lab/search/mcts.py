@@ -1,27 +1,25 @@
 """Monte-Carlo tree search with PUCT over lines of text, restarted at the root for every simulation.
 
-After TS-LLM (Wan et al. 2024, arXiv 2309.17179), itself after AlphaZero. One simulation walks from the root to a
-position that is to be drawn from, samples `width` lines there in one request, values the new children in another, and
-backs one value up the path. This module does not know what a line or a position is, who samples and who values.
+After TS-LLM (Wan et al. 2024, arXiv 2309.17179), itself after AlphaZero. One simulation selects a path
+from the root to a position, samples `width` lines there in one request, values the new children in another, and backs
+one value up the path. This module does not know what a line or a position is, who samples and who values.
 
 **Selection.** At position s the child a with the largest Q(a) + P(a) c sqrt(N) / (n(a) + 1), where
 c = ln((N + c_base + 1) / c_base) + c_init, N are the visits of s, n(a) those of the edge, P(a) is the policy's
 probability of the line, normalised over the children of s, and Q(a) the mean value backed up to the child, before its
-first visit its own value. Children about which nothing more can be learnt (terminal positions, and exhausted ones) are
-passed over.
+first visit its own value. Terminal and exhausted children are skipped.
 
-**Widening.** To draw again at s competes with the children as one more action, so a few lines do at first and dead ends
-are not polished: Q_w + `widen` M c sqrt(N) / (n_w + 1). M is the probability mass of the lines not seen yet, which the
-exact log-probabilities tell; n_w counts the draws after the first, and Q_w is the mean of what they brought (the best
-new child, -1 for nothing) and of the position's own value, which says what a fresh line is worth, as the critic's value
-is the policy's expected success. Progressive widening (Coulom 2007, Couetoux et al. 2011) has a fixed schedule of N
-instead; it draws where nothing is left to find. What a sure policy never says is not found by asking it again: a draw
-of nothing but known lines raises the temperature of the next one there by `heat`, and one whose new lines are all
-illegal lowers it again.
+**Widening.** Drawing again at s competes with the children as one more action, with the score
+Q_w + `widen` M c sqrt(N) / (n_w + 1). M is the probability mass of the lines not sampled yet, known from the exact
+log-probabilities; n_w counts the draws after the first, and Q_w is the mean of their results (the best new child, -1
+without one) and of the position's own value, which estimates a new line's value, as the critic's value is the policy's
+expected success. Progressive widening (Coulom 2007, Couetoux et al. 2011) has a fixed schedule of N instead, and draws
+where nothing is left to find. A draw that repeats known lines only raises the temperature of the next draw there by
+`heat`; one whose new lines are all illegal lowers it again.
 
-**Rest.** What the critic is sure is dead is not worth a sample, nor is a position of which `patience` draws in a row
-brought nothing new. Both rest; but a critic errs, and a rare line takes long to be said. So where all positions rest,
-and the search would end without an answer, all are woken, for twice the patience; unless nothing legal was ever said.
+**Pruning.** Positions that the critic values below `prune_value`, and those at which `patience` draws in a row brought
+nothing new, are pruned. Critics err and rare lines take many draws: when all positions are pruned and the search would
+end without an answer, all are reopened with twice the patience, up to `wakes` times; unless no legal line was sampled.
 
 **Backup.** A first visit backs up the value of the position itself (`leaf="critic"`: the critic's; "rollout": the exact
 verdict, 1 or -1, on one sampled completion), a later draw the best value among the new children, -1 without any.
@@ -39,14 +37,15 @@ from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
 from game24lab.search.formulas import measure_exploration
-from game24lab.search.graph import PRIORS, Edge, Graph, Place, Route, grow
-from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request
+from game24lab.search.graph import PRIORS, Edge, Graph, Node, Route, make_graph
+from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, strategy
 from game24lab.search.sampling import check_sampling
 from game24lab.tasks.task import Task
 
-_WARMEST = 1.5  # `heat` adds no more than this to the temperature: beyond it a model babbles
+_MOST_HEAT = 1.5  # added to the temperature at most: beyond it the text degenerates
 
 
+@strategy("Monte-Carlo trees", "simulations")
 def mcts(
     task: Task,
     root: Any,
@@ -71,29 +70,29 @@ def mcts(
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
-    """PUCT from one root; ValueError for parameters that make no sense.
+    """PUCT from one root; ValueError for invalid parameters.
 
     Args:
-        simulations: at most so many draws of lines.
-        width: lines a draw; duplicates and illegal ones count, and are paid for.
-        widen: weight of drawing again, 0: every position is drawn from once.
-        heat: step of the temperature where draws repeat themselves, up to 1.5 above `temperature`.
+        simulations: draws of lines at most.
+        width: lines a draw; duplicates and illegal ones count as cost.
+        widen: weight of drawing again; 0: one draw at every position.
+        heat: rise of the temperature after a draw without new lines, up to 1.5 above `temperature` in all.
         prior: a line's weight among its siblings, exp of its log-probability ("logprob"), exp of the mean over its
-            tokens ("mean", as in TS-LLM) or how often it was sampled ("frequency"). But for the first, the unseen mass
-            is estimated after Good and Turing, as (singletons + 1) / (lines + 1).
+            tokens ("mean", as in TS-LLM) or how often it was sampled ("frequency"). With the last two the unseen
+            mass is the Good-Turing estimate, (singletons + 1) / (lines + 1).
         leaf: "critic", or "rollout" for a search without one; verified only, since a rollout is valued by the judge.
         commit: unless verified, which terminal position becomes the answer: the one of the highest value, ties by
-            visits of its line ("value"), or the end of the path of most visits, ties by Q ("visits"; a path that ends
-            before the end is left for the best terminal position by value).
-        prune_value: a new position that the critic values lower rests; None: none does.
-        patience: a position rests after so many draws in a row without a new child.
-        wakes: how often all positions are woken when all rest, each time for twice the patience; 0: the search ends.
+            visits of its line ("value"), or the end of the path of most visits, ties by Q ("visits"; if that
+            path is unfinished: the best terminal position by value).
+        prune_value: a new position that the critic values lower is pruned; None: none is.
+        patience: a position is pruned after so many draws in a row without a new child.
+        wakes: how often all positions are reopened when all are pruned, each time with twice the patience; 0: never.
         enough: unless verified, end the search at a terminal position of at least this value; above 1: never. The
             default lies in the gap that the shipped critic leaves between right and wrong ends (LOG.md, 2026-11-28).
 
     Verified: a terminal position is worth the exact verdict, and the first accepted one ends the search. Otherwise
-    terminal positions are valued by the critic like all others, and verdicts are looked at after the commitment only.
-    Where a search has met no end at all, its most visited path is completed greedily if the budget allows.
+    terminal positions are valued by the critic like all others, and verdicts are read after the commitment only. A
+    search that has met no end completes its most visited path greedily if the budget allows.
     """
     for name, number, low in (
         ("simulations", simulations, 1), ("width", width, 1), ("patience", patience, 1), ("wakes", wakes, 0),
@@ -112,7 +111,7 @@ def mcts(
     if leaf == "rollout" and not verified:
         raise ValueError("leaf must be 'critic' in a search that is not verified, got 'rollout': rollouts are valued "
                          "by the exact verifier")  # fmt: skip
-    graph = grow(task, root, verified, merge, prior)
+    graph = make_graph(task, root, verified, merge, prior)
     settings = {"top_p": top_p, "top_k": top_k}
     rollout = {"temperature": temperature, **settings} if leaf == "rollout" else None
     rule, stopped = _Rule(widen, c_init, c_base, patience), "done"
@@ -121,20 +120,20 @@ def mcts(
         for _ in range(simulations):
             stopped = graph.find_stop(enough)
             route = [] if stopped else _select(graph, rule)
-            while not (route or stopped) and rule.patience < patience * 2**wakes and graph.wake():
+            while not (route or stopped) and rule.patience < patience * 2**wakes and graph.unprune():
                 rule = replace(rule, patience=2 * rule.patience)
                 route = _select(graph, rule)
             if not route:
                 stopped = stopped or "exhausted"
                 break
-            place = route[-1][1]
-            warm = temperature + place.warmth
-            (lines,) = yield Propose((place.state,), width, place.draws, warm, top_p, top_k, max_tokens)
-            new = _draw(graph, place, lines, heat)
+            node = route[-1][1]
+            warm = temperature + node.added_heat
+            (lines,) = yield Propose((node.state,), width, node.draws, warm, top_p, top_k, max_tokens)
+            new = _expand(graph, node, lines, heat)
             yield from graph.evaluate([edge.child for edge in new], rollout)
-            if prune_value is not None and leaf == "critic":  # a rollout's word is -1 or 1
-                graph.rest([edge.child for edge in new], prune_value)
-            graph.back_up(route, [_sum_up(place, new)] * len(route))
+            if prune_value is not None and leaf == "critic":  # a rollout's value is -1 or 1
+                graph.prune([edge.child for edge in new], prune_value)
+            graph.back_up(route, [_find_return(node, new)] * len(route))
         stopped = stopped or graph.find_stop(enough) or "done"
         if not graph.terminals() and not graph.completed:
             yield from graph.finish(graph.descend())
@@ -146,7 +145,7 @@ def mcts(
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a selection goes by."""
+    """The parameters of a selection."""
 
     widen: float
     c_init: float
@@ -155,53 +154,53 @@ class _Rule:
 
 
 def _select(graph: Graph, rule: _Rule) -> Route:
-    """The route to the place to draw at; empty where nothing is left to do."""
+    """The route to the node to draw at; empty where nothing is left to search."""
     while not graph.root.closed:
-        place, route = graph.root, [(None, graph.root)]
-        while place.draws and not place.closed:
-            edge, draw = _choose(graph, place, [passed for _, passed in route], rule)
+        node, route = graph.root, [(None, graph.root)]
+        while node.draws and not node.closed:
+            edge, draw = _choose(graph, node, [passed for _, passed in route], rule)
             if edge is None:
-                place.closed = not draw
+                node.closed = not draw
                 break
-            place = edge.child
-            route.append((edge, place))
-        if not place.closed:
+            node = edge.child
+            route.append((edge, node))
+        if not node.closed:
             for edge, _ in route:
-                graph.tree.log("select", edge.node if edge else 0)
+                graph.tree.log("select", edge.index if edge else 0)
             return route
     return []
 
 
-def _choose(graph: Graph, place: Place, passed: list[Place], rule: _Rule) -> tuple[Edge | None, bool]:
-    """The edge to follow; None and True: draw again here; None and False: neither is possible."""
-    factor = measure_exploration(place.visits, rule.c_init, rule.c_base)
+def _choose(graph: Graph, node: Node, passed: list[Node], rule: _Rule) -> tuple[Edge | None, bool]:
+    """The edge to follow; or None, and whether to draw again here."""
+    factor = measure_exploration(node.visits, rule.c_init, rule.c_base)
     best, chosen, draw = -math.inf, None, False
-    for edge in place.edges:
+    for edge in node.edges:
         score = edge.child.q + edge.prior * factor / (edge.followed + 1)
         if score > best and not edge.child.closed and edge.child not in passed:
             best, chosen = score, edge
-    if rule.widen and place.fruitless < rule.patience:
-        worth = (place.value + place.brought) / place.draws  # draws after the first, and the position's own value
-        draw = worth + rule.widen * graph.measure_unseen(place) * factor / place.draws > best
+    if rule.widen and node.fruitless < rule.patience:
+        worth = (node.value + node.returns) / node.draws  # draws after the first, and the position's own value
+        draw = worth + rule.widen * graph.measure_unseen(node) * factor / node.draws > best
     return (None, True) if draw else (chosen, False)
 
 
-def _draw(graph: Graph, place: Place, lines: list, heat: float) -> list[Edge]:
-    """Take lines in, and set the temperature of the next draw here."""
-    known = len(place.lines)
-    new = graph.expand(place, lines)
-    place.fruitless = 0 if new else place.fruitless + 1
-    if len(place.lines) == known:
-        place.warmth = min(_WARMEST, place.warmth + heat)
+def _expand(graph: Graph, node: Node, lines: list, heat: float) -> list[Edge]:
+    """Expand a node by sampled lines, and set the temperature of its next draw."""
+    known = len(node.lines)
+    new = graph.expand(node, lines)
+    node.fruitless = 0 if new else node.fruitless + 1
+    if len(node.lines) == known:
+        node.added_heat = min(_MOST_HEAT, node.added_heat + heat)
     elif not new:
-        place.warmth = max(0.0, place.warmth - heat)
+        node.added_heat = max(0.0, node.added_heat - heat)
     return new
 
 
-def _sum_up(place: Place, new: list[Edge]) -> float:
-    """What a simulation that drew here brings back."""
+def _find_return(node: Node, new: list[Edge]) -> float:
+    """The value that a simulation which drew here backs up."""
     best = max((edge.child.q for edge in new), default=-1.0)
-    if place.draws == 1:
-        return place.value
-    place.brought += best
+    if node.draws == 1:
+        return node.value
+    node.returns += best
     return best

@@ -5,17 +5,16 @@ It does not know how a search works, nor what a task's rules are.
 
 from __future__ import annotations
 
-import sys
-from functools import cache
 from typing import Any
 
 from game24lab.runs.checks import require_one_of
+from game24lab.runs.former_names import say_once
 from game24lab.tasks.task import Task
 
 HELP = {
-    "blind": "nothing but the models: lines are taken as they were said and judged after the search has committed",
-    "rules": "the rules: moves are checked and positions computed; policy and critic choose the answer",
-    "verified": "the rules, and the exact verifier, which ends the search at the first right answer",
+    "blind": "the models alone: lines are taken as sampled, and judged after the search has committed",
+    "rules": "moves are checked and positions computed by the task; policy and critic choose the answer",
+    "verified": "as rules, and the exact verifier ends the search at the first right answer",
 }
 MODES = tuple(HELP)
 FORMER = {"unverified": "rules"}  # the name until November 2026, in parameter files and records
@@ -27,7 +26,8 @@ def read_mode(name: str) -> str:
     ValueError for any other name.
     """
     if name in FORMER:
-        _say_once(name)
+        say_once(f"mode {name!r} is called {FORMER[name]!r} now: the rules were known in it (a search by the models "
+                 "alone is 'blind')")  # fmt: skip
         return FORMER[name]
     require_one_of("mode", name, MODES)
     return name
@@ -49,14 +49,6 @@ def open_world(task: Task, mode: str, critic: Any = None) -> Task:
         raise ValueError(f"critic {critic.name!r} was trained on positions alone and cannot see a false step: a blind "
                          "search needs one that reads whole chains (04_critic with chains=True)")  # fmt: skip
     return world
-
-
-@cache
-def _say_once(name: str) -> None:
-    from tqdm import tqdm  # the command line tells of the modes and stays light
-
-    tqdm.write(f"game24lab: mode {name!r} is called {FORMER[name]!r} now: the rules were known in it "
-               "(a search by the models alone is 'blind')", file=sys.stderr)  # fmt: skip
 
 
 def find_unverified(task: Task) -> str:

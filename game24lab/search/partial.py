@@ -1,11 +1,11 @@
-"""Paths of lines: what beams, queues and particles are made of. How they grow, what they are worth, how one is chosen.
+"""Partial solutions as paths of lines, for beam, best-first and particle searches: extend, value and choose them.
 
-A path is a way from the first position to another, a line at a time; all paths of a search stand in one tree. With
-`merge`, paths to equal positions (equal `task.key`) meet in one node, under which both go on; the tree shows the other
-ways there too. A path belongs to a group, and paths of different groups never meet, nor do they share a sample.
+A path leads from the first position to another, a line at a time; all paths of a search stand in one tree. With
+`merge`, paths to equal positions (equal `task.key`) meet in one node and go on from there; the tree shows every line
+that led there. A path belongs to a group, and paths of different groups neither meet nor share a sample.
 
-Illegal lines stay behind as leaves and lines that were cut off as unfinished ones; neither goes on. This module does
-not know in which order an algorithm grows its paths, nor what a line or a position is, who samples and who values.
+Illegal lines become leaves, as do lines that were cut off ("unfinished"); neither goes on. This module does not know
+in which order an algorithm expands its paths, nor what a line or a position is, who samples and who values.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.search.requests import Complete, Outcome, Propose, Request, Value
-from game24lab.search.sampling import check_sampling, express, judge, plant, read, to_chance
+from game24lab.search.sampling import check_sampling, express, judge, make_tree, read, to_chance
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 
 
 @dataclass(frozen=True)
-class Sampling:
+class LineSampling:
     """How lines are sampled; ValueError for settings that make no sense."""
 
     temperature: float
@@ -35,7 +35,7 @@ class Sampling:
 
 @dataclass(eq=False)
 class Path:
-    """A way through the tree. Several can end in one node."""
+    """A path through the tree. Several can end in one node."""
 
     state: Any
     node: int
@@ -44,7 +44,7 @@ class Path:
     length: int = 0  # its lines
     group: int = 0
     value: float | None = None  # of its position, in [-1, 1]; None: never asked, or a budget was spent
-    values: tuple[float, ...] = ()  # of its positions up to here, for those who aggregate them
+    values: tuple[float, ...] = ()  # of its positions up to here, for aggregation
 
     @property
     def chance(self) -> float:
@@ -53,13 +53,13 @@ class Path:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """To compare paths: the value, then the log-probability; what was never valued comes last."""
+        """Sort key: the value, then the log-probability; a path without a value comes last."""
         return (-2.0 if self.value is None else self.value, self.logprob)
 
 
 @dataclass(eq=False)
 class Paths:
-    """The tree of a search and what is known of its positions. One for each search, to be begun with `begin`."""
+    """The tree of one search and what is known of its positions; made by `make_paths`."""
 
     task: Task
     tree: Tree
@@ -72,23 +72,23 @@ class Paths:
     _spots: dict[Any, list[int]] = field(default_factory=dict)  # position -> its nodes, the first one leading
     _lines: dict[tuple[int, int, str], tuple] = field(default_factory=dict)  # group, node, line -> state, node, end
     _states: dict[int, Any] = field(default_factory=dict)  # by leading node
-    _told: set = field(default_factory=set)  # positions whose greedy line is paid for
-    _grown: set[int] = field(default_factory=set)  # nodes behind which lines were sampled
+    _greedy_seen: set = field(default_factory=set)  # positions whose greedy line has been charged
+    _expanded: set[int] = field(default_factory=set)  # nodes at which lines were sampled
 
-    # ---------------------------------------------------------------------------------------------- growing
-    def grow(
-        self, paths: Sequence[Path], widths: Sequence[int], attempt: int, sampling: Sampling
+    # ---------------------------------------------------------------------------------------------- expansion
+    def expand(
+        self, paths: Sequence[Path], widths: Sequence[int], attempt: int, sampling: LineSampling
     ) -> Generator[Request, list, list[list[Path]]]:
-        """Sample `widths[i]` lines behind path i, all in one request; reply: for each path its children, one a sample.
+        """Sample `widths[i]` lines that extend path i, all in one request; returns each path's children, one a sample.
 
-        Equal positions are one prompt, whose lines are dealt out: every path gets samples of its own. `attempt` must
-        differ between requests about the same position.
+        Equal positions are one prompt, whose lines are divided among the paths: each gets samples of its own. `attempt`
+        must differ between requests about the same position.
         """
         heaps: dict[Any, list[int]] = {}
         for place, path in enumerate(paths):
             heaps.setdefault(self.task.key(path.state) if self.merge else place, []).append(place)
         for leaf in dict.fromkeys(path.node for path in paths):
-            self.tree.status[leaf] = "open"  # it may have been given up when another path led here
+            self.tree.status[leaf] = "open"  # it may have been pruned when another path led here
             for node in self.tree.path(leaf):
                 self.tree.log("select", node)
         states = tuple(paths[places[0]].state for places in heaps.values())
@@ -99,17 +99,17 @@ class Paths:
             dealt = iter(lines)
             for place in places:
                 children[place] = [self._extend(paths[place], next(dealt)) for _ in range(widths[place])]
-        self._grown |= {path.node for path in paths}
+        self._expanded |= {path.node for path in paths}
         return children
 
-    def has_grown(self, path: Path) -> bool:
-        """Whether lines were sampled behind its node."""
-        return path.node in self._grown
+    def is_expanded(self, path: Path) -> bool:
+        """Whether lines were sampled at its node."""
+        return path.node in self._expanded
 
     def look_ahead(
-        self, paths: Sequence[Path], steps: int, sampling: Sampling, every: bool
+        self, paths: Sequence[Path], steps: int, sampling: LineSampling, every: bool
     ) -> Generator[Request, list, dict[int, list[Path]]]:
-        """For every node the paths that lead `steps` greedy lines further (Snell et al. 2024, arXiv 2408.03314).
+        """For every node the paths up to `steps` greedy lines further (Snell et al. 2024, arXiv 2408.03314).
 
         A path ends early where it can go no further; without a legal line it stays where it is. Of each path there is
         the last position, or with `every` all of them, in order.
@@ -125,16 +125,16 @@ class Paths:
             there, going = going, []
             for trail, (line,) in zip(there, answers, strict=True):
                 key = self.task.key(trail[-1].state)
-                paid = self.merge and key in self._told  # of one position there is one greedy line
-                self._told.add(key)
-                after = self._extend(trail[-1], line, 0 if paid else line.tokens)
+                known = self.merge and key in self._greedy_seen  # a position has one greedy line, charged once
+                self._greedy_seen.add(key)
+                after = self._extend(trail[-1], line, 0 if known else line.tokens)
                 if after.end in ("", "terminal"):
                     trail.append(after)
                     going.append(trail)
         return {node: trail if every else trail[-1:] for node, trail in ahead.items()}
 
     def _extend(self, path: Path, completion: Any, tokens: int | None = None) -> Path:
-        """The path one line further. A line that was said there before only adds its tokens."""
+        """The path one line further. A line that was sampled there before only adds its tokens."""
         tokens = completion.tokens if tokens is None else tokens
         name = path.group, path.node, completion.text
         if name in self._lines:
@@ -155,9 +155,9 @@ class Paths:
             return path.state, self.tree.add(path.node, line, "", status=end, reason=after.reason, **price), end
         end = "terminal" if self.task.is_terminal(after) else ""
         nodes = self._spots.setdefault((path.group, self.task.key(after)) if self.merge else len(self.tree), [])
-        sister = next((node for node in nodes if self.tree.parent[node] == path.node), None)
-        if sister is not None:  # another line from here to there
-            self.tree.charge(sister, tokens)
+        sibling = next((node for node in nodes if self.tree.parent[node] == path.node), None)
+        if sibling is not None:  # another line from here to there
+            self.tree.charge(sibling, tokens)
             return self._states[nodes[0]], nodes[0], end
         first = nodes[0] if nodes else None
         node = self.tree.add(path.node, line, self.task.label(after), same=first, expression=express(self.task, after),
@@ -166,11 +166,11 @@ class Paths:
         self._states.setdefault(nodes[0], after)
         return self._states[nodes[0]], nodes[0], end
 
-    # ---------------------------------------------------------------------------------------------- worth
+    # ---------------------------------------------------------------------------------------------- values
     def evaluate(self, paths: Iterable[Path]) -> Generator[Request, list, None]:
-        """Give each path the value of its position, all that are not known asked for in one request.
+        """Give each path the value of its position; unknown values are asked for in one request.
 
-        Verified: terminal positions have had the exact verdict instead, 1 or -1, as soon as they were met.
+        Verified: terminal positions have the exact verdict instead, 1 or -1, as soon as they are met.
         """
         paths = [path for path in paths if path.end in ("", "terminal")]
         asked = list({path.node: path for path in paths if self.tree.value[path.node] is None}.values())
@@ -195,9 +195,9 @@ class Paths:
             self.accepted = path
 
     def drop(self, paths: Iterable[Path], kept: Iterable[Path], status: str = "pruned") -> None:
-        """Give up paths that could go on, unless they have gone on or end in the node of a kept one."""
-        nodes = {path.node for path in kept} | self._grown
-        if status != "pruned":  # where a look ahead went on no text has ended
+        """Mark open paths as `status`, unless they were expanded or end in the node of a kept one."""
+        nodes = {path.node for path in kept} | self._expanded
+        if status != "pruned":  # a node that a lookahead went on from is not unfinished
             nodes |= set(self.tree.parent[1:])
         for path in paths:
             if not path.end and path.node not in nodes and self.tree.status[path.node] == "open":
@@ -209,18 +209,18 @@ class Paths:
     def finish(
         self, paths: Sequence[Path], rank: Callable[[Path], Any] = lambda path: path.rank
     ) -> Generator[Request, list, None]:
-        """Where a search has met no end at all: complete the best of some paths greedily."""
+        """The last resort of a search that has met no end: complete the best of some paths greedily."""
         if self.answers or not paths:
             return
         path = max(paths, key=rank)
         ((completion,),) = yield Complete((path.state,), 1, temperature=0.0)
-        self._grown.add(path.node)
+        self._expanded.add(path.node)
         ended = read(self.task, self.tree, path.state, completion, path.node)
         self.completions.append(Path(ended.state, ended.node, ended.end, path.logprob + ended.logprob))
         self._note_answer(self.completions[-1])
 
     def conclude(self, stopped: str, choose: Callable[[list[Path]], Path] | None = None) -> Outcome:
-        """Commit, then judge all that was found. Otherwise: to what `choose` takes of the answers, or the best."""
+        """Commit to the accepted answer, or else to what `choose` takes (default: the best); then judge all ends."""
         task, tree = self.task, self.tree
         answer = self.accepted
         if not self.verified and self.answers:
@@ -249,9 +249,9 @@ class Paths:
         return nodes if path.node in nodes else [path.node]
 
 
-def begin(task: Task, root: Any, verified: bool, merge: bool) -> Paths:
-    """Paths that stand at the first position, which may be an end already."""
+def make_paths(task: Task, root: Any, verified: bool, merge: bool) -> Paths:
+    """The paths of a new search: the root path alone, which may be terminal already."""
     start = Path(root, 0, "terminal" if task.is_terminal(root) else "")
-    paths = Paths(task, plant(task, root), start, verified, merge)
+    paths = Paths(task, make_tree(task, root), start, verified, merge)
     paths._note_answer(start)
     return paths

@@ -1,7 +1,7 @@
-"""Populations of paths: a particle filter, and REBASE. Chance or a rule says how many lines are drawn behind each path.
+"""Populations of paths: a particle filter resamples them, and REBASE allocates lines to them by their values.
 
-What differs from the reference codes: illegal lines end a path and free its place; finished particles stay as they are
-and are never revived; weights stay finite at values of -1 and 1; where no path has come to an end, the best one is
+What differs from the reference codes: illegal lines end a path; finished particles stay as they are and are never
+resampled into open ones; weights stay finite at values of -1 and 1; where no path has come to an end, the best one is
 completed greedily. This module does not know what a line or a position is, who samples and who values.
 """
 
@@ -13,11 +13,13 @@ from random import Random
 from typing import Any
 
 from game24lab.runs.checks import require, require_flag, require_one_of
-from game24lab.search.partial import Path, Sampling, begin
-from game24lab.search.requests import BudgetSpent, Outcome, Request
+from game24lab.search.formulas import softmax
+from game24lab.search.partial import LineSampling, Path, make_paths
+from game24lab.search.requests import BudgetSpent, Outcome, Request, strategy
 from game24lab.tasks.task import Task
 
 
+@strategy("particles", "n_particles")
 def particle_filter(
     task: Task,
     root: Any,
@@ -56,8 +58,8 @@ def particle_filter(
     require("ess", ess, float, 0, 1)
     require_one_of("final", final, ("argmax", "sample"))
     require("depth", depth, int, 1)
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    paths = begin(task, root, verified, merge)
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    paths = make_paths(task, root, verified, merge)
     particles, weights = [paths.root] * n_particles, [0.0] * n_particles  # natural logs
     last, stopped = [paths.root], "done"
     try:
@@ -67,16 +69,16 @@ def particle_filter(
             if not alive or paths.accepted:
                 break
             last = [particles[place] for place in alive]
-            grown = yield from paths.grow(last, [1] * len(last), step, sampling)
+            proposed = yield from paths.expand(last, [1] * len(last), step, sampling)
             if paths.accepted:
                 break
-            for place, (child,) in zip(alive, grown, strict=True):
+            for place, (child,) in zip(alive, proposed, strict=True):
                 particles[place] = child
             yield from paths.evaluate(particles[place] for place in alive)
             for place in alive:
                 dead = particles[place].end in ("illegal", "unfinished")
                 weights[place] += -math.inf if dead else measure_logit(particles[place].chance) / softmax_temp
-            shares = normalise(weights)
+            shares = softmax(weights)
             waiting = any(not particle.end for particle in particles)
             if waiting and measure_ess(shares) <= ess * n_particles + 1e-9:
                 before = particles
@@ -91,7 +93,7 @@ def particle_filter(
     def choose(answers: list[Path]) -> Path:
         ended = [place for place, particle in enumerate(particles) if particle.end == "terminal"]
         if final == "sample" and ended:
-            return particles[rng.choices(ended, normalise([weights[place] for place in ended]))[0]]
+            return particles[rng.choices(ended, softmax([weights[place] for place in ended]))[0]]
         return max([particles[place] for place in ended] or answers, key=lambda path: path.rank)
 
     return paths.conclude(stopped, choose)
@@ -102,21 +104,12 @@ def measure_logit(chance: float) -> float:
     return math.log(chance) - math.log1p(-chance)
 
 
-def normalise(weights: Sequence[float]) -> list[float]:
-    """Shares that add up to 1 from natural logarithms of weights; equal ones where all weights are 0."""
-    highest = max(weights)
-    if highest == -math.inf:
-        return [1 / len(weights)] * len(weights)
-    shares = [math.exp(weight - highest) for weight in weights]
-    whole = sum(shares)
-    return [share / whole for share in shares]
-
-
 def measure_ess(shares: Sequence[float]) -> float:
     """The effective sample size of shares that add up to 1 (Kong 1992): 1 / sum w^2, from 1 to their number."""
     return 1 / sum(share * share for share in shares)
 
 
+@strategy("particles", "width")
 def rebase(
     task: Task,
     root: Any,
@@ -138,8 +131,8 @@ def rebase(
         width: lines sampled a step at first; every path that has ended takes one away.
         softmax_temperature: T; lower: the best paths get more.
         correct_duplicates: paths that stand at the same position (without `merge`: that said the same) count as one
-            when lines are shared out, as DORA has it (Wang et al. 2025, arXiv 2506.15707: what matters is the
-            direction); else each counts, and what is often said is said more often still.
+            when lines are allocated, as DORA has it (Wang et al. 2025, arXiv 2506.15707: what matters is the
+            direction); else each counts, and frequent positions get more lines still.
         depth: steps at most.
         max_tokens: per line.
 
@@ -150,8 +143,8 @@ def rebase(
     require("softmax_temperature", softmax_temperature, float, 1e-3)
     require_flag("correct_duplicates", correct_duplicates)
     require("depth", depth, int, 1)
-    sampling = Sampling(temperature, top_p, top_k, max_tokens)
-    paths = begin(task, root, verified, merge)
+    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    paths = make_paths(task, root, verified, merge)
     active = [] if paths.root.end else [paths.root]
     last, left, stopped = active, width, "done"
     try:
@@ -160,13 +153,13 @@ def rebase(
             if not active or left < 1:
                 break
             active.sort(key=lambda path: path.rank, reverse=True)
-            counts = share_out(left, [path.chance for path in active], softmax_temperature)
+            counts = allocate_lines(left, [path.chance for path in active], softmax_temperature)
             last = [path for path, number in zip(active, counts, strict=True) if number]
             paths.drop(active, last)
-            grown = yield from paths.grow(last, [number for number in counts if number], step, sampling)
+            proposed = yield from paths.expand(last, [number for number in counts if number], step, sampling)
             if paths.accepted:
                 break
-            children = [child for family in grown for child in family]
+            children = [child for family in proposed for child in family]
             yield from paths.evaluate(children)
             left -= sum(child.end == "terminal" for child in children)
             active = [child for child in children if not child.end]
@@ -179,12 +172,12 @@ def rebase(
     return paths.conclude(stopped)
 
 
-def share_out(width: int, chances: Sequence[float], softmax_temperature: float) -> list[int]:
-    """REBASE's rule: to each of some paths, best first, ceil(what is left x its share of what is left); sums to width.
+def allocate_lines(width: int, chances: Sequence[float], softmax_temperature: float) -> list[int]:
+    """REBASE's allocation: path by path, best first, the rounded-up share of the lines left; the counts sum to width.
 
-    `chances` from the best to the worst, at least one. Rounded up, so that the best are served before the width is out.
+    `chances` from the best to the worst, at least one. A path's share is relative to the paths not yet served.
     """
-    shares = normalise([chance / softmax_temperature for chance in chances])
+    shares = softmax([chance / softmax_temperature for chance in chances])
     counts, rest = [], 1.0
     for share in shares:
         counts.append(min(width, math.ceil(width * min(1.0, share / rest) - 1e-9)) if rest > 0 else 0)

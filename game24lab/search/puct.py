@@ -2,9 +2,9 @@
 
 Both are TS-LLM's (Wan et al. 2024, arXiv 2309.17179), after AlphaZero (Silver et al. 2018); defaults are those that its
 Game of 24 was run with. What differs from its code: lines to equal positions meet in one child (with `merge`), illegal
-lines never become children, dead ends count -1 and are passed over, all that was sampled is paid for, ties of visits
-go to the larger Q. `mcts` is this project's own. How a simulation runs is in `walks`. This module does not know what a
-line or a position is, who samples and who values.
+lines never become children, dead ends count -1 and are skipped, all that was sampled counts as cost, ties of visits go
+to the larger Q. `mcts` is this project's own. Simulations run as in `simulation`. This module does not know what a line
+or a position is, who samples and who values.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Generator, Iterator
 from itertools import repeat
 from typing import Any
 
-from game24lab.runs.checks import require, require_one_of
+from game24lab.runs.checks import require, require_flag, require_one_of
 from game24lab.search.formulas import draw_dirichlet
-from game24lab.search.graph import PRIORS, Edge, Place, Route, grow, weigh
-from game24lab.search.requests import BudgetSpent, Outcome, Request
+from game24lab.search.graph import PRIORS, Edge, Node, Route, make_graph, weigh
+from game24lab.search.requests import BudgetSpent, Outcome, Request, strategy
 from game24lab.search.sampling import to_chance
 from game24lab.search.simulation import list_alive, list_moves, make_puct, make_request, settle, simulate
 from game24lab.tasks.task import Task
@@ -26,6 +26,7 @@ from game24lab.tasks.task import Task
 AGGREGATES = ("orm_max", "orm_vote", "majority_vote")
 
 
+@strategy("Monte-Carlo trees", "simulations")
 def mcts_alpha(
     task: Task,
     root: Any,
@@ -49,7 +50,7 @@ def mcts_alpha(
     merge: bool = True,
     rng: random.Random,
 ) -> Generator[Request, list, Outcome]:
-    """MCTS-alpha (`get_next_action`): simulate from where it stands, make the move visited most, go on from there.
+    """MCTS-alpha (`get_next_action`): simulate from the current position, make the move visited most, repeat.
 
     Args:
         simulations: for each move. The subtree is kept, with its statistics.
@@ -59,25 +60,24 @@ def mcts_alpha(
             ("logprob"), or how often it was sampled ("frequency").
         sample: as in training: the priors at the position to move from are mixed with Dirichlet noise, and the move is
             drawn in proportion to the visits.
-        root_noise_weight, root_dirichlet_alpha: share of the noise, and how even it is.
-        leaves: simulations that wait for lines at once, and are served by one request; 1: none is ever parallel.
-        virtual_loss: what one on its way is taken to lose.
+        root_noise_weight, root_dirichlet_alpha: share and concentration of the noise.
+        leaves: simulations that wait for lines together and are answered by one request (leaf parallelism); 1: none.
+        virtual_loss: loss counted for each simulation that has not backed up yet.
 
-    Verified: the first accepted end ends the search. Otherwise: the end that its moves lead to is the answer; where
-    they lead to none, the end of the highest value met; where it met none, what greedy sampling makes of its moves.
-    ValueError for parameters that make no sense.
+    Verified: the first accepted end ends the search. Otherwise the answer is the end that its moves lead to; if they
+    lead to none, the end of the highest value met; if it met none, the greedy completion of its moves.
+    ValueError for invalid parameters.
     """
     request = make_request(width, temperature, top_p, top_k, max_tokens)
     noisy: dict[Edge, float] = {}
     rule = make_puct(pb_c_init, pb_c_base, virtual_loss, noisy)
     for name, number in (("simulations", simulations), ("depth", depth), ("leaves", leaves)):
         require(name, number, int, 1)
-    if not isinstance(sample, bool):
-        raise ValueError(f"sample {sample!r}: true or false is accepted")
+    require_flag("sample", sample)
     require("root_dirichlet_alpha", root_dirichlet_alpha, float, 1e-6)
     require("root_noise_weight", root_noise_weight, float, 0, 1)
     require_one_of("prior", prior, PRIORS)
-    graph = grow(task, root, verified, merge, prior)
+    graph = make_graph(task, root, verified, merge, prior)
     route: Route = [(None, graph.root)]
     stopped = "done"
     try:
@@ -101,6 +101,7 @@ def mcts_alpha(
     return graph.conclude(graph.answer(route[-1][1]), graph.find_stop() or stopped)
 
 
+@strategy("Monte-Carlo trees", "simulations")
 def mcts_rollout(
     task: Task,
     root: Any,
@@ -126,15 +127,15 @@ def mcts_rollout(
     """MCTS-Rollout (`rollout`): every simulation starts at the first position, until enough of them have met an end.
 
     Args:
-        num_paths: simulations that end at an end, of the same one or of others.
+        num_paths: simulations that reach an end, equal ends counted each time.
         simulations, max_token: no simulation begins after so many, or so many sampled tokens (`max_num_simulation` and
             `max_token` there, where one of the two is given).
         aggregate: which end that simulations came to is the answer: the one of the highest value ("orm_max"), the one
             whose visits have the largest sum of chances ("orm_vote"), or the one visited most ("majority_vote").
 
-    The other parameters are those of `mcts_alpha`. Verified: the first accepted end ends the search, be it visited or
-    not. Otherwise, where no simulation came to an end: the end of the highest value met, or greedy sampling from the
-    position visited most. ValueError for parameters that make no sense.
+    The other parameters are those of `mcts_alpha`. Verified: the first accepted end ends the search, visited or not.
+    Otherwise, if no simulation reached an end: the end of the highest value met, or the greedy completion of the
+    position visited most. ValueError for invalid parameters.
     """
     request = make_request(width, temperature, top_p, top_k, max_tokens)
     rule = make_puct(pb_c_init, pb_c_base, virtual_loss)
@@ -143,9 +144,9 @@ def mcts_rollout(
         require(name, number, int, 1)
     require_one_of("prior", prior, PRIORS)
     require_one_of("aggregate", aggregate, AGGREGATES)
-    graph = grow(task, root, verified, merge, prior)
+    graph = make_graph(task, root, verified, merge, prior)
     route: Route = [(None, graph.root)]
-    ends: list[Place] = []
+    ends: list[Node] = []
     stopped = "done"
 
     def start() -> Iterator[Route]:

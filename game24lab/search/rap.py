@@ -4,7 +4,7 @@ Hao et al. 2023 (Reasoning with Language Model is Planning with World Model, arX
 defaults of its authors' library (llm-reasoners). A step's reward is the critic's value of the position it leads to (in
 a verified search an end's is the exact verdict, 1 or -1), known for all children as soon as their parent is drawn from.
 TS-LLM's `rap`, which backs up the end alone, is `cum_reward="last"`. What differs from the reference code: lines to
-equal positions meet in one child (with `merge`), dead ends count -1 and are passed over from then on. This module does
+equal positions meet in one child (with `merge`), dead ends count -1 and are skipped from then on. This module does
 not know what a line or a position is, who samples and who values.
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
 from game24lab.search.formulas import score_uct
-from game24lab.search.graph import PRIORS, Edge, Graph, Place, Route, grow
-from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request
+from game24lab.search.graph import PRIORS, Edge, Graph, Node, Route, make_graph
+from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, strategy
 from game24lab.search.simulation import draw, list_alive, make_request, settle
 from game24lab.tasks.task import Task
 
@@ -28,6 +28,7 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
 }  # fmt: skip
 
 
+@strategy("Monte-Carlo trees", "n_iters")
 def rap(
     task: Task,
     root: Any,
@@ -49,15 +50,15 @@ def rap(
     merge: bool = True,
     rng: random.Random,
 ) -> Generator[Request, list, Outcome]:
-    """UCT down to a position not drawn from yet, then on to an end; ValueError for parameters that make no sense.
+    """UCT down to a position not drawn from yet, then on to an end; ValueError for invalid parameters.
 
     Args:
         n_iters: simulations, each a path to an end, a dead end or `depth_limit` lines below the root.
         width: lines drawn at a position.
         w_exp: weight of exploration in UCT; a child not visited yet has its reward for its value.
-        cum_reward: what a simulation brings to a position: the sum, mean, max or last of the rewards from the position
+        cum_reward: a simulation's return at a position: the sum, mean, max or last of the rewards from the position
             to the path's end.
-        calc_q: a position's Q: the mean or the max of what its simulations brought.
+        calc_q: a position's Q: the mean or the max of its simulations' returns.
         simulate_strategy: how a path goes on beyond the position drawn at: to the child of the largest reward ("max"),
             one drawn by the priors ("sample") or one drawn evenly ("random").
         output_strategy: if not verified, which end is the answer: that of the path whose rewards add up (`cum_reward`,
@@ -76,10 +77,10 @@ def rap(
     require_one_of("simulate_strategy", simulate_strategy, ("max", "sample", "random"))
     require_one_of("output_strategy", output_strategy, ("max_reward", "max_visit", "follow_max"))
     require_one_of("prior", prior, PRIORS)
-    graph = grow(task, root, verified, merge, prior)
+    graph = make_graph(task, root, verified, merge, prior)
     add_up = AGGREGATES[cum_reward]
-    best: dict[Place, float] = {}  # the most that a simulation brought to a position
-    paths: list[tuple[float, Place]] = []  # what each path to an end was worth
+    best: dict[Node, float] = {}  # the highest return of a simulation at a position
+    paths: list[tuple[float, Node]] = []  # each path to an end with its return
     stopped = "done"
     try:
         yield from graph.evaluate([graph.root])
@@ -87,11 +88,11 @@ def rap(
             route = _select(graph, w_exp, depth_limit)
             dead = yield from _extend(graph, route, request, depth_limit, simulate_strategy, rng)
             end = route[-1][1]
-            rewards = [place.value for _, place in route[1:-1]] + [-1.0 if dead else end.value]  # the root has none
-            brought = [add_up(rewards[max(0, place - 1) :]) for place in range(len(route))]
-            graph.back_up(route, brought if calc_q == "mean" else _raise(best, route, brought))
+            rewards = [node.value for _, node in route[1:-1]] + [-1.0 if dead else end.value]  # the root has none
+            returns = [add_up(rewards[max(0, depth - 1) :]) for depth in range(len(route))]
+            graph.back_up(route, returns if calc_q == "mean" else _raise(best, route, returns))
             if end.terminal:
-                paths.append((brought[0], end))
+                paths.append((returns[0], end))
             if graph.accepted or graph.root.closed:
                 break
         yield from settle(graph, graph.descend())
@@ -108,34 +109,34 @@ def rap(
 
 def _select(graph: Graph, w_exp: float, depth_limit: int) -> Route:
     """Down by UCT to an end, to a position not drawn from yet, or as deep as may be."""
-    place, route = graph.root, [(None, graph.root)]
-    while place.draws and not place.terminal and len(route) <= depth_limit:
-        choice = _list_choice(place, route)
+    node, route = graph.root, [(None, graph.root)]
+    while node.draws and not node.terminal and len(route) <= depth_limit:
+        choice = _list_choice(node, route)
         if not choice:
             break
-        visits = place.visits
+        visits = node.visits
         edge = max(choice, key=lambda edge: score_uct(edge.child.q, visits, edge.followed, w_exp))
-        place = edge.child
-        route.append((edge, place))
+        node = edge.child
+        route.append((edge, node))
     return route
 
 
 def _extend(
     graph: Graph, route: Route, request: Propose, depth_limit: int, strategy: str, rng: random.Random
 ) -> Generator[Request, list, bool]:
-    """Go on to an end, drawing where no one has drawn; whether it was a dead one."""
-    told = 0
+    """Go on to an end, drawing where nothing was drawn yet; returns whether it is a dead end."""
+    logged = 0
     while True:
-        for edge, _ in route[told:]:
-            graph.tree.log("select", edge.node if edge else 0)
-        told, place = len(route), route[-1][1]
-        if place.terminal or len(route) > depth_limit:
+        for edge, _ in route[logged:]:
+            graph.tree.log("select", edge.index if edge else 0)
+        logged, node = len(route), route[-1][1]
+        if node.terminal or len(route) > depth_limit:
             return False
-        if not place.draws:
-            yield from draw(graph, [place], request)
-        choice = _list_choice(place, route)
+        if not node.draws:
+            yield from draw(graph, [node], request)
+        choice = _list_choice(node, route)
         if not choice:
-            place.closed = not list_alive(place.edges)
+            node.closed = not list_alive(node.edges)
             return True
         if strategy == "max":
             edge = max(choice, key=lambda edge: edge.child.value)
@@ -144,24 +145,24 @@ def _extend(
         route.append((edge, edge.child))
 
 
-def _list_choice(place: Place, route: Route) -> list[Edge]:
-    return [edge for edge in list_alive(place.edges) if edge.child not in [passed for _, passed in route]]
+def _list_choice(node: Node, route: Route) -> list[Edge]:
+    return [edge for edge in list_alive(node.edges) if edge.child not in [passed for _, passed in route]]
 
 
-def _raise(best: dict[Place, float], route: Route, brought: Sequence[float]) -> list[float]:
-    """What to add to each position's W so that W / N is the most that any simulation brought."""
+def _raise(best: dict[Node, float], route: Route, returns: Sequence[float]) -> list[float]:
+    """What to add to each position's W so that W / N is the highest return of its simulations."""
     added = []
-    for (_, place), value in zip(route, brought, strict=True):
-        best[place] = max(best.get(place, -math.inf), value)
-        added.append(best[place] * (place.visits + 1) - place.total)
+    for (_, node), value in zip(route, returns, strict=True):
+        best[node] = max(best.get(node, -math.inf), value)
+        added.append(best[node] * (node.visits + 1) - node.total)
     return added
 
 
-def _follow(graph: Graph) -> Place:
+def _follow(graph: Graph) -> Node:
     """From the root to the visited child of the largest reward, as long as there is one."""
-    place, route = graph.root, [(None, graph.root)]
-    while visited := [edge for edge in _list_choice(place, route) if edge.followed]:
+    node, route = graph.root, [(None, graph.root)]
+    while visited := [edge for edge in _list_choice(node, route) if edge.followed]:
         edge = max(visited, key=lambda edge: edge.child.value)
-        place = edge.child
-        route.append((edge, place))
-    return place
+        node = edge.child
+        route.append((edge, node))
+    return node

@@ -1,14 +1,15 @@
-"""What a search and the engine say to each other: requests, outcomes, the end of a budget; and checks of parameters.
+"""The protocol of searches and the engine: requests, outcomes, the end of a budget.
 
 A search algorithm is a generator for one problem, `algorithm(task, root, *, verified, **parameters)`: it yields
-requests, is sent the replies and returns an `Outcome`. It may take `rng` and `merge` too. This module does not know who
+requests, is sent the replies and returns an `Outcome`. It may take `rng` and `merge` too, and declares its family and
+its budget parameter with `strategy`. This module does not know who
 answers, nor what a state is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,13 +22,13 @@ from game24lab.search.tree import Tree
 class Propose:
     """Ask for the next line of some states. Reply: per state a list of `width` completions of one line each.
 
-    A tuple of widths, one for each state, asks for more lines here and fewer there. With `ranked` they are no samples:
-    the first begins as it would anyhow, the others with the likeliest other tokens, one each.
+    A tuple of widths, one for each state, asks for more lines here and fewer there. With `ranked` the first is a
+    sample as usual, and the others begin with the likeliest other tokens, one each.
     """
 
     states: tuple
     width: int | tuple[int, ...]
-    attempt: int = 0  # another number asks anew; equal requests of one search are answered alike
+    attempt: int = 0  # equal requests of one search get the same answer; another number samples again
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
@@ -41,8 +42,8 @@ class Propose:
 class Complete:
     """Ask for everything up to the end, or to a pause. Reply: per state a list of `n` completions.
 
-    Requests of one stream draw from the same random numbers, by sample and by place in the answer; 1 are those that a
-    search's first request has anyhow.
+    Requests of one stream use the same random numbers, by sample and by place in the answer; stream 1 has those of a
+    search's first request.
     """
 
     states: tuple
@@ -68,6 +69,19 @@ class Value:
 Request = Propose | Complete | Value
 
 
+def strategy(family: str, effort: str = "") -> Callable[[Callable], Callable]:
+    """Declare a search algorithm: `family` names its kin, `effort` the parameter that sets how much it searches.
+
+    Both become attributes of the function; "" is for an algorithm without such a parameter.
+    """
+
+    def declare(algorithm: Any) -> Callable:
+        algorithm.family, algorithm.effort = family, effort
+        return algorithm
+
+    return declare
+
+
 def strip(request: Request) -> Request:
     """The kind and settings of a request alone: requests that agree in these go into one model call."""
     if isinstance(request, Propose):
@@ -76,8 +90,7 @@ def strip(request: Request) -> Request:
 
 
 def write_options(kind: Propose | Complete) -> dict[str, Any]:
-    """The keywords of `Policy.generate` that a request's settings come to; those that not all policies have only where
-    they are asked for."""
+    """A request's settings as keywords of `Policy.generate`; optional ones (not all policies have them) only if set."""
     options = {name: getattr(kind, name) for name in ("max_tokens", "temperature", "top_p", "top_k")}
     if isinstance(kind, Propose):
         return options | {"stop_line": kind.unit == "line"} | ({"ranked": True} if kind.ranked else {})
@@ -86,24 +99,24 @@ def write_options(kind: Propose | Complete) -> dict[str, Any]:
 
 
 def list_counts(request: Request) -> tuple[int, ...]:
-    """How many completions each state of a request is to get; ValueError where that makes no sense."""
+    """The completions wanted of each state of a request; ValueError for numbers below 1 or not one a state."""
     name = {Propose: "width", Complete: "n"}.get(type(request))
     count = getattr(request, name) if name else 1
     counts = count if isinstance(count, tuple) else (count,) * len(request.states)
     for number in counts if isinstance(count, tuple) else (count,):
         require(name, number, int, 1)
     if len(counts) != len(request.states):
-        raise ValueError(f"{name}: {len(counts)} numbers for {len(request.states)} states; one, or one for each, "
-                         "is accepted")  # fmt: skip
+        raise ValueError(f"{name} must be one number, or one for each of the {len(request.states)} states, got "
+                         f"{len(counts)}")  # fmt: skip
     return counts
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search came to. The exact verdict stands here in both modes; only `verified` let it choose."""
+    """The result of a search, with the exact verdict in all modes; only a `verified` search chose by it."""
 
     answer: str  # in the task's own notation, "" where there is none
-    solved: bool  # the exact verifier's word on the committed answer
+    solved: bool  # the exact verdict on the committed answer
     outcome: str  # "solved", "wrong value", "illegal", "unfinished", "no answer"
     candidates: int = 0  # answers looked at: completions, or distinct terminal positions of a tree
     correct: int = 0  # how many of the candidates the exact verifier accepts
@@ -118,11 +131,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of a search that waits for an answer, for those who say whose turn it is."""
+    """A search that waits for an answer, as a `turn` rule sees it."""
 
     place: int  # of its problem
     cost: Cost  # spent so far
-    value: float | None  # the critic's word on the first position it asked about, None before
+    value: float | None  # the critic's value of the first position it asked about, None before
 
 
 class BudgetSpent(Exception):  # noqa: N818 - a signal to an algorithm, no error
@@ -139,7 +152,7 @@ def score(critic: Any, texts: Sequence[str]) -> list[float]:
     values = list(given) if isinstance(given, Iterable) else []
     finite = [_read_value(value) for value in values]
     if len(values) != len(texts) or None in finite:
-        raise ValueError(f"critic {critic.name!r}: {len(texts)} finite values were asked for, {len(values)} came, "
+        raise ValueError(f"critic {critic.name!r} must return {len(texts)} finite values, got {len(values)}, "
                          f"{len(finite) - finite.count(None)} of them finite")  # fmt: skip
     return finite
 

@@ -12,33 +12,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, strategy
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 
-# From the nearest miss to the furthest: what is said of a search none of whose candidates was accepted.
+# The outcome of a search without an accepted candidate: the first of these that one of them had.
 _MISSES = ("wrong value", "unfinished", "illegal")
 
 AGGREGATIONS = ("last", "min", "prod")  # of the values of an answer's steps, as search-and-learn names them
-_EDGE = 1e-6  # no critic is surer than that: logits and products stay finite
+_EDGE = 1e-6  # chances are kept this far from 0 and 1, so that logits and products stay finite
 
 
 @dataclass
 class Candidate:
-    """A completion read: where its legal lines lead, its leaf in the tree, and how it ended."""
+    """A completion that has been read: its last legal state, its leaf in the tree, and how it ended."""
 
     state: Any
     node: int
     logprob: float  # natural log, of the whole completion
     end: str  # "terminal", "illegal", "unfinished"
     value: float | None = None
-    passed: list[tuple[Any, int]] = field(default_factory=list)  # its legal positions in order, each with its node
+    passed: list[tuple[Any, int]] = field(default_factory=list)  # its legal states in order, each with its node
 
 
+@strategy("samples")
 def greedy(task: Task, root: Any, *, max_tokens: int = 256, verified: bool) -> Generator[Request, list, Outcome]:
-    """One completion at temperature 0. Both modes take it as it is; `verified` only withholds a wrong answer."""
+    """One completion at temperature 0. All modes return it; `verified` only withholds a wrong answer."""
     require("max_tokens", max_tokens, int, 1)
-    tree = plant(task, root)
+    tree = make_tree(task, root)
     candidates, stopped = [], "done"
     try:
         if not task.is_terminal(root):
@@ -49,6 +50,7 @@ def greedy(task: Task, root: Any, *, max_tokens: int = 256, verified: bool) -> G
     return conclude(task, tree, root, candidates, verified, stopped)
 
 
+@strategy("samples", "n")
 def best_of_n(
     task: Task,
     root: Any,
@@ -66,8 +68,8 @@ def best_of_n(
     """Up to n sampled answers, `batch` at a time (0: all at once).
 
     Verified: ends with the batch that holds the first accepted answer; no value is asked for. Otherwise: all n are
-    drawn, and of those that reached an end the one that the critic likes best is taken (`choose="value"`: by its word
-    on the final position, or on all positions under `agg_strategy` "min" and "prod", see `aggregate`; ties by
+    drawn, and of the finished answers the one of the highest value is taken (`choose="value"`: the critic's value of
+    the final position, or of all positions under `agg_strategy` "min" and "prod", see `aggregate`; ties by
     log-probability, and answers that a spent budget left without a value come last), or the one with the highest
     log-probability (`choose="logprob"`). Votes are in `game24lab.search.voting`.
     """
@@ -76,7 +78,7 @@ def best_of_n(
     check_sampling(temperature, top_p, top_k, max_tokens)
     require_one_of("choose", choose, ("value", "logprob"))
     require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
-    tree = plant(task, root)
+    tree = make_tree(task, root)
     valued = choose == "value" and not verified
     candidates: list[Candidate] = []
     stopped = "done"
@@ -114,8 +116,8 @@ def evaluate(tree: Tree, candidates: list[Candidate], agg_strategy: str) -> Gene
             tree.value[node] = value
             tree.log("evaluate", node)
     for candidate, passed in zip(candidates, spots, strict=True):
-        told, values = values[: len(passed)], values[len(passed) :]
-        candidate.value = told[-1] if agg_strategy == "last" else aggregate(told, agg_strategy)
+        given, values = values[: len(passed)], values[len(passed) :]
+        candidate.value = given[-1] if agg_strategy == "last" else aggregate(given, agg_strategy)
 
 
 def aggregate(values: Sequence[float], agg_strategy: str) -> float:
@@ -125,25 +127,25 @@ def aggregate(values: Sequence[float], agg_strategy: str) -> float:
     """
     require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
     if not values:
-        raise ValueError("aggregate: at least one value is accepted")
+        raise ValueError("aggregate needs at least one value, got none")
     chances = [to_chance(value) for value in values]
     return {"last": chances[-1], "min": min(chances), "prod": math.prod(chances)}[agg_strategy]
 
 
 def to_chance(value: float) -> float:
-    """The chance P(solved) that a critic's value in [-1, 1] means, kept off 0 and 1 by a millionth."""
+    """P(solved) of a critic's value in [-1, 1], kept off 0 and 1 by a millionth."""
     return min(max((value + 1) / 2, _EDGE), 1 - _EDGE)
 
 
 def check_sampling(temperature: float, top_p: float, top_k: int, max_tokens: int) -> None:
-    """ValueError for sampling settings that make no sense."""
+    """ValueError for invalid sampling settings."""
     require("temperature", temperature, float, 0)
     require("top_p", top_p, float, 1e-6, 1)
     require("top_k", top_k, int, 0)
     require("max_tokens", max_tokens, int, 1)
 
 
-def plant(task: Task, root: Any) -> Tree:
+def make_tree(task: Task, root: Any) -> Tree:
     """A tree that holds the root alone."""
     tree = Tree()
     tree.add(-1, "", task.label(root), expression=express(task, root))
@@ -151,12 +153,12 @@ def plant(task: Task, root: Any) -> Tree:
 
 
 def express(task: Task, state: Any) -> str:
-    """What has been built so far, where the task can say it."""
+    """The expression built so far, "" where the task has none."""
     return task.expression(state) if hasattr(task, "expression") else ""
 
 
 def read(task: Task, tree: Tree, root: Any, completion: Any, at: int = 0) -> Candidate:
-    """Follow the lines of a completion from a state and hang them under the node `at`, one node a line.
+    """Follow the lines of a completion from a state and add them to the tree below the node `at`, one node a line.
 
     A last line that was cut off by `max_tokens` makes the candidate unfinished, not illegal.
     """
@@ -184,12 +186,12 @@ def read(task: Task, tree: Tree, root: Any, completion: Any, at: int = 0) -> Can
 
 
 def is_solved(task: Task, candidate: Candidate) -> bool:
-    """The exact verifier's word on a candidate: it reached an end without an illegal line, and the end is right."""
+    """Whether a candidate reached a terminal state without an illegal line, and the exact verifier accepts it."""
     return candidate.end == "terminal" and task.verdict(candidate.state).solved
 
 
 def rank(candidate: Candidate) -> tuple[float, float]:
-    """Which of two answers is better: by value, one without a value last; then by log-probability."""
+    """Sort key of answers: the value, then the log-probability; an answer without a value comes last."""
     return (-2.0 if candidate.value is None else candidate.value, candidate.logprob)
 
 

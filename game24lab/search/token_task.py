@@ -1,8 +1,8 @@
-"""Answers as tokens: any task seen as a world whose states are an answer's token ids, for searches inside an answer.
+"""A task as a token-level MDP, for searches inside an answer: a state is the token ids of a partial answer.
 
-A line of this world is a run of ids, written as numbers. Nothing is tokenised twice: ids come from the policy, go back
-to it as they are (`prompt_of`), and become text only where somebody judges: the task's exact verifier, a reward, a
-critic. This module does not know how a policy samples, nor how a search looks for better tokens.
+A line of this task is a sequence of ids, written as numbers. Nothing is tokenised twice: ids come from the policy, go
+back to it as they are (`prompt_of`), and become text only for the task's exact verifier, a reward or a critic. This
+module does not know how a policy samples, nor how a search works.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from game24lab.runs.messages import condense
 from game24lab.tasks.prompt import Prompt
 from game24lab.tasks.task import Illegal, Task, Verdict, follow
 
-Reward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable
+LeafReward = Callable[[Sequence[Any], Sequence[str]], Sequence[float | None]]  # problems, answers; None: not applicable
 _LABEL = 28  # characters of an answer's end that label a node
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """An answer that has been begun."""
+    """A partial answer: a state of the token-level MDP."""
 
     problem: Any
     prompt: tuple[int, ...]
     ids: tuple[int, ...] = ()  # of the answer, its end token included
-    room: int = 0  # tokens that the whole answer may have
+    room: int = 0  # tokens of the whole answer at most
 
 
 def write_ids(ids: Sequence[int]) -> str:
-    """Ids as a line of this world: `464 465 201`."""
+    """Ids as a line of this task: `464 465 201`."""
     return " ".join(map(str, ids))
 
 
 @dataclass(frozen=True, eq=False)
 class Continuations:
-    """The world of a task's answers in a policy's tokens; a `Task` for the engine.
+    """The token-level MDP of a task's answers in a policy's tokens; a `Task` for the engine.
 
-    The policy must know its tokens (`encode`, `decode`, `card`), as all backends do.
+    The policy must offer `encode`, `decode` and `card`, as all backends do.
     """
 
     task: Task
     policy: Any
-    reward: Reward | None = None  # None: 1 for what the exact verifier accepts, else 0
-    span: tuple[float, float] = (0.0, 1.0)  # rewards that mean -1 and 1 to a search; others are cut off there
-    honest: bool = False  # the reward reads the answer alone and knows nothing of the right one
+    reward: LeafReward | None = None  # None: 1 for what the exact verifier accepts, else 0
+    span: tuple[float, float] = (0.0, 1.0)  # rewards that become values -1 and 1; others are clipped
+    honest: bool = False  # the reward reads the answer alone and does not know the right one
 
     def __post_init__(self) -> None:
         low, high = self.span
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"span {self.span!r}: two numbers are accepted, the lower first, such as (0.0, 1.0)")
+            raise ValueError(f"span must be two finite numbers, the lower first, such as (0.0, 1.0), got {self.span!r}")
         if self.honest and self.reward is None:
-            raise ValueError("honest without a reward: the exact verifier knows the right answer")
+            raise ValueError("honest must be False without a reward, since the verifier knows the right answer")
 
     @property
     def name(self) -> str:
@@ -61,7 +61,7 @@ class Continuations:
         return self.task.name
 
     def believe(self) -> Continuations:
-        """The answers of the same task at the model's word; itself where that is the task as it is."""
+        """The same for the task at the model's word; itself where that is the task as it is."""
         believed = self.task.believe()
         return self if believed is self.task else replace(self, task=believed)
 
@@ -71,7 +71,7 @@ class Continuations:
         return self.policy.card.window
 
     def start(self, problem: Any) -> Continuation:
-        """Nothing said yet. ValueError for a bad problem, and for one that fills the model's window."""
+        """The empty answer. ValueError for a bad problem, and for one that fills the model's window."""
         prompt = self.policy.encode(self.task.text(self.task.start(problem)))
         room = math.inf if self.window is None else self.window - len(prompt)
         if room < 1:
@@ -80,7 +80,7 @@ class Continuations:
         return Continuation(problem, prompt, (), room)
 
     def prompt_of(self, state: Continuation) -> Prompt:
-        """What the policy goes on from."""
+        """The tokens that the policy continues."""
         room = state.room - len(state.ids)
         return Prompt(state.prompt + state.ids, len(state.ids), None if room == math.inf else room)
 
@@ -98,9 +98,9 @@ class Continuations:
         return [text[:_LABEL].replace("\n", "⏎") for text in texts]
 
     def text(self, state: Continuation) -> str:
-        """What a critic reads: where the whole lines have led, as the task shows it, and what has been begun of a line.
+        """What a critic reads: the position after the whole lines, as the task shows it, and the unfinished line.
 
-        Behind an illegal line nothing leads anywhere: the prompt and the answer as they stand.
+        After an illegal line there is no position: the prompt and the answer as they are.
         """
         begin, answer = self.task.start(state.problem), self.read(state)
         whole, end, tail = answer.rpartition("\n")
@@ -139,7 +139,7 @@ class Continuations:
         return self.has_ended(state) or len(state.ids) >= state.room
 
     def verdict(self, state: Continuation) -> Verdict:
-        """The task's own word on the text; an answer that was cut off within a line is unfinished, not illegal."""
+        """The task's verdict on the text; an answer that was cut off within a line is unfinished, not illegal."""
         now = self.task.start(state.problem)
         lines = [line for line in self.read(state).splitlines() if line.strip()]
         for number, line in enumerate(lines, 1):
@@ -158,10 +158,10 @@ class Continuations:
         """Whether an answer is right, once it is there."""
         return self.verdict(state).solved if self.is_terminal(state) else None
 
-    def pay(self, states: Sequence[Continuation]) -> list[float]:
-        """What answers are worth to a search, in [-1, 1].
+    def value_answers(self, states: Sequence[Continuation]) -> list[float]:
+        """The values of answers in [-1, 1]: their rewards scaled by `span`, or the verdict without a reward.
 
-        ValueError that names the reward where it raises, or returns another number of rewards or what is no number.
+        ValueError that names the reward where it raises, or does not return one finite number or None an answer.
         """
         if self.reward is None:
             return [1.0 if self.verdict(state).solved else -1.0 for state in states]
@@ -173,27 +173,27 @@ class Continuations:
             reason = condense(str(error).strip() or "no reason given", 200)
             raise ValueError(f"reward {name!r} raised {type(error).__name__}: {reason}") from error
         if len(found) != len(states):
-            raise ValueError(f"reward {name!r}: {len(found)} rewards for {len(states)} answers; one each is accepted")
+            raise ValueError(f"reward {name!r} must return {len(states)} numbers, one an answer, got {len(found)}")
         for reward in found:
             number = reward is None or (isinstance(reward, int | float) and math.isfinite(reward))
             if not number:
-                raise ValueError(f"reward {name!r}: {reward!r}; a finite number, or None, is accepted")
-        paid = [low if reward is None else min(max(float(reward), low), high) for reward in found]
-        return [2 * (reward - low) / (high - low) - 1 for reward in paid]
+                raise ValueError(f"reward {name!r} must return finite numbers or None, got {reward!r}")
+        clipped = [low if reward is None else min(max(float(reward), low), high) for reward in found]
+        return [2 * (reward - low) / (high - low) - 1 for reward in clipped]
 
 
 def add_up(
     functions: Sequence[Callable[..., Sequence[float | None]]], weights: Sequence[float],
     columns: Callable[[Any], Mapping[str, Any]] = lambda problem: {},
-) -> Reward:  # fmt: skip
+) -> LeafReward:  # fmt: skip
     """One reward from several as TRL calls them, `function(completions=..., **columns)`, by their weights.
 
-    columns: what a problem's row holds besides its prompt, such as `{"numbers": [4, 5, 6, 10]}`. An answer to which
-    none applies is worth None. ValueError where there are not as many weights as functions, or a function raises or
-    returns another number of rewards: it is named.
+    columns: a problem's columns besides its prompt, such as `{"numbers": [4, 5, 6, 10]}`. An answer to which no
+    function applies gets None. ValueError for another number of weights than of functions, and for a function that
+    raises or returns another number of rewards, with its name.
     """
     if not functions or len(functions) != len(weights):
-        raise ValueError(f"rewards: {len(functions)} functions and {len(weights)} weights; one weight each is accepted")
+        raise ValueError(f"rewards must have a weight each, got {len(functions)} functions and {len(weights)} weights")
 
     def weighed(problems: Sequence[Any], texts: Sequence[str]) -> list[float | None]:
         rows = [columns(problem) for problem in problems]
@@ -206,7 +206,7 @@ def add_up(
             except Exception as error:
                 raise ValueError(f"{name!r} raised {type(error).__name__}: {error}") from error
             if len(values) != len(texts):
-                raise ValueError(f"{name!r}: {len(values)} rewards for {len(texts)} answers; one each is accepted")
+                raise ValueError(f"{name!r} must return {len(texts)} numbers, one an answer, got {len(values)}")
             found.append([None if value is None else weight * value for value in values])
         sums = [[value for value in parts if value is not None] for parts in zip(*found, strict=True)]
         return [math.fsum(parts) if parts else None for parts in sums]

@@ -1,12 +1,12 @@
 """The search tree: parallel lists, node index = order of expansion, and the log of events that replays the search.
 
-Every algorithm fills one, sampling too (a star of chains). After google-deepmind/mctx: a tree is arrays, not objects.
-It does not know of tasks, models or algorithms; a position is a label, an expression and numbers here.
+Every algorithm fills one, sampling too (a star of chains). As in google-deepmind/mctx a tree is arrays, not objects.
+It does not know tasks, models or algorithms; a position is a label, an expression and numbers here.
 
 An event is `[kind, node, visits, total, sampled]`: the node's statistics right after it, and all tokens sampled so far.
 `expand`: the node appears (one event a node, in the order of the indices). `evaluate`: its value became known.
 `select`: a simulation passes through it (one a node of the path, root first). `backup`: its visits and total changed
-(for every node of the position). `prune`: given up. `stop`: the search ended, at the node it commits to (0: at none).
+(for every node of the position). `prune`: pruned. `stop`: the search ended, at the node it commits to (0: at none).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Tree:
     label: list[str] = field(default_factory=list)  # the position in a few characters
     prior: list[float | None] = field(default_factory=list)  # normalised among siblings
     logprob: list[float | None] = field(default_factory=list)  # natural log, of the line (see add)
-    value: list[float | None] = field(default_factory=list)  # the critic's word on the position, in [-1, 1]
+    value: list[float | None] = field(default_factory=list)  # the critic's value of the position, in [-1, 1]
     visits: list[int] = field(default_factory=list)  # N: simulations through the position
     total: list[float] = field(default_factory=list)  # W: sum of the values they backed up; Q = W / N
     followed: list[int] = field(default_factory=list)  # n: simulations through this line from this parent
@@ -133,9 +133,9 @@ class Tree:
         return self.total[node] / self.visits[node] if self.visits[node] else self.value[node]
 
     def annotate(self, task: Any, root: Any) -> Tree:
-        """Fill `truth` by the task's own word (`task.truth`) on the positions, walked again from the root state.
+        """Fill `truth` by `task.truth` of the positions, replayed from the root state.
 
-        Lines that lead to no position (illegal, cut off, never said) stay None.
+        Lines that lead to no position (illegal or cut off) stay None.
         """
         states = [root]
         for node in range(1, len(self)):
@@ -165,7 +165,7 @@ class Tree:
         except ValueError as error:
             raise ValueError(f"tree: {error}") from None
         if not isinstance(data, dict) or "version" not in data:
-            raise ValueError("tree: a JSON object with a version was expected")
+            raise ValueError("tree: must be a JSON object with a version")
         if data["version"] != VERSION:
             raise ValueError(f"tree: version {_show(data['version'])}, this program reads version {VERSION}")
         columns = {name: data.get(name) for name in _COLUMNS}
@@ -181,8 +181,8 @@ class Tree:
             if not -1 <= parent < node or (parent == -1) != (node == 0):
                 raise ValueError(f"tree: node {node} has the parent {parent}")
             if status not in STATUSES:
-                raise ValueError(f"tree: node {node} has the status {_show(status)}; accepted are "
-                                 f"{', '.join(STATUSES)}")  # fmt: skip
+                raise ValueError(f"tree: status of node {node} must be one of {', '.join(STATUSES)}, got "
+                                 f"{_show(status)}")  # fmt: skip
             if same is not None and not 0 <= same < node:
                 raise ValueError(f"tree: node {node} repeats the node {same}")
         events, meta = data.get("events"), data.get("meta")
@@ -191,7 +191,8 @@ class Tree:
         _check_meta(meta)
         for event in events:
             if not _is_event(event, len(columns["parent"])):
-                raise ValueError(f"tree: {_show(event)} is no event [kind, node, visits, total, sampled tokens so far]")
+                raise ValueError("tree: an event must be [kind, node, visits, total, sampled tokens so far], got "
+                                 f"{_show(event)}")  # fmt: skip
         meta = {**meta, "mode": "rules"} if meta.get("mode") == _FORMER else meta
         return cls(**columns, events=events, meta=meta, sampled=sum(columns["tokens"]))
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value
+from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, strategy
 from game24lab.search.sampling import (
     AGGREGATIONS,
     Candidate,
@@ -26,7 +26,7 @@ from game24lab.search.sampling import (
     evaluate,
     express,
     is_solved,
-    plant,
+    make_tree,
     rank,
     read,
     to_chance,
@@ -36,6 +36,7 @@ from game24lab.tasks.task import Task
 BALLOTS = ("position", "answer")
 
 
+@strategy("votes", "n")
 def majority(
     task: Task,
     root: Any,
@@ -57,6 +58,7 @@ def majority(
     return (yield from _poll(task, root, _split(n, batch), by, "", None, verified, sampling))
 
 
+@strategy("votes", "n")
 def weighted_majority(
     task: Task,
     root: Any,
@@ -81,6 +83,7 @@ def weighted_majority(
     return (yield from _poll(task, root, _split(n, batch), by, agg_strategy, None, verified, sampling))
 
 
+@strategy("votes", "n")
 def adaptive_consistency(
     task: Task,
     root: Any,
@@ -111,6 +114,7 @@ def adaptive_consistency(
     return (yield from _poll(task, root, sizes, by, "", is_sure, verified, sampling))
 
 
+@strategy("votes", "n")
 def early_stopping(
     task: Task,
     root: Any,
@@ -168,7 +172,7 @@ def _poll(
     """Draw answers in batches of these sizes until it is over, and commit to the winner."""
     check_sampling(*sampling)
     require_one_of("by", by, BALLOTS)
-    tree = plant(task, root)
+    tree = make_tree(task, root)
     valued = bool(agg_strategy) and not verified
     candidates: list[Candidate] = []
     ballots: list[Hashable] = []

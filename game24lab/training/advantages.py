@@ -1,8 +1,8 @@
-"""Rewards of groups to advantages: GRPO's own normalisation, and the published one that remembers.
+"""Advantages from rewards of groups: GRPO's own normalisation, and the published one with momentum.
 
-A group is what one prompt was answered with; its completions stand side by side. Rewards that are NaN belong to no
-group: they count nowhere and their advantage is 0, as in TRL. Everything is computed in float64, so that ranks that
-gathered the same rewards end with the same bits. It does not know of rewards by name, models or trainers.
+A group holds the completions of one prompt, side by side. NaN rewards are left out and get advantage 0, as in TRL.
+Everything is computed in float64, so that processes that gathered the same rewards get the same bits. It does not know
+of rewards by name, models or trainers.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 EPSILON = 1e-4  # added to the spread before dividing: TRL's and the publication's
-GROWTH = 0.1  # by which the momentum grows a group
+GROWTH = 0.1  # of the momentum, for each group
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What `normalise_with_momentum` remembers between groups; a new one for a new run.
+    """The state of `normalise_with_momentum` between groups; a new one for a new run.
 
     A checkpoint keeps `to_dict()`, plain numbers for JSON, from which `from_dict` makes an equal one.
     """
@@ -39,11 +39,11 @@ class Baseline:
         """The baseline that a checkpoint holds; ValueError where a field is missing, unknown or no number."""
         names = [field.name for field in fields(cls)]
         if set(values) != set(names):
-            raise ValueError(f"baseline with the fields {', '.join(map(str, values))}: {', '.join(names)} are accepted")
+            raise ValueError(f"baseline must have the fields {', '.join(names)}, got {', '.join(map(str, values))}")
         for name, value in values.items():
             empty = value is None and name in ("mean", "spread")
             if not empty and (type(value) not in (int, float) or not math.isfinite(value)):
-                raise ValueError(f"baseline's {name} {value!r}: a finite number is accepted")
+                raise ValueError(f"baseline's {name} must be a finite number, got {value!r}")
         return cls(**values)
 
 
@@ -53,11 +53,11 @@ def split_groups(rewards: torch.Tensor, size: int) -> torch.Tensor:
     ValueError for a group of one, a length that the size does not divide, or an infinite reward.
     """
     if type(size) is not int or size < 2:
-        raise ValueError(f"group size {size!r}: a whole number of at least 2 is accepted, for one answer has no rival")
+        raise ValueError(f"group size must be an integer >= 2, got {size!r}")
     if rewards.ndim != 1 or len(rewards) % size:
-        raise ValueError(f"rewards of shape {tuple(rewards.shape)}: whole groups of {size} in a row are accepted")
+        raise ValueError(f"rewards must be whole groups of {size} in one dimension, got shape {tuple(rewards.shape)}")
     if torch.isinf(rewards).any():
-        raise ValueError(f"reward {int(torch.isinf(rewards).nonzero()[0])} is infinite: finite numbers are accepted")
+        raise ValueError(f"rewards must be finite, got infinity at {int(torch.isinf(rewards).nonzero()[0])}")
     return rewards.detach().to(torch.float64).view(-1, size)
 
 
@@ -96,17 +96,17 @@ def normalise_with_momentum(
     The first group sets mean and spread; m begins at 0 and grows by 0.1 a group up to `max_momentum` (published run:
     0.2; the code's default: 0.99). 0 is plain GRPO: `normalise_groups`.
 
-    **It leaks baselines between prompts.** What an answer is worth depends on which prompts came before: after an easy
-    prompt all answers to a hard one are pushed down, the right ones too, and in a group of equal rewards, where GRPO
-    learns nothing, all are pushed one way; after many such groups the spread is near 0 and the push is large. And so it
-    depends on the order. It is here as an ablation; TRL's `scale_rewards="batch"` is the principled neighbour.
+    **It leaks baselines between prompts.** Advantages depend on the prompts before and on their order: after an easy
+    prompt all answers to a hard one get negative advantages, right ones too; in a group of equal rewards, whose GRPO
+    advantages are 0, all have the same sign, and after many such groups they are large, as the spread is near 0. It is
+    here as an ablation; TRL's `scale_rewards="batch"` is the principled neighbour.
 
     A group without numbers (all NaN) leaves the baseline as it is. ValueError as in `split_groups`, and for a
     `max_momentum` outside 0 <= m < 1.
     """
     valid = isinstance(max_momentum, int | float) and not isinstance(max_momentum, bool)
     if not valid or not 0 <= max_momentum < 1:
-        raise ValueError(f"max_momentum {max_momentum!r}: a number from 0 to below 1 is accepted, 0 for plain GRPO")
+        raise ValueError(f"max_momentum must be a number from 0 (plain GRPO) to below 1, got {max_momentum!r}")
     groups = split_groups(rewards, size)
     means, spreads = measure_groups(groups)
     running_means, running_spreads = [], []

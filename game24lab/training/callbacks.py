@@ -1,6 +1,6 @@
-"""Watching a training: its held-out accuracy from before the first step on, an early end, a curve while it is drawn.
+"""Callbacks of a training: held-out accuracy, early stopping, kept checkpoints, a live curve.
 
-It does not know what is trained, how accuracy is measured, or what a curve looks like.
+It does not know what is trained, how accuracy is measured, or how a curve is drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve, replace_f
 
 
 class Watch(HeldOut):
-    """Held-out accuracy before the first step and on the way; with patience, the best weights and an early end."""
+    """Held-out accuracy from before the first step on; with patience, early stopping with the best weights."""
 
     def __init__(self, evaluate: Callable[[Any], Mapping[str, float]], every: int, patience: int, output: Path) -> None:
         super().__init__(evaluate, every)
@@ -41,7 +41,7 @@ class Watch(HeldOut):
             return
         accuracy, memory = state.log_history[-1].get("accuracy"), self._recall(state)
         if accuracy is None:
-            raise ValueError(f"patience {self.patience}: the evaluation must return 'accuracy', by which to stop")
+            raise ValueError(f"evaluation must return 'accuracy' for patience {self.patience}, got none")
         if memory["best"] is None or accuracy > memory["best"]["accuracy"]:
             memory.update(best={"step": state.global_step, "accuracy": accuracy}, stale=0)
             if state.is_world_process_zero:
@@ -54,11 +54,11 @@ class Watch(HeldOut):
             control.should_training_stop = control.should_training_stop or memory["stale"] >= self.patience
 
     def find_best(self, step: int) -> Path:
-        """Where the weights of an evaluated step are kept while training goes on."""
+        """The folder with the weights of an evaluated step, during training."""
         return self.output / STATE_FOLDER / f"best-{step}"
 
     def _prune(self) -> None:
-        """Keep the last two: a kill before the next resume point goes back to the one before the newest."""
+        """Keep the last two: a run killed before the next resume point needs the older one."""
         found = sorted((self.output / STATE_FOLDER).glob("best-*"), key=lambda path: int(path.name.split("-")[1]))
         for path in found[:-2]:
             shutil.rmtree(path, ignore_errors=True)
@@ -73,18 +73,18 @@ class Watch(HeldOut):
 
     @staticmethod
     def _recall(state: TrainerState) -> dict[str, Any]:
-        """The best evaluation and how many have come since, in the trainer's state: saved with every resume point."""
+        """The best evaluation and the number since, in the trainer's state, which every resume point saves."""
         return state.stateful_callbacks.setdefault("watch", {"best": None, "stale": 0})
 
 
 class Keep(TrainerCallback):
-    """Keeps checkpoints on the way, every so many steps, in `<output>/steps/<step>`, and says where samples go."""
+    """Keeps a checkpoint every `every` steps in `<output>/steps/<step>`, and writes samples beside it."""
 
     def __init__(self, every: int, output: Path) -> None:
         self.every, self.folder, self.trainer = every, output / "steps", None
 
     def is_due(self, step: int) -> bool:
-        """Whether what the weights of this step are, and sample, is kept."""
+        """Whether weights and samples of this step are kept."""
         return step % self.every == 0
 
     def on_step_end(
@@ -97,14 +97,14 @@ class Keep(TrainerCallback):
             replace_folder(temporary, self.folder / str(step))
 
     def write_samples(self, step: int, rank: int, rows: pd.DataFrame) -> None:
-        """Write what the weights of a step have sampled as `samples-<step>.parquet`; a rank other than 0 is named."""
+        """Write the samples of a step as `samples-<step>.parquet`, with the rank in the name for ranks above 0."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"samples-{step}.parquet" if not rank else f"samples-{step}-{rank}.parquet"
         write_atomically(self.folder / name, lambda temporary: rows.to_parquet(temporary, index=False))
 
 
 class Show(TrainerCallback):
-    """Hands the curve so far to a function, at most every few seconds; of several processes the first does."""
+    """Calls a function with the curve so far, at most every few seconds, in the first process."""
 
     def __init__(self, show: Callable[[pd.DataFrame], None], seconds: float = 5.0) -> None:
         self.show, self.seconds, self._last = show, seconds, -seconds
@@ -113,6 +113,6 @@ class Show(TrainerCallback):
         now = time.monotonic()
         if state.is_world_process_zero and now - self._last >= self.seconds:
             log = read_curve(state)
-            if {"loss", "reward"} & set(log):  # a held-out check alone is no curve
+            if {"loss", "reward"} & set(log):  # an evaluation alone is no curve
                 self._last = now
                 self.show(log)

@@ -1,9 +1,9 @@
-"""Critic training: a value head on a policy's trunk learns how trajectories went on and ended.
+"""Critic training: a value head on a policy's trunk, trained on the outcomes of trajectories.
 
 After TS-LLM (Wan et al. 2024, arXiv 2309.17179): values are read where a line ends; targets are Monte-Carlo or
-TD(lambda) (`game24lab.training.critic_data`), averaged over all trajectories through a position. Texts that begin with
-one another are forwarded once (`game24lab.training.packed_prefixes`). All weights are trained, or adapters and the
-head. It does not know the rules of any task, nor how data are collected.
+TD(lambda) (`game24lab.training.critic_data`), averaged over all trajectories through a position. Prefixes of a text are
+forwarded once with it (`game24lab.training.packed_prefixes`). All weights are trained, or adapters and the head. It
+does not know the rules of any task, nor how data are collected.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from game24lab.training.loop import (
     find_finished,
     finish,
     start,
+    start_clock,
 )
 from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
@@ -97,8 +98,8 @@ def train(
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
-    only. `certain` are positions whose outcome is known, as of `trajectories.list_ends` and `falsified.falsify`: never
-    held out, and learnt from `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
+    only. `certain` are positions whose outcome is known, as of `critic_data.list_ends` and `falsified.falsify`: never
+    held out, and seen `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
     the target. The curve's `error` is the mean squared error of P against the share solved, on validation positions;
     those of trajectories are of problems kept out, less the positions that training met too; `show` is called with the
     curve so far every few seconds. Resumes after a kill like `sft.train`. Raises ValueError for unusable data.
@@ -107,15 +108,16 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    clock = start_clock(output)
     check_policy(Path(config.policy))
     training, validation, passed = _divide(config, data)
     if certain is not None:
         validation = validation[~validation["text"].isin(certain["text"])]
-        training = pd.concat([training, certain], ignore_index=True)  # behind: `passed` numbers the rows before
+        training = pd.concat([training, certain], ignore_index=True)  # appended: `passed` numbers the rows before
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
-    with be_quiet():  # the head is new: that is what is trained here
+    with be_quiet():  # the head is new
         model = AutoModelForSequenceClassification.from_pretrained(
             config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
             trust_remote_code=False, dtype=torch.float32,
@@ -130,7 +132,7 @@ def train(
     rows = _pack(training, tokenizer)
     each = math.ceil(len(rows) / config.batch_size)  # steps an epoch
     steps = math.ceil(len(rows) / config.batch_size * config.epochs)
-    plain = model  # adapters or not, what is scored is the model, not what is wrapped around it
+    plain = model  # without the wrapper of adapters
     callbacks = []
     if len(validation):
         callbacks.append(HeldOut(lambda _: _validate(plain, tokenizer, validation), max(1, steps // 8)))
@@ -152,8 +154,8 @@ def train(
         trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
     if show is not None:
         trainer.add_callback(Show(show))
-    start(trainer, output, config)
-    return finish(trainer, tokenizer, output, config)
+    start(trainer, output, config, clock)
+    return finish(trainer, tokenizer, output, config, clock)
 
 
 def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
@@ -171,17 +173,18 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
         return training, validation[~validation["text"].isin(training["text"])], passed
     missing = {"text", "visits", "solved"} - set(data.columns)
     if missing or data.empty:
-        raise ValueError(f"positions: {len(data)} rows, missing columns {sorted(missing)}; see collect_positions")
+        raise ValueError(f"positions must have rows and the columns of critic_data.count_positions, got {len(data)} "
+                         f"rows without {sorted(missing)}")  # fmt: skip
     if config.td_lambda < 1:
-        raise ValueError(f"td_lambda {config.td_lambda} on counted positions: trajectories are needed, see "
-                         "collect_trajectories")  # fmt: skip
+        raise ValueError("td_lambda must be 1 on counted positions, which are no trajectories, got "
+                         f"{config.td_lambda}")  # fmt: skip
     shuffled = data.sample(frac=1.0, random_state=config.seed)
     cut = int(len(shuffled) * config.held_out)
     return shuffled.iloc[cut:], shuffled.iloc[:cut], None
 
 
 class _Trainer(Resumable, Trainer):
-    """Learns at every spot of a text; targets stand in a table by row, which may change between epochs."""
+    """Trains at every spot of a text; targets are a table by row, which may change between epochs."""
 
     targets: torch.Tensor
     head: torch.nn.Module
@@ -193,7 +196,7 @@ class _Trainer(Resumable, Trainer):
 class _Bootstrap(TrainerCallback):
     """TD targets: at the start of each epoch the critic values all positions, and is frozen for that epoch.
 
-    The values are kept beside the resume points, so that a run killed within an epoch goes on with the same.
+    The values are saved beside the resume points, so that a run killed within an epoch resumes with the same ones.
     """
 
     def __init__(
@@ -228,12 +231,12 @@ class _Bootstrap(TrainerCallback):
 
 
 def _save(path: Path, values: np.ndarray) -> None:
-    with path.open("wb") as file:  # given a name, numpy would add an ending
+    with path.open("wb") as file:  # given a path, numpy would add a suffix
         np.save(file, values, allow_pickle=False)
 
 
 def _pack(positions: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """What is forwarded in a pass: every text that no other begins with, each of the certain ones `copies` times."""
+    """The texts of a pass: those that are no prefix of another, each of the certain ones `copies` times."""
     packed = pack_prefixes(tokenizer(positions["text"].tolist())["input_ids"])
     if "copies" in positions:
         copies = positions["copies"].fillna(1).astype(int).tolist()

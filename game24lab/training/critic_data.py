@@ -1,8 +1,8 @@
-"""What a critic learns from: trajectories of policies judged line by line, and targets made of their outcomes.
+"""Training data of a critic: trajectories of policies judged line by line, and value targets from their outcomes.
 
 After TS-LLM (Wan et al. 2024, arXiv 2309.17179): several checkpoints answer every training problem many times, equal
-texts are kept once, at most so many a problem and checkpoint; a value is read where a line ends. A table of
-trajectories has one row for every position that one passes. It does not know of models, nor the rules of any task.
+texts are kept once, up to a limit for each problem and checkpoint; values are read at line ends. A table of
+trajectories has one row for every position on the way. It does not know models, nor the rules of any task.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.models.load_policy import Policy
+from game24lab.runs.checks import require
 from game24lab.tasks.task import Illegal, Task
 
 
@@ -62,10 +63,10 @@ def collect_trajectories(
     roots = [task.start(problem) for problem in problems] + [task.read(text) for text in texts]
     problems = [*problems, *texts]
     if not policies or not problems or samples < 1:
-        raise ValueError(f"rollouts {samples} of {len(problems)} problems by {len(policies)} policies: at least one of "
-                         "each is needed")  # fmt: skip
-    if keep < 0 or chunk < 0:
-        raise ValueError(f"keep {keep}, chunk {chunk}: whole numbers of at least 0 are accepted")
+        raise ValueError("policies, problems and samples must be at least one each, got "
+                         f"{len(policies)}, {len(problems)} and {samples}")  # fmt: skip
+    for name, number in (("keep", keep), ("chunk", chunk)):
+        require(name, number, int, 0)
     books = [_Book(view, frozenset(avoid)) for view in (task, *views)]
     begins = [[view.start(problem) for problem in problems[: len(problems) - len(texts)]] + [*map(view.read, texts)]
               for view in views]  # fmt: skip
@@ -176,27 +177,6 @@ def walk(task: Task, state: Any, text: str) -> list[Any]:
     return passed
 
 
-def collect_positions(
-    task: Task,
-    policy: Policy,
-    problems: Sequence[Any],
-    *,
-    rollouts: int = 16,
-    max_tokens: int = 48,
-    temperature: float = 1.0,
-    seeds: Sequence[int] | None = None,
-) -> pd.DataFrame:
-    """Roll one policy out from every problem and count, for every position passed, how often it ended solved.
-
-    The table of `count_positions` over all rollouts, none left out: shares are estimates of this policy's chances.
-    `attrs` of the table holds the tokens sampled. Raises ValueError for no problems.
-    """
-    return count_positions(collect_trajectories(
-        task, {"": policy}, problems, samples=rollouts, keep=0, max_tokens=max_tokens, temperature=temperature,
-        top_k=0, seeds=seeds,
-    ))  # fmt: skip
-
-
 def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
     """The positions that trajectories pass, in the order met, each with how often and how often it ended solved.
 
@@ -234,7 +214,7 @@ def hold_out(trajectories: pd.DataFrame, share: float, seed: int) -> tuple[pd.Da
     TS-LLM holds out trajectories of problems it trains on. ValueError for a share outside 0 to below 1.
     """
     if not 0 <= share < 1:
-        raise ValueError(f"held_out {share!r}: a share from 0 to below 1 is accepted")
+        raise ValueError(f"held_out must be a share from 0 to below 1, got {share!r}")
     problems = sorted(trajectories["problem"].unique())
     chosen = random.Random(f"hold out {seed}").sample(problems, int(len(problems) * share))
     away = trajectories["problem"].isin(chosen)
@@ -252,14 +232,13 @@ def find_targets(
     `td_lambda` or `gamma` outside 0 to 1.
     """
     for name, number in (("td_lambda", td_lambda), ("gamma", gamma)):
-        if not 0 <= number <= 1:
-            raise ValueError(f"{name} {number!r}: a number from 0 to 1 is accepted")
+        require(name, number, float, 0, 1)
     if values is None and td_lambda < 1:
-        raise ValueError(f"td_lambda {td_lambda} without values: TD needs the value of each position")
+        raise ValueError(f"td_lambda must be 1 without values of the positions, got {td_lambda}")
     number = trajectories["trajectory"].to_numpy()
     value = np.zeros(len(number)) if values is None else np.asarray(values, float)
     if len(value) != len(number):
-        raise ValueError(f"values: {len(value)} for {len(number)} rows; one a row is accepted")
+        raise ValueError(f"values must be {len(number)} numbers, one a row, got {len(value)}")
     last = np.append(number[1:] != number[:-1], True)[: len(number)]
     reward = np.where(last, np.where(trajectories["solved"], 1.0, -1.0), 0.0)
     after = np.where(last, 0.0, np.append(value[1:], 0.0)[: len(number)])

@@ -22,7 +22,7 @@ from trl import DPOTrainer
 
 from game24lab.models.checkpoints import load_checkpoint, load_trainable
 from game24lab.training.callbacks import Show
-from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start
+from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start, start_clock
 from game24lab.training.lora import adapt
 from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
@@ -105,6 +105,7 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    clock = start_clock(output)
     torch.manual_seed(config.seed)
     model, tokenizer = load_trainable(config.checkpoint)
     reference = None if config.lora_rank else load_checkpoint(config.checkpoint)[0]  # adapters: the model without them
@@ -129,8 +130,8 @@ def train(
     )
     if show is not None:
         trainer.add_callback(Show(show))
-    start(trainer, output, config)
-    return finish(trainer, tokenizer, output, config)
+    start(trainer, output, config, clock)
+    return finish(trainer, tokenizer, output, config, clock)
 
 
 class _Trainer(Resumable, DPOTrainer):

@@ -1,7 +1,7 @@
-"""Chains made false on purpose: one number of a right chain is changed, and the exact judge says from which line on.
+"""Falsified chains: one number of a right chain is changed, and the exact judge finds the first false line.
 
-Rollouts hold few of the rarer lies, numbers that were never there or are used twice, and a critic that has not met them
-believes them. It does not know how chains are sampled, nor how a critic learns.
+Rollouts hold few chains with numbers that were never there or are used twice, and a critic that has not seen such
+chains overrates them. It does not know how chains are sampled, nor how a critic is trained.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 from game24lab.tasks.task import Illegal, follow
 
 _NUMBER = re.compile(r"(?<![0-9/-])-?[0-9]+(?:/[0-9]+)?(?![0-9/])")
-_HIGHEST = 30  # of a number that comes from nowhere
+_HIGHEST = 30  # of a random number
 _TRIES = 8  # changes tried before a chain is left as it is
 
 

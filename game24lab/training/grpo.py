@@ -20,6 +20,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig as TRLConfig
 
 from game24lab.models.checkpoints import load_trainable
+from game24lab.runs.checks import require
+from game24lab.runs.former_names import accept_former
 from game24lab.tasks.problems import Problem
 from game24lab.training.callbacks import Keep, Show, Watch
 from game24lab.training.grpo_trainer import Locate, Trainer
@@ -30,6 +32,7 @@ from game24lab.training.loop import (
     find_resume_point,
     finish,
     start,
+    start_clock,
 )
 from game24lab.training.precision import pick_precision
 from game24lab.training.reward_guard import RewardError, guard
@@ -43,7 +46,7 @@ __all__ = ["GRPOConfig", "Rollouts", "Searching", "make_trainer", "train"]
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 Rewards = tuple[Sequence[Callable[..., list]], Sequence[float]]  # functions as TRL calls them, and their weights
 
-# What `GRPOConfig` decides itself, or what our generation and scoring do not do: not to be had by `trainer_args`
+# Arguments of TRL that `GRPOConfig` sets itself or our rollouts do not support: refused in `trainer_args`
 _OWNED = {
     "max_steps", "per_device_train_batch_size", "num_generations", "generation_batch_size", "steps_per_generation",
     "gradient_accumulation_steps", "max_completion_length", "temperature", "top_p", "top_k", "min_p", "beta", "bf16",
@@ -55,19 +58,20 @@ _BY_TOKEN = ("dapo", "grpo", "bnpo", "dr_grpo", "cispo", "sapo")  # losses in wh
 _RESERVED = {"prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state"}
 
 
+@accept_former(kl="beta")
 @dataclass(frozen=True)
 class GRPOConfig:
-    """How to train; what is sampled at every step is said by `rollouts`."""
+    """How to train; `rollouts` are what is sampled at every step."""
 
     checkpoint: str = ""  # folder or hub id of the policy to start from, which is the reference too
     rollouts: Rollouts = field(default_factory=Rollouts)
     steps: int = 50  # optimiser steps
-    mini_batch: int = 16  # completions in one forward and backward pass; a step's gradients are added up
+    mini_batch: int = 16  # completions in one forward and backward pass; gradients of a step are accumulated
     learning_rate: float = 1e-5  # AdamW's; about 2e-6 for a pretrained checkpoint
-    kl: float = 0.0  # weight of the divergence from the start; above 0 a reference model is kept
+    beta: float = 0.0  # weight of the KL divergence from the start; above 0 a reference model is kept
     momentum: float = 0.0  # highest momentum of the reward's baseline: 0 is plain GRPO, 0.2 the published run
-    credit: str = "answer"  # whose every token has its advantage; "line": losses rest on the first wrong line
-    skip_equal: bool = True  # leave out groups whose completions have all earned the same
+    credit: str = "answer"  # all its tokens have its advantage; "line": see `training.token_credit`
+    skip_equal: bool = True  # leave out groups of equal rewards
     evaluate_every: int = 10  # steps between held-out evaluations and saved states, 0 = only at the end
     patience: int = 0  # evaluations without a better accuracy before stopping, the best being kept; 0 = never stop
     precision: str = "auto"  # "auto" (bf16 where the hardware computes in it), "bf16", "fp32"
@@ -83,9 +87,9 @@ class GRPOConfig:
                 raise ValueError(f"{name} {getattr(self, name)!r}: a whole number of at least {least} is accepted")
         if self.rollouts.completions % self.mini_batch:
             known = _list_divisors(self.rollouts.completions)
-            raise ValueError(f"mini_batch {self.mini_batch}: it must divide the {self.rollouts.problems} x "
-                             f"{self.rollouts.group} completions of a step; {known} are accepted")  # fmt: skip
-        for name, open_end in (("learning_rate", True), ("kl", False), ("momentum", False)):
+            raise ValueError(f"mini_batch must divide the {self.rollouts.problems} x {self.rollouts.num_generations} "
+                             f"completions of a step (one of {known}), got {self.mini_batch}")  # fmt: skip
+        for name, open_end in (("learning_rate", True), ("beta", False), ("momentum", False)):
             value = getattr(self, name)
             fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
             if not fits or (open_end and not value):
@@ -109,9 +113,8 @@ class GRPOConfig:
             raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
                              "iteration no longer knows the nucleus that was sampled from")  # fmt: skip
 
-
     def _check_search(self) -> None:
-        """ValueError for trainer_args with which searched members could not enter the loss as they are said to."""
+        """ValueError for trainer_args with which searched members cannot enter the loss as configured."""
         enter = self.rollouts.search.enter if self.rollouts.search.share else "as_is"
         accepted = {"loss_type": _BY_TOKEN} if enter != "as_is" or self.credit == "line" else {}
         if enter == "supervised":
@@ -168,18 +171,18 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
-    if type(keep_every) is not int or keep_every < 0:
-        raise ValueError(f"keep_every {keep_every!r}: a whole number of at least 0 is accepted, 0 to keep none")
+    clock = start_clock(output)
+    require("keep_every", keep_every, int, 0)
     keep = Keep(keep_every, output) if keep_every else None
     trackers = make_trackers(report_to, output)
     trainer = make_trainer(config, problems, rewards, output, evaluate, keep, locate)
     for callback in (*trackers, *([Show(show)] if show is not None else [])):
         trainer.add_callback(callback)
     try:
-        start(trainer, output, config)
+        start(trainer, output, config, clock)
     except RewardError as error:
         raise ValueError(f"{error}; {_rescue(trainer, output)}") from error
-    return finish(trainer, trainer.processing_class, output, config)
+    return finish(trainer, trainer.processing_class, output, config, clock)
 
 
 def make_trainer(
@@ -190,9 +193,9 @@ def make_trainer(
     functions, weights = _check_rewards(rewards)
     functions = [guard(function) for function in functions]
     if config.patience and evaluate is None:
-        raise ValueError(f"patience {config.patience} without an evaluation: stopping needs held-out accuracy")
+        raise ValueError(f"patience must be 0 without an evaluation, got {config.patience}")
     if config.credit == "line" and locate is None:
-        raise ValueError("credit 'line' without `locate`: what tells where a completion first goes wrong is needed")
+        raise ValueError("credit must be 'answer' without `locate`, which finds the first wrong line, got 'line'")
     rows = _arrange(len(_check_problems(problems)), config.steps * config.rollouts.problems, config.seed)
     data = {"prompt": [problems[row].prompt for row in rows]}
     data |= {name: [problems[row].columns[name] for row in rows] for name in problems[0].columns}
@@ -203,7 +206,7 @@ def make_trainer(
         model.set_attn_implementation("sdpa_float32")
     model.config.use_cache = False
     reference = None
-    if config.kl:
+    if config.beta:
         second = count_processes() == 1 and torch.cuda.device_count() > 1
         reference = copy.deepcopy(model).eval().requires_grad_(False).to("cuda:1" if second else arguments.device)
     if arguments.n_gpu > 1:
@@ -218,7 +221,7 @@ def make_trainer(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
     )
     trainer = Trainer(
-        config.rollouts, reference=reference, kl=config.kl, momentum=config.momentum, skip_equal=config.skip_equal,
+        config.rollouts, reference=reference, beta=config.beta, momentum=config.momentum, skip_equal=config.skip_equal,
         keep=keep, locate=locate if config.credit == "line" else None,
         model=model, reward_funcs=functions, args=arguments, callbacks=callbacks, processing_class=tokenizer,
         train_dataset=Dataset.from_dict(data), optimizers=(optimizer, None),
@@ -229,7 +232,7 @@ def make_trainer(
 
 
 def _rescue(trainer: Trainer, output: Path) -> str:
-    """Keep what was learnt before a reward failed, and say where; of several processes none knows of the others."""
+    """Save a resume point after a reward has failed, where one process trains alone, and say where it is."""
     if trainer.state.global_step and count_processes() == 1:
         trainer._save_checkpoint(trainer.model, trial=None)
     point = find_resume_point(output)
@@ -246,27 +249,27 @@ def _arrange(count: int, length: int, seed: int) -> list[int]:
 
 def _check_problems(problems: Sequence[Problem]) -> Sequence[Problem]:
     if not problems:
-        raise ValueError("problems: none given; at least one is needed to learn from")
+        raise ValueError("problems must hold at least one, got none")
     names = set(problems[0].columns)
     for index, problem in enumerate(problems):
         if not isinstance(problem.prompt, str) or not problem.prompt:
-            raise ValueError(f"problem {index}: prompt {problem.prompt!r}; a text is accepted")
+            raise ValueError(f"prompt of problem {index} must be a text, got {problem.prompt!r}")
         if set(problem.columns) != names or names & _RESERVED:
-            raise ValueError(f"problem {index}: columns {', '.join(problem.columns)}; the same in all problems are "
-                             f"accepted, none of {', '.join(sorted(_RESERVED))}")  # fmt: skip
+            raise ValueError(f"problems must have the same columns, none of {', '.join(sorted(_RESERVED))}, got "
+                             f"{', '.join(problem.columns)} in problem {index}")  # fmt: skip
     return problems
 
 
 def _check_rewards(rewards: Rewards) -> tuple[list[Callable[..., list]], list[float]]:
     functions, weights = (list(part) for part in rewards)
     if not functions or len(functions) != len(weights):
-        raise ValueError(f"rewards: {len(functions)} functions and {len(weights)} weights; one weight each is accepted")
+        raise ValueError(f"rewards must have a weight each, got {len(functions)} functions and {len(weights)} weights")
     for function, weight in zip(functions, weights, strict=True):
         if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
             name = getattr(function, "__name__", function)
-            raise ValueError(f"weight of reward {name!r}: {weight!r}; a number of at least 0 is accepted")
+            raise ValueError(f"weight of reward {name!r} must be a finite number >= 0, got {weight!r}")
     if not any(weights):
-        raise ValueError(f"weights {weights}: at least one above 0 is accepted, or nothing is rewarded")
+        raise ValueError(f"weights must have at least one above 0, got {weights}")
     return functions, weights
 
 
@@ -274,16 +277,16 @@ def _make_arguments(config: GRPOConfig, output: Path, weights: Sequence[float]) 
     rollouts, processes = config.rollouts, count_processes()
     parts, rest = divmod(rollouts.completions, config.mini_batch * processes)
     if rest:
-        raise ValueError(f"mini_batch {config.mini_batch} in each of {processes} processes: together they must divide "
-                         f"the {rollouts.completions} completions of a step")  # fmt: skip
+        raise ValueError(f"mini_batch x {processes} processes must divide the {rollouts.completions} completions of a "
+                         f"step, got {config.mini_batch}")  # fmt: skip
     bf16 = pick_precision(config.precision) == "bf16"
     common = common_arguments(output, config.steps, config.mini_batch * processes, config.seed, bf16,
                               save_every=config.evaluate_every or config.steps)  # fmt: skip
     own = {
         "steps_per_generation": parts,
         "gradient_accumulation_steps": parts,
-        "num_generations": rollouts.group,
-        "max_completion_length": rollouts.max_tokens,
+        "num_generations": rollouts.num_generations,
+        "max_completion_length": rollouts.max_completion_length,
         "temperature": float(rollouts.temperature),
         "top_p": float(rollouts.top_p),
         "top_k": 0,

@@ -1,8 +1,8 @@
-"""Updates of GRPO: from a step's problems to a change of the weights; TRL's `GRPOTrainer` with our parts.
+"""GRPO updates: TRL's `GRPOTrainer` with rollouts, advantages and mini-batches of our own.
 
-Ours are the rollouts, log-probabilities of the temperature and nucleus that were used, baselines with momentum, and
-mini-batches of like lengths, so that short completions do not pay for long ones and what has no advantage is not
-computed. The loss is TRL's. It does not know configurations, files, or what texts mean.
+The log-probabilities are of the temperature and nucleus that were used for sampling; mini-batches hold completions of
+like lengths, which saves padding, and completions without an advantage are not computed. The loss is TRL's. It does not
+know configurations, files, or what texts mean.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from game24lab.training.loop import StopAtNaN
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
 from game24lab.training.saving import Resumable
 from game24lab.training.search_rollouts import teach, weigh
-from game24lab.training.token_credit import find_tokens, rest_on_lines
+from game24lab.training.token_credit import credit_lines, find_tokens
 
 Locate = Callable[..., Sequence[tuple[int, int] | None]]  # completions and columns to where each first goes wrong
 
@@ -46,21 +46,21 @@ class Trainer(Resumable, GRPOTrainer):
     """
 
     def __init__(
-        self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, kl: float = 0.0, momentum: float = 0.0,
+        self, rollouts: Rollouts, *, reference: PreTrainedModel | None = None, beta: float = 0.0, momentum: float = 0.0,
         skip_equal: bool = True, keep: Keep | None = None, locate: Locate | None = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(**options)
-        # the reference is no affair of TRL's constructor, which would load it again, beside the model
-        self.beta, self.ref_model, self.momentum, self.skip_equal = kl, reference, momentum, skip_equal
+        # TRL's constructor would load the reference a second time
+        self.beta, self.ref_model, self.momentum, self.skip_equal = beta, reference, momentum, skip_equal
         self.keep, self.locate = keep, locate
         self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
-        self.sampler.pay, self.sampler.highest = self._pay_rows, float(self.reward_weights.sum())
+        self.sampler.reward, self.sampler.highest = self._reward_rows, float(self.reward_weights.sum())
         self.rollout_func = self._roll_out
         self._cut_logits = takes_cut(self.model)
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What must outlive a kill, in the trainer's state: it is saved and loaded with every resume point."""
+        """State that is saved and loaded with every resume point."""
         empty = {"sampled_tokens": 0, "prompt_tokens": 0, "baseline": Baseline().to_dict()}
         return self.state.stateful_callbacks.setdefault("grpo", empty)
 
@@ -78,7 +78,7 @@ class Trainer(Resumable, GRPOTrainer):
             raise
         asked = {tuple(ids) for ids in output["prompt_ids"]}  # a prompt is forwarded once, however many completions
         counts = [sum(map(len, output["completion_ids"])), sum(map(len, asked))]
-        if (search := self.sampler.searched) is not None:  # all that it tried is sampled too
+        if (search := self.sampler.searched) is not None:  # all its rollouts are sampled tokens too
             counts[0] += search.sampled_tokens - sum(map(len, search.ids))
             counts[1] += search.prompt_tokens
             self._metrics["train"]["search_changed"].append(search.changed)
@@ -90,20 +90,20 @@ class Trainer(Resumable, GRPOTrainer):
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         found = super()._calculate_rewards(*args, **kwargs)  # (completions of all processes, rewards)
-        self._paid, self._texts = found, args[2]
+        self._found_rewards, self._texts = found, args[2]
         total = (found * self.reward_weights.to(found.device)).nansum(1)
         self._rewards = total.masked_fill(found.isnan().all(1), math.nan)
         return found
 
-    def _pay_rows(self, rows: list[int], texts: list[str]) -> list[float | None]:
-        """What answers to some rows of this step would earn, for a search."""
+    def _reward_rows(self, rows: list[int], texts: list[str]) -> list[float | None]:
+        """The weighted rewards of answers to some rows of this step, for a search."""
         asked = [self._inputs[row] for row in rows]
         columns = {name: [row[name] for row in asked] for name in asked[0] if name not in ("prompt", "completion")}
         given = {"prompts": [row["prompt"] for row in asked], "completions": texts, "trainer_state": self.state}
-        paid = [function(**given, **columns) for function in self.reward_funcs]
+        rewards = [function(**given, **columns) for function in self.reward_funcs]
         weights = self.reward_weights.tolist()
         found = [[weight * value for weight, value in zip(weights, values, strict=True) if value is not None]
-                 for values in zip(*paid, strict=True)]  # fmt: skip
+                 for values in zip(*rewards, strict=True)]  # fmt: skip
         return [math.fsum(parts) if parts else None for parts in found]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Trainer(Resumable, GRPOTrainer):
         rule, rewards, size, advantages = self.rollouts.search, self._rewards, self.num_generations, None
         searched = torch.tensor([rule.is_searched(row, size) for row in range(len(rewards))], device=rewards.device)
         taught = rule.enter == "supervised" and bool(rule.share)
-        if taught:  # then the others are one another's measure
+        if taught:  # searched members are left out of the baseline
             rewards = rewards.masked_fill(searched, math.nan)
             advantages = normalise_groups(rewards, size)
         if self.momentum:
@@ -133,7 +133,7 @@ class Trainer(Resumable, GRPOTrainer):
         if self.keep is not None and self.model.training and self.keep.is_due(self.state.global_step):
             self._keep_samples(inputs, batch, mine)
         if self.locate is not None:
-            batch["advantages"] = self._rest_on_lines(inputs, batch)
+            batch["advantages"] = self._credit_lines(inputs, batch)
         if rule.share and rule.enter == "corrected":
             weights = torch.ones_like(batch["completion_mask"], dtype=batch["advantages"].dtype)
             for row, (logprobs, shares) in self.sampler.found.items():
@@ -148,7 +148,7 @@ class Trainer(Resumable, GRPOTrainer):
             batch["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
         return batch
 
-    def _rest_on_lines(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> torch.Tensor:
+    def _credit_lines(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> torch.Tensor:
         """Advantages of tokens, by where each completion first went wrong."""
         columns = {name: [row[name] for row in inputs] for name in inputs[0] if name not in ("prompt", "completion")}
         spans = self.locate(completions=self._texts, **columns)
@@ -156,17 +156,17 @@ class Trainer(Resumable, GRPOTrainer):
         faults = [None if span is None else find_tokens(self._decode, row[: int(length)].tolist(), span)
                   for span, row, length in zip(spans, ids, mask.sum(1), strict=True)]  # fmt: skip
         self._metrics["train"]["faulty"].append(sum(span is not None for span in spans) / len(spans))
-        return rest_on_lines(batch["advantages"], mask.shape[1], faults)
+        return credit_lines(batch["advantages"], mask.shape[1], faults)
 
     def _decode(self, ids: Sequence[int]) -> str:
         return decode_texts(self.processing_class, [ids])[0]
 
     def _keep_samples(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any], mine: slice) -> None:
-        """What was sampled at this step: prompt and columns, text, tokens, rewards by name and their sum, advantage."""
-        paid = zip(self.reward_func_names, self._paid[mine].T.tolist(), strict=True)
+        """Write the samples of this step: prompt and columns, text, tokens, rewards by name and in all, advantage."""
+        named = zip(self.reward_func_names, self._found_rewards[mine].T.tolist(), strict=True)
         rows = pd.DataFrame(inputs).assign(
             step=self.state.global_step, text=self._texts, tokens=batch["completion_mask"].sum(1).tolist(),
-            **{f"reward/{name}": values for name, values in paid}, reward=self._rewards[mine].tolist(),
+            **{f"reward/{name}": values for name, values in named}, reward=self._rewards[mine].tolist(),
             advantage=batch["advantages"].tolist(),
         )  # fmt: skip
         self.keep.write_samples(self.state.global_step, self.accelerator.process_index, rows)
@@ -206,7 +206,7 @@ class Trainer(Resumable, GRPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss = super()._compute_loss(model, inputs)
-        if not inputs["completion_mask"].any():  # nothing to average over is no average of 0
+        if not inputs["completion_mask"].any():  # a mean over nothing is NaN, not 0
             for name in {"entropy", "kl"} & self._metrics["train"].keys():
                 self._metrics["train"][name][-1] = math.nan
         sampling = self.rollouts.sampling

@@ -91,9 +91,10 @@ def _is_first() -> bool:
 
 def _make_config(kind: type, values: Any, where: str) -> Any:
     fields = [field.name for field in dataclasses.fields(kind)]
-    unknown = [key for key in values if key not in fields] if isinstance(values, dict) else [values]
+    known = {*fields, *getattr(kind, "former", ())}
+    unknown = [key for key in values if key not in known] if isinstance(values, dict) else [values]
     if unknown:
-        raise ValueError(f"{where}: {unknown[0]!r} is no field of {kind.__name__}; {', '.join(fields)} are accepted")
+        raise ValueError(f"{where}: {unknown[0]!r} is no field of {kind.__name__}; it has {', '.join(fields)}")
     return kind(**values)
 
 
@@ -106,11 +107,11 @@ def read_rows(path: Path, needed: Sequence[str], optional: dict[str, Any]) -> li
                 if line.strip():
                     rows.append(_read_row(json.loads(line), needed, optional, f"{path}, line {number}"))
         except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"{path}, line {number}: damaged ({error}); one JSON object a line is accepted") from None
+            raise ValueError(f"{path}, line {number}: must be one JSON object, got a damaged line ({error})") from None
         except UnicodeDecodeError:
-            raise ValueError(f"{path}: not text; JSON lines are accepted") from None
+            raise ValueError(f"{path}: must be JSON lines, got no text") from None
     if not rows:
-        raise ValueError(f"{path}: empty; at least one line is needed to learn from")
+        raise ValueError(f"{path}: must have at least one line, got none")
     return rows
 
 
@@ -120,7 +121,7 @@ def _read_row(row: Any, needed: Sequence[str], optional: dict[str, Any], where: 
         raise ValueError(f"{where}: {missing[0]!r} is missing, or no text; {', '.join(needed)} are needed")
     wrong = [key for key, default in optional.items() if type(row.get(key, default)) is not type(default)]
     if wrong:
-        raise ValueError(f"{where}: {wrong[0]} {row[wrong[0]]!r}: {type(optional[wrong[0]]).__name__} is accepted")
+        raise ValueError(f"{where}: {wrong[0]} must be a {type(optional[wrong[0]]).__name__}, got {row[wrong[0]]!r}")
     return (*(row[key] for key in needed), *(row.get(key, default) for key, default in optional.items()))
 
 

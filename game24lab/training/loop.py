@@ -1,6 +1,6 @@
-"""What every trainer shares: processes, held-out evaluation, resume points, NaN stops, atomic results.
+"""The training loop that all trainers share: processes, held-out evaluation, resume points, NaN stops, atomic results.
 
-Several processes (`torchrun`, `accelerate launch`) share each batch; the first of them alone evaluates and writes. This
+Several processes (`torchrun`, `accelerate launch`) share each batch; the first one alone evaluates and writes. This
 module does not know what is trained or on what, nor who started the processes.
 """
 
@@ -40,14 +40,16 @@ from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.utils import logging
 
 from game24lab.models.checkpoints import save_checkpoint
+from game24lab.runs.former_names import rename_stored
 from game24lab.runs.run import compare, write_atomically
+from game24lab.training.clock import Clock
 from game24lab.training.saving import SaveByTime, explain, replace_folder
 
-_CONFIG = "training_config.json"  # beside a checkpoint: how it was trained
+_CONFIG = "training_config.json"  # beside a checkpoint: its training configuration
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
 # What a resume point must hold to be used, besides weights; the Trainer writes trainer_state.json last
 _STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
-_TIMEOUT = 24 * 3600  # seconds that processes wait for the first one, which evaluates for all
+_TIMEOUT = 24 * 3600  # seconds that processes wait for the first one, which evaluates alone
 
 
 def _attend_in_float32(module, query, key, value, attention_mask, **kwargs):
@@ -62,11 +64,11 @@ AttentionMaskInterface.register("sdpa_float32", sdpa_mask)
 
 
 def arrange(lengths: Sequence[int], batch_size: int, steps: int, seed: int, *, group: int = 8) -> list[int]:
-    """The order in which samples are seen: `steps` batches of about equal lengths, the batches themselves shuffled.
+    """The order of the samples: `steps` batches of about equal lengths, the batches themselves shuffled.
 
     Every pass goes through all samples once, in a new order. Samples are sorted by length only within `group` batches,
     and batches of all lengths alternate: transformers' `group_by_length` sorts fifty batches and leaves them sorted, so
-    that a model sees long texts for a while, then short ones (LOG.md: 23 % greedy accuracy instead of 40 %).
+    that long texts come in a row, then short ones (LOG.md: 23 % greedy accuracy instead of 40 %).
     """
     rng, stream, order = random.Random(f"order {seed}"), [], []
     while len(stream) < steps * batch_size:
@@ -103,7 +105,7 @@ def pack(lengths: Sequence[int], batch_tokens: int, batches: int, seed: int, *, 
 
 
 class Progress(ProgressCallback):
-    """One bar with the loss behind it, instead of a line a log entry."""
+    """One progress bar with the loss, instead of a line for each log entry."""
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.training_bar is not None:
@@ -119,13 +121,13 @@ def count_processes() -> int:
 
 
 def leave() -> None:
-    """Close the group of processes, where there is one: what a process that trains with others does last."""
+    """Destroy the process group, where there is one: the last call of a process that trains with others."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def find_resume_point(output: Path, before: float = math.inf) -> Path | None:
-    """The newest whole resume point under `output` of a step below `before`; what a kill cut short is passed over."""
+    """The newest whole resume point under `output` of a step below `before`; incomplete ones are skipped."""
     points = {int(point.name.split("-")[1]): point for point in (output / STATE_FOLDER).glob("checkpoint-*")}
     return next((points[step] for step in sorted(points, reverse=True) if step < before and _is_whole(points[step])),
                 None)  # fmt: skip
@@ -141,16 +143,16 @@ def _is_whole(point: Path) -> bool:
 
 
 class StopAtNaN(TrainerCallback):
-    """Stops before the weights are spoilt, with a FloatingPointError that names the last good resume point.
+    """Raises FloatingPointError before NaN or infinity reaches the weights, and names the last good resume point.
 
-    Gradients that are not finite are never applied, weights that are not finite never saved. A resume point whose very
-    next step fails so is not good: it is dropped, and the one before it is named.
+    Gradients that are not finite are never applied, and weights that are not finite never saved. A resume point whose
+    next step fails is not good: it is deleted, and the one before it is named.
     """
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
     ) -> None:
-        if not args.fp16:  # there the loss scaler meets such steps now and then, and skips them itself
+        if not args.fp16:  # there the loss scaler skips such steps itself
             self.check([p.grad for p in model.parameters() if p.grad is not None], args, state, state.global_step + 1)
 
     def on_step_end(
@@ -173,7 +175,7 @@ class StopAtNaN(TrainerCallback):
 
 
 class HeldOut(TrainerCallback):
-    """Calls `evaluate(model)` every so many steps and at the end, and logs what it returns with the step.
+    """Calls `evaluate(model)` every `every` steps and at the end, and logs the result with the step.
 
     Of several processes the first evaluates, and all log its numbers.
     """
@@ -190,7 +192,7 @@ class HeldOut(TrainerCallback):
             model.eval()
             numbers = [dict(self.evaluate(model))] if state.is_world_process_zero else [None]
             broadcast_object_list(numbers)
-            due = control.should_log  # logging out of turn must not swallow the loss that is due at this step
+            due = control.should_log  # this extra log entry must not replace the loss that is due at this step
             self.trainer.log(numbers[0])
             control.should_log = due
             model.train(was_training)
@@ -202,7 +204,7 @@ def read_curve(state: TrainerState) -> pd.DataFrame:
     if rows.empty:
         return rows
     keep = sorted(column for column in rows if not column.startswith(("train_", "total_flos")))
-    return rows[keep].groupby("step", as_index=False).first()  # a resumed run has met its columns in another order
+    return rows[keep].groupby("step", as_index=False).first()  # a resumed run may have its columns in another order
 
 
 def common_arguments(
@@ -214,8 +216,7 @@ def common_arguments(
     """
     processes = count_processes()
     if batch_size % processes:
-        raise ValueError(f"batch_size {batch_size}: a multiple of {processes} is accepted, to be shared by as many "
-                         "processes")  # fmt: skip
+        raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {batch_size}")
     return {
         "output_dir": str(output / STATE_FOLDER),
         "max_steps": steps,
@@ -239,14 +240,14 @@ def common_arguments(
 
 
 def keep_memory() -> None:
-    """Let glibc keep the memory of freed tensors: given back and fetched anew at every step, it costs time."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to tell it
+    """Let glibc keep the memory of freed tensors: returning and fetching it at every step costs time."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         for option, value in ((-3, 2**30), (-1, 2**31 - 1)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
             mallopt(option, value)
 
 
-def start(trainer: Trainer, output: Path, config: Any = None) -> None:
+def start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     """Train to the end, from the newest resume point where there is one, with one quiet progress bar.
 
     Raises ValueError where the resume point is of another `config`, FloatingPointError as `StopAtNaN` does.
@@ -254,16 +255,17 @@ def start(trainer: Trainer, output: Path, config: Any = None) -> None:
     point = find_resume_point(output)
     _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
     keep_memory()
-    logging.disable_progress_bar()  # a bar of each file of each resume point
+    logging.disable_progress_bar()  # or each file of a resume point would have one
     for callback in (PrinterCallback, DEFAULT_PROGRESS_CALLBACK):  # in a notebook the default is a table of losses
         trainer.remove_callback(callback)
     trainer.add_callback(Progress())
-    # behind the callback that decides when to log and save, before those that evaluate
+    trainer.add_callback(clock)
+    # after the callback that decides when to log and save, before those that evaluate
     trainer.callback_handler.callbacks[1:1] = [SaveByTime(trainer), StopAtNaN()]
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, HeldOut):
             callback.trainer = trainer
-    if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL begins to count again at 0
+    if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL restarts its count at 0
         history = TrainerState.load_from_json(str(point / "trainer_state.json")).log_history
         trainer._total_train_tokens = next((row["num_tokens"] for row in reversed(history) if "num_tokens" in row), 0)
     trainer.train(resume_from_checkpoint=point)
@@ -273,7 +275,7 @@ def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> 
     """Keep the configuration beside the resume points; ValueError where those that are there have another one."""
     path = output / STATE_FOLDER / _CONFIG
     if resumes and path.exists() and config is not None:
-        differences = compare(json.loads(path.read_text()), _to_plain(config))
+        differences = compare(rename_stored(json.loads(path.read_text()), config), _to_plain(config))
         if differences:
             raise ValueError(f"{output}: a training that was not finished lies there, with another configuration "
                              f"({'; '.join(differences)}); choose another folder, or delete {path.parent}")  # fmt: skip
@@ -283,7 +285,7 @@ def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> 
 
 
 def _check_agreement(trainer: Trainer) -> None:
-    """RuntimeError unless all processes hold the same weights; not asked where each holds a part of them."""
+    """RuntimeError unless all processes hold the same weights; not checked where each holds a shard."""
     if trainer.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU):
         sums = torch.stack([p.detach().double().sum() for p in trainer.model.parameters()])
         found = trainer.accelerator.gather(sums[None])
@@ -291,10 +293,16 @@ def _check_agreement(trainer: Trainer) -> None:
             raise RuntimeError(f"{len(found)} processes: their weights differ after training together")
 
 
+def start_clock(output: Path) -> Clock:
+    """A clock that goes on from where a training of which there is a resume point has been."""
+    return Clock(output, resumes=find_resume_point(output) is not None)
+
+
 def find_finished(output: Path, config: Any) -> Path | None:
     """The checkpoint that training with an equal configuration has left in `output`, None where there is none."""
     try:
-        same = json.loads((output / "checkpoint" / _CONFIG).read_text()) == _to_plain(config)
+        stored = json.loads((output / "checkpoint" / _CONFIG).read_text())
+        same = isinstance(stored, dict) and rename_stored(stored, config) == _to_plain(config)
     except (OSError, ValueError, RecursionError):
         return None
     return output / "checkpoint" if same else None
@@ -304,8 +312,8 @@ def _to_plain(config: Any) -> Any:
     return json.loads(json.dumps(asdict(config), default=str))
 
 
-def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any) -> Path:
-    """Write curve (`training.parquet`) and checkpoint atomically, drop the resume points, return the checkpoint.
+def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any, clock: Clock) -> Path:
+    """Write curve (`training.parquet`), checkpoint and cost, drop the resume points, return the checkpoint.
 
     Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises OSError
     where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
@@ -321,6 +329,7 @@ def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, c
         except SafetensorError as error:
             raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
         (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
+        clock.write()
         replace_folder(temporary, output / "checkpoint")
         shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()

@@ -1,7 +1,7 @@
-"""Texts that begin with one another, packed: one forward pass gives a causal model's values of all of them.
+"""Packs texts with their prefixes: one forward pass of the longest text gives a causal model's values of all of them.
 
-A chain of thought is learnt from at every line end (TS-LLM, Wan et al. 2024, arXiv 2309.17179). As a text of its own
-each beginning would be forwarded again for every line that follows. This module does not know what a text says.
+A critic is trained on every line end of a chain (TS-LLM, Wan et al. 2024, arXiv 2309.17179); as texts of their own,
+prefixes would be forwarded again for every line. This module does not know what a text says.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Any
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-_NOWHERE = -1  # pads the spots of a text that has fewer than another
+_NOWHERE = -1  # padding of `spots`
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A text that is forwarded, and the texts that it begins with, itself included."""
+    """A text that is forwarded, and those of the texts that are prefixes of it, itself included."""
 
     ids: tuple[int, ...]
-    spots: tuple[int, ...]  # where each of them ends: the place of its last token
+    spots: tuple[int, ...]  # the position of the last token of each of them
     rows: tuple[int, ...]  # which of the texts each is
 
 
 def pack_prefixes(encoded: Sequence[Sequence[int]]) -> list[Packed]:
-    """Every text once, in as few forwarded ones as there are texts that no other begins with.
+    """Every text once; only texts that are no prefix of another are forwarded.
 
-    A text that several others begin with belongs to one of them. The order is that of the longest texts' first rows;
-    texts that do not begin with one another stay as they are. ValueError for an empty text.
+    A prefix of several texts belongs to one of them. The order is that of the longest texts' first rows. ValueError for
+    an empty text.
     """
     if not all(len(ids) for ids in encoded):
         place = next(place for place, ids in enumerate(encoded) if not len(ids))

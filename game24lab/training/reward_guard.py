@@ -1,4 +1,4 @@
-"""Payment: a caller's reward functions, guarded, so that one that fails is named and costs nothing that was learnt.
+"""Guards user reward functions: an error names the function and the step, and training so far can be kept.
 
 It does not know what is rewarded, nor what a training does with it.
 """
@@ -17,35 +17,35 @@ from game24lab.runs.messages import condense
 
 
 class RewardError(ValueError):
-    """A reward function raised, or returned something else than a number or None for each completion."""
+    """A reward function raised, or did not return a number or None for each completion."""
 
 
 def guard(function: Callable[..., list]) -> Callable[..., list]:
-    """The function, whose failures are `RewardError`s that name it, the step and what it did.
+    """The function with its failures raised as `RewardError`s that name it, the step and the cause.
 
-    What is no plain function (a coroutine, a model) is left as it is.
+    Coroutines and models are returned unchanged.
     """
     name = getattr(function, "__name__", type(function).__name__)
     if isinstance(function, torch.nn.Module) or inspect.iscoroutinefunction(function):
         return function
 
     @functools.wraps(function)
-    def pay(**given: Any) -> list:
+    def call(**given: Any) -> list:
         step = getattr(given.get("trainer_state"), "global_step", None)
         place = "" if step is None else f" at step {step + 1}"
         try:
             found = list(function(**given))
         except Exception as error:
-            said = condense(str(error).strip() or "without a word")
-            raise RewardError(f"reward {name!r} raised {type(error).__name__}{place}: {said}") from error
+            reason = condense(str(error).strip() or "without a message")
+            raise RewardError(f"reward {name!r} raised {type(error).__name__}{place}: {reason}") from error
         count = len(given["completions"])
         if len(found) != count:
-            raise RewardError(f"reward {name!r} returned {len(found)} numbers{place} for {count} completions; one each "
-                              "is accepted")  # fmt: skip
+            raise RewardError(f"reward {name!r} must return {count} numbers, one a completion, got "
+                              f"{len(found)}{place}")  # fmt: skip
         for value in found:
             if value is not None and not isinstance(value, Real):
-                raise RewardError(f"reward {name!r} returned {value!r}{place}; a number, or None where it does not "
-                                  "apply, is accepted")  # fmt: skip
+                raise RewardError(f"reward {name!r} must return numbers, or None where it does not apply, got "
+                                  f"{value!r}{place}")  # fmt: skip
         return found
 
-    return pay
+    return call

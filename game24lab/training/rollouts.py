@@ -1,8 +1,8 @@
-"""Rollouts of GRPO: completions sampled with the weights of the moment, and the log-probabilities they were sampled at.
+"""Rollouts of GRPO: completions sampled with the current weights, and their log-probabilities.
 
-Our own generation is the sampler: the weights that train (`transformers`), a copy of them on a device and in a process
-of its own, or an export of them that is made anew in memory whenever they have changed (`ctranslate2`). It does not
-know of rewards, advantages, losses or what texts mean.
+Completions come from the weights that train (`transformers`), from a copy of them in a process and on a device of its
+own, or from an export that is renewed in memory after every update (`ctranslate2`). It does not know rewards,
+advantages, losses or what texts mean.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ from game24lab.models.backends.ctranslate2_export import export_ctranslate2
 from game24lab.models.backends.decoding import truncate
 from game24lab.models.backends.worker_process import ApartPolicy, check_device
 from game24lab.models.load_policy import CTranslate2Policy, Sampling, TransformersPolicy
+from game24lab.runs.former_names import accept_former
 from game24lab.training.search_rollouts import Found, Searching, search
 
 BACKENDS = ("transformers", "ctranslate2")
 
 
+@accept_former(group="num_generations", max_tokens="max_completion_length")
 @dataclass(frozen=True)
 class Rollouts:
-    """What is sampled at every step."""
+    """The rollouts of a step."""
 
     problems: int = 12  # problems a step
-    group: int = 8  # completions of each problem, at least 2: they are one another's measure
-    max_tokens: int = 1024  # of a completion, its end token included
+    num_generations: int = 8  # completions of each problem, at least 2, which form a group
+    max_completion_length: int = 1024  # of a completion, its end token included
     temperature: float = 1.0
     top_p: float = 1.0  # nucleus: the smallest set of tokens that holds this much probability
     backend: str = "transformers"  # the live weights, or "ctranslate2": exported in memory after every step
@@ -44,12 +46,12 @@ class Rollouts:
     device: str = ""  # of the rollouts alone, in a process of its own, e.g. "cuda:1"; "": where the model trains
 
     def __post_init__(self) -> None:
-        for name, least in (("problems", 1), ("group", 2), ("max_tokens", 1)):
+        for name, least in (("problems", 1), ("num_generations", 2), ("max_completion_length", 1)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
-                why = "; one completion alone has nothing to be measured against" if name == "group" else ""
+                why = "; one completion alone has nothing to be measured against" if name == "num_generations" else ""
                 raise ValueError(f"{name} {value!r}: a whole number of at least {least} is accepted{why}")
-        Sampling(self.max_tokens, self.temperature, self.top_p)
+        Sampling(self.max_completion_length, self.temperature, self.top_p)
         if not self.temperature:
             raise ValueError(f"temperature {self.temperature!r}: a number above 0 is accepted; greedy completions of a "
                              "problem are all the same")  # fmt: skip
@@ -60,7 +62,7 @@ class Rollouts:
             if self.backend != "transformers":
                 raise ValueError(f"device {self.device!r} of the rollouts with backend {self.backend!r}: "
                                  "'transformers' is accepted")  # fmt: skip
-        if self.search.count(self.group) and self.backend != "transformers":
+        if self.search.count(self.num_generations) and self.backend != "transformers":
             raise ValueError(f"backend {self.backend!r} with a search: it does not show the distributions that are "
                              "searched; 'transformers' is accepted")  # fmt: skip
         if self.search.share and self.search.enter == "corrected" and (self.temperature, self.top_p) != (1, 1):
@@ -70,12 +72,12 @@ class Rollouts:
     @property
     def completions(self) -> int:
         """Completions a step."""
-        return self.problems * self.group
+        return self.problems * self.num_generations
 
     @property
     def sampling(self) -> Sampling:
         """How tokens are chosen."""
-        return Sampling(self.max_tokens, self.temperature, self.top_p)
+        return Sampling(self.max_completion_length, self.temperature, self.top_p)
 
 
 class Sampler:
@@ -83,12 +85,12 @@ class Sampler:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rollouts: Rollouts) -> None:
         self.model, self.tokenizer, self.rollouts = model, tokenizer, rollouts
-        self.pay: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]] | None = None  # answers to rows
-        self.highest = 1.0  # that `pay` comes to
+        self.reward: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]] | None = None  # rows, answers
+        self.highest = 1.0  # of `reward`
         self.found: dict[int, tuple[list[float], list[float | None]]] = {}  # searched rows: log-probabilities, shares
-        self.searched: Found | None = None  # what the last searches have cost
+        self.searched: Found | None = None  # the results of the last searches
         self._policy: Any = None
-        self._taken = -1  # the step whose weights the policy has
+        self._step = -1  # whose weights the policy has
 
     def sample(self, prompts: Sequence[str], seed: int, step: int, first: int = 0) -> dict[str, list[list]]:
         """One completion for every prompt, equal prompts side by side or not, as TRL's `rollout_func` returns them.
@@ -99,27 +101,28 @@ class Sampler:
         (`env_mask`). `logprobs` are the model's own, at temperature 1 over the whole vocabulary. Rows that the search
         answers are noted in `found` and `searched`; they count in numbers of tokens like all others.
         """
-        policy, sampling = self._take(seed, step), self.rollouts.sampling
+        policy, sampling = self._update_policy(seed, step), self.rollouts.sampling
         settings = {"max_tokens": sampling.max_tokens, "temperature": float(sampling.temperature),
                     "top_p": sampling.top_p}  # fmt: skip
         seeds = [mix(seed, step, first + row) for row in range(len(prompts))]
-        rule, group = self.rollouts.search, self.rollouts.group
+        rule, group = self.rollouts.search, self.rollouts.num_generations
         searched = [row for row in range(len(prompts)) if rule.is_searched(first + row, group)]
         own = [row for row in range(len(prompts)) if row not in set(searched)]
         found = policy.generate([prompts[row] for row in own], 1, seeds=[seeds[row] for row in own], **settings)
-        said = {row: (list(answer.ids), list(answer.logprobs)) for row, (answer,) in zip(own, found, strict=True)}
+        sampled = {row: (list(answer.ids), list(answer.logprobs)) for row, (answer,) in zip(own, found, strict=True)}
         self.found, self.searched = {}, None
         if searched:
 
-            def pay(numbers: Sequence[int], texts: Sequence[str]) -> Sequence[float | None]:
-                return self.pay([searched[number] for number in numbers], texts)
+            def reward(numbers: Sequence[int], texts: Sequence[str]) -> Sequence[float | None]:
+                return self.reward([searched[number] for number in numbers], texts)
 
             asked = [prompts[row] for row in searched]
-            self.searched = search(policy, asked, pay, self.highest, [seeds[row] for row in searched], rule, **settings)
+            own_seeds = [seeds[row] for row in searched]
+            self.searched = search(policy, asked, reward, self.highest, own_seeds, rule, **settings)
             kept = zip(searched, self.searched.ids, self.searched.logprobs, self.searched.shares, strict=True)
             for row, ids, logprobs, shares in kept:
-                said[row], self.found[row] = (ids, logprobs), (logprobs, shares)
-        rows, end = [said[row] for row in range(len(prompts))], self.tokenizer.eos_token_id
+                sampled[row], self.found[row] = (ids, logprobs), (logprobs, shares)
+        rows, end = [sampled[row] for row in range(len(prompts))], self.tokenizer.eos_token_id
         output = {
             "prompt_ids": self.tokenizer(list(prompts))["input_ids"],
             "completion_ids": [ids or [end] for ids, _ in rows],
@@ -129,13 +132,13 @@ class Sampler:
             output["env_mask"] = [[1] * len(ids) or [0] for ids, _ in rows]
         return output
 
-    def _take(self, seed: int, step: int) -> Any:
+    def _update_policy(self, seed: int, step: int) -> Any:
         """The policy, with the weights of this step."""
         if self._policy is None:
             self._policy = self._open(seed, step)
-        elif step != self._taken:
+        elif step != self._step:
             self._policy.update(self.model)
-        self._taken = step
+        self._step = step
         return self._policy
 
     def _open(self, seed: int, step: int) -> Any:

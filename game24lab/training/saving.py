@@ -1,7 +1,7 @@
-"""Resume points: when one is due, and how it is written and read so that a kill or a full disk costs little.
+"""Resume points: when one is due, and how it is written and read, safe against kills and full disks.
 
-A point is written beside its place and put there whole. It holds what has not been logged yet, so that a resumed
-training logs what an uninterrupted one does. It does not know what is trained.
+A point is written to a temporary folder and renamed. It holds what has not been logged yet, so that a resumed training
+logs the same as an uninterrupted one. It does not know what is trained.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import rotate_checkpoints
 
-SECONDS = 20.0  # between resume points where writing one costs next to nothing
-_SHARE = 0.02  # of the time that writing them may take
-_PACE = 2e8  # bytes a second that the first one is taken to be written at
-_PART = ".part"  # where a point is written before it has its place
+SECONDS = 20.0  # between resume points, where writing is cheap
+_SHARE = 0.02  # of the training time that writing them may take
+_PACE = 2e8  # bytes a second, assumed for the first one
+_PART = ".part"  # temporary folder of a point
 _UNLOGGED = "unlogged"  # its place in the trainer's state
 
 
 class Resumable:
-    """For trainers, before transformers' own in the order of bases: resume points that are whole, or not there."""
+    """Mixin for trainers, first among the bases: resume points that are complete or absent."""
 
-    saving_seconds = 0.0  # that the last resume point took
+    saving_seconds = 0.0  # of writing the last resume point
     _saves, _saving_failed = False, False
 
     def _get_output_dir(self, trial: Any = None) -> str:
@@ -41,7 +41,7 @@ class Resumable:
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         """Write a resume point of this step and drop all but the newest two.
 
-        Where it cannot be written, as on a full disk, one line says so and training goes on: the last good one stays.
+        If it cannot be written, as on a full disk, one line says so, training goes on and the last good one stays.
         """
         state = Path(self.args.output_dir)
         point = state / f"checkpoint-{self.state.global_step}"
@@ -55,7 +55,7 @@ class Resumable:
                 rotate_checkpoints(str(state), self.args.save_total_limit, use_mtime=True)
             self._saving_failed = False
         except (OSError, RuntimeError, SafetensorError) as error:
-            if self.args.world_size > 1 or not _is_of_writing(error):  # the others would wait for this one for ever
+            if self.args.world_size > 1 or not _is_of_writing(error):  # the other processes would wait for ever
                 raise
             if not self._saving_failed:
                 _say(f"game24lab: resume point {point.name} cannot be written in {state} ({explain(error)}); training "
@@ -76,7 +76,7 @@ class Resumable:
                              f"delete {Path(checkpoint).parent} to begin anew") from error  # fmt: skip
 
     def _list_unlogged(self) -> dict[str, Any]:
-        """The losses and metrics since the last log entry. Of several processes each has its own: none is kept."""
+        """Losses and metrics since the last log entry; {} with several processes, of which each has its own."""
         if self.args.world_size > 1:
             return {}
         metrics = getattr(self, "_metrics", {}).get("train", {})
@@ -85,22 +85,22 @@ class Resumable:
                 "tokens": getattr(self, "_total_train_tokens", 0)}  # fmt: skip
 
     def take_up(self) -> None:
-        """Go on with what the resume point had not logged, once training has begun from it."""
+        """Restore what the resume point had not logged yet."""
         kept = self.state.stateful_callbacks.get(_UNLOGGED)
         if not kept:
             return
         self._tr_loss = torch.tensor(kept["loss"], device=self._tr_loss.device)
         self._globalstep_last_logged = kept["step"]
-        if hasattr(self, "_total_train_tokens"):  # TRL begins to count again at 0
+        if hasattr(self, "_total_train_tokens"):  # TRL restarts its count at 0
             self._total_train_tokens = kept["tokens"]
         if hasattr(self, "_metrics"):
             self._metrics["train"].update({name: list(values) for name, values in kept["metrics"].items()})
 
 
 class SaveByTime(TrainerCallback):
-    """Asks for a resume point every `SECONDS`, seldomer where writing one takes longer than its share of the time.
+    """Asks for a resume point every `SECONDS`, less often where writing one takes more than its share of the time.
 
-    Besides, a trainer saves where its arguments say so. Of several processes the first decides.
+    A trainer also saves at the steps that its arguments name. With several processes the first decides.
     """
 
     def __init__(self, trainer: Resumable) -> None:
@@ -122,18 +122,18 @@ class SaveByTime(TrainerCallback):
         due = [time.monotonic() - self._last >= max(SECONDS, self._cost / _SHARE)]
         if args.world_size > 1:
             broadcast_object_list(due)
-        # what has been sampled for several steps of GRPO is not kept: a point within them would sample anew
+        # samples for several steps of GRPO are not saved: a point between these steps would sample again
         if due[0] and state.global_step % getattr(args, "num_iterations", 1) == 0:
             control.should_save = True
         if control.should_save and args.world_size > 1:
-            control.should_log = True  # each has losses of its own, and none is kept
+            control.should_log = True  # unlogged losses are not saved then
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self._last, self._cost = time.monotonic(), self.trainer.saving_seconds
 
 
 def replace_folder(temporary: Path, folder: Path) -> None:
-    """Put a finished folder in its place; a reader sees the old one or the new one, never half of either."""
+    """Replace a folder by a finished one; readers see either the old or the new one."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -143,14 +143,14 @@ def replace_folder(temporary: Path, folder: Path) -> None:
 
 
 def explain(error: Exception) -> str:
-    """Why something could not be written, in a few words."""
+    """The reason of a write error, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _is_of_writing(error: Exception) -> bool:
-    """Torch and safetensors say by types of their own that a file could not be written."""
+    """Whether an error is of writing a file; torch and safetensors have types of their own for it."""
     return isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in str(error)
 
 

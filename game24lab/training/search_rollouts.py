@@ -1,10 +1,10 @@
-"""Members of GRPO's groups that come from a lookahead: how they are found, and how they enter the loss.
+"""Lookahead answers as members of GRPO's groups: how they are found, and how they enter the loss.
 
-A searched answer is no sample of the policy: where the search chose, a token was written for what its rollouts earned.
-Three ways to learn from it:
+A searched answer is not a sample of the policy: at decision points the search chose the token by the rewards of its
+rollouts. Three ways to learn from it:
 
-    as_is        as if the policy had sampled it. Simple, and off-policy: pushed up is what the search found, however
-                 improbable, and the group's baseline rises by answers that the policy does not give by itself.
+    as_is        as if the policy had sampled it. Simple, and off-policy: improbable answers of the search are
+                 reinforced too, and they raise the group's baseline.
     corrected    a token that the search chose is weighted by pi / mu, at most `clip`: the policy's probability of it
                  over the search's. mu is taken to be the token's share of the visits, as AlphaZero's policy is; all
                  other tokens are the policy's own samples, of weight 1. Truncated importance weights, as in IMPALA
@@ -37,7 +37,7 @@ _OWNED = ("temperature", "top_p", "max_tokens", "leaf", "rollout_temperature")  
 
 @dataclass(frozen=True)
 class Searching:
-    """Which members of a group come from a search, and how they are learnt from."""
+    """The share of a group that comes from a search, and how it enters the loss."""
 
     share: float = 0.0  # of each group's members; 0: none
     enter: str = "as_is"  # "as_is", "corrected" or "supervised"
@@ -73,7 +73,7 @@ class Searching:
 
 @dataclass(frozen=True)
 class Found:
-    """What searches have written: one entry a search, in order; and what it cost."""
+    """The answers of searches, one entry a search, in order, and their cost."""
 
     ids: list[list[int]]
     logprobs: list[list[float]]  # the model's own, of each token
@@ -85,7 +85,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Posed:
-    """A prompt with its number; random numbers depend on what it says, not on how many there are."""
+    """A prompt with its number; seeds depend on the prompt alone."""
 
     number: int
     prompt: str
@@ -95,7 +95,7 @@ class _Posed:
 
 
 class _Prompts:
-    """Prompts as a task: any text may follow, and nobody knows what is right."""
+    """Prompts as a task without a verifier: any text may follow."""
 
     name = "prompts"
 
@@ -128,19 +128,19 @@ class _Prompts:
 
 
 def search(
-    policy: Any, prompts: Sequence[str], pay: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]],
+    policy: Any, prompts: Sequence[str], reward: Callable[[Sequence[int], Sequence[str]], Sequence[float | None]],
     highest: float, seeds: Sequence[int], searching: Searching, *, temperature: float, top_p: float, max_tokens: int,
 ) -> Found:  # fmt: skip
     """One lookahead for each prompt, all at once, around what the policy samples with the prompt's seed.
 
-    pay(numbers, texts): what answers to the prompts of these numbers earn, from 0 to `highest`; it may know the right
-        ones, for in training the reward is all there is.
+    reward(numbers, texts): the rewards of answers to the prompts of these numbers, from 0 to `highest`; in training it
+        may know the right answers.
 
     A reward's own `RewardError` is raised as it is; ValueError as `lookahead` raises it.
     """
 
     def earn(problems: Sequence[_Posed], texts: Sequence[str]) -> Sequence[float | None]:
-        return pay([problem.number for problem in problems], texts)
+        return reward([problem.number for problem in problems], texts)
 
     world = Continuations(_Prompts(), policy, earn, (0.0, highest), honest=True)
     parameters = {**searching.look, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}

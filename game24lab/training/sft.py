@@ -1,8 +1,8 @@
 """Supervised fine-tuning: prompts and completions in, a checkpoint folder out; thin over TRL's `SFTTrainer`.
 
-Only completions are learnt from, by all weights or by adapters (LoRA) that are merged at the end. Faster than TRL's own
-way by batches of one length, no activation checkpointing, attention without a mask and, where words are few, plain
-logits. It does not know what the texts mean: held-out accuracy comes from a function that the caller passes in.
+The loss is on completions only; all weights are trained, or adapters (LoRA) that are merged at the end. It is faster
+than TRL's trainer by batches of like lengths, no activation checkpointing, attention without a mask and, for small
+vocabularies, plain logits. It does not know what texts mean: the caller passes a function for held-out accuracy.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from trl import SFTTrainer
 from game24lab.models.checkpoints import load_trainable, make_model
 from game24lab.models.number_embeddings import lay_out_numbers
 from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
+from game24lab.runs.former_names import accept_former
 from game24lab.training.callbacks import Show
 from game24lab.training.loop import (
     HeldOut,
@@ -35,6 +36,7 @@ from game24lab.training.loop import (
     finish,
     pack,
     start,
+    start_clock,
 )
 from game24lab.training.lora import adapt
 from game24lab.training.muon import MuonAdamW
@@ -42,15 +44,16 @@ from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
-_FEW_WORDS = 4096  # logits of vocabularies up to here are held whole; TRL's loss computes them twice, to hold none
+_SMALL_VOCABULARY = 4096  # logits of vocabularies up to here are kept in memory; TRL's loss recomputes them instead
 
 
+@accept_former(words="vocabulary")
 @dataclass(frozen=True)
 class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
     size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
-    words: str = "lines"  # vocabulary from scratch: "lines", "traces" (long chains too), "problems" (stories)
+    vocabulary: str = "lines"  # of a model from scratch: "lines", "traces" (long chains too), "problems" (stories)
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
@@ -78,8 +81,8 @@ class SFTConfig:
             raise ValueError(f"lora_rank {self.lora_rank!r}: a whole number of at least 0 is accepted")
         if self.lora_rank and not self.checkpoint:
             raise ValueError(f"lora_rank {self.lora_rank} without a checkpoint: adapters need trained weights")
-        if self.words not in VOCABULARIES:
-            raise ValueError(f"words {self.words!r}: one of {', '.join(VOCABULARIES)} is accepted")
+        if self.vocabulary not in VOCABULARIES:
+            raise ValueError(f"vocabulary {self.vocabulary!r}: one of {', '.join(VOCABULARIES)} is accepted")
         if self.optimizer not in ("muon", "adamw"):
             raise ValueError(f"optimizer {self.optimizer!r}: 'muon' or 'adamw' is accepted")
         if self.precision not in ("auto", "bf16", "fp32"):
@@ -93,10 +96,10 @@ def tokenize(samples: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) ->
     empty set and for a sample without text on one side, naming it.
     """
     if not samples:
-        raise ValueError("training data: empty; at least one prompt with a completion is needed")
+        raise ValueError("training data must hold at least one sample, got none")
     for index, (prompt, completion, *_) in enumerate(samples):
         if not prompt or not completion:
-            raise ValueError(f"training sample {index}: prompt {prompt!r}, completion {completion!r}; both need text")
+            raise ValueError(f"training sample {index} must have text on both sides, got {prompt!r} and {completion!r}")
     # the same texts come again and again: each is encoded once
     texts = list(dict.fromkeys(sample[0] for sample in samples))
     of_prompt = dict(zip(texts, tokenizer(texts, add_special_tokens=True)["input_ids"], strict=True))
@@ -153,11 +156,12 @@ def train(
     finished = find_finished(output, config)
     if finished is not None:
         return finished
+    clock = start_clock(output)
     trainer = make_trainer(config, samples, output, evaluate)
     if show is not None:
         trainer.add_callback(Show(show))
-    start(trainer, output, config)
-    return finish(trainer, trainer.processing_class, output, config)
+    start(trainer, output, config, clock)
+    return finish(trainer, trainer.processing_class, output, config, clock)
 
 
 def make_trainer(
@@ -168,9 +172,9 @@ def make_trainer(
     if config.checkpoint:
         model, tokenizer = load_trainable(config.checkpoint)
     else:
-        tokenizer = make_tokenizer(config.words)
+        tokenizer = make_tokenizer(config.vocabulary)
         model = make_model(config.size, tokenizer, seed=config.seed)
-        if config.words == "traces":
+        if config.vocabulary == "traces":
             lay_out_numbers(model, tokenizer)
     bf16 = pick_precision(config.precision) == "bf16"
     if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():
@@ -220,7 +224,7 @@ class _Trainer(Resumable, SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        plain = self.args.loss_type == "nll" and self.model.config.get_text_config().vocab_size <= _FEW_WORDS
+        plain = self.args.loss_type == "nll" and self.model.config.get_text_config().vocab_size <= _SMALL_VOCABULARY
         plain = plain and not self.aux_loss_enabled
         loss = Trainer.compute_loss if plain else SFTTrainer.compute_loss
         if plain and "logits_to_keep" in inspect.signature(self.model.forward).parameters:
@@ -244,8 +248,8 @@ def leave_out_prompts(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _check_lengths(lengths: Sequence[int], model: PreTrainedModel) -> None:
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if window is not None and max(lengths) > window:
-        raise ValueError(f"training sample {lengths.index(max(lengths))}: {max(lengths)} tokens; the model's window of "
-                         f"{window} is accepted")  # fmt: skip
+        raise ValueError(f"training sample {lengths.index(max(lengths))} must fit the window of {window} tokens, "
+                         f"got {max(lengths)}")  # fmt: skip
 
 
 def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:

@@ -1,9 +1,9 @@
-"""Credit: which tokens of a completion its advantage rests on, where it is known at which line it went wrong.
+"""Token-level credit: an advantage is applied to the first wrong line alone where it is negative.
 
-Plain GRPO gives every token the advantage of the whole completion: right lines are blamed for a wrong one behind them,
-and what follows a mistake is blamed for the mistake. With a judge of single lines the blame can rest where it belongs,
-as in step-wise preferences (Lai et al. 2024, arXiv 2406.18629) and per-step credit (Setlur et al. 2024, arXiv
-2406.14532), which have to estimate what is exact here. It does not know what texts mean, nor who judges them.
+Plain GRPO gives every token the advantage of the whole completion, so right lines before a mistake and all lines after
+it are penalised too. With an exact judge of single lines the penalty can go to the wrong line alone, as in step-wise
+preferences (Lai et al. 2024, arXiv 2406.18629) and per-step credit (Setlur et al. 2024, arXiv
+2406.14532), which estimate what is exact here. It does not know what texts mean, nor how they are judged.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Span = tuple[int, int]  # from and up to
 
 
 def find_tokens(decode: Callable[[Sequence[int]], str], ids: Sequence[int], characters: Span) -> Span:
-    """Which tokens of a completion hold some characters of its text; `decode` is monotone in the number of ids.
+    """The tokens of a completion that cover a span of characters; `decode` is monotone in the number of ids.
 
-    The tokens from the one whose text ends behind `characters[0]` up to the one with which `characters[1]` is reached.
+    From the first token whose text ends after `characters[0]` up to the one whose text reaches `characters[1]`.
     """
 
     def count(length: int) -> int:
-        """The fewest tokens whose text is so long."""
+        """The fewest tokens whose text has this length."""
         low, high = 0, len(ids)
         while low < high:
             middle = (low + high) // 2
@@ -34,11 +34,11 @@ def find_tokens(decode: Callable[[Sequence[int]], str], ids: Sequence[int], char
     return max(0, count(begin + 1) - 1), count(end)
 
 
-def rest_on_lines(advantages: torch.Tensor, width: int, faults: Sequence[Span | None]) -> torch.Tensor:
+def credit_lines(advantages: torch.Tensor, width: int, faults: Sequence[Span | None]) -> torch.Tensor:
     """Advantages of tokens (completions, width) from those of completions (completions,).
 
-    A completion without a fault gives its advantage to all its tokens. With one, a loss is borne by the tokens of the
-    fault alone; of a gain they get nothing.
+    Without a fault all tokens of a completion have its advantage. With one, a negative advantage is applied to the
+    tokens of the fault only; a positive one to every other token.
     """
     spread = advantages[:, None].repeat(1, width)
     for row, fault in enumerate(faults):

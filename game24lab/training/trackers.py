@@ -1,4 +1,4 @@
-"""Trackers: where a training's curve goes besides its own file: TensorBoard, trackio, Weights & Biases, or nowhere.
+"""Experiment trackers that a training's curve is logged to: TensorBoard, trackio, Weights & Biases, or none.
 
 Thin over transformers' callbacks; none of the packages is needed unless it is asked for. It does not know what is
 trained.
@@ -12,16 +12,17 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
+from game24lab.runs.checks import require_one_of
+
 TRACKERS = ("none", "tensorboard", "trackio", "wandb")
 
 
 def check_tracker(report_to: str) -> str:
-    """The tracker's name. ValueError for one that there is not, or whose package is not installed."""
-    if report_to not in TRACKERS:
-        raise ValueError(f"report_to {report_to!r}: one of {', '.join(TRACKERS)} is accepted")
+    """The tracker's name. ValueError for an unknown one, or one whose package is not installed."""
+    require_one_of("report_to", report_to, TRACKERS)
     if report_to != "none" and importlib.util.find_spec(report_to) is None:
-        raise ValueError(f"report_to {report_to!r}: its package is not installed; `pip install {report_to}` "
-                         "or 'none' is accepted")  # fmt: skip
+        raise ValueError(f"report_to must be 'none', or its package installed (`pip install {report_to}`), got "
+                         f"{report_to!r}")  # fmt: skip
     return report_to
 
 

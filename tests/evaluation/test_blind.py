@@ -16,8 +16,9 @@ from game24lab.evaluation.completions import read_completions, tabulate_completi
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise, tabulate_pass_at_k
 from game24lab.evaluation.grid import check_arms, expand_arms
 from game24lab.models.backends.transformers_policy import TransformersPolicy
-from game24lab.routing.arms import KEPT
+from game24lab.routing.arms import PROBE_ANSWER
 from game24lab.routing.route import find_router
+from game24lab.runs.former_names import say_once
 from game24lab.search import modes
 from game24lab.search.engine import run
 from game24lab.search.lookahead import lookahead
@@ -307,9 +308,9 @@ def test_a_chain_that_never_ends_is_cut_at_four_lines():
 # ------------------------------------------------------------------------------------------------- files from before
 @pytest.fixture
 def said_anew(monkeypatch):
-    modes._say_once.cache_clear()
+    say_once.cache_clear()
     yield
-    modes._say_once.cache_clear()
+    say_once.cache_clear()
 
 
 def test_the_former_name_is_read_and_said_once(said_anew, capsys):
@@ -408,7 +409,7 @@ def test_trees_and_routers_from_before_are_read(capsys, said_anew):
     router = find_router()
     assert {arm["mode"] for arm in router.arms.values()} == {"rules", "verified"}
     assert any("unverified" in name for name in router.arms)  # which stay their names
-    assert {KEPT["rules"], KEPT["verified"]} <= set(router.encoding.arms)
+    assert {PROBE_ANSWER["rules"], PROBE_ANSWER["verified"]} <= set(router.encoding.arms)
     assert set(router.facts["prices"]) == set(router.facts["schedules"]) == {"rules", "verified"}
     assert capsys.readouterr() == ("", "")
 

@@ -173,7 +173,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
 
 def test_what_cannot_be_exported_is_said(tmp_path):
     model, tokenizer = tiny_models.make("qwen3")
-    with pytest.raises(ValueError, match="tokenizer None"):
+    with pytest.raises(ValueError, match="tokenizer must be that of the model in memory, got None"):
         export_ctranslate2(model, tmp_path / "export")
     model.peft_config = {}
     with pytest.raises(ValueError, match="adapters: merge them first"):

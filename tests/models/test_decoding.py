@@ -184,9 +184,9 @@ def test_counted_randomness_is_even_and_uncorrelated():
 
 
 def test_models_without_a_cache_are_refused():
-    with pytest.raises(ValueError, match="MambaForCausalLM: a decoder with a key-value cache"):
+    with pytest.raises(ValueError, match="must be a decoder with a key-value cache, got MambaForCausalLM"):
         run(tiny_models.make_recurrent())
-    with pytest.raises(ValueError, match="MambaForCausalLM: a decoder with a key-value cache"):
+    with pytest.raises(ValueError, match="must be a decoder with a key-value cache, got MambaForCausalLM"):
         describe(tiny_models.make_recurrent(), None)
 
 

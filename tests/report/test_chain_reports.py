@@ -5,13 +5,15 @@ import json
 import graded_runs
 import pandas as pd
 import pytest
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation.chains import cut, pair, read_grades, summarise_budgets
 from game24lab.evaluation.statistics import wilson
-from game24lab.report import chain_evidence as graded
 from game24lab.report.document import compile_report, to_json
+from game24lab.report.evidence import read_evidence
 from game24lab.report.sections import rl, sft
+from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 
 
@@ -57,7 +59,7 @@ def test_the_sft_report_is_a_pdf_with_its_numbers_beside_it(trained, tmp_path, c
 
 
 def test_sft_numbers_are_those_of_the_records(trained):
-    numbers = sft.gather_numbers(graded.read_graded([trained]))
+    numbers = sft.gather_numbers(read_evidence([trained]))
     rows = read_grades(trained / "a" / "grades.parquet")
     rows = rows[rows["stage"] == "end"]
     for entry in numbers["budgets"]["sound mixed"]:
@@ -83,65 +85,72 @@ def test_sft_numbers_are_those_of_the_records(trained):
 
 
 def test_the_sft_report_says_what_a_reader_must_know(trained):
-    evidence = graded.read_graded([trained])
-    text = shown(sft.tell(evidence, sft.gather_numbers(evidence)))
-    expected = ("nobody chooses", "sound mixed", "v2 long", "LLM4Game24", "84.0 %", "Qwen2.5-0.5B", "4,096",
-                "Wilson", "was chosen on the puzzles", "2.38 M", "does not solve", "Below the best by")  # fmt: skip
+    evidence = read_evidence([trained])
+    numbers = sft.gather_numbers(evidence)
+    report = sft.make_report(evidence, numbers)
+    text, answer, end = shown(report), read_answer(report), numbers["arms"][0]["largest"]
+    assert f"sound mixed (traces: sound, short, long), solves {100 * end['accuracy']:.1f} %" in answer
+    assert f"{100 * end['unfinished']:.1f} % unfinished" in answer
+    expected = ("no answer is chosen among several", "sound mixed", "v2 long", "LLM4Game24", "84.0 %", "Qwen2.5-0.5B",
+                "4,096", "Wilson", "was chosen on the puzzles", "2.38 M", "does not solve",
+                "Below the best by")  # fmt: skip
     assert not [said for said in expected if said not in text]
 
 
 def test_one_run_alone_is_reported_too(trained):
-    evidence = graded.read_graded([trained / "b"])
+    evidence = read_evidence([trained / "b"])
     numbers = sft.gather_numbers(evidence)
-    report = sft.tell(evidence, numbers)
+    report = sft.make_report(evidence, numbers)
     assert "was chosen on" not in shown(report)
     assert compile_report(report)[:5] == b"%PDF-"
 
 
 def test_equal_records_give_equal_bytes(trained, tmp_path):
-    first, second = (sft.report_sft([trained], tmp_path / f"{name}.pdf").read_bytes() for name in "ab")
+    first, second = (write_report("sft", [trained], tmp_path / f"{name}.pdf").read_bytes() for name in "ab")
     assert first == second
 
 
 def test_hostile_text_reaches_the_page_as_text(tmp_path):
     label = '#import "x" $x^2$ <b>*bold*</b> \u202e \\'
     graded_runs.make_sft_run(tmp_path / "a", label, "sound", 0.5)
-    evidence = graded.read_graded([tmp_path])
-    assert compile_report(sft.tell(evidence, sft.gather_numbers(evidence)))[:5] == b"%PDF-"
+    evidence = read_evidence([tmp_path])
+    assert compile_report(sft.make_report(evidence, sft.gather_numbers(evidence)))[:5] == b"%PDF-"
 
 
 def test_what_is_missing_is_named(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here"):
-        sft.report_sft([tmp_path / "nowhere"], tmp_path / "x.pdf")
+        write_report("sft", [tmp_path / "nowhere"], tmp_path / "x.pdf")
     with start_run(tmp_path / "bare", "03_sft", {"seed": 0}):
         pass
-    with pytest.raises(ValueError, match=r"bare \(03_sft\): it learnt without traces"):
-        sft.report_sft([tmp_path / "bare"], tmp_path / "x.pdf")
+    with pytest.raises(ValueError, match=r"bare: a run with grades\.parquet is needed, got none \(03_sft is fin"):
+        write_report("sft", [tmp_path / "bare"], tmp_path / "x.pdf")
     with start_run(tmp_path / "started", "03_sft", {"seed": 0}) as run:
         graded_runs.add_grades(run, "start", puzzles=graded_runs.PUZZLES[:4])
     with pytest.raises(ValueError, match="no answers of the stage 'end'; there are start"):
-        sft.report_sft([tmp_path / "started"], tmp_path / "x.pdf")
+        write_report("sft", [tmp_path / "started"], tmp_path / "x.pdf")
     with start_run(tmp_path / "broken", "03_sft", {"seed": 0}) as run:
         graded_runs.add_grades(run, "end", puzzles=graded_runs.PUZZLES[:4])
         run.path("data.json").write_text("{")
-    with pytest.raises(ValueError, match=r"data\.json: no JSON"):
-        sft.report_sft([tmp_path / "broken"], tmp_path / "x.pdf")
+    with pytest.raises(ValueError, match=r"data\.json must be a JSON object, got '\{'"):
+        write_report("sft", [tmp_path / "broken"], tmp_path / "x.pdf")
     run.path("data.json").unlink()
     run.write_records(pd.DataFrame({"loss": [1.0]}), "training")
-    with pytest.raises(ValueError, match=r"training\.parquet: a column 'step'"):
-        sft.report_sft([tmp_path / "broken"], tmp_path / "x.pdf")
+    with pytest.raises(ValueError, match=r"training\.parquet: the column 'step' is missing"):
+        write_report("sft", [tmp_path / "broken"], tmp_path / "x.pdf")
     with pytest.raises(ValueError, match="runs of 06_grpo or 07_dpo are needed"):
-        rl.report_rl([trained], tmp_path / "x.pdf")
+        write_report("rl", [trained], tmp_path / "x.pdf")
     with start_run(tmp_path / "other", "06_grpo", {"seed": 0}) as run:
         graded_runs.add_grades(run, "end", puzzles=graded_runs.PUZZLES[:4])
     with pytest.raises(ValueError, match=r"other \(06_grpo\): runs of 03_sft are needed"):
-        sft.report_sft([tmp_path / "other"], tmp_path / "x.pdf")
+        write_report("sft", [tmp_path / "other"], tmp_path / "x.pdf")
     assert not list(tmp_path.glob("x.*"))
 
 
 def test_the_command_line_refuses_other_kinds(trained, capsys):
     assert cli.main(["report", "--kind", "poem", str(trained)]) == 2
-    assert "--kind 'poem': one of runs, sft, rl" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "runs, sft, rl, search, modes, router, lookahead" in said
+    assert "'poem'" in said
 
 
 # ------------------------------------------------------------------------------------------- rewards, preferences
@@ -155,7 +164,7 @@ def test_the_rl_report_is_a_pdf_with_its_numbers_beside_it(rewarded, tmp_path):
 
 
 def test_rl_numbers_are_those_of_the_records(rewarded):
-    numbers = rl.gather_numbers(graded.read_graded([rewarded]))
+    numbers = rl.gather_numbers(read_evidence([rewarded]))
     assert numbers["budget"] == 1024
     grades = [read_grades(rewarded / name / "grades.parquet") for name in ("grpo0", "grpo1")]
     starts, ends = ([table[table["stage"] == stage] for table in grades] for stage in ("start", "end"))
@@ -174,7 +183,7 @@ def test_rl_numbers_are_those_of_the_records(rewarded):
 
 
 def test_costs_are_levelled_by_what_was_sampled(rewarded):
-    level = rl.gather_numbers(graded.read_graded([rewarded]))["equal_cost"]
+    level = rl.gather_numbers(read_evidence([rewarded]))["equal_cost"]
     assert level["tokens"] == 300_000
     first, _, dpo = level["rows"]
     assert (first["step"], first["measured"]) == (10, "held-out check")  # 180,000 by then, 360,000 at the next
@@ -187,18 +196,18 @@ def test_runs_from_different_starts_are_never_pooled(rewarded, tmp_path):
     for seed in range(2):
         graded_runs.make_rl_run(tmp_path / f"short{seed}", "06_grpo", "GRPO", 0.2, 0.6, seed=seed,
                                 policy="runs/03_sft_short/checkpoint")  # fmt: skip
-    evidence = graded.read_graded([rewarded, tmp_path])
+    evidence = read_evidence([rewarded, tmp_path])
     numbers = rl.gather_numbers(evidence)
     grpo, dpo, short = numbers["methods"]
     assert [grpo["method"], dpo["method"], short["method"]] == ["GRPO from 03_sft", "DPO", "GRPO from 03_sft_short"]
     assert (grpo["runs"], short["runs"]) == (2, 2)
-    alone = rl.gather_numbers(graded.read_graded([rewarded]))["methods"][0]
+    alone = rl.gather_numbers(read_evidence([rewarded]))["methods"][0]
     assert all(grpo[key] == alone[key] for key in ("start", "end", "change"))
     assert short["start"]["accuracy"] < grpo["start"]["accuracy"]
     labels = [training["label"] for training in numbers["trainings"]]
     assert labels[:2] == ["GRPO from 03_sft, seed 0", "GRPO from 03_sft, seed 1"]
     assert labels[3:] == ["GRPO from 03_sft_short, seed 0", "GRPO from 03_sft_short, seed 1"]
-    text = shown(rl.tell(evidence, numbers))
+    text = shown(rl.make_report(evidence, numbers))
     assert "GRPO from 03_sft_short" in text
 
 
@@ -206,18 +215,23 @@ def test_without_costs_the_report_says_so(rewarded, tmp_path):
     with start_run(tmp_path / "run", "06_grpo", {"seed": 0}) as run:
         for stage in ("start", "end"):
             graded_runs.add_grades(run, stage, puzzles=graded_runs.PUZZLES[:6], seed=1)
-    evidence = graded.read_graded([tmp_path])
+    evidence = read_evidence([tmp_path])
     numbers = rl.gather_numbers(evidence)
     assert numbers["equal_cost"]["tokens"] is None
-    text = shown(rl.tell(evidence, numbers))
+    text = shown(rl.make_report(evidence, numbers))
     assert "cannot be compared at equal cost" in text
     assert "No run left a log" in text
     assert "Fewer than 3 seeds of GRPO" in text
 
 
 def test_the_rl_report_says_what_a_reader_must_know(rewarded):
-    evidence = graded.read_graded([rewarded])
-    text = shown(rl.tell(evidence, rl.gather_numbers(evidence)))
+    evidence = read_evidence([rewarded])
+    numbers = rl.gather_numbers(evidence)
+    report = rl.make_report(evidence, numbers)
+    text, answer = shown(report), read_answer(report)
+    for method in numbers["methods"]:
+        assert f"{100 * method['change']['difference']:+.1f} points" in answer
+    assert ("no gain is beyond chance" in answer) == all(one["change"]["low"] <= 0 for one in numbers["methods"])
     expected = ("GRPO, seed 0", "DPO", "end - start", "output reward", "no variance", "held-out", "GRPO, step 30",
                 "75.0 %", "by bootstrap over puzzles", "Fewer than 3 seeds of GRPO and DPO")  # fmt: skip
     assert not [said for said in expected if said not in text]
@@ -227,15 +241,15 @@ def test_a_run_without_its_start_is_named(tmp_path):
     with start_run(tmp_path / "run", "07_dpo", {"seed": 0}) as run:
         graded_runs.add_grades(run, "end", puzzles=graded_runs.PUZZLES[:4])
     with pytest.raises(ValueError, match=r"run/grades\.parquet: no answers of the stage 'start'; there are end"):
-        rl.report_rl([tmp_path / "run"], tmp_path / "x.pdf")
+        write_report("rl", [tmp_path / "run"], tmp_path / "x.pdf")
 
 
 def test_a_training_without_traces_is_named_as_such_and_not_as_missing(trained, tmp_path):
     with start_run(tmp_path / "plain", "03_sft", {"traces": ""}) as run:
         run.finish()
-    with pytest.raises(ValueError, match=r"plain \(03_sft\): it learnt without traces, .* --kind runs tells of it"):
-        sft.report_sft([tmp_path / "plain"], tmp_path / "x.pdf")
+    with pytest.raises(ValueError, match=r"\(03_sft is finished\); .*03_sft without traces: report --kind runs"):
+        write_report("sft", [tmp_path / "plain"], tmp_path / "x.pdf")
     start_run(tmp_path / "begun", "03_sft", {"traces": "runs/x"})
-    with pytest.raises(ValueError, match=r"begun \(03_sft\): it is running and has graded no answers yet"):
-        sft.report_sft([tmp_path / "begun"], tmp_path / "x.pdf")
-    assert sft.report_sft([trained, tmp_path / "plain"][:1], tmp_path / "x.pdf").exists()
+    with pytest.raises(ValueError, match=r"begun: a run with grades\.parquet is needed, got none \(03_sft is run"):
+        write_report("sft", [tmp_path / "begun"], tmp_path / "x.pdf")
+    assert write_report("sft", [trained, tmp_path / "plain"][:1], tmp_path / "x.pdf").exists()

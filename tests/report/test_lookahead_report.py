@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from demo_trees import grow_tree
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation.arena import list_arms, make_grid
 from game24lab.evaluation.decoding import ANSWER, match
 from game24lab.evaluation.evaluate import COLUMNS
 from game24lab.evaluation.statistics import wilson
-from game24lab.report import chain_evidence as graded
 from game24lab.report import evidence
+from game24lab.report.chain_summaries import select_graded
 from game24lab.report.document import to_json
 from game24lab.report.sections import decoding as lookahead
+from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 from game24lab.tasks.gsm8k.judge import COLUMNS as WORD_COLUMNS
 from game24lab.tasks.gsm8k.judge import MARKS
@@ -104,7 +106,11 @@ def test_numbers_are_those_of_the_records(folder):
 
 def test_what_it_says_is_text_and_marks_what_was_changed(folder):
     found = evidence.read_evidence([folder])
-    told = to_json(lookahead.tell(found, lookahead.gather_numbers(found)))
+    numbers = lookahead.gather_numbers(found)
+    report = lookahead.make_report(found, numbers)
+    told, answer = to_json(report), read_answer(report)
+    best = max(numbers["matched"]["sampled_tokens"], key=lambda entry: entry["accuracy"])
+    assert f"({best['arm']}, {best['mode']}) solves {100 * best['accuracy']:.1f} % and {best['baseline']}" in answer
     assert json.dumps(f"[{EVIL}]")[1:-1] in told
     assert "At equal steps the search made no difference beyond chance" in told
     assert "pi over mu" in told
@@ -124,19 +130,20 @@ def test_trainings_on_word_problems_are_told_and_others_left_out(folder, tmp_pat
     found = evidence.read_evidence([folder / "look", tmp_path / "plain", tmp_path / "searched", other])
     trainings = lookahead.gather_numbers(found)["trainings"]
     assert [(one["share"], one["enter"], one["runs"]) for one in trainings] == [(0.0, "", 1), (0.25, "corrected", 1)]
-    assert [one.run.folder for one in graded.read_graded([tmp_path])] == [other]  # reports on chains pass them over
-    with pytest.raises(ValueError, match="on word problems: --kind lookahead"):
-        graded.read_graded([tmp_path / "plain"])
+    chains = select_graded(evidence.read_evidence([tmp_path]))
+    assert [one.run.folder for one in chains] == [other]  # reports on chains pass them over
+    with pytest.raises(ValueError, match="on word problems: report --kind lookahead"):
+        select_graded(evidence.read_evidence([tmp_path / "plain"]))
     told = lookahead.gather_numbers(evidence.read_evidence([folder]))["trainings"]
     assert [one["change"] for one in trainings] == [one["change"] for one in told]
 
 
 def test_without_searched_trainings_it_says_so(folder):
     found = evidence.read_evidence([folder / "look"])
-    told = to_json(lookahead.tell(found, lookahead.gather_numbers(found)))
+    told = to_json(lookahead.make_report(found, lookahead.gather_numbers(found)))
     assert "No run that learnt from searched answers" in told
 
 
 def test_other_runs_are_refused(folder):
     with pytest.raises(ValueError, match="a run of 08_lookahead is needed"):
-        lookahead.report_lookahead([folder / "plain"], folder / "no.pdf")
+        write_report("lookahead", [folder / "plain"], folder / "no.pdf")

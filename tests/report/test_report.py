@@ -10,13 +10,15 @@ import demo_runs
 import pandas as pd
 import pytest
 import typst
+from first_page import read_answer
 
 from game24lab.evaluation.evaluate import summarise
 from game24lab.report import document as report
 from game24lab.report import evidence
-from game24lab.report import write as account
 from game24lab.report.document import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
-from game24lab.report.write import report_runs
+from game24lab.report.sections import runs as section
+from game24lab.report.summaries import _hash_rows
+from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
@@ -58,9 +60,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def told(folder, tmp_path_factory):
     """The demo's report: path of the PDF, its numbers, the records it was laid out from."""
-    path = report_runs([folder], tmp_path_factory.mktemp("reports") / "demo.pdf")
+    path = write_report("runs", [folder], tmp_path_factory.mktemp("reports") / "demo.pdf")
     numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    return path, numbers, account.tell(evidence.read_evidence([folder]), numbers)
+    return path, numbers, section.make_report(evidence.read_evidence([folder]), numbers)
 
 
 # --------------------------------------------------------------------------------------------- records to pages
@@ -99,14 +101,14 @@ def test_equal_records_give_equal_bytes(tmp_path):
 
 def test_malformed_records_are_refused_and_leave_nothing(tmp_path):
     for block, message in (
-        (Table("c", "s", ("a", "b"), (("x",),)), "a row of 1 cells, where the header has 2"),
-        (Picture("c", "s", "no picture", "alt"), "SVG text is accepted"),
+        (Table("c", "s", ("a", "b"), (("x",),)), "rows must have 2 cells as the header, got 1"),
+        (Picture("c", "s", "no picture", "alt"), "must be SVG text"),
         (Picture("c", "s", "<svg", "alt"), "cannot be laid out"),
-        ("text", "report block str"),
+        ("text", "got str"),
     ):
         with pytest.raises(ValueError, match=message):
             report.build_report(make_report(block), tmp_path / "a.pdf")
-    with pytest.raises(ValueError, match=r"ends in \.pdf"):
+    with pytest.raises(ValueError, match=r"must end in \.pdf"):
         report.build_report(make_report(), tmp_path / "a.html")
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("")
@@ -125,6 +127,9 @@ def test_the_demo_report_holds_its_numbers(told):
         assert arm["flops"] == pytest.approx(arm["flops_prompt"] + arm["flops_sampled"] + arm["flops_critic"])
         assert f"{100 * arm['accuracy']:.1f} %" in text
         assert f"{arm['sampled_tokens']:,.0f}" in text
+    answer, best = read_answer(records), max(numbers["results"], key=lambda arm: arm["accuracy"])
+    assert f"{best['label']} ({best['mode']}) solves most: {100 * best['accuracy']:.1f} %" in answer
+    assert "mcts-200-critic (rules) is best" in answer  # of those without the verifier
     assert {arm["chosen_by"] for arm in numbers["results"]} == {"verifier", "policy + critic"}
     assert [entry["k"] for entry in numbers["pass_at_k"]] == [1, 2, 4, 8, 16, 32, 64]
     assert "ranks 901 to 1000" in report.to_json(records)
@@ -150,12 +155,13 @@ def test_every_table_and_picture_tells_its_origin(told):
 
 
 def test_only_what_is_there_is_told(folder, tmp_path):
-    path = report_runs([folder / "03_sft"], tmp_path / "training.pdf")
+    path = write_report("runs", [folder / "03_sft"], tmp_path / "training.pdf")
     numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert len(numbers["training"]) == 1
     assert not any(numbers[key] for key in ("results", "pass_at_k", "calibration", "published"))
-    text = shown(account.tell(evidence.read_evidence([folder / "03_sft"]), numbers))
+    text = shown(section.make_report(evidence.read_evidence([folder / "03_sft"]), numbers))
     assert "Training. 03_sft" in text
+    assert "No arm was evaluated" in text
     assert "Results" not in text
 
 
@@ -164,10 +170,10 @@ def test_arms_of_two_runs_are_told_apart(tmp_path):
     for name in ("a", "b"):
         with start_run(tmp_path / name, "05_search", {}) as run:
             run.write_records(rows.assign(solved=name == "a"))
-    numbers = account.gather_numbers(evidence.read_evidence([tmp_path, tmp_path / "a"]))
+    numbers = section.gather_numbers(evidence.read_evidence([tmp_path, tmp_path / "a"]))
     assert len(numbers["results"]) == 2
     assert len({arm["label"] for arm in numbers["results"]}) == 2
-    limits = " ".join(account._tell_limits(numbers))
+    limits = " ".join(section.list_limits(numbers))
     assert "Only 4 problems" in limits
 
 
@@ -179,28 +185,31 @@ def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
         with start_run(tmp_path / name, name, {}) as run:
             run.write_records(rows.assign(seconds=len(name)))
     read = evidence.read_evidence([tmp_path])
-    numbers = account.gather_numbers(read)
+    numbers = section.gather_numbers(read)
     assert [arm["label"] for arm in numbers["results"]] == ["greedy", "mcts-200"]
     assert numbers["results"][0]["source"].count("records.parquet") == 2
-    setting = account._tell_setting(read, numbers)
+    report = section.make_report(read, numbers)
+    (setting,) = (block.pairs for block in report.blocks if isinstance(block, KeyValues))
     assert [name for name, _ in setting] == ["Judged on", "Models", "Commit", "Machine"]
     assert "03_sft: 4 attempts, seed 0; 05_search: 8 attempts, seed 0" in setting[0][1]
     changed = numbers["results"][0]["found"]
-    assert changed != evidence._hash_rows(first.assign(sampled_tokens=1))
+    assert changed != _hash_rows(first.assign(sampled_tokens=1))
 
 
 def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):
-    numbers = account.gather_numbers(evidence.read_evidence([folder / "03_sft"]))
+    read = evidence.read_evidence([folder / "03_sft"])
+    numbers = section.gather_numbers(read)
     run = numbers["runs"][0]
     run["status"], run["git"] = "interrupted", {"commit": "0" * 40, "dirty": True}
-    limits = " ".join(account._tell_limits(numbers))
+    blocks = section.make_report(read, numbers).blocks
+    limits = " ".join(*(block.items for block in blocks if isinstance(block, Bullets)))
     assert f"Run 03_sft {run['id']} is interrupted" in limits
     assert "uncommitted changes" in limits
 
 
 def test_arms_that_differ_in_one_parameter_make_a_curve(told):
     arms = told[1]["results"]
-    curves = dict(zip((arm["arm"] for arm in arms), account._find_curves(arms), strict=True))
+    curves = dict(zip((arm["arm"] for arm in arms), section.find_curves(arms), strict=True))
     assert curves["mcts-50-critic"] == curves["mcts-200-critic"] == "mcts, simulations 50, 200"
     assert curves["greedy"] == "greedy"
 
@@ -219,14 +228,14 @@ def change(path, **columns):
     [
         ("05_search/records.parquet", lambda p: write(p, p.read_bytes()[:2000]), "records.parquet"),
         ("05_search/records.parquet", lambda p: change(p, sampled_tokens=None), "'sampled_tokens'"),
-        ("05_search/records.parquet", lambda p: change(p, sampled_tokens="many"), "'sampled_tokens' holds"),
+        ("05_search/records.parquet", lambda p: change(p, sampled_tokens="many"), "'sampled_tokens' must hold int64"),
         ("05_search/records.parquet", lambda p: change(p, mode="both"), "mode 'both'"),
-        ("05_search/records.parquet", lambda p: change(p, parameters="[1]"), "a JSON object is accepted"),
+        ("05_search/records.parquet", lambda p: change(p, parameters="[1]"), "must be a JSON object"),
         ("03_sft/training.parquet", lambda p: change(p, loss=None), "column 'loss' is missing"),
         ("03_sft/training.parquet", lambda p: change(p, loss=float("nan")), "'loss' holds no number"),
-        ("03_sft/training.parquet", lambda p: change(p, accuracy=41.0), "outside of 0 to 1"),
-        ("04_critic/calibration.parquet", lambda p: change(p, value=2.0), "values from -1 to 1"),
-        ("04_critic/calibration.parquet", lambda p: change(p, truth="yes"), "numbers are accepted"),
+        ("03_sft/training.parquet", lambda p: change(p, accuracy=41.0), "must be from 0 to 1"),
+        ("04_critic/calibration.parquet", lambda p: change(p, value=2.0), "must be from -1 to 1"),
+        ("04_critic/calibration.parquet", lambda p: change(p, truth="yes"), "must hold numbers"),
         ("05_search/tree.json", lambda p: write(p, b"{"), "tree.json"),
         ("05_search/manifest.json", lambda p: write(p, b"[]"), "manifest.json"),
     ],
@@ -235,25 +244,33 @@ def test_broken_files_are_named(tmp_path, file, spoil, message):
     demo_runs.make_runs(tmp_path, demo_runs.make_rows(3))
     spoil(tmp_path / file)
     with pytest.raises(ValueError, match=message) as caught:
-        report_runs([tmp_path], tmp_path / "report.pdf")
+        write_report("runs", [tmp_path], tmp_path / "report.pdf")
     assert file.split("/")[1] in str(caught.value)
     assert not list(tmp_path.glob("report*"))
 
 
 def test_no_runs_and_nothing_to_tell(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here"):
-        report_runs([tmp_path], tmp_path / "a.pdf")
+        write_report("runs", [tmp_path], tmp_path / "a.pdf")
     with pytest.raises(ValueError, match="at least one"):
-        report_runs([], tmp_path / "a.pdf")
+        write_report("runs", [], tmp_path / "a.pdf")
     with start_run(tmp_path / "01", "01_puzzles", {}) as run:
         run.write_records(pd.DataFrame({"numbers": ["1 2 3 4"]}))
     with pytest.raises(ValueError, match="nothing to report"):
-        report_runs([tmp_path], tmp_path / "a.pdf")
+        write_report("runs", [tmp_path], tmp_path / "a.pdf")
 
 
 def test_no_model_library_is_loaded():
-    code = "import sys, game24lab.report; assert not {'torch', 'transformers', 'ctranslate2'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    """Every module of the room is imported: a report reads records, and does not wait seconds for torch."""
+    code = (
+        "import importlib, pkgutil, sys, game24lab.report as room\n"
+        "names = [found.name for found in pkgutil.walk_packages(room.__path__, room.__name__ + '.')]\n"
+        "for name in names: importlib.import_module(name)\n"
+        "print(len(names), *sorted({'torch', 'transformers', 'ctranslate2', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert int(found[0]) > 10
+    assert found[1:] == []
 
 
 def test_floats_have_three_figures_and_no_exponent():

@@ -5,15 +5,17 @@ import json
 import pandas as pd
 import pytest
 import search_runs
+from first_page import read_answer
 
 from game24lab.cli import main as cli
 from game24lab.evaluation.evaluate import LATER, load_records, summarise
 from game24lab.evaluation.statistics import wilson
 from game24lab.report import evidence
-from game24lab.report import search_evidence as trials
+from game24lab.report import search_summaries as trials
 from game24lab.report.document import Picture, compile_report, to_json
 from game24lab.report.published import PUBLISHED, find_published, hold_against
 from game24lab.report.sections import critics, fronts, search
+from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 from game24lab.search.cost import Cost
 from game24lab.tasks.numbers.puzzles import write_puzzle
@@ -36,7 +38,7 @@ def told(searched):
     """What was read, the numbers, and all text of the report."""
     read = evidence.read_evidence([searched])
     numbers = search.gather_numbers(read)
-    return read, numbers, to_json(search.tell(read, numbers))
+    return read, numbers, to_json(search.make_report(read, numbers))
 
 
 def find_arm(numbers, split, mode, label):
@@ -70,6 +72,9 @@ def test_it_says_what_a_reader_must_know(told):
                 "p95 s", "said before", "illegal", "86.7 %", "1,297", "54.1 %", "2,500", "N = 7 billion", "noise",
                 "Brier", "Not all problems of ranks", "Filled: the exact verifier chose")  # fmt: skip
     assert not [said for said in expected if said not in told[2]]
+    answer = read_answer(search.make_report(told[0], told[1]))
+    for best in (best for best in told[1]["best"] if best["split"] == "1001-1362"):
+        assert f"{best['mode']}, {best['label']}: {100 * best['accuracy']:.1f} %" in answer
 
 
 # ------------------------------------------------------------------------------------------------------ the numbers
@@ -102,7 +107,7 @@ def test_the_best_is_the_best_within_the_budget_and_says_how_it_does_elsewhere(t
         other = find_arm(numbers, best["elsewhere"]["split"], best["mode"], best["label"])
         assert best["elsewhere"]["accuracy"] == other["accuracy"]
         assert other["split"] != best["split"]
-    cheap = trials.pick_best(trials.list_trials(told[0]), 60)
+    cheap = trials.pick_best(trials.list_trials(told[0], "05_search"), 60)
     assert all(best["sampled_tokens"] <= 60 for best in cheap)
 
 
@@ -158,7 +163,7 @@ def test_every_strategy_has_a_kind_and_a_look_of_its_own():
 
 
 def test_no_figure_holds_more_names_than_there_are_colours(told):
-    shown = [block for block in search.tell(told[0], told[1]).blocks if isinstance(block, Picture)]
+    shown = [block for block in search.make_report(told[0], told[1]).blocks if isinstance(block, Picture)]
     kinds = [block.caption for block in shown if block.caption.startswith("All arms of")]
     assert len(kinds) == 2 * len({arm["kind"] for arm in told[1]["arms"]})
     assert all(f"All arms of {arm['kind']}, ranks {arm['split']}" in " ".join(kinds) for arm in told[1]["arms"])
@@ -174,12 +179,12 @@ def test_the_front_is_what_nothing_beats():
 def test_a_parameter_without_a_difference_is_named_and_not_drawn(told):
     sweeps = told[1]["sweeps"]
     flat = [sweep | {"change": {"difference": 0.0, "low": -0.1, "high": 0.1, "problems": 12}} for sweep in sweeps]
-    blocks = search._tell_sweeps(flat)
+    blocks = search.describe_sweeps(flat)
     assert not [block for block in blocks if isinstance(block, Picture)]
     assert "the problems show no difference: " in blocks[0].text
     assert all(sweep["parameter"] in blocks[0].text for sweep in sweeps)
     steep = [sweep | {"change": {"difference": 0.3, "low": 0.1, "high": 0.5, "problems": 12}} for sweep in sweeps]
-    drawn = [block.caption for block in search._tell_sweeps(steep) if isinstance(block, Picture)]
+    drawn = [block.caption for block in search.describe_sweeps(steep) if isinstance(block, Picture)]
     assert "Accuracy by c_init of Monte-Carlo trees (exploration), all other parameters held (95 %)." in drawn
 
 
@@ -212,8 +217,8 @@ def test_two_critics_are_told_apart_part_by_part(told):
 
 def test_one_critic_is_called_one():
     same = {"searched": ["the one trained in run ccc"], "measured": ["the one trained in run ccc"]}
-    assert critics.say_critics(same) == "One critic throughout: the one trained in run ccc."
-    assert critics.say_critics({"searched": [], "measured": []}) == "No arm asked a critic."
+    assert critics.describe_critics(same) == "One critic throughout: the one trained in run ccc."
+    assert critics.describe_critics({"searched": [], "measured": []}) == "No arm asked a critic."
 
 
 # ------------------------------------------------------------------------------------------------- published points
@@ -238,9 +243,9 @@ def test_one_run_of_one_split_and_mode_alone_is_reported_too(tmp_path):
     search_runs.search(tmp_path / "run", arms, search_runs.EASY[:3])
     read = evidence.read_evidence([tmp_path])
     numbers = search.gather_numbers(read)
-    report = search.tell(read, numbers)
+    report = search.make_report(read, numbers)
     assert compile_report(report)[:5] == b"%PDF-"
-    assert compile_report(search.tell(read, numbers)) == compile_report(report)  # equal records, equal bytes
+    assert compile_report(search.make_report(read, numbers)) == compile_report(report)  # equal records, equal bytes
     text = to_json(report)
     assert "The noise lab" not in text
     assert "Sensitivity" not in text
@@ -255,7 +260,7 @@ def test_older_records_miss_lines_and_say_so(searched, tmp_path):
     read = evidence.read_evidence([tmp_path])
     numbers = search.gather_numbers(read)
     assert all(arm[name] is None for arm in numbers["arms"] for name in ("sampled_lines", "repeated", "illegal"))
-    text = to_json(search.tell(read, numbers))
+    text = to_json(search.make_report(read, numbers))
     assert "Some records are older than the count of lines" in text
     assert "Accuracy against sampled lines" not in text
     assert "Accuracy against sampled tokens" in text
@@ -276,16 +281,16 @@ def test_hostile_text_reaches_the_page_as_text(searched, tmp_path):
     with start_run(tmp_path / "run", "05_search", {"seed": 0}) as run:
         run.write_records(rows.assign(strategy=name + rows["strategy"], backend=name))
     read = evidence.read_evidence([tmp_path])
-    assert compile_report(search.tell(read, search.gather_numbers(read)))[:5] == b"%PDF-"
+    assert compile_report(search.make_report(read, search.gather_numbers(read)))[:5] == b"%PDF-"
 
 
 def test_what_is_missing_or_broken_is_named(searched, tmp_path):
     with pytest.raises(FileNotFoundError, match="no run here"):
-        search.report_search([tmp_path / "nowhere"], tmp_path / "x.pdf")
-    with pytest.raises(ValueError, match=r"critic: records\.parquet with rows of an evaluation is needed"):
-        search.report_search([searched / "critic"], tmp_path / "x.pdf")
+        write_report("search", [tmp_path / "nowhere"], tmp_path / "x.pdf")
+    with pytest.raises(ValueError, match=r"critic \(04_critic\): records\.parquet with rows of an evaluation"):
+        write_report("search", [searched / "critic"], tmp_path / "x.pdf")
     with start_run(tmp_path / "lab", "04_critic", {"seed": 0}) as run:
         run.write_records(pd.DataFrame({"critic": ["truth"], "sigma": [0.0]}), "noiselab")
     with pytest.raises(ValueError, match=r"noiselab\.parquet: the column 'arm' is missing; there are critic, sigma"):
-        search.report_search([searched, tmp_path / "lab"], tmp_path / "x.pdf")
+        write_report("search", [searched, tmp_path / "lab"], tmp_path / "x.pdf")
     assert not list(tmp_path.glob("x.*"))

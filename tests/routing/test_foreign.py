@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game24lab.routing.foreign import find_answer, is_right, name_answer
+from game24lab.routing.completion_files import find_answer, is_right, name_answer
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from game24lab.routing.completion_files import read_sheets
+from game24lab.routing.completion_files import find_answer, read_completion_files
 from game24lab.routing.games import Game, find_game, find_solution, name_solution, solves
 from game24lab.routing.table import read_table
 
@@ -71,7 +71,7 @@ RIGHT = "(10 - 4) * 5 - 6"
     ],
 )  # fmt: skip
 def test_the_verifier_grades_and_not_the_number_behind_the_equals_sign(text, right):
-    assert solves(SHOWN, find_solution(SHOWN, text)) is right
+    assert solves(SHOWN, find_solution(SHOWN, text, find_answer(text))) is right
 
 
 def test_votes_are_values_of_the_same_numbers():
@@ -94,7 +94,7 @@ def test_completions_of_the_game_are_graded_by_the_game(tmp_path):
     write(tmp_path, row, row | {"problem": "10 6 5 3", "pred": texts[1]},
           {"problem": "What is 20 + 4?", "answer": "24",
           "completions": ["\\boxed{24}"] * 3, "pred": "\\boxed{24}"})  # fmt: skip
-    (sheet,) = read_sheets(tmp_path, progress=False)
+    (sheet,) = read_completion_files(tmp_path, progress=False)
     game, other, sum_ = sheet.rows.values()
     assert (game["correct"], game["solved"]) == ([False, True, False], False)
     assert (other["correct"], other["solved"]) == ([False, False, False], False)
@@ -105,7 +105,7 @@ def test_completions_of_the_game_are_graded_by_the_game(tmp_path):
 def test_a_pred_that_is_no_completion_is_graded_by_the_game_too(tmp_path):
     row = {"problem": "4 5 6 10", "answer": "24", "completions": ["\\boxed{24}"], "pred": RIGHT}
     write(tmp_path, row, row | {"problem": "1 2 3 4", "pred": "24"})
-    (sheet,) = read_sheets(tmp_path, progress=False)
+    (sheet,) = read_completion_files(tmp_path, progress=False)
     assert [one["solved"] for one in sheet.rows.values()] == [True, False]
     assert [one["correct"] for one in sheet.rows.values()] == [[False], [False]]
 
@@ -118,5 +118,5 @@ def test_a_game_whose_target_nobody_knows_is_refused(tmp_path):
 
 def test_a_judge_of_ones_own_is_asked_instead(tmp_path):
     write(tmp_path, {"problem": "4 5 6 10", "answer": "24", "completions": ["\\boxed{24}", RIGHT], "pred": "x"})
-    (sheet,) = read_sheets(tmp_path, judge=lambda answer, gold: answer == gold, progress=False)
+    (sheet,) = read_completion_files(tmp_path, judge=lambda answer, gold: answer == gold, progress=False)
     assert next(iter(sheet.rows.values()))["correct"] == [True, False]

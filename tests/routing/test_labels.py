@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from game24lab.evaluation.statistics import pass_at_k, wilson
+from game24lab.evaluation.statistics import pass_at_k
 from game24lab.routing import labels
 
 RIGHT = ("a", "b")  # of the answers a to d; None has no vote
@@ -181,9 +181,6 @@ def test_totals_agree_with_their_expectation():
 
 
 def test_intervals():
-    low, high = labels.bound(np.array([0.0, 0.3, 1.0]), np.array([10, 10, 10]), how="wilson")
-    assert [low[1], high[1]] == pytest.approx(wilson(3, 10))
-    assert (low[0], high[2]) == (0, 1)
     low, high = labels.bound([0.0, 0.5], [10, 2.5])
     assert low[0] == 0
     assert 0.2 < high[0] < 0.3  # Jeffreys of 0 of 10: 0.217
@@ -216,7 +213,6 @@ def test_aggregations():
         (lambda: labels.aggregate([1.0], "mean"), "one of last, min, prod, sum"),
         (lambda: labels.bound([1.2], [3]), "from 0 to 1"),
         (lambda: labels.bound([0.2], [0]), "above 0"),
-        (lambda: labels.bound([0.2], [1], how="normal"), "'beta' or 'wilson'"),
         *[
             (lambda bad=bad: labels.find_chance_of_weighted("ab", [1, bad], [True, True], [1], None), "finite numbers")
             for bad in (-0.1, math.nan, math.inf)

@@ -1,4 +1,4 @@
-"""The frontier against brute force: choices, hull, rivals, gains and the coverage of their intervals."""
+"""The frontier against brute force: choices, hull, baselines, gains and the coverage of their intervals."""
 
 import itertools
 from dataclasses import replace
@@ -6,26 +6,30 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from routed_worlds import make_grid, make_world
+from routed_worlds import make_grid, make_world, take
 from scipy.optimize import linprog
 
-from game24lab.routing import baselines as rivals
-from game24lab.routing import paired_gain as gains
+from game24lab.routing import evaluation as gains
 from game24lab.routing.pareto import (
     Grid,
     Way,
+    charge_probe_answers,
     choose,
     find_hull,
     find_price,
-    hold_back,
     list_prices,
     measure,
     mix,
+    mix_evenly,
+    mix_like,
     read_grid,
-    read_hull,
     route,
-    settle,
+    route_by_difficulty,
+    run_cascades,
+    skip_probe,
     sweep,
+    take_fixed,
+    take_oracle,
 )
 
 GRID = make_grid()
@@ -72,14 +76,14 @@ def test_prices_are_those_at_which_choices_turn():
 
 
 def test_prices_and_unknown_seconds_are_checked():
-    with pytest.raises(ValueError, match=r"lambda_tokens -1\.0"):
+    with pytest.raises(ValueError, match=r"lambda_tokens must be a number >= 0, got -1\.0"):
         route(GRID, -1.0)
     blind = Grid(GRID.problems, GRID.arms, GRID.chance, GRID.tokens, GRID.seconds * np.nan, GRID.predicted_chance,
                  GRID.predicted_tokens, GRID.predicted_seconds * np.nan, GRID.fee_tokens, GRID.fee_seconds)  # fmt: skip
     assert not blind.timed
     assert GRID.timed
     assert (route(blind, 0.1) == route(GRID, 0.1)).all()
-    with pytest.raises(ValueError, match="the seconds are not known"):
+    with pytest.raises(ValueError, match="lambda_seconds must be 0 where the seconds are not known"):
         route(blind, 0.1, 0.1)
 
 
@@ -90,7 +94,7 @@ def test_a_budget_is_met_at_the_lowest_price():
         spent = (GRID.predicted_tokens[rows, route(GRID, price)] + 2).mean()
         assert spent <= budget
         assert price == 0 or (GRID.predicted_tokens[rows, route(GRID, price * 0.9)] + 2).mean() > budget * 0.9
-    with pytest.raises(ValueError, match=r"budget 5: .* 2 of them to look"):
+    with pytest.raises(ValueError, match=r"budget must be >= .* 2 of them for the probe, got 5"):
         find_price(GRID, 5)
 
 
@@ -103,84 +107,84 @@ def test_rows_become_a_grid_in_any_order():
     assert grid.chance[row, arm] == wanted
     assert not grid.timed
     assert (grid.fee_tokens == 0).all()
-    with pytest.raises(ValueError, match="47 rows for 12 problems and 4 arms"):
+    with pytest.raises(ValueError, match="got 47 rows for 12 problems and 4 arms"):
         read_grid(said.iloc[1:])
     with pytest.raises(ValueError, match="predicted_probability"):
         read_grid(table)
 
 
-def test_what_the_look_has_found_costs_a_router_the_look_alone():
+def test_the_answer_of_a_probe_costs_a_router_the_probe_alone():
     fee = GRID.fee_tokens.copy()
-    fee[:, 0] = 0.0  # the first arm keeps an answer of the look, which costs 7
+    fee[:, 0] = 0.0  # the first arm returns an answer of the probe, which costs 7
     grid = replace(GRID, tokens=GRID.tokens.copy(), predicted_tokens=GRID.predicted_tokens.copy(), fee_tokens=fee)
     grid.tokens[:, 0] = grid.predicted_tokens[:, 0] = 7.0
     assert sweep(grid, [1e9]).tokens.tolist() == [[7.0] * 40]
-    assert rivals.take_fixed(grid).tokens[0].tolist() == [7.0] * 40
+    assert take_fixed(grid).tokens[0].tolist() == [7.0] * 40
     rows = pd.DataFrame({"problem": ["a", "a", "b"], "arm": ["greedy", "kept,verified", "kept,verified"],
                          "predicted_sampled_tokens": 50.0, "fee_tokens": [9.0, 9.0, 0.0],
                          "fee_seconds": [0.1, 0.1, 0.0]})  # fmt: skip
-    settled = settle(rows)
-    assert settled["predicted_sampled_tokens"].tolist() == [50.0, 9.0, 50.0]  # who has not looked does not know
+    settled = charge_probe_answers(rows)
+    assert settled["predicted_sampled_tokens"].tolist() == [50.0, 9.0, 50.0]  # without a probe nothing is known
     assert settled["fee_tokens"].tolist() == [9.0, 0.0, 0.0]
 
 
-def test_a_router_does_not_look_where_a_fixed_arm_is_worth_more():
+def test_a_router_does_not_probe_where_a_fixed_arm_is_worth_more():
     dear = replace(GRID, fee_tokens=np.full_like(GRID.fee_tokens, 1e4))
     for grid, expected in ((dear, set(range(4))), (replace(GRID, fee_tokens=GRID.fee_tokens * 0), {-1})):
-        blind = hold_back(sweep(grid, PRICES[1:]), rivals.take_fixed(grid))
-        assert set(blind) <= expected
-        way, fixed = sweep(grid, PRICES[1:], blind=blind), rivals.take_fixed(grid)
+        skips = skip_probe(sweep(grid, PRICES[1:]), take_fixed(grid))
+        assert set(skips) <= expected
+        way, fixed = sweep(grid, PRICES[1:], skips=skips), take_fixed(grid)
         for step, price in enumerate(PRICES[1:]):
             best = (fixed.chance.mean(axis=1) - price * fixed.tokens.mean(axis=1)).max()
             assert way.chance[step].mean() - price * way.tokens[step].mean() >= best - 1e-12
-    held = hold_back(sweep(dear, [0.0, 1e3]), rivals.take_fixed(dear))
+    held = skip_probe(sweep(dear, [0.0, 1e3]), take_fixed(dear))
     assert held[1] == int(np.argmin(GRID.tokens.mean(axis=0)))
-    assert (sweep(dear, [1e3], blind=held[1:]).tokens == GRID.tokens[:, held[1]]).all()  # and pays no fee
-    shares = mix(dear, [1e3], blind=held[1:]).set_index("arm")["share"]
+    assert (sweep(dear, [1e3], skips=held[1:]).tokens == GRID.tokens[:, held[1]]).all()  # and pays no fee
+    shares = mix(dear, [1e3], skips=held[1:]).set_index("arm")["share"]
     assert shares[f"arm {held[1]}"] == 1
-    assert rivals.mix_like(dear, [1e3], blind=held[1:]).tokens.mean() == pytest.approx(GRID.tokens[:, held[1]].mean())
+    assert mix_like(dear, [1e3], skips=held[1:]).tokens.mean() == pytest.approx(GRID.tokens[:, held[1]].mean())
 
 
 # -------------------------------------------------------------------------------------------------------------- hull
 @pytest.mark.parametrize(
-    ("costs", "accuracies", "origin", "wanted"),
+    ("costs", "accuracies", "wanted"),
     [
-        ([1, 2, 3, 4, 5], [0.2, 0.5, 0.5, 0.9, 0.8], True, [-1, 1, 3]),
-        ([1, 2, 3, 4, 5], [0.2, 0.5, 0.5, 0.9, 0.8], False, [0, 1, 3]),
-        ([1, 2, 3], [0.1, 0.2, 0.3], False, [0, 2]),  # on one line
-        ([4], [0.5], True, [-1, 0]),
-        ([4], [0.5], False, [0]),
-        ([4, 4], [0.5, 0.7], False, [1]),
-        ([2, 2, 5], [0.1, 0.4, 0.6], False, [1, 2]),  # one above another
-        ([3, 1], [0.2, 0.6], False, [1]),  # the cheapest is the best
-        ([1, 2], [0.0, 0.0], True, [-1]),  # nothing is ever right
+        ([1, 2, 3, 4, 5], [0.2, 0.5, 0.5, 0.9, 0.8], [1, 3]),
+        ([1, 2, 3], [0.1, 0.2, 0.3], [2]),  # on one line, with no answer at no cost
+        ([1, 2, 3], [0.1, 0.15, 0.2], [0, 2]),
+        ([4], [0.5], [0]),
+        ([4, 4], [0.5, 0.7], [1]),
+        ([2, 2, 5], [0.1, 0.4, 0.6], [1, 2]),  # one above another
+        ([3, 1], [0.2, 0.6], [1]),  # the cheapest is the best
+        ([0, 2], [0.5, 0.4], [0]),  # at no cost
+        ([0, 2], [0.2, 0.4], [0, 1]),
+        ([1, 2], [0.0, 0.0], []),  # nothing is ever right
     ],
 )
-def test_hull_by_hand(costs, accuracies, origin, wanted):
-    assert find_hull(costs, accuracies, origin=origin).tolist() == wanted
+def test_hull_by_hand(costs, accuracies, wanted):
+    assert find_hull(costs, accuracies).tolist() == wanted
+
+
+def read_hull(costs, accuracies, at):
+    places = find_hull(costs, accuracies)
+    return np.interp(at, [0, *costs[places]], [0, *accuracies[places]])
 
 
 def test_hull_is_the_best_mix_of_points():
     rng = np.random.default_rng(0)
     for trial in range(20):
         costs, accuracies = rng.uniform(1, 100, 9), rng.random(9)
-        places = find_hull(costs, accuracies)
-        x = [0 if place < 0 else costs[place] for place in places]
-        y = [0 if place < 0 else accuracies[place] for place in places]
         for at in rng.uniform(0, 120, 3):
             mixed = linprog(-accuracies, A_ub=[costs, np.ones(9)], b_ub=[at, 1], bounds=(0, 1))  # the rest: no answer
-            found = read_hull(costs[None], accuracies[None], np.array([at]))
-            assert found == pytest.approx(-mixed.fun, abs=1e-7), trial
-            assert found == pytest.approx(np.interp(at, x, y))
-    assert np.isnan(read_hull(np.array([[5.0]]), np.array([[0.5]]), np.array([4.0]), origin=False))
+            assert read_hull(costs, accuracies, at) == pytest.approx(-mixed.fun, abs=1e-7), trial
 
 
-# ------------------------------------------------------------------------------------------------------------ rivals
+# --------------------------------------------------------------------------------------------------------- baselines
 def test_nobody_beats_the_oracle_and_mixes_stay_below_the_hull():
-    fixed, oracle = rivals.take_fixed(GRID), rivals.take_oracle(GRID)
+    fixed, oracle = take_fixed(GRID), take_oracle(GRID)
     known = make_grid(seed=1)
-    ways = (sweep(GRID, PRICES), fixed, rivals.mix_like(GRID, PRICES), rivals.mix_evenly(GRID),
-            rivals.route_by_difficulty(known, GRID, PRICES))  # fmt: skip
+    ways = (sweep(GRID, PRICES), fixed, mix_like(GRID, PRICES), mix_evenly(GRID),
+            route_by_difficulty(known, GRID, PRICES))  # fmt: skip
     for step, price in enumerate(oracle.steps):
         best = oracle.chance[step] - price * oracle.tokens[step]
         for way in ways:
@@ -188,8 +192,7 @@ def test_nobody_beats_the_oracle_and_mixes_stay_below_the_hull():
     chance, tokens = fixed.chance.mean(axis=1), fixed.tokens.mean(axis=1)
     assert chance == pytest.approx(GRID.chance.mean(axis=0))
     for way in ways[2:4]:
-        at = way.tokens.mean(axis=1)
-        hull = read_hull(np.tile(tokens, (len(at), 1)), np.tile(chance, (len(at), 1)), at)
+        hull = read_hull(tokens, chance, way.tokens.mean(axis=1))
         assert (way.chance.mean(axis=1) <= hull + 1e-12).all()
 
 
@@ -198,27 +201,27 @@ def test_a_random_mix_is_what_dealing_at_random_comes_to():
     chosen, rng = route(GRID, price), np.random.default_rng(0)
     rows = np.arange(40)
     dealt = [GRID.chance[rows, rng.permutation(chosen)].mean() for _ in range(2000)]
-    assert rivals.mix_like(GRID, [price]).chance.mean() == pytest.approx(np.mean(dealt), abs=0.004)
+    assert mix_like(GRID, [price]).chance.mean() == pytest.approx(np.mean(dealt), abs=0.004)
 
 
 def test_difficulty_alone_with_one_bin_is_the_best_fixed_arm():
     known = make_grid(seed=1)
-    way = rivals.route_by_difficulty(known, GRID, PRICES, bins=1)
+    way = route_by_difficulty(known, GRID, PRICES, bins=1)
     for step, price in enumerate(PRICES):
         best = int((known.chance.mean(axis=0) - price * known.tokens.mean(axis=0)).argmax())
         assert (way.chance[step] == GRID.chance[:, best]).all()
         assert (way.tokens[step] == GRID.tokens[:, best] + 2.0).all()
-    finer = rivals.route_by_difficulty(known, GRID, PRICES)
+    finer = route_by_difficulty(known, GRID, PRICES)
     assert finer.chance.shape == way.chance.shape
-    for wrong, named in ((GRID, "both known and to be judged"), (known.take([]), "there are none"),
-                         (make_grid(arms=3, seed=1), "known problems have the arms")):  # fmt: skip
+    for wrong, named in ((GRID, "must not be both known and evaluated"), (take(known, []), "got none"),
+                         (make_grid(arms=3, seed=1), "known problems must have the arms")):  # fmt: skip
         with pytest.raises(ValueError, match=named):
-            rivals.route_by_difficulty(wrong, GRID, PRICES)
+            route_by_difficulty(wrong, GRID, PRICES)
 
 
 def test_cascades_are_what_running_them_comes_to():
     known, rng = make_grid(seed=1), np.random.default_rng(0)
-    way = rivals.run_cascades(known, GRID)
+    way = run_cascades(known, GRID)
     assert max(len(name.split(" > ")) for name in way.steps) > 1
     costs = way.tokens.mean(axis=1)
     assert (np.diff(costs) > 0).all()
@@ -262,7 +265,7 @@ def test_gains_by_hand():
 
 def test_where_there_is_no_gap_there_is_no_share():
     grid = make_grid(arms=1)
-    fixed, oracle = rivals.take_fixed(grid), rivals.take_oracle(grid)
+    fixed, oracle = take_fixed(grid), take_oracle(grid)
     table = gains.compare_at_steps(sweep(grid, [0.0]), fixed, oracle, repeats=20)
     assert table["share"].isna().all()
     assert table["share_low"].isna().all()
@@ -270,7 +273,7 @@ def test_where_there_is_no_gap_there_is_no_share():
 
 
 def test_the_operating_point_is_that_of_the_largest_gain():
-    way, fixed, oracle = sweep(GRID, PRICES), rivals.take_fixed(GRID), rivals.take_oracle(GRID)
+    way, fixed, oracle = sweep(GRID, PRICES), take_fixed(GRID), take_oracle(GRID)
     table = gains.compare_at_steps(way, fixed, oracle, repeats=2)
     assert gains.pick_step(way, fixed) == table["gain"].idxmax()
     at_costs = gains.compare_at_costs(way, fixed, oracle, repeats=2)
@@ -282,24 +285,14 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     world = make_grid(5000, seed=7, blur=0.7, fee=0.5)
 
     def judge(grid, repeats):
-        way, fixed, oracle = sweep(grid, [4e-3]), rivals.take_fixed(grid), rivals.take_oracle(grid, count=60)
+        way, fixed, oracle = sweep(grid, [4e-3]), take_fixed(grid), take_oracle(grid, count=60)
         return gains.compare_at_steps(way, fixed, oracle, repeats=repeats).iloc[0]
 
     truth, rng, held = judge(world, 1), np.random.default_rng(8), {"gain": 0, "share": 0}
     assert truth["gain"] > 0.01
     assert 0.3 < truth["share"] < 0.9
     for _ in range(50):
-        found = judge(world.take(rng.integers(0, 5000, 100)), 150)
+        found = judge(take(world, rng.integers(0, 5000, 100)), 150)
         for name in held:
             held[name] += found[f"{name}_low"] <= truth[name] <= found[f"{name}_high"]
     assert all(42 <= count <= 50 for count in held.values()), held
-
-
-def test_steps_for_a_table_are_spread_over_costs():
-    way = sweep(GRID, PRICES)
-    some = gains.spread_steps(way, "tokens", 6)
-    costs = way.tokens.mean(axis=1)[some]
-    assert len(some) == 6
-    assert (np.diff(costs) > 0).all()
-    assert costs[0] == way.tokens.mean(axis=1).min()
-    assert isinstance(gains.compare_at_costs(way, rivals.take_fixed(GRID), way, repeats=2), pd.DataFrame)

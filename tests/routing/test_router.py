@@ -1,22 +1,36 @@
 """The router: what it learns is what is so, it says the same after loading, it never looks at the test, it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fake_models import FakeCritic, FakePolicy
 from routed_worlds import CHANCES, SIZES, TOKENS, make_world
+from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from game24lab.routing.fitting import MODELS, PUBLISHED_SHAPE, RouterConfig, calibrate, fit
-from game24lab.routing.fitting import _double as double
-from game24lab.routing.fitting import _read_trees as read_trees
+from game24lab.routing import route as planning
+from game24lab.routing.calibration import calibrate, split_labels
+from game24lab.routing.evaluation import find_auc, measure_chances, measure_costs, tabulate_reliability
+from game24lab.routing.mlp import PUBLISHED_SHAPE
 from game24lab.routing.pareto import choose, join_rows, read_grid, route
 from game24lab.routing.predictors import Calibration, Predictor, measure_loss
-from game24lab.routing.quality import find_auc, measure_chances, measure_costs, tabulate_reliability
 from game24lab.routing.router import load_router
-from game24lab.routing.training import check_lesson, list_inputs, train
+from game24lab.routing.training import (
+    MODELS,
+    STORED,
+    BoostedTrees,
+    RouterConfig,
+    check_training,
+    fit,
+    list_inputs,
+    train,
+)
+from game24lab.tasks.environments import open_environment
 
+SAMPLES = Path(__file__).parent / "samples"
 QUICK = {
     "logistic": {},
     "boosting": {"steps": 150, "shrinkage": 0.2},
@@ -31,6 +45,11 @@ def world():
 
 @pytest.fixture(scope="module", params=MODELS)
 def router(request, world):
+    return train(RouterConfig(model=request.param, **QUICK[request.param]), *world, progress=False)
+
+
+@pytest.fixture(scope="module", params=STORED)
+def stored(request, world):
     return train(RouterConfig(model=request.param, **QUICK[request.param]), *world, progress=False)
 
 
@@ -84,7 +103,7 @@ def test_the_test_part_teaches_nothing(world):
 def test_it_sees_neither_what_an_oracle_knows_nor_the_price_of_a_try(world):
     assert list_inputs(world[1]) == ["sum", "try_level"]
     blind = train(RouterConfig(steps=20), *world, columns=["sum"], progress=False)
-    assert not blind.tries
+    assert not blind.samples
     assert (blind.charge(world[1]).to_numpy() == 0).all()
     looking = train(RouterConfig(steps=20), *world, progress=False)
     assert looking.charge(world[1]).iloc[0].tolist() == [30.0, 0.01]
@@ -100,19 +119,19 @@ def test_missing_values_count_as_the_mean(world, router):
 
 
 # ------------------------------------------------------------------------------------------------ folders and arrays
-def test_a_saved_router_says_the_same(world, router, tmp_path):
-    router.save(tmp_path / "router")
+def test_a_saved_router_says_the_same(world, stored, tmp_path):
+    stored.save(tmp_path / "router")
     assert sorted(path.name for path in (tmp_path / "router").iterdir()) == ["router.json", "router.safetensors"]
     loaded = load_router(tmp_path / "router")
-    pd.testing.assert_frame_equal(loaded.predict(world[1]), router.predict(world[1]))
-    assert loaded.facts == router.facts
-    assert loaded.config == json.loads(json.dumps(router.config))
+    pd.testing.assert_frame_equal(loaded.predict(world[1]), stored.predict(world[1]))
+    assert loaded.facts == stored.facts
+    assert loaded.config == json.loads(json.dumps(stored.config))
 
 
-def test_damaged_routers_are_refused(world, router, tmp_path):
+def test_damaged_routers_are_refused(world, stored, tmp_path):
     with pytest.raises(ValueError, match=r"router\.json is missing"):
         load_router(tmp_path)
-    folder = router.save(tmp_path / "router")
+    folder = stored.save(tmp_path / "router")
     told = json.loads((folder / "router.json").read_text())
     wrong = {"version": 9, "predictors": {}, "features": ["one"], "calibration": "pickle", "arm_names": 3}
     for change in ({name: value} for name, value in wrong.items()):
@@ -136,18 +155,62 @@ def test_trees_that_lead_in_circles_are_refused():
         Predictor("trees", "log", arrays)
 
 
+def test_a_router_of_boosted_trees_is_compared_and_not_stored(world, tmp_path):
+    boosted = train(RouterConfig(steps=3), *world, progress=False)
+    assert boosted.predict(world[1])["probability"].between(0, 1).all()
+    with pytest.raises(ValueError, match="model must be logistic or mlp to be stored, got boosting"):
+        boosted.save(tmp_path / "router")
+    assert not (tmp_path / "router").exists()
+
+
+def test_a_router_of_trees_from_before_says_what_it_said():
+    """A folder as 10_router wrote it in November 2026, with what the program of then predicted."""
+    router = load_router(SAMPLES / "trees")
+    features = make_world(40)[1].iloc[:5]
+    said = pd.DataFrame(json.loads((SAMPLES / "trees_said.json").read_text()))
+    pd.testing.assert_frame_equal(router.predict(features), said, rtol=1e-12, check_dtype=False)
+    assert router.facts["ablation"] == "boosting, all"
+    assert router.facts["probe"]["samples"] == 2
+    assert router.samples
+
+
+def test_names_of_facts_in_files_stay(tmp_path):
+    router = load_router(SAMPLES / "trees")
+    told = json.loads((router.save(tmp_path / "router") / "router.json").read_text())
+    assert told == json.loads((SAMPLES / "trees" / "router.json").read_text())
+    assert {"lesson", "look"} <= set(told["facts"])
+    assert load_router(tmp_path / "router").facts == router.facts
+
+
+def test_the_router_that_ships_decides_as_it_did():
+    """Arms, chances and tokens of plans, as the program that trained it made them."""
+    golden = json.loads((SAMPLES / "shipped_plans.json").read_text())
+    shipped, environment = planning.find_router(), open_environment("game24")
+    for wanted in golden["plans"]:
+        plans = planning.plan(shipped, environment, golden["puzzles"], FakePolicy(skill=4.0), FakeCritic(),
+                              mode=wanted["mode"], budget=wanted["budget"])  # fmt: skip
+        assert [one.arm for one in plans] == wanted["arms"], wanted
+        assert [one.chance for one in plans] == pytest.approx(wanted["chances"])
+        assert [one.tokens for one in plans] == pytest.approx(wanted["tokens"])
+
+
 @pytest.mark.parametrize("link", ["logit", "log"])
-def test_trees_say_what_scikit_learn_says(link):
+def test_boosted_trees_are_those_of_scikit_learn_and_fewer_are_those_of_a_shorter_training(link):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 5))
-    y = 1 / (1 + np.exp(-2 * x[:, 0] * x[:, 1])) if link == "logit" else np.exp(x[:, 0])
-    if link == "logit":
-        model = HistGradientBoostingClassifier(max_iter=25, random_state=0).fit(*double(x, y))
-        theirs = model.predict_proba(x)[:, 1]
-    else:
-        model = HistGradientBoostingRegressor(loss="poisson", max_iter=25, random_state=0).fit(x, y)
-        theirs = model.predict(x)
-    np.testing.assert_allclose(read_trees(model, link, 25).predict(x), theirs, rtol=1e-9)
+    y = expit(2 * x[:, 0] * x[:, 1]) if link == "logit" else np.exp(x[:, 0])
+
+    def learn(steps):
+        if link == "logit":
+            model = HistGradientBoostingClassifier(max_iter=steps, random_state=0).fit(*split_labels(x, y))
+            return model, model.predict_proba(x)[:, 1]
+        model = HistGradientBoostingRegressor(loss="poisson", max_iter=steps, random_state=0).fit(x, y)
+        return model, model.predict(x)
+
+    model, start = learn(25)[0], float(logit(y.mean()) if link == "logit" else np.log(y.mean()))
+    for count in (1, 7, 25):
+        np.testing.assert_allclose(BoostedTrees(link, model, start, count).predict(x), learn(count)[1], rtol=1e-9)
+    assert BoostedTrees(link, model, start, 0).predict(x) == pytest.approx(np.full(300, y.mean()))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -185,7 +248,7 @@ def test_calibration_takes_out_what_is_too_sure(kind):
 
 
 def test_calibration_needs_both_classes():
-    with pytest.raises(ValueError, match="all 3 labels are 1"):
+    with pytest.raises(ValueError, match="labels of both classes, got 3 that are all 1"):
         calibrate("platt", np.zeros(3), np.ones(3))
 
 
@@ -229,7 +292,7 @@ def change(table, **values):
         (lambda t: pd.concat([t, t.iloc[4:8].assign(problem="2 1 1 1", part="test"),
                               t.iloc[4:8].assign(problem="1 2 1 1", part="train")]), "in one part only"),
         (lambda t: t.assign(probability=t["probability"].where(t["part"] != "train", 0.0)), "one class only"),
-        (lambda t: t.assign(probability=t["probability"].where(t["part"] != "calibration", 1.0)), "labels are 1"),
+        (lambda t: t.assign(probability=t["probability"].where(t["part"] != "calibration", 1.0)), "that are all 1"),
         (lambda t: t[t["part"] != "stopping"], "part 'stopping': no puzzles"),
         (lambda t: t.assign(sampled_tokens=0.0), "costs nothing"),
         (lambda t: t.assign(sampled_tokens=np.nan), "sampled_tokens are not known"),
@@ -256,7 +319,7 @@ def test_features_that_cannot_be_used_are_refused_with_their_place():
         with pytest.raises(ValueError, match=named):
             router.predict(spoilt)
     with pytest.raises(ValueError, match="has none"):
-        check_lesson(table, features.iloc[1:])
+        check_training(table, features.iloc[1:])
 
 
 @pytest.mark.parametrize("wrong", [

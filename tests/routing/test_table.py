@@ -12,9 +12,8 @@ from game24lab.evaluation.arms import Arm, read_arms
 from game24lab.evaluation.completions import name_file, write_completions
 from game24lab.evaluation.evaluate import evaluate
 from game24lab.evaluation.statistics import pass_at_k
-from game24lab.routing.arms import name_modes
-from game24lab.routing.completion_files import read_sheets
-from game24lab.routing.features import describe_arms
+from game24lab.routing.arms import describe_arms, name_modes
+from game24lab.routing.completion_files import read_completion_files
 from game24lab.routing.table import COLUMNS, VOTES, check_table, list_arms, read_table
 from game24lab.tasks.numbers.puzzles import list_solvable, write_puzzle
 from game24lab.tasks.numbers.task import Game24
@@ -194,7 +193,7 @@ def test_blind_arms_are_arms_of_their_own(tmp_path):
     old = table.drop(columns="mode")  # as tables from before are: what is not verified went by the rules
     assert name_modes(old)["mode"].tolist() == table["mode"].replace("blind", "rules").tolist()
     assert "blind" not in describe_arms(old)
-    with pytest.raises(ValueError, match="table: mode 'half'; one of blind, rules, verified is accepted"):
+    with pytest.raises(ValueError, match="table: mode must be one of blind, rules, verified, got 'half'"):
         name_modes(table.assign(mode="half"))
 
 
@@ -345,7 +344,7 @@ def test_every_file_of_completions_in_a_folder_is_read_whatever_its_name(tmp_pat
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\x00\n")
     (tmp_path / "folder.jsonl").mkdir()
-    found = {sheet.arm: sheet.method for sheet in read_sheets(tmp_path, progress=False)}
+    found = {file.arm: file.method for file in read_completion_files(tmp_path, progress=False)}
     assert found == {"a": "", arm: method}
 
 
@@ -353,7 +352,7 @@ def test_a_broken_file_that_calls_itself_completions_is_refused(tmp_path):
     write(tmp_path / "best_of_n_completions.jsonl", [FOREIGN])
     (tmp_path / "beam_search_completions_n_16.jsonl").write_text('{"problem": "1", "compl\n')
     with pytest.raises(ValueError, match=r"beam_search_completions_n_16\.jsonl, line 1"):
-        read_sheets(tmp_path, progress=False)
+        read_completion_files(tmp_path, progress=False)
 
 
 def test_folders_that_hold_nothing_or_too_much(tmp_path):
@@ -427,4 +426,5 @@ def test_bad_tables_are_refused_by_puzzle(table, told):
 def test_good_tables_pass(ours):
     check_table(make_table())
     check_table(make_table().assign(seconds=math.nan, part="train"))
-    assert [sheet.pool for sheet in read_sheets(ours, progress=False)] == [False, False, False, False, True, True]
+    pools = [file.pool for file in read_completion_files(ours, progress=False)]
+    assert pools == [False, False, False, False, True, True]

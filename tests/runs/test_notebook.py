@@ -137,6 +137,29 @@ def test_overrides_that_do_not_fit_are_named(form, given, complaint):
     assert "\n" not in str(caught.value)
 
 
+def test_a_former_name_keeps_working_and_says_so(tmp_path, capsys):
+    form = write_notebook(tmp_path / "90_toy.ipynb", FORM.replace("# learning rate", "# learning rate; was: rate"))
+    assert read_parameters(form)["lr"].help == "learning rate"
+    assert check_overrides(form, {"rate": 2, "steps": 5}) == {"lr": 2.0, "steps": 5}
+    assert "parameter rate is called lr now" in capsys.readouterr().err
+    assert parse_override(form, "rate", "1e-4") == 1e-4
+    assert capsys.readouterr().err == "", "once is enough"
+    with pytest.raises(ValueError, match="both are given: keep lr"):
+        check_overrides(form, {"rate": 2, "lr": 1})
+    with pytest.raises(ValueError, match="parameter lr: 'fast' is text"):
+        check_overrides(form, {"rate": "fast"})
+
+
+def test_a_run_of_the_version_before_is_known_by_its_former_names(tmp_path):
+    run_notebook(write_notebook(tmp_path / "90_toy.ipynb", FORM.replace("lr =", "rate =")
+                                .replace("# mix = it", "# mix"), [cell.replace("'lr': [lr]", "'lr': [rate]")
+                                                                  for cell in WORK]), {}, tmp_path / "run")  # fmt: skip
+    form = write_notebook(tmp_path / "90_toy.ipynb", FORM.replace("# learning rate", "# learning rate; was: rate"))
+    assert run_notebook(form, {}, tmp_path / "run").before == "finished"
+    with pytest.raises(ValueError, match=r"lr is 0.001 there and 0.5 here"):
+        run_notebook(form, {"rate": 0.5}, tmp_path / "run")
+
+
 def test_the_command_line_reads_numbers_as_people_write_them(form):
     typed = {"lr": "1e-4", "steps": "12", "size": "3", "shuffle": "false", "rates": "[1e-4, 2]", "critic": "a/b",
              "extra": "{b: 2}", "offset": "-7"}  # fmt: skip

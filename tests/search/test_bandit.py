@@ -3,7 +3,7 @@
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.search.bandit import share_budget, take_turns
+from game24lab.search.bandit import take_turns
 from game24lab.search.cost import Cost
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
@@ -19,8 +19,14 @@ POLICY = FakePolicy(skill=1.5)
 DRAWS = {"n": 10_000, "batch": 1}
 
 
+def share_budget(problems, algorithm, policy, critic, pool, at_once=64, rule="turns", **settings):
+    """All problems on one budget, as `evaluation.evaluate` runs an arm with a pool."""
+    turn = take_turns(*pool, rule=rule, at_once=at_once, parameters=(policy.parameters, critic.parameters))
+    return run(Game24(), problems, algorithm, policy, critic, pool=pool, turn=turn, **settings)
+
+
 def share(problems=ALL, tokens=4000, algorithm=best_of_n, parameters=DRAWS, **settings):
-    return share_budget(Game24(), problems, algorithm, POLICY, FakeCritic(POLICY), pool={"sampled_tokens": tokens},
+    return share_budget(problems, algorithm, POLICY, FakeCritic(POLICY), {"sampled_tokens": tokens},
                         parameters=parameters, **settings)  # fmt: skip
 
 
@@ -52,7 +58,7 @@ def test_the_pool_is_never_exceeded_by_more_than_a_round():
 @pytest.mark.parametrize("unit", ["sampled_tokens", "policy_calls", "prompt_tokens", "depth", "flops"])
 def test_every_unit_can_be_shared(unit):
     limit = {"flops": 1e6}.get(unit, 60)
-    found = share_budget(Game24(), ALL, mcts, POLICY, FakeCritic(POLICY), pool={unit: limit}, at_once=4)
+    found = share_budget(ALL, mcts, POLICY, FakeCritic(POLICY), {unit: limit}, at_once=4)
     total = sum((one.cost for one in found), Cost())
     amount = total.flops(POLICY.parameters, 900) if unit == "flops" else getattr(total, unit)
     assert amount >= limit
@@ -78,7 +84,7 @@ def test_what_was_paid_for_already_is_told_when_the_pool_is_spent():
 
 def test_a_turn_names_some_of_those_that_wait():
     for chosen in ([], [99], [0, 0]):
-        with pytest.raises(ValueError, match=r"turn: .*some of the places that wait are accepted"):
+        with pytest.raises(ValueError, match="turn must return some of the waiting places"):
             run(Game24(), EASY, best_of_n, POLICY, turn=lambda waiting, chosen=chosen: chosen)
 
 
@@ -123,7 +129,7 @@ def test_solved_problems_leave_their_share_to_the_others():
     for seed in range(4):
         settings = {"parameters": DRAWS, "seed": seed}
         apart = run(Game24(), problems, best_of_n, policy, budget={"sampled_tokens": each}, **settings)
-        found = share_budget(Game24(), problems, best_of_n, policy, pool={"sampled_tokens": each * len(problems)},
+        found = share_budget(problems, best_of_n, policy, FakeCritic(policy), {"sampled_tokens": each * len(problems)},
                              at_once=2, **settings)  # fmt: skip
         alone, shared = alone + sum(one.solved for one in apart), shared + sum(one.solved for one in found)
         assert spent(found) < each * len(problems) + 2 * 52
@@ -158,13 +164,10 @@ def test_the_same_seed_shares_alike():
         ({"rule": "promis"}, "did you mean 'promise'"),
         ({"at_once": 0}, "at_once 0: a whole number of at least 1"),
         ({"patience": 0}, "patience 0"),
-        ({"pool": {}}, "pool {}: one limit is accepted"),
-        ({"pool": {"tokens": 5}}, "pool of 'tokens': the units are prompt_tokens"),
-        ({"pool": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
-        ({"pool": {"depth": -1}}, "pool of depth -1"),
-        ({"pool": {"depth": 1, "seconds": 1}}, "one limit is accepted"),
+        ({"unit": "tokens"}, "pool must be in one of prompt_tokens, .* got 'tokens'"),
+        ({"unit": "sampled_token"}, "did you mean 'sampled_tokens'"),
     ],
 )
 def test_what_makes_no_sense_is_named(settings, reason):
     with pytest.raises(ValueError, match=reason):
-        share_budget(Game24(), EASY, best_of_n, POLICY, **{"pool": {"sampled_tokens": 9}} | settings)
+        take_turns(**{"unit": "sampled_tokens"} | settings)

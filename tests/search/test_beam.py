@@ -282,7 +282,7 @@ def test_bfs_v_stops_at_its_depth_and_completes_the_best():
         (beam_search, {"sort_completed": 2}, "sort_completed 2: true or false is accepted"),
         (beam_search, {"max_tokens": 0}, "max_tokens 0"),
         (beam_search, {"beam_widht": 2}, "did you mean 'beam_width'"),
-        (dvts, {"n": 6}, "n 6: a multiple of beam_width, which is 4"),
+        (dvts, {"n": 6}, "n must be a multiple of beam_width, which is 4, got 6"),
         (dvts, {"sort_completed": True}, "no parameter 'sort_completed'"),
         (bfs_v, {"width": 0}, "width 0: a whole number of at least 1"),
         (bfs_v, {"beam_size": 0}, "beam_size 0"),

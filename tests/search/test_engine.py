@@ -377,13 +377,13 @@ class Mute(FakePolicy):
 @pytest.mark.parametrize("value", [None, "0.5", b"1", True, 1j, math.nan, math.inf, 10**400, [0.5, 0.5], {}, object()])
 @pytest.mark.parametrize("merge", [True, False])
 def test_a_value_that_is_no_finite_number_is_named(value, merge):
-    with pytest.raises(ValueError, match="critic 'fake': 1 finite values were asked for, 1 came, 0 of them finite"):
+    with pytest.raises(ValueError, match="critic 'fake' must return 1 finite values, got 1, 0 of them finite"):
         run(Game24(), [PUZZLES[0]], mcts, FakePolicy(), Odd(value), merge=merge)
 
 
 @pytest.mark.parametrize("value", [None, 0.5, object()])
 def test_values_that_are_no_list_are_named(value):
-    with pytest.raises(ValueError, match="critic 'fake': 1 finite values were asked for, 0 came"):
+    with pytest.raises(ValueError, match="critic 'fake' must return 1 finite values, got 0"):
         run(Game24(), [PUZZLES[0]], mcts, FakePolicy(), Odd(value, instead=True))
 
 
@@ -398,18 +398,18 @@ def test_numbers_of_every_kind_are_values(value):
 @pytest.mark.parametrize(
     ("policy", "critic", "settings", "reason"),
     [
-        (Miscounting(), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[1\] came"),
-        (Mute(True), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[\] came"),
-        (Mute(False), FakeCritic(), {}, r"\[2\] completions of 1 prompts were expected, \[None\] came"),
-        (FakePolicy(), Wild(), {}, "critic 'fake': 1 finite values"),
-        (FakePolicy(), Silent(), {}, "0 came"),
+        (Miscounting(), FakeCritic(), {}, r"must return \[2\] completions of 1 prompts, got \[1\]"),
+        (Mute(True), FakeCritic(), {}, r"must return \[2\] completions of 1 prompts, got \[\]"),
+        (Mute(False), FakeCritic(), {}, r"must return \[2\] completions of 1 prompts, got \[None\]"),
+        (FakePolicy(), Wild(), {}, "critic 'fake' must return 1 finite values"),
+        (FakePolicy(), Silent(), {}, "must return 1 finite values, got 0"),
         (FakePolicy(), None, {}, "no critic"),
         (FakePolicy(), FakeCritic(), {"mode": "verify"}, "mode 'verify': one of blind, rules, verified"),
-        (FakePolicy(), FakeCritic(), {"budget": {"tokens": 5}}, "units are prompt_tokens"),
+        (FakePolicy(), FakeCritic(), {"budget": {"tokens": 5}}, "budget must be in one of .* got 'tokens'"),
         (FakePolicy(), FakeCritic(), {"budget": {"sampled_token": 5}}, "did you mean 'sampled_tokens'"),
         (FakePolicy(), FakeCritic(), {"budget": {"seconds": -1}}, "budget of seconds -1"),
         (FakePolicy(), FakeCritic(), {"concurrent": 0}, "concurrent 0"),
-        (FakePolicy(), FakeCritic(), {"seed": [1, 2]}, "2 seeds for 1 problems"),
+        (FakePolicy(), FakeCritic(), {"seed": [1, 2]}, "one for each of the 1 problems, got 2"),
         (FakePolicy(), FakeCritic(), {"parameters": {"widht": 3}}, "did you mean 'width'"),
     ],
 )
@@ -435,7 +435,7 @@ def test_a_request_for_no_lines_is_named(request_):
 
 def test_a_number_of_lines_for_each_state_or_one_for_all():
     algorithm, _ = ask(Propose(("root",), (2, 3)))
-    with pytest.raises(ValueError, match="width: 2 numbers for 1 states"):
+    with pytest.raises(ValueError, match="width must be one number, or one for each of the 1 states, got 2"):
         run(Game24(), [PUZZLES[0]], algorithm, FakePolicy())
 
 

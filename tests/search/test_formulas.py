@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from game24lab.search.formulas import (
+    add_virtual_loss,
     complete_values,
     draw_dirichlet,
     draw_gumbels,
-    lose,
     measure_exploration,
     measure_lag,
     mix_value,
+    plan_halving,
     scale_values,
     score_uct,
-    share_out,
-    soften,
+    softmax,
     to_logit,
 )
 
@@ -38,11 +38,11 @@ def test_uct_by_hand():
 
 
 def test_what_is_on_its_way_counts_as_lost():
-    assert lose(0.3, 7, 0, 1.0) == 0.3
-    assert lose(0.5, 1, 1, 1.0) == pytest.approx((0.5 - 1) / 2)
-    assert lose(0.5, 0, 1, 1.0) == pytest.approx((0.5 - 1) / 2)  # its own value stands for a visit
-    assert lose(0.5, 2, 3, 0.0) == pytest.approx(1.0 / 5)
-    losses = [lose(0.2, 4, pending, 1.0) for pending in range(6)]
+    assert add_virtual_loss(0.3, 7, 0, 1.0) == 0.3
+    assert add_virtual_loss(0.5, 1, 1, 1.0) == pytest.approx((0.5 - 1) / 2)
+    assert add_virtual_loss(0.5, 0, 1, 1.0) == pytest.approx((0.5 - 1) / 2)  # its own value stands for a visit
+    assert add_virtual_loss(0.5, 2, 3, 0.0) == pytest.approx(1.0 / 5)
+    losses = [add_virtual_loss(0.2, 4, pending, 1.0) for pending in range(6)]
     assert losses == sorted(losses, reverse=True)
 
 
@@ -73,8 +73,8 @@ def test_visits_that_follow_the_lag_approach_the_policy():
 
 
 def test_softmax_of_large_and_impossible_logits():
-    assert soften([1000.0, 1000.0]) == [0.5, 0.5]
-    assert soften([0.0, to_logit(0.0)]) == pytest.approx([1.0, 0.0])
+    assert softmax([1000.0, 1000.0]) == [0.5, 0.5]
+    assert softmax([0.0, to_logit(0.0)]) == pytest.approx([1.0, 0.0])
 
 
 # ------------------------------------------------------------------------------------- sequential halving
@@ -93,12 +93,12 @@ def test_softmax_of_large_and_impossible_logits():
     ],
 )
 def test_simulations_are_shared_out(simulations, children, rounds):
-    assert share_out(simulations, children) == rounds
+    assert plan_halving(simulations, children) == rounds
 
 
 @given(st.integers(1, 500), st.integers(1, 64))
 def test_halving_never_spends_more_than_it_has(simulations, children):
-    rounds = share_out(simulations, children)
+    rounds = plan_halving(simulations, children)
     assert sum(kept * each for kept, each in rounds) <= simulations
     assert all(each >= 1 for _, each in rounds)
     if min(simulations, children) > 1:

@@ -225,11 +225,11 @@ def test_a_spent_budget_leaves_the_best_rollout(policy):
 # ------------------------------------------------------------------------------------------------- bad input
 @pytest.mark.parametrize(("parameters", "reason"), [
     ({"top_k": 0}, "top_k 0: a whole number of at least 1"),
-    ({"depth": 50, "chunk": 2}, "depth 50 of 2 tokens each: the model's window of 96 leaves"),
+    ({"depth": 50, "chunk": 2}, "depth x chunk must be at most .* window of 96 leaves .* got 50 x 2"),
     ({"simulations": -1}, "simulations -1"),
     ({"rule": "tokes"}, "rule 'tokes': one of tokens"),
     ({"fallback": 1.5}, "fallback 1.5"),
-    ({"rollouts": 3}, "rollouts 3 at temperature 0"),
+    ({"rollouts": 3}, "rollouts must be 1 at temperature 0, .* got 3"),
     ({"leaf": "critic"}, "there is no critic"),
     ({"leaf": "rollout"}, "leaf 'rollout'"),
     ({"every": 0}, "every 0"),
@@ -258,9 +258,9 @@ def fail(problems, texts):
 
 @pytest.mark.parametrize(("reward", "reason"), [
     (fail, "reward 'fail' raised KeyError"),
-    (lambda problems, texts: [1.0], "1 rewards for"),
-    (lambda problems, texts: [float("nan")] * len(texts), "nan; a finite number"),
-    (lambda problems, texts: ["1"] * len(texts), "'1'; a finite number"),
+    (lambda problems, texts: [1.0], "must return 3 numbers, one an answer, got 1"),
+    (lambda problems, texts: [float("nan")] * len(texts), "must return finite numbers or None, got nan"),
+    (lambda problems, texts: ["1"] * len(texts), "must return finite numbers or None, got '1'"),
 ])  # fmt: skip
 def test_rewards_that_fail_are_named(policy, reward, reason):
     with pytest.raises(ValueError, match=reason):
@@ -283,7 +283,7 @@ def test_rewards_add_up_by_weight_and_a_faulty_one_is_named():
     assert reward(["a", "b"], ["abc", "ab"]) == [3.5, 1.0]
     assert reward.__name__ == "long + known"
     assert add_up([known], [1.0], lambda problem: {"gold": None})(["a"], ["x"]) == [None]
-    with pytest.raises(ValueError, match="'short': 1 rewards for 2"):
+    with pytest.raises(ValueError, match="'short' must return 2 numbers, one an answer, got 1"):
         add_up([long, short], [1.0, 1.0])(["a", "b"], ["x", "y"])
     with pytest.raises(ValueError, match="'known' raised TypeError"):
         add_up([known], [1.0])(["a"], ["x"])

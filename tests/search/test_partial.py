@@ -13,7 +13,7 @@ from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
 from game24lab.search.cost import Cost
 from game24lab.search.engine import run
-from game24lab.search.partial import Sampling, begin
+from game24lab.search.partial import LineSampling, make_paths
 from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.requests import BudgetSpent
 from game24lab.search.tree import Tree
@@ -244,11 +244,11 @@ def test_wherever_a_budget_ends_it_there_is_an_outcome(algorithm, parameters, de
 # ------------------------------------------------------------------------------------- the parts
 def test_sampling_settings_are_checked():
     with pytest.raises(ValueError, match="top_k -1"):
-        Sampling(1.0, 1.0, -1, 64)
+        LineSampling(1.0, 1.0, -1, 64)
 
 
 def test_paths_that_were_never_valued_come_last():
-    paths = begin(Letters(), "", verified=False, merge=True)
+    paths = make_paths(Letters(), "", verified=False, merge=True)
     assert paths.root.rank < replace(paths.root, value=-1.0).rank
     assert paths.root.chance == -1
     assert replace(paths.root, value=1.0).chance < 1
@@ -268,7 +268,7 @@ def test_a_pruned_position_that_is_reached_again_is_open_again():
 
 
 def test_whoever_catches_a_spent_budget_is_told_the_unit():
-    paths = begin(Letters(), "", verified=False, merge=True)
+    paths = make_paths(Letters(), "", verified=False, merge=True)
     request = paths.evaluate([paths.root])
     next(request)
     with pytest.raises(BudgetSpent) as spent:

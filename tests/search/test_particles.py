@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letters import Letters, Sayings, Table, list_events, search
 
-from game24lab.search.particles import measure_ess, measure_logit, normalise, particle_filter, rebase, share_out
+from game24lab.search.particles import allocate_lines, measure_ess, measure_logit, particle_filter, rebase, softmax
 from game24lab.search.sampling import to_chance
 
 
@@ -17,10 +17,10 @@ from game24lab.search.sampling import to_chance
 def test_weights_by_hand():
     assert measure_logit(0.5) == 0
     assert measure_logit(0.9) == pytest.approx(math.log(9))
-    assert normalise([math.log(3), 0.0]) == pytest.approx([0.75, 0.25])
-    assert normalise([-math.inf, 5.0]) == [0, 1]
-    assert normalise([-math.inf, -math.inf]) == [0.5, 0.5]
-    assert normalise([1e6, 0.0]) == [1, 0]
+    assert softmax([math.log(3), 0.0]) == pytest.approx([0.75, 0.25])
+    assert softmax([-math.inf, 5.0]) == [0, 1]
+    assert softmax([-math.inf, -math.inf]) == [0.5, 0.5]
+    assert softmax([1e6, 0.0]) == [1, 0]
     assert measure_ess([0.25] * 4) == 4
     assert measure_ess([1, 0, 0]) == 1
     assert measure_ess([0.75, 0.25]) == pytest.approx(1.6)
@@ -37,17 +37,17 @@ def test_lines_are_shared_out_by_hand():
 
     8 x .366 = 2.92 -> 3; 5 x .299 / .634 = 2.36 -> 3; 2 x .201 / .335 = 1.2 -> 2; nothing is left.
     """
-    assert share_out(8, [0.9, 0.8, 0.6, 0.4], 0.5) == [3, 3, 2, 0]
-    assert share_out(8, [0.5, 0.5, 0.5], 0.2) == [3, 3, 2]
-    assert share_out(2, [0.5, 0.5, 0.5], 0.2) == [1, 1, 0]
-    assert share_out(4, [0.5, 0.5], 1e-3) == [2, 2]
-    assert share_out(8, [0.9, 0.5], 0.2) == [8, 0]
-    assert share_out(1, [0.3], 0.2) == [1]
+    assert allocate_lines(8, [0.9, 0.8, 0.6, 0.4], 0.5) == [3, 3, 2, 0]
+    assert allocate_lines(8, [0.5, 0.5, 0.5], 0.2) == [3, 3, 2]
+    assert allocate_lines(2, [0.5, 0.5, 0.5], 0.2) == [1, 1, 0]
+    assert allocate_lines(4, [0.5, 0.5], 1e-3) == [2, 2]
+    assert allocate_lines(8, [0.9, 0.5], 0.2) == [8, 0]
+    assert allocate_lines(1, [0.3], 0.2) == [1]
 
 
 @given(st.integers(1, 500), st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=40), st.floats(1e-3, 10))
 def test_no_line_is_lost_or_added(width, chances, temperature):
-    counts = share_out(width, sorted(chances, reverse=True), temperature)
+    counts = allocate_lines(width, sorted(chances, reverse=True), temperature)
     assert sum(counts) == width
     assert min(counts) >= 0
     assert len(counts) == len(chances)
@@ -80,9 +80,9 @@ def test_the_effective_sample_size_says_when_to_resample():
     for ess, resampled in ((0.6, False), (0.62, True), (1, True), (0, False)):
         policy = Sayings(_="a b c d", a="a", b="a", c="a", d="a")
         search(particle_filter, policy, Table(a=0.8, b=0.8), n_particles=4, ess=ess, seed=3)
-        grown = [count for _, count, _ in policy.asked[1:]]
-        assert sum(grown) == 4
-        assert (grown != [1, 1, 1, 1]) == resampled
+        proposed = [count for _, count, _ in policy.asked[1:]]
+        assert sum(proposed) == 4
+        assert (proposed != [1, 1, 1, 1]) == resampled
 
 
 def test_weights_multiply_until_they_are_resampled():
@@ -98,9 +98,9 @@ def test_finished_particles_take_their_place_and_no_more_lines():
     policy = Sayings(_="a b", b="c", bc="d")
     task = Letters("bcd", 3, short=("a",))
     found = search(particle_filter, policy, Table(a=0.8, b=0.0, bc=0.0), task, n_particles=50, ess=1, seed=1)
-    grown = {prompt: count for prompt, count, _ in policy.asked}
-    assert 0 < grown["b>"] < 50
-    assert "a>" not in grown
+    proposed = {prompt: count for prompt, count, _ in policy.asked}
+    assert 0 < proposed["b>"] < 50
+    assert "a>" not in proposed
     assert found.tree.children(found.tree.label.index("a")) == []
     assert found.answer == "a"
 

@@ -11,7 +11,7 @@ from letters import Letters, Sayings, Table, label_end, list_events, search
 from likeliest import Likeliest, compare
 
 from game24lab.search.engine import run
-from game24lab.search.graph import grow
+from game24lab.search.graph import make_graph
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.requests import BudgetSpent, Propose, Value
 from game24lab.search.simulation import draw, make_puct, make_request, simulate
@@ -218,7 +218,7 @@ def play(graph, starts, leaves, lines, budget=None, **rule):
 def plant_letters(length=4):
     """A graph with the root drawn from, and how lines are answered in it: a and b, equally likely."""
     said = Sayings(_="a.5 b.5")
-    graph = grow(Letters("zz", length), "", False, True, "logprob")
+    graph = make_graph(Letters("zz", length), "", False, True, "logprob")
     graph.root.value = 0.0
     expand = draw(graph, [graph.root], make_request(2, 1.0, 1.0, 0, 8))
     next(expand)
@@ -230,7 +230,7 @@ def plant_letters(length=4):
 
 
 def list_edges(graph):
-    return [edge for place in graph.places.values() for edge in place.edges]
+    return [edge for node in graph.nodes.values() for edge in node.edges]
 
 
 @pytest.mark.parametrize("leaves", [1, 2, 5, 50])
@@ -241,10 +241,10 @@ def test_every_simulation_backs_up_once_and_virtual_loss_leaves_no_trace(leaves,
     assert graph.root.visits == 40 == sum(edge.followed for edge in graph.root.edges)
     assert all(edge.pending == 0 for edge in list_edges(graph))
     assert all(len(states) <= leaves and len(set(states)) == len(states) for states in asked)
-    for place in graph.places.values():
-        if place.draws and place is not graph.root:
-            assert place.visits == 1 + sum(edge.followed for edge in place.edges)
-    drawn = {place.state for place in graph.places.values() if place.draws} - {""}
+    for node in graph.nodes.values():
+        if node.draws and node is not graph.root:
+            assert node.visits == 1 + sum(edge.followed for edge in node.edges)
+    drawn = {node.state for node in graph.nodes.values() if node.draws} - {""}
     assert sorted(state for states in asked for state in states) == sorted(drawn)
     backups = [event for event in graph.tree.events if event[0] == "backup" and event[1] == 0]
     assert len(backups) == 40

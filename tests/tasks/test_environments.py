@@ -16,7 +16,8 @@ from game24lab.evaluation.chains import grade, measure, pair, pass_at_k, summari
 from game24lab.models.checkpoints import find_pretrained, load_checkpoint, make_model, save_checkpoint
 from game24lab.models.load_policy import TransformersPolicy
 from game24lab.models.tokenizer import make_tokenizer, read_chat
-from game24lab.tasks.environments import open_environment, require_parts
+from game24lab.tasks.environment import require_parts
+from game24lab.tasks.environments import open_environment
 from game24lab.tasks.gsm8k.environment import WordGame
 from game24lab.tasks.gsm8k.judge import COLUMNS
 from game24lab.tasks.gsm8k.rewards import REWARDS
@@ -175,7 +176,7 @@ def test_a_chat_template_that_refuses_is_named(chatty, tmp_path):
 # ------------------------------------------------------------------------------------------- SFT, GRPO, grades
 def test_a_model_learns_from_lessons_and_is_graded(tmp_path):
     world = open_environment("gsm8k", split="test", held_out=3, operations=[1])
-    config = sft.SFTConfig(size="mini", words=world.vocabulary, steps=2, batch_size=4, evaluate_every=0,
+    config = sft.SFTConfig(size="mini", vocabulary=world.vocabulary, steps=2, batch_size=4, evaluate_every=0,
                            precision="fp32")  # fmt: skip
     folder = sft.train(config, world.sft_samples(8, walk), tmp_path / "sft")
     policy, path = TransformersPolicy(*load_checkpoint(folder)), tmp_path / "grades.parquet"
@@ -285,8 +286,8 @@ def fail(**columns):
 
 BROKEN = {
     r"reward 'fail' raised ZeroDivisionError: mine and more$": fail,
-    r"reward '<lambda>' returned 3 numbers for 8 completions; one each is accepted$": lambda **_: [0.5] * 3,
-    r"reward '<lambda>' returned 'good'; a number, or None where": lambda **_: ["good"] * 8,
+    r"reward '<lambda>' must return 8 numbers, one a completion, got 3$": lambda **_: [0.5] * 3,
+    r"reward '<lambda>' must return numbers, or None where it does not apply, got 'good'": lambda **_: ["good"] * 8,
 }
 
 
@@ -331,12 +332,12 @@ def test_keeping_and_tracking_are_checked_before_anything_is_spent(small, tmp_pa
     posed = open_environment("gsm8k", split="test", held_out=1, operations=[1]).problems(2, 0, 1, walk)
     rewards = make_reward_functions(REWARDS)
     config = grpo.GRPOConfig(checkpoint=str(small), rollouts=Rollouts(2, 4, 6), mini_batch=8)
-    with pytest.raises(ValueError, match="keep_every -1"):
+    with pytest.raises(ValueError, match=r"keep_every.*-1"):
         grpo.train(config, posed, rewards, tmp_path, keep_every=-1)
-    with pytest.raises(ValueError, match="report_to 'excel': one of none, tensorboard, trackio, wandb is accepted"):
+    with pytest.raises(ValueError, match=r"report_to.*none, tensorboard, trackio, wandb"):
         grpo.train(config, posed, rewards, tmp_path, report_to="excel")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"report_to 'wandb': its package is not installed; `pip install wandb`"):
+    with pytest.raises(ValueError, match=r"report_to must be .* installed \(`pip install wandb`\), got 'wandb'"):
         grpo.train(config, posed, rewards, tmp_path, report_to="wandb")
     assert not list(tmp_path.iterdir())
 

@@ -7,7 +7,6 @@ from fake_models import FakeCompletion, FakePolicy
 
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training.critic_data import (
-    collect_positions,
     collect_trajectories,
     count_positions,
     find_targets,
@@ -21,6 +20,12 @@ PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6
 SOLUTION = "6 + 6 = 12 (left: 6 6 12)\n6 + 6 = 12 (left: 12 12)\n12 + 12 = 24 (left: 24)\n"
 LOST = "6 / 6 = 1 (left: 1 6 6)\n6 / 6 = 1 (left: 1 1)\n1 + 1 = 2 (left: 2)\n"
 ILLEGAL = "6 + 6 = 12 (left: 6 6 12)\n6 + 6 = 13\n"
+
+
+def collect_positions(task, policy, problems, rollouts):
+    """Positions of all rollouts of one policy, none left out."""
+    return count_positions(collect_trajectories(task, {"": policy}, problems, samples=rollouts, keep=0,
+                                                temperature=1.0, top_k=0))  # fmt: skip
 
 
 class Recital:
@@ -102,7 +107,7 @@ def test_validation_is_by_problem():
     assert not set(training["problem"]) & set(validation["problem"])
     assert len(training) + len(validation) == len(table)
     assert not len(hold_out(table, 0.0, seed=3)[1])
-    with pytest.raises(ValueError, match="held_out 1"):
+    with pytest.raises(ValueError, match=r"held_out must be .*, got 1"):
         hold_out(table, 1, seed=3)
 
 
@@ -130,18 +135,18 @@ def test_targets_by_hand():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="rollouts 4 of 0 problems"):
+    with pytest.raises(ValueError, match="must be at least one each, got 1, 0 and 4"):
         collect_positions(TASK, FakePolicy(), [], rollouts=4)
-    with pytest.raises(ValueError, match="by 0 policies"):
+    with pytest.raises(ValueError, match="must be at least one each, got 0"):
         collect_trajectories(TASK, {}, PUZZLES)
-    with pytest.raises(ValueError, match="keep -1"):
+    with pytest.raises(ValueError, match=r"keep.*-1"):
         collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES, keep=-1)
     table = collect_trajectories(TASK, {"a": FakePolicy()}, PUZZLES[:1], samples=1)
     with pytest.raises(ValueError, match="without values"):
         find_targets(table, td_lambda=0.9)
-    with pytest.raises(ValueError, match="td_lambda 2"):
+    with pytest.raises(ValueError, match=r"td_lambda.*2"):
         find_targets(table, td_lambda=2)
-    with pytest.raises(ValueError, match="values: 1 for"):
+    with pytest.raises(ValueError, match=r"values must be .* got 1"):
         find_targets(table, [0.0], td_lambda=0.9)
 
 

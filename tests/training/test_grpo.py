@@ -44,9 +44,10 @@ REWARDS = ([pay_sum], [1.0])
 
 
 def config(checkpoint, **changes):
-    sampled = Rollouts(**{"problems": 2, "group": 4, "max_tokens": 12, **changes.pop("rollouts", {})})
-    return grpo.GRPOConfig(**{"checkpoint": str(checkpoint), "rollouts": sampled, "steps": 4, "mini_batch": 4,
-                              "learning_rate": 1e-3, "evaluate_every": 2, "precision": "fp32", **changes})  # fmt: skip
+    sampled = {"problems": 2, "num_generations": 4, "max_completion_length": 12, **changes.pop("rollouts", {})}
+    return grpo.GRPOConfig(**{"checkpoint": str(checkpoint), "rollouts": Rollouts(**sampled), "steps": 4,
+                              "mini_batch": 4, "learning_rate": 1e-3, "evaluate_every": 2, "precision": "fp32",
+                              **changes})  # fmt: skip
 
 
 def test_a_checkpoint_without_end_token_is_refused(tmp_path):
@@ -114,11 +115,11 @@ def recompute(model, prompt, completion, temperature, top_p):
 
 @pytest.mark.parametrize(
     ("temperature", "top_p", "more"),
-    [(1.0, 1.0, {}), (0.7, 1.0, {}), (1.0, 0.5, {}), (0.8, 0.8, {}), (1.4, 0.3, {"kl": 0.1}),
+    [(1.0, 1.0, {}), (0.7, 1.0, {}), (1.0, 0.5, {}), (0.8, 0.8, {}), (1.4, 0.3, {"beta": 0.1}),
      (0.7, 1.0, {"trainer_args": {"num_iterations": 2}})],
 )  # fmt: skip
 def test_log_probabilities_are_those_of_the_sampled_distribution(checkpoint, tmp_path, temperature, top_p, more):
-    sampled = {"problems": 4, "group": 2, "temperature": temperature, "top_p": top_p}
+    sampled = {"problems": 4, "num_generations": 2, "temperature": temperature, "top_p": top_p}
     trainer = grpo.make_trainer(config(checkpoint, rollouts=sampled, steps=1, **more), MIXED, REWARDS, tmp_path)
     seen = spy(trainer)
     trainer.train()
@@ -131,7 +132,7 @@ def test_log_probabilities_are_those_of_the_sampled_distribution(checkpoint, tmp
             assert part["found"][row, :count].tolist() == pytest.approx(truth, abs=1e-4)
             if "trainer_args" in more:
                 assert part["old_per_token_logps"][row, :count].tolist() == pytest.approx(truth, abs=1e-4)
-            if more.get("kl"):
+            if more.get("beta"):
                 assert part["ref_per_token_logps"][row, :count].tolist() == pytest.approx(truth, abs=1e-4)
             rows += 1
     assert rows == 8
@@ -140,7 +141,7 @@ def test_log_probabilities_are_those_of_the_sampled_distribution(checkpoint, tmp
 
 @pytest.mark.parametrize("kind", ["qwen2", "gpt2"])  # with biases; with dropout and learnt positions
 def test_other_architectures(kind, tmp_path):
-    sampled = {"problems": 4, "group": 2, "temperature": 0.9, "top_p": 0.9}
+    sampled = {"problems": 4, "num_generations": 2, "temperature": 0.9, "top_p": 0.9}
     folder = tiny_models.save(kind, tmp_path / "policy")
     trainer = grpo.make_trainer(config(folder, rollouts=sampled, steps=1), MIXED, REWARDS, tmp_path / "run")
     seen = spy(trainer)
@@ -154,17 +155,18 @@ def test_other_architectures(kind, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 @pytest.mark.parametrize(
-    ("kl", "trainer_args"), [(0.0, {}), (0.5, {}), (0.0, {"loss_type": "dr_grpo", "mask_truncated_completions": True}),
-                             (0.0, {"num_iterations": 2})],
+    ("beta", "trainer_args"),
+    [(0.0, {}), (0.5, {}), (0.0, {"loss_type": "dr_grpo", "mask_truncated_completions": True}),
+     (0.0, {"num_iterations": 2})],
 )  # fmt: skip
-def test_it_learns_what_trl_learns_from_the_same_completions(checkpoint, tmp_path, kl, trainer_args):
+def test_it_learns_what_trl_learns_from_the_same_completions(checkpoint, tmp_path, beta, trainer_args):
     """Two steps of gradient descent with TRL's own trainer, padding, masks and shuffling, and with ours."""
-    setting = config(checkpoint, rollouts={"problems": 4, "group": 2}, steps=2, mini_batch=2, kl=kl, skip_equal=False,
-                     trainer_args={"lr_scheduler_type": "constant", **trainer_args})  # fmt: skip
+    setting = config(checkpoint, rollouts={"problems": 4, "num_generations": 2}, steps=2, mini_batch=2, beta=beta,
+                     skip_equal=False, trainer_args={"lr_scheduler_type": "constant", **trainer_args})  # fmt: skip
     ours = grpo.make_trainer(setting, MIXED, REWARDS, tmp_path / "ours")
     model, tokenizer = load_checkpoint(checkpoint)
     arguments = grpo._make_arguments(setting, tmp_path / "stock", [1.0])
-    arguments.beta = kl
+    arguments.beta = beta
     stock = GRPOTrainer(model=model, reward_funcs=[pay_sum], args=arguments, train_dataset=ours.train_dataset,
                         processing_class=tokenizer)  # fmt: skip
     sampler = Sampler(stock.model, tokenizer, setting.rollouts)
@@ -182,7 +184,7 @@ def test_it_learns_what_trl_learns_from_the_same_completions(checkpoint, tmp_pat
 def test_completions_hold_their_end_and_do_not_depend_on_neighbours(checkpoint):
     model, tokenizer = load_checkpoint(checkpoint)
     model.lm_head.weight.data[tokenizer.eos_token_id] *= 3  # some completions end early
-    sampler = Sampler(model, tokenizer, Rollouts(max_tokens=30))
+    sampler = Sampler(model, tokenizer, Rollouts(max_completion_length=30))
     prompts = [problem.prompt for problem in MIXED for _ in range(8)]
     whole = sampler.sample(prompts, seed=5, step=3)
     ended = [ids for ids in whole["completion_ids"] if len(ids) < 30]
@@ -260,7 +262,7 @@ def test_losses_rest_on_the_line_that_is_located(checkpoint, tmp_path):
     assert (advantages[:, 0] <= 0).all()
     assert (advantages[:, 0] < 0).any()
     assert (advantages[:, 1:] > 0).any()
-    with pytest.raises(ValueError, match="credit 'line' without `locate`"):
+    with pytest.raises(ValueError, match="credit must be 'answer' without `locate`"):
         grpo.make_trainer(config(checkpoint, credit="line"), PROBLEMS, REWARDS, tmp_path / "b")
 
 
@@ -322,7 +324,7 @@ class KillError(BaseException):  # a kill is no failure of a reward
     pass
 
 
-@pytest.mark.parametrize("more", [{"momentum": 0.2, "kl": 0.1}, {"trainer_args": {"num_iterations": 2}}])
+@pytest.mark.parametrize("more", [{"momentum": 0.2, "beta": 0.1}, {"trainer_args": {"num_iterations": 2}}])
 def test_a_killed_run_ends_like_an_uninterrupted_one(checkpoint, tmp_path, more):
     asked = {"whole": [], "killed": []}
 
@@ -413,9 +415,9 @@ def test_a_kill_behind_the_last_step(checkpoint, tmp_path, monkeypatch):
 
 
 def test_patience_without_accuracy(checkpoint, tmp_path):
-    with pytest.raises(ValueError, match="patience 1: the evaluation must return 'accuracy'"):
+    with pytest.raises(ValueError, match="evaluation must return 'accuracy' for patience 1"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "a", lambda m, t: {"error": 0.5})
-    with pytest.raises(ValueError, match="patience 1 without an evaluation"):
+    with pytest.raises(ValueError, match="patience must be 0 without an evaluation, got 1"):
         grpo.train(config(checkpoint, patience=1), PROBLEMS, REWARDS, tmp_path / "b")
 
 
@@ -426,7 +428,7 @@ def test_nan_stops_before_the_weights_are_spoilt(checkpoint, tmp_path):
         float("nan") if trainer.state.global_step == 3 else 1
     )
     with pytest.raises(FloatingPointError, match=r"NaN or infinite at step 4: .*kept, .*checkpoint-2"):
-        grpo.start(trainer, tmp_path)
+        grpo.start(trainer, tmp_path, None, grpo.start_clock(tmp_path))
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
     assert not (tmp_path / "checkpoint").exists()
 
@@ -451,7 +453,7 @@ JOB = """
         time.sleep({pause})
         return [sum(map(ord, text)) % 97 / 97 for text in completions]
 
-    rollouts = Rollouts(problems=2, group=4, max_tokens=12)
+    rollouts = Rollouts(problems=2, num_generations=4, max_completion_length=12)
     config = grpo.GRPOConfig(checkpoint={checkpoint!r}, rollouts=rollouts, steps={steps}, mini_batch=2, momentum=0.2,
                              learning_rate=1e-3, evaluate_every=2, precision="fp32")
     problems = make_problems(list_solvable()[:40:5])
@@ -505,14 +507,16 @@ def test_killed_from_outside_it_goes_on(checkpoint, tmp_path):
 # Bad input ------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"rollouts": {"group": 1}}, r"group 1: .*at least 2.*nothing to be measured against"),
+    [({"rollouts": {"num_generations": 1}}, r"num_generations 1: .*at least 2.*nothing to be measured against"),
      ({"rollouts": {"problems": 0}}, "problems 0"), ({"rollouts": {"temperature": 0}}, "temperature 0: .*above 0"),
-     ({"rollouts": {"temperature": "1e-1"}}, "temperature '1e-1'"), ({"rollouts": {"top_p": 0.0}}, "top_p 0.0"),
+     ({"rollouts": {"temperature": "1e-1"}}, "temperature .*'1e-1'"),
+     ({"rollouts": {"top_p": 0.0}}, r"top_p must be .*, got 0\.0"),
      ({"rollouts": {"backend": "server"}}, "backend 'server': one of transformers, ctranslate2"),
-     ({"mini_batch": 3}, r"mini_batch 3: it must divide the 2 x 4 completions of a step; 1, 2, 4, 8 are accepted"),
+     ({"mini_batch": 3}, r"mini_batch must divide the 2 x 4 completions of a step \(one of 1, 2, 4, 8\), got 3"),
      ({"learning_rate": "1e-4"}, r"learning_rate '1e-4'.*1\.0e-4"), ({"learning_rate": 0.0}, "learning_rate 0.0"),
-     ({"kl": -0.1}, "kl -0.1: a number of at least 0"), ({"momentum": 1.0}, "momentum 1.0.*0 for plain GRPO"),
-     ({"kl": float("nan")}, "kl nan"), ({"steps": 0}, "steps 0"), ({"patience": 1, "evaluate_every": 0}, "patience 1"),
+     ({"beta": -0.1}, "beta -0.1: a number of at least 0"), ({"momentum": 1.0}, "momentum 1.0.*0 for plain GRPO"),
+     ({"beta": float("nan")}, "beta nan"), ({"steps": 0}, "steps 0"),
+     ({"patience": 1, "evaluate_every": 0}, "patience 1"),
      ({"checkpoint": ""}, "checkpoint ''"), ({"precision": "int8"}, "precision 'int8'"),
      ({"trainer_args": {"num_generations": 3}}, "trainer_args 'num_generations': a field of GRPOConfig"),
      ({"trainer_args": {"epsilonn": 3}}, "trainer_args 'epsilonn': no field of TRL's GRPOConfig"),
@@ -526,12 +530,15 @@ def test_bad_configurations(checkpoint, changes, message):
 
 @pytest.mark.parametrize(
     ("problems", "rewards", "message"),
-    [([], REWARDS, "problems: none given"), ([Problem("")], REWARDS, "problem 0: prompt ''"),
-     ([Problem("a", {"x": 1}), Problem("b", {"y": 1})], REWARDS, "problem 1: columns y"),
-     ([Problem("a", {"completions": 1})], REWARDS, "problem 0: columns completions"),
-     (PROBLEMS, ([], []), "rewards: 0 functions"), (PROBLEMS, ([pay_sum], []), "1 functions and 0 weights"),
-     (PROBLEMS, ([pay_sum], [-1.0]), "weight of reward 'pay_sum': -1.0"),
-     (PROBLEMS, ([pay_sum], [float("nan")]), "'pay_sum': nan"), (PROBLEMS, ([pay_sum], [0.0]), "at least one above 0")],
+    [([], REWARDS, "problems must hold at least one"),
+     ([Problem("")], REWARDS, "prompt of problem 0 must be a text, got ''"),
+     ([Problem("a", {"x": 1}), Problem("b", {"y": 1})], REWARDS, "got y in problem 1"),
+     ([Problem("a", {"completions": 1})], REWARDS, "got completions in problem 0"),
+     (PROBLEMS, ([], []), "rewards must have a weight each, got 0 functions"),
+     (PROBLEMS, ([pay_sum], []), "1 functions and 0 weights"),
+     (PROBLEMS, ([pay_sum], [-1.0]), r"weight of reward 'pay_sum' must be .*, got -1\.0"),
+     (PROBLEMS, ([pay_sum], [float("nan")]), "'pay_sum' must be .*, got nan"),
+     (PROBLEMS, ([pay_sum], [0.0]), "at least one above 0")],
 )  # fmt: skip
 def test_bad_problems_and_rewards(checkpoint, tmp_path, problems, rewards, message):
     with pytest.raises(ValueError, match=message):
@@ -546,5 +553,5 @@ def test_a_missing_checkpoint(tmp_path):
 def test_a_step_that_the_processes_cannot_share(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with pytest.raises(ValueError, match="mini_batch 4 in each of 3 processes: together they must divide the 8"):
+    with pytest.raises(ValueError, match="mini_batch x 3 processes must divide the 8 completions of a step, got 4"):
         grpo._make_arguments(config(checkpoint), tmp_path, [1.0])

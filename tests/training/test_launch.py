@@ -32,17 +32,19 @@ def test_a_job(tmp_path, capsys, trainer, rows):
     assert (tmp_path / "out" / "training.parquet").exists()
 
 
-def test_a_job_of_grpo(tmp_path, capsys):
+def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):
     start = tiny_models.save("qwen3", tmp_path / "start")
     job = (f"checkpoint: {start}\nsteps: 1\nmini_batch: 2\nprecision: fp32\nweights: {{output: 1, length: 0.5}}\n"
            "rollouts: {problems: 2, group: 2, max_tokens: 8}\n")  # fmt: skip
     files = write(tmp_path, job, [{"numbers": "4 5 6 10"}, {"numbers": "1 2 3 4"}])
     assert launch.main(["grpo", *files]) == 0
+    said = capsys.readouterr().err
+    assert "Rollouts's group is called num_generations now" in said
     load_checkpoint(tmp_path / "out" / "checkpoint")
     for wrong, message in [
-        ("weights: {outputs: 1}", "reward 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
-        ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; problems, group"),
-        ("rollouts: {group: 1}", "group 1"), ("rollouts: 3", "rollouts: 3 is no field"),
+        ("weights: {outputs: 1}", "got 'outputs'"), ("weights: {output: -1}", "weight of 'output'"),
+        ("rollouts: {groups: 2}", "rollouts: 'groups' is no field of Rollouts; it has problems, num_generations"),
+        ("rollouts: {num_generations: 1}", "num_generations 1"), ("rollouts: 3", "rollouts: 3 is no field"),
     ]:  # fmt: skip
         capsys.readouterr()
         assert launch.main(["grpo", *write(tmp_path, f"checkpoint: {start}\n{wrong}\n", [{"numbers": "1 2"}])]) == 2
@@ -53,15 +55,15 @@ def test_a_job_of_grpo(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("job", "rows", "message"),
-    [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; size, words"),
+    [("stepz: 1\n", None, "job.yaml: 'stepz' is no field of SFTConfig; it has size, vocabulary"),
      ("steps: 0\n", None, "steps 0: a positive integer"),
      ("learning_rate: 1e-4\n", None, "learning_rate '1e-4': a positive number is accepted (in YAML 1.0e-4)"),
      ("steps: [\n", None, "job.yaml"),
      ("steps: 1\n", ["{}"], "data.jsonl, line 1: 'prompt' is missing"),
-     ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "data.jsonl, line 2: damaged"),
-     ("steps: 1\n", ['{"prompt": "a", "completion": "b", "ends": 1}'], "line 1: ends 1: bool is accepted"),
+     ("steps: 1\n", ['{"prompt": "a", "completion": "b"}', '{"prom'], "line 2: must be one JSON object, got a damaged"),
+     ("steps: 1\n", ['{"prompt": "a", "completion": "b", "ends": 1}'], "line 1: ends must be a bool, got 1"),
      ("steps: 1\n", ["3"], "line 1: 'prompt' is missing, or no text"),
-     ("steps: 1\n", [], "data.jsonl: empty; at least one line")],
+     ("steps: 1\n", [], "data.jsonl: must have at least one line")],
 )  # fmt: skip
 def test_bad_jobs_are_one_line(tmp_path, capsys, job, rows, message):
     files = write(tmp_path, job) if rows is None else write(tmp_path, job, rows)

@@ -60,7 +60,7 @@ def test_the_last_members_of_each_group_are_searched():
 ])  # fmt: skip
 def test_bad_searches_are_named(options, reason):
     with pytest.raises(ValueError, match=reason):
-        Rollouts(problems=2, group=4, search=Searching(**options))
+        Rollouts(problems=2, num_generations=4, search=Searching(**options))
 
 
 @pytest.mark.parametrize(("changes", "reason"), [
@@ -195,7 +195,7 @@ def test_the_supervised_term_has_the_gradient_of_the_weighed_log_likelihood(chec
 
 
 @pytest.mark.parametrize("enter", ["as_is", "corrected", "supervised"])
-@pytest.mark.parametrize("changes", [{"momentum": 0.2, "kl": 0.1}])
+@pytest.mark.parametrize("changes", [{"momentum": 0.2, "beta": 0.1}])
 def test_every_way_to_enter_trains(checkpoint, tmp_path, enter, changes):
     trainer, seen, _ = run(checkpoint, tmp_path, steps=2, mini_batch=4, **look(enter), **changes)
     assert len(seen) == 4

@@ -16,6 +16,7 @@ from game24lab.models.backends.ctranslate2_export import is_exportable
 from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import sft
+from game24lab.training.clock import read_cost
 from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack, replace_folder
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +157,9 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
         sft.train(config(), pairs, tmp_path / "killed", kill_at_the_second_evaluation)
     assert not (tmp_path / "killed" / "checkpoint").exists()
     assert find_resume_point(tmp_path / "killed").name == "checkpoint-2"
+    until_the_kill = read_cost(tmp_path / "killed" / "checkpoint")
     resumed = sft.train(config(), pairs, tmp_path / "killed", lambda m, t: {"calls": 0.0})
+    assert all(seconds > until_the_kill[name] > 0 for name, seconds in read_cost(resumed).items())
     for a, b in zip(load_checkpoint(whole)[0].parameters(), load_checkpoint(resumed)[0].parameters(), strict=True):
         assert torch.equal(a, b)
     curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("whole", "killed")]
@@ -166,6 +169,17 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     written = (resumed / "model.safetensors").stat().st_mtime_ns
     assert sft.train(config(), pairs, tmp_path / "killed") == resumed
     assert (resumed / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_a_training_of_the_version_before_is_known(tmp_path):
+    """Its configuration calls the vocabulary `words`."""
+    folder = sft.train(config(steps=1), make_pairs(), tmp_path)
+    stored = folder / "training_config.json"
+    values = json.loads(stored.read_text())
+    values["words"] = values.pop("vocabulary")
+    stored.write_text(json.dumps(values))
+    (folder / "model.safetensors").unlink()
+    assert sft.train(config(steps=1), make_pairs(), tmp_path) == folder, "nothing is trained again"
 
 
 def run_job(folder, command, config, pairs):
@@ -201,7 +215,7 @@ def test_two_processes_train_what_one_trains(tmp_path):
 def test_a_batch_that_the_processes_cannot_share(tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with pytest.raises(ValueError, match="batch_size 8: a multiple of 3"):
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes, got 8"):
         common_arguments(tmp_path, 6, 8, 0, False, save_every=2)
 
 
@@ -286,11 +300,11 @@ def test_bad_configurations(changes, message):
 
 
 def test_bad_data(tmp_path):
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="at least one sample"):
         sft.train(config(), [], tmp_path)
     with pytest.raises(ValueError, match="training sample 1"):
         sft.train(config(), [("a", "b"), ("", "c")], tmp_path)
-    with pytest.raises(ValueError, match=r"training sample 1: .* tokens; the model's window of 4096"):
+    with pytest.raises(ValueError, match="training sample 1 must fit the window of 4096 tokens, got"):
         sft.train(config(), [("a", "b"), ("a", "b" * 5000)], tmp_path)
 
 

@@ -12,7 +12,7 @@ from game24lab.evaluation.chains import read_grades
 from game24lab.runs.run import read_run, start_run
 from game24lab.tasks.numbers.puzzles import write_puzzle
 from game24lab.tasks.numbers.splits import make_split
-from game24lab.training.data.sft_mixture import find_traces, read_lessons, write_data
+from game24lab.training.data.sft_mixture import find_traces, read_mixture, write_data
 from game24lab.training.data.trace_dataset import read_traces, write_traces
 from game24lab.training.data.trace_generation import make_traces
 
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 
 
 def test_a_mix_is_drawn_and_described(folder):
-    samples, data = read_lessons(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out)
+    samples, data = read_mixture(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out)
     assert len(samples) == data["samples"] == sum(part["samples"] for part in data["parts"]) == 200
     assert data["styles"] == ["sound", "v2"]
     assert data["label"] == "sound + v2 short"
@@ -42,8 +42,8 @@ def test_a_mix_is_drawn_and_described(folder):
     mean = sum(part["tokens_mean"] * part["weight"] for part in data["parts"])
     assert data["tokens"] == pytest.approx(mean)
     assert data["card"]["tokenizer"] == "own"
-    assert read_lessons(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out)[0] == samples
-    assert read_lessons(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out, seed=1)[0] != samples
+    assert read_mixture(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out)[0] == samples
+    assert read_mixture(folder, {"sound": 3.0, "v2/short": 1.0}, 200, held_out=SPLIT.held_out, seed=1)[0] != samples
 
 
 @pytest.mark.parametrize(
@@ -60,21 +60,21 @@ def test_a_strict_split_takes_traces_that_were_made_as_strictly(folder, tmp_path
     traces = read_traces(folder / "traces.jsonl")
     write_traces(tmp_path / "traces.jsonl", traces, {"held_out": made, "seed": 0} if made else {})
     if kept:
-        assert read_lessons(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)[1]["card"]["seed"] == 0
+        assert read_mixture(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)[1]["card"]["seed"] == 0
     else:
         told = "split 'tot" if wanted.startswith("tot") else r"split 'random\+strict' or a stricter one, .* of seed 0"
         with pytest.raises(ValueError, match=f"they must be made with the {told}"):
-            read_lessons(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)
+            read_mixture(tmp_path, {}, 10, held_out=(), split=wanted, seed=seed)
 
 
 def test_without_weights_the_file_keeps_its_shares(folder):
-    _, data = read_lessons(folder / "traces.jsonl", {}, 400, held_out=())
+    _, data = read_mixture(folder / "traces.jsonl", {}, 400, held_out=())
     weights = {part["style"]: part["weight"] for part in data["parts"]}
     assert weights == pytest.approx({"sound": 0.5, "v2": 0.5}, abs=0.1)
 
 
 def test_a_description_lies_in_the_run(folder, tmp_path):
-    _, data = read_lessons(folder, {}, 20, held_out=())
+    _, data = read_mixture(folder, {}, 20, held_out=())
     with start_run(tmp_path / "run", "03_sft", {"seed": 0}) as run:
         write_data(run, data)
     assert json.loads((tmp_path / "run" / "data.json").read_text()) == data
@@ -83,9 +83,9 @@ def test_a_description_lies_in_the_run(folder, tmp_path):
 def test_bad_lessons_are_refused(folder, tmp_path):
     first = read_traces(folder / "traces.jsonl")[0].numbers
     with pytest.raises(ValueError, match=f"{write_puzzle(first)} is held out and must not be trained on"):
-        read_lessons(folder, {}, 10, held_out=[first])
+        read_mixture(folder, {}, 10, held_out=[first])
     with pytest.raises(ValueError, match="weight of v3: no such traces; there are sound/short, v2/short"):
-        read_lessons(folder, {"v3": 1}, 10, held_out=())
+        read_mixture(folder, {"v3": 1}, 10, held_out=())
     with pytest.raises(ValueError, match="no traces in this folder"):
         find_traces(tmp_path)
     for suffix in ("jsonl", "parquet"):
@@ -93,12 +93,12 @@ def test_bad_lessons_are_refused(folder, tmp_path):
     with pytest.raises(ValueError, match=r"2 files of traces \(traces.jsonl, traces.parquet\)"):
         find_traces(tmp_path)
     with pytest.raises(ValueError, match="no such file"):
-        read_lessons(tmp_path / "nowhere.jsonl", {}, 10, held_out=())
+        read_mixture(tmp_path / "nowhere.jsonl", {}, 10, held_out=())
     damaged = tmp_path / "other" / "traces.jsonl"
     damaged.parent.mkdir()
     damaged.write_text((folder / "traces.jsonl").read_text() + '{"numbers": [1, 2\n')
     with pytest.raises(ValueError, match=r"traces\.jsonl, line 49: damaged"):
-        read_lessons(damaged.parent, {}, 10, held_out=())
+        read_mixture(damaged.parent, {}, 10, held_out=())
 
 
 def test_the_notebook_learns_from_traces(folder, tmp_path):

@@ -8,7 +8,7 @@ from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.gsm8k.rewards import REWARDS as WORD_REWARDS
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import make_locator
-from game24lab.training.token_credit import find_tokens, rest_on_lines
+from game24lab.training.token_credit import credit_lines, find_tokens
 
 RIGHT = "10 - 6 = 4 (left: 4 4 5)\n4 + 5 = 9 (left: 4 9)\n"
 WRONG = RIGHT + "4 + 9 = 14 (left: 14)\nroll back (left: 4 4 5)\n"
@@ -53,10 +53,10 @@ def test_tokens_of_characters_hold_them(data):
 
 
 def test_a_loss_rests_on_the_fault_and_a_gain_leaves_it_out():
-    found = rest_on_lines(torch.tensor([-1.0, 0.5, -0.5]), 4, [(1, 3), (1, 3), None])
+    found = credit_lines(torch.tensor([-1.0, 0.5, -0.5]), 4, [(1, 3), (1, 3), None])
     expected = torch.tensor([[0.0, -1.0, -1.0, 0.0], [0.5, 0.0, 0.0, 0.5], [-0.5] * 4])
     torch.testing.assert_close(found, expected)
 
 
 def test_a_fault_behind_the_last_token_blames_nobody():
-    assert rest_on_lines(torch.tensor([-1.0]), 3, [(5, 6)]).tolist() == [[0.0, 0.0, 0.0]]
+    assert credit_lines(torch.tensor([-1.0]), 3, [(5, 6)]).tolist() == [[0.0, 0.0, 0.0]]

@@ -55,14 +55,14 @@ GOOD = json.dumps(make(0)._asdict())
         ('"text"', "line 2: no JSON object"),
         ("[" * 100_000, "line 2: damaged: "),
         (GOOD.replace('"style"', '"stile"'), "line 2: 'style' is missing"),
-        (GOOD.replace('"v1"', '"v9"'), "line 2: style 'v9'; one of solution, v1, v2, v3, sound is accepted"),
-        (GOOD.replace('"short"', '["short"]'), r"line 2: bucket \['short'\]; one of short"),
-        (GOOD.replace('"tokens": 50', '"tokens": -1'), "line 2: tokens -1; a whole number from 0 is accepted"),
-        (GOOD.replace('"tokens": 50', '"tokens": 5.5'), r"line 2: tokens 5\.5; a whole number"),
-        (GOOD.replace('"tokens": 50', '"tokens": NaN'), "line 2: tokens nan; a whole number"),
+        (GOOD.replace('"v1"', '"v9"'), "line 2: style must be one of solution, v1, v2, v3, sound, got 'v9'"),
+        (GOOD.replace('"short"', '["short"]'), r"line 2: bucket must be one of short.* got \['short'\]"),
+        (GOOD.replace('"tokens": 50', '"tokens": -1'), "line 2: tokens must be an integer >= 0, got -1"),
+        (GOOD.replace('"tokens": 50', '"tokens": 5.5'), r"line 2: tokens must be an integer >= 0, got 5\.5"),
+        (GOOD.replace('"tokens": 50', '"tokens": NaN'), "line 2: tokens must be an integer >= 0, got nan"),
         (GOOD.replace("[1, 2, 3, 4]", "[1, 2, 3, 0]"), "line 2: numbers .* is no integer from 1"),
         (GOOD.replace("[1, 2, 3, 4]", "7"), "line 2: numbers 7: "),
-        (GOOD.replace('"Input: 1 2 3 4\\n"', "4"), "line 2: prompt 4 is no text"),
+        (GOOD.replace('"Input: 1 2 3 4\\n"', "4"), "line 2: prompt must be a text, got 4"),
     ],
 )
 def test_a_damaged_line_is_named(line, said, tmp_path):
@@ -83,7 +83,7 @@ def test_a_damaged_table_is_named(suffix, tmp_path):
     with pytest.raises(ValueError, match=f"traces {path}: damaged or no {suffix[1:]} file"):
         read_traces(path)
     write_traces(path, [*TRACES, make(11, style="v9")])
-    with pytest.raises(ValueError, match="row 11: style 'v9'"):
+    with pytest.raises(ValueError, match=r"row 11: style must be .*'v9'"):
         read_traces(path)
 
 
@@ -93,7 +93,7 @@ def test_missing_and_empty_files(tmp_path):
     (tmp_path / "traces.jsonl").touch()
     with pytest.raises(ValueError, match="it holds none"):
         read_traces(tmp_path / "traces.jsonl")
-    with pytest.raises(ValueError, match=r"a name that ends in \.jsonl, \.parquet, \.arrow is accepted"):
+    with pytest.raises(ValueError, match=r"traces must end in \.jsonl, \.parquet, \.arrow, got"):
         write_traces(tmp_path / "traces.csv", TRACES)
     with pytest.raises(ValueError, match="there are none to write"):
         write_traces(tmp_path / "traces.jsonl", [])
@@ -116,17 +116,17 @@ def test_a_mix_keeps_its_weights_and_comes_round_only_when_all_were_drawn():
     ("weights", "said"),
     [
         ({"v3": 1}, "weight of v3: no such traces; there are sound/long, v1/short"),
-        ({"v1": -1}, "weight of v1: -1; a number from 0 is accepted"),
-        ({"v1": float("nan")}, "weight of v1: nan"),
-        ({"v1": float("inf")}, "weight of v1: inf"),
-        ({"v1": True}, "weight of v1: True"),
-        ({"v1": "1"}, "weight of v1: '1'"),
-        ({"v1": 0}, "at least one must be above 0"),
-        ({}, "at least one must be above 0"),
+        ({"v1": -1}, "weight of v1 must be a finite number >= 0, got -1"),
+        ({"v1": float("nan")}, "weight of v1 must be .* nan"),
+        ({"v1": float("inf")}, "weight of v1 must be .* inf"),
+        ({"v1": True}, "weight of v1 must be .* True"),
+        ({"v1": "1"}, "weight of v1 must be .* '1'"),
+        ({"v1": 0}, "weights must have at least one above 0"),
+        ({}, "weights must have at least one above 0"),
     ],
 )
 def test_bad_weights(weights, said):
     with pytest.raises(ValueError, match=said):
         mix(TRACES, weights, 5)
-    with pytest.raises(ValueError, match="count 0"):
+    with pytest.raises(ValueError, match=r"count.*0"):
         mix(TRACES, {"v1": 1}, 0)

@@ -143,13 +143,13 @@ def test_other_targets_and_counts():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"count": 0}, "count 0: a whole number from 1"),
-        ({"workers": 0}, "workers 0: a whole number from 1"),
-        ({"thin_share": 1.5}, r"thin_share 1\.5"),
-        ({"finish_share": -0.5}, r"finish_share -0\.5"),
-        ({"core_share": -1}, "core_share -1"),
-        ({"styles": ("v4",)}, "style 'v4': one of solution, v1, v2, v3, sound is accepted"),
-        ({"buckets": ("huge",)}, "bucket 'huge': one of short, medium, long, longer, any is accepted"),
+        ({"count": 0}, "count.*0"),
+        ({"workers": 0}, "workers.*0"),
+        ({"thin_share": 1.5}, r"thin_share.*1\.5"),
+        ({"finish_share": -0.5}, r"finish_share.*-0\.5"),
+        ({"core_share": -1}, "core_share.*-1"),
+        ({"styles": ("v4",)}, "style.*solution, v1, v2, v3, sound"),
+        ({"buckets": ("huge",)}, "bucket.*short, medium, long, longer, any"),
         ({"styles": ("solution",), "buckets": ("long",)}, "no trace can be both; solutions are short"),
         ({"styles": ()}, "no trace can be both"),
         (

@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 import pytest
 from routed_worlds import make_grid
 
-from game24lab.routing.baselines import take_fixed, take_oracle
-from game24lab.routing.pareto import measure, mix, route, sweep
+from game24lab.routing.pareto import measure, mix, route, sweep, take_fixed, take_oracle
 from game24lab.views.charts import routing as tradeoffs
 from game24lab.views.charts import svg as vector
 from game24lab.views.widgets import router_prices

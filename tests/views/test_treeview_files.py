@@ -41,7 +41,7 @@ def test_a_budget_is_drawn(paths, tmp_path):
     ("content", "complaint"),
     [
         ('{"version": 7}', "version 7, this program reads version 1"),
-        ("[1, 2]", "a JSON object with a version was expected"),
+        ("[1, 2]", "tree: must be a JSON object with a version"),
         ("{", "not JSON"),
         (b"\xff\xfe", "codec can't decode"),
         ("[" * 100_000, "nested too deeply"),

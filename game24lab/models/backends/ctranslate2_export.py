@@ -63,7 +63,7 @@ def export_ctranslate2(
     if not isinstance(model, torch.nn.Module):
         model, tokenizer = load_checkpoint(model, dtype="auto")
     elif tokenizer is None:
-        raise ValueError("tokenizer None: the tokenizer of the model in memory is needed for its export")
+        raise ValueError("tokenizer must be that of the model in memory, got None")
     spec = _build_spec(model, tokenizer)
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -147,5 +147,5 @@ def choose_type(compute_type: str, device: str) -> str:
         return next(kind for kind in wanted if kind in supported)
     if compute_type not in supported:
         known = ", ".join(("auto", *sorted(supported)))
-        raise ValueError(f"compute_type {compute_type!r}: one of {known} is accepted for CTranslate2 here")
+        raise ValueError(f"compute_type must be one of {known} for CTranslate2 here, got {compute_type!r}")
     return compute_type

@@ -154,7 +154,7 @@ def decode(
     they are known.
     """
     if not all(prompts):
-        raise ValueError("prompt without tokens: at least one token is needed to begin with")
+        raise ValueError("prompts must have at least one token, got one without")
     device, total, most = model.device, len(rows), max(limits)
     rows = torch.tensor(rows, device=device)
     logits, cache, pad = _prefill(model, prompts, rows, past, shared)
@@ -210,7 +210,7 @@ def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: tor
     prompt with the longest unknown rest leaves to all.
     """
     if not _takes(model, "past_key_values"):
-        raise ValueError(f"{type(model).__name__}: a decoder with a key-value cache is needed")
+        raise ValueError(f"model must be a decoder with a key-value cache, got {type(model).__name__}")
     cache = DynamicCache(config=model.config)
     cache.layers = [_BufferLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)

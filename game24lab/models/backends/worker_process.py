@@ -1,8 +1,7 @@
-"""The backend `apart`: a model that samples in a process and on a device of its own, with weights that are sent to it.
+"""A policy in a worker process on a device of its own, to which weights are sent.
 
-So that a trainer and its rollouts each have a device to themselves, as with TRL's server of vLLM, but with our own
-decoding at the other end: a prompt's samples are those that the backend `transformers` draws. It does not know what
-trains, nor when weights change.
+A trainer and its rollouts then have a device each, as with TRL's vLLM server, but with the decoding of this package: a
+prompt's samples are those of the backend `transformers`. It does not know what trains, nor when weights change.
 """
 
 from __future__ import annotations
@@ -69,30 +68,31 @@ class ApartPolicy(TextPolicy):
         try:
             self._pipe.send((what, content))
         except OSError:
-            raise self._mourn() from None
+            raise self._report_dead_worker() from None
         return self._receive()
 
     def _receive(self) -> Any:
         try:
             fine, found = self._pipe.recv()
         except (EOFError, OSError):
-            raise self._mourn() from None
+            raise self._report_dead_worker() from None
         if not fine:
             raise found
         return found
 
-    def _mourn(self) -> RuntimeError:
+    def _report_dead_worker(self) -> RuntimeError:
+        """The error to raise where the worker has ended."""
         self._worker.join(_PATIENCE)
         return RuntimeError(f"the process of the rollouts on {self.device} has ended (exit code "
-                            f"{self._worker.exitcode}); what it wrote last stands on stderr. A run goes on from its "
-                            "resume point when it is started again")  # fmt: skip
+                            f"{self._worker.exitcode}); see its last lines on stderr. Started again, the run goes on "
+                            "from its resume point")  # fmt: skip
 
 
 def check_device(device: str) -> None:
     """ValueError for a device that is not there."""
     known = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if device not in known:
-        raise ValueError(f"device {device!r}: {' or '.join(known)} is accepted here")
+        raise ValueError(f"device must be one of {', '.join(known)} here, got {device!r}")
 
 
 def _end(pipe: Connection, worker: BaseProcess) -> None:

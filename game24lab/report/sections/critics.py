@@ -1,4 +1,4 @@
-"""What a report says of critics: how far their values can be trusted, and what a better one would be worth.
+"""What reports say of critics: how far their values can be trusted, and what a better one would be worth.
 
 It reads what 04_critic leaves in a run's folder, each file where it is there:
 
@@ -6,7 +6,7 @@ It reads what 04_critic leaves in a run's folder, each file where it is there:
     choices.parquet       `evaluation.selection.compare_selections`: ways to choose among the same samples
     noiselab.parquet      `evaluation.noise_study.tabulate`; gains.parquet `measure_gains`; widths.parquet `find_widths`
 
-A file that is there and broken is a ValueError that names it. It does not know which report it stands in.
+It does not know which report it stands in.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ import pandas as pd
 
 from game24lab.evaluation.calibration import measure_groups
 from game24lab.evaluation.oracle_critics import find_like
-from game24lab.report import evidence as ev
-from game24lab.report.document import MISSING, Block, Picture, Table
-from game24lab.report.text import draw_picture, join_sources, write_percent, write_range
+from game24lab.report import formats as fmt
+from game24lab.report.document import Block, Picture, Table
+from game24lab.report.evidence import CALIBRATION, Evidence, describe_runs, plain
+from game24lab.report.layout import draw_picture
+from game24lab.report.summaries import summarise_calibration
+from game24lab.report.tables import Row, count, fixed, make_table, percent, text
 from game24lab.search.modes import read_mode
 from game24lab.views.charts import critics as diagrams
 from game24lab.views.charts import theme as figures
@@ -32,13 +35,14 @@ FILES = {
     "gains": ("arm", "mode", "problems", "none", "truth", "gap", "gap_low", "gap_high"),
     "widths": ("algorithm", "mode", "critic", "sigma", "width", "accuracy", "low", "high", "sampled_tokens", "useful"),
 }
+NOISE, TRUTH = ("noiselab", "gains", "widths"), ("calibration", "depths", "choices")  # what stands in which section
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
 _FORMER = "blind"  # how runs before November 2026 call a search without a critic
 SHIPPED = ("", "shipped")  # what a parameter says of the model that ships
-Numbers = Mapping[str, Any]
+Numbers = Mapping[str, Sequence[Row]]
 
 
-def name_model(run: Numbers, who: str = "critic") -> str:
+def name_model(run: Row, who: str = "critic") -> str:
     """Which critic (or policy) a run is about, in words, from what `evidence.describe_runs` says of it.
 
     04_critic is about the critic that it trains. One that no run is known to have trained has the hash of its
@@ -53,17 +57,17 @@ def name_model(run: Numbers, who: str = "critic") -> str:
     return f"{named} ({kept})" if kept else named
 
 
-def name_critics(evidence: Sequence[ev.Evidence]) -> dict[str, list[str]]:
+def name_critics(evidence: Sequence[Evidence]) -> dict[str, list[str]]:
     """The critics by what they did: `searched` with arms, `measured` by 04_critic; each named once, as above."""
     parts: dict[str, list[str]] = {"searched": [], "measured": []}
-    for one, run in zip(evidence, ev.describe_runs(evidence), strict=True):
+    for one, run in zip(evidence, describe_runs(evidence), strict=True):
         holding = one.rows is not None and (one.rows["critic_parameters"] > 0).any()
         for part, there in (("searched", holding), ("measured", run["name"] == "04_critic")):
             parts[part] += [name_model(run)] if there and name_model(run) not in parts[part] else []
     return parts
 
 
-def say_critics(names: Mapping[str, Sequence[str]]) -> str:
+def describe_critics(names: Mapping[str, Sequence[str]]) -> str:
     """Whether the arms' critic is the one that is measured, as sentences."""
     searched, measured = (" and ".join(names[part]) for part in ("searched", "measured"))
     if not measured:
@@ -74,78 +78,60 @@ def say_critics(names: Mapping[str, Sequence[str]]) -> str:
             f"another: {measured}.")  # fmt: skip
 
 
-def gather_critics(evidence: Iterable[ev.Evidence]) -> dict[str, list[dict[str, Any]]]:
+def gather_critics(evidence: Iterable[Evidence]) -> dict[str, list[dict[str, Any]]]:
     """Every number on critics, JSON-able: `calibration`, `depths` and those of `FILES`, a list each, maybe empty.
 
     A sigma is None where it is no finite number: the column `critic` says whether that is none or the trained one.
     """
     evidence = list(evidence)
-    names = {run["id"]: name_model(run) for run in ev.describe_runs(evidence)}
-    found: dict[str, list[dict[str, Any]]] = {"calibration": ev.summarise_calibration(evidence), "depths": []}
+    found: dict[str, list[dict[str, Any]]] = {"calibration": summarise_calibration(evidence), "depths": []}
     for one in evidence:
         table = one.calibration
         if table is not None and "depth" in table:
-            rows = measure_groups(table["value"], table["truth"].astype(bool), table["depth"]).to_dict("records")
-            found["depths"] += [{"run": one.run.id, "source": one.source(ev.CALIBRATION)} | _plain(row) for row in rows]
-    for file, columns in FILES.items():
-        found[file] = [row for one in evidence for row in _read(one, file, columns)]
-    for rows in found.values():
-        for row in rows:
-            row["judge"] = names[row["run"]]
+            rows = measure_groups(table["value"], table["truth"].astype(bool), table["depth"])
+            found["depths"] += [{"run": one.run.id, "source": one.source(CALIBRATION)} | row for row in plain(rows)]
+    found |= {file: [row for one in evidence for row in _read(one, file)] for file in FILES}
+    names = {run["id"]: name_model(run) for run in describe_runs(evidence)}
+    for row in (row for rows in found.values() for row in rows):
+        row["judge"] = names[row["run"]]
     return found
 
 
-def _read(one: ev.Evidence, file: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-    path = one.run.folder / f"{file}.parquet"
-    if not path.exists():
-        return []
-    table = one.run.read_records(file).rename(columns={_FORMER: "none"})
+def _read(one: Evidence, file: str) -> list[dict[str, Any]]:
+    table = one.read(f"{file}.parquet", FILES[file], _TRAINED if file == "gains" else (), former={_FORMER: "none"})
     if "critic" in table:
         table["critic"] = table["critic"].replace(_FORMER, "none")
-    if missing := [column for column in columns if column not in table]:
-        raise ValueError(f"{path}: the column {missing[0]!r} is missing; there are {', '.join(map(str, table))}")
     if "mode" in table:
         table["mode"] = table["mode"].map(read_mode)
-    known = [*columns, *(column for column in _TRAINED if file == "gains" and column in table)]
-    head = {"run": one.run.id, "source": one.source(path.name)}
+    head = {"run": one.run.id, "source": one.source(f"{file}.parquet")}
     auc = (one.run.manifest.get("facts") or {}).get("sibling_auc")
     head |= {"like": find_like(auc)} if file == "noiselab" else {}
-    return [head | _plain(row) for row in table[known].to_dict("records")]
+    return [head | row for row in plain(table)]
 
 
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Python's own values; numbers that are not finite are None."""
-    values = {str(key): value.item() if hasattr(value, "item") else value for key, value in row.items()}
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in values.items()}  # fmt: skip
-
-
-def _restore(rows: Sequence[Numbers]) -> pd.DataFrame:
+def _restore(rows: Sequence[Row]) -> pd.DataFrame:
     """A table to draw, with the sigmas that JSON cannot hold."""
     unwritten = {"none": math.inf, "trained": math.nan}
-    table = pd.DataFrame(rows)
-    return table.assign(sigma=[unwritten.get(row["critic"], row["sigma"]) for row in rows])
+    return pd.DataFrame(rows).assign(sigma=[unwritten.get(row["critic"], row["sigma"]) for row in rows])
 
 
 # ------------------------------------------------------------------------------------------- blocks
-def tell_calibration(entry: Numbers) -> Picture:
+def draw_calibration(entry: Row) -> Picture:
     """One critic's reliability, and its values on alive and on dead positions."""
     figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), pd.DataFrame(entry["values"]))
     against = "share of rollouts solved" if entry["against"] == "solved" else "share alive by the exact solver"
-    auc = MISSING if entry["auc"] is None else f"{entry['auc']:.3f}"
     which = f", {entry['judge']}," if "judge" in entry else ""
     caption = (f"The critic{which} on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: "
                f"{against} by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on "
-               f"alive and on dead positions (AUC {auc}).")  # fmt: skip
+               f"alive and on dead positions (AUC {fmt.fixed(entry['auc'], 3)}).")  # fmt: skip
     return draw_picture(figure, caption, entry["source"], 190)
 
 
-def tell_critics(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
+def add_critics(numbers: Numbers) -> list[Block]:
     """Calibration, errors by depth and ways to choose among samples, as far as there are numbers."""
-    blocks: list[Block] = [tell_calibration(entry) for entry in numbers["calibration"]]
-    small = []
+    blocks: list[Block] = [draw_calibration(entry) for entry in numbers["calibration"]]
     for depths in _by_run(numbers["depths"]):
-        told = ", ".join(f"{e['group']}: {write_percent(e['false_dead'])} / {write_percent(e['false_alive'])}"
+        told = ", ".join(f"{e['group']}: {fmt.percent(e['false_dead'])} / {fmt.percent(e['false_alive'])}"
                          for e in depths)  # fmt: skip
         caption = (f"Judged wrongly by moves made (alive called dead / dead called alive), and AUC: the critic, "
                    f"{depths[0]['judge']}. {told}.")  # fmt: skip
@@ -153,15 +139,15 @@ def tell_critics(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
     for choices in _by_run(numbers["choices"]):
         table = pd.DataFrame(choices)
         most = table[table["k"] == table["k"].max()]
-        told = ", ".join(f"{row.arm} {write_percent(row.accuracy)}" for row in most.itertuples())
+        told = ", ".join(f"{row.arm} {fmt.percent(row.accuracy)}" for row in most.itertuples())
         caption = (f"Ways to choose one of k answers, the same samples for all, {table['problems'].max()} problems; at "
                    f"k = {table['k'].max()}: {told}. Any: a perfect chooser. The critic: "
                    f"{choices[0]['judge']}.")  # fmt: skip
-        small.append(draw_picture(figures.draw_pass_at_k(table), caption, choices[0]["source"], 220))
-    return blocks + small
+        blocks.append(draw_picture(figures.draw_pass_at_k(table), caption, choices[0]["source"], 220))
+    return blocks
 
 
-def tell_noise(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
+def add_noise(numbers: Numbers) -> list[Block]:
     """The noise lab: accuracy by the critic's noise, what a critic is worth to each strategy, useful widths."""
     blocks: list[Block] = []
     for lab in _by_run(numbers["noiselab"]):
@@ -171,39 +157,34 @@ def tell_noise(numbers: Mapping[str, Sequence[Numbers]]) -> list[Block]:
         tried = f"{table['problems'].max()} problems, {table['seeds'].max()} seed(s), 95 % intervals"
         caption = f"Searches with the truth for a critic, with truth and noise, and with none; {tried}.{more}"
         blocks.append(draw_picture(diagrams.draw_noise(table, like=like), caption, lab[0]["source"], 300))
-    if numbers["gains"]:
-        blocks.append(_tell_gains(numbers["gains"]))
+    blocks += [_describe_gains(numbers["gains"])] if numbers["gains"] else []
     for widths in _by_run(numbers["widths"]):
-        drawn = []
         for (algorithm, mode), table in _restore(widths).groupby(["algorithm", "mode"], sort=False):
             useful = table.groupby("critic", sort=False)["useful"].first()
             told = ", ".join(f"{critic} {int(width)}" for critic, width in useful.items())
             caption = f"{algorithm}, {mode}: accuracy by width; the smallest that no wider one beats: {told}."
-            drawn.append((diagrams.draw_widths(table, f"width of {algorithm}"), caption))
-        blocks += [draw_picture(figure, caption, widths[0]["source"], 230) for figure, caption in drawn]
+            figure = diagrams.draw_widths(table, f"width of {algorithm}")
+            blocks.append(draw_picture(figure, caption, widths[0]["source"], 230))
     return blocks
 
 
-def _tell_gains(gains: Sequence[Numbers]) -> Table:
+def _describe_gains(gains: Sequence[Row]) -> Table:
     """What a critic is worth: from none to the truth, and how much of that the trained one closes."""
-    header = ("arm", "mode", "problems", "no critic", "truth", "gap", "95 %", "trained", "closed", "95 %", "like noise")
-    rows = tuple(
-        (e["arm"], e["mode"], e["problems"], write_percent(e["none"]), write_percent(e["truth"]),
-         write_percent(e["gap"]), write_range(e, "gap_"), write_percent(e.get("trained")),
-         write_percent(e.get("closed")), write_range(e, "closed_") if "closed_low" in e else MISSING,
-         MISSING if e.get("like_sigma") is None else f"{e['like_sigma']:.2f}")
-        for e in gains
-    )  # fmt: skip
-    judges = " and ".join(dict.fromkeys(e["judge"] for e in gains))
-    note = (f"Trained: the critic, {judges}. Gap: accuracy with the truth for a critic less that with none; closed: "
-            "the trained critic's share of it; like noise: the noise on the truth with which the search does as well, "
-            "- where none of those tried is as bad or there is no gap. Intervals by bootstrap over problems.")
-    return Table("What a critic is worth to a search.", join_sources(gains), header, rows,
-                 ("left", "left", *["right"] * 9), note=note)  # fmt: skip
+    note = (f"Trained: the critic, {' and '.join(dict.fromkeys(e['judge'] for e in gains))}. Gap: accuracy with the "
+            "truth for a critic less that with none; closed: the trained critic's share of it; like noise: the noise "
+            "on the truth with which the search does as well, - where none of those tried is as bad or there is no "
+            "gap. Intervals by bootstrap over problems.")  # fmt: skip
+    columns = {
+        "arm": text("arm"), "mode": text("mode"), "problems": count("problems"), "no critic": percent("none"),
+        "truth": percent("truth"), "gap": percent("gap", "gap_low", "gap_high"), "trained": percent("trained"),
+        "closed": percent("closed", "closed_low", "closed_high"), "like noise": fixed("like_sigma", 2),
+    }  # fmt: skip
+    rows = [dict.fromkeys(_TRAINED) | dict(row) for row in gains]
+    return make_table("What a critic is worth to a search.", rows, columns, note)
 
 
-def _by_run(rows: Sequence[Numbers]) -> list[list[Numbers]]:
-    groups: dict[str, list[Numbers]] = {}
+def _by_run(rows: Sequence[Row]) -> list[list[Row]]:
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["run"], []).append(row)
     return list(groups.values())

@@ -1,372 +1,299 @@
 """The report on searches: every strategy under one exact meter, on both published splits, in all three modes.
 
-It tells the records of runs that evaluated search arms (05_search, 09_strategies), and of 04_critic where such a run is
-given. No model is needed. What stands in the records is in trials.py and critics.py; this module knows the story alone.
+It describes runs that evaluated search arms (05_search, 09_strategies), and 04_critic where such a run is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from game24lab.report import evidence as ev
-from game24lab.report import search_evidence as tr
-from game24lab.report.document import MISSING, Block, Bullets, Heading, KeyValues, Paragraph, Report, Table
+from game24lab.report import formats as fmt
+from game24lab.report import layout
+from game24lab.report import search_summaries as trials
+from game24lab.report.document import MISSING, Block, Bullets, Paragraph, Report, Table
+from game24lab.report.evidence import MODES, Evidence, describe_runs
+from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
-from game24lab.report.sections.critics import gather_critics, name_critics, say_critics, tell_critics, tell_noise
+from game24lab.report.sections import critics, fronts
 from game24lab.report.sections.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
-from game24lab.report.text import (
-    compose_report,
-    draw_picture,
-    join_sources,
-    limit_runs,
-    tell_origin,
-    write_commit,
-    write_count,
-    write_percent,
-    write_range,
-    write_report,
-    write_settings,
-    write_short,
-    write_value,
-)
+from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.search.modes import HELP
 from game24lab.views.charts import search as curves
 from game24lab.views.charts import theme as figures
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published
+QUESTION = ("Many ways to spend tokens: which finds most for what? Every sampled token counts here, also those of "
+            "duplicates, of illegal lines and of answers thrown away, and all that the critic reads. Three modes are "
+            "kept apart throughout. ") + " ".join(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())
 FEW_SEEDS = 3  # below which the limits say so
-Numbers = Mapping[str, Any]
+# Columns that several tables have in common.
+_SIZE = {"n": count("problems"), "seeds": count("seeds")}
+_SOLVED = {"accuracy": percent("accuracy", "low", "high"), "tokens": count("sampled_tokens")}
+_WORK = {"calls": count("calls"), "lines": count("sampled_lines"), "char.": count("sampled_characters")}
 
 
-def report_search(folders: Sequence[str | Path], output: str | Path, *, title: str = TITLE) -> Path:
-    """Write the PDF `output` and beside it `<name>.json` with the numbers it quotes; returns the PDF's path.
-
-    ValueError for broken files, or where no run holds rows of searches; FileNotFoundError where there is no run.
-    """
-    evidence = ev.read_evidence(folders)
-    numbers = gather_numbers(evidence, title)
-    return write_report(tell(evidence, numbers), numbers, output)
-
-
-def gather_numbers(evidence: Sequence[ev.Evidence], title: str = TITLE) -> dict[str, Any]:
+def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
     """Every number of the report, JSON-able: `runs`, `most`, `arms` (one a split, arm and mode), `best` and
     `by_strategy` (at no more than `most` sampled tokens), `sweeps`, `wasteful`, `published`, and those on `critics`."""
-    trials = tr.list_trials(evidence)
-    if not trials:
-        names = ", ".join(str(one.run.folder) for one in evidence)
-        raise ValueError(f"nothing to report in {names}: {ev.RECORDS} with rows of an evaluation is needed, as "
-                         "05_search writes it")  # fmt: skip
-    arms = [dict(trial.numbers) for trial in trials]
-    splits = {tr.SPLITS[split][0] for split in dict.fromkeys(arm["split"] for arm in arms) if split in tr.SPLITS}
+    found = trials.list_trials(evidence, "05_search")
+    arms = [dict(trial.numbers) for trial in found]
+    splits = {trials.SPLITS[arm["split"]][0] for arm in arms if arm["split"] in trials.SPLITS}
     wasteful = [{key: arm[key] for key in ("split", "mode", "label")} | {"better": better["label"]}
-                for arm, better in tr.find_wasteful(arms)]  # fmt: skip
+                for arm, better in trials.find_wasteful(arms)]  # fmt: skip
     return {
-        "title": title, "runs": ev.describe_runs(evidence), "most": MOST, "arms": arms,
-        "best": tr.pick_best(trials, MOST), "by_strategy": tr.pick_by_strategy(trials, MOST),
-        "sweeps": tr.find_sweeps(trials), "wasteful": wasteful,
-        "published": [hold_against(point) for point in find_published(splits)], "critics": gather_critics(evidence),
-        "judges": name_critics(evidence),
+        "title": title, "runs": describe_runs(evidence), "most": MOST, "arms": arms,
+        "best": trials.pick_best(found, MOST), "by_strategy": trials.pick_by_strategy(found, MOST),
+        "sweeps": trials.find_sweeps(found), "wasteful": wasteful,
+        "published": [hold_against(point) for point in find_published(splits)],
+        "critics": critics.gather_critics(evidence), "judges": critics.name_critics(evidence),
     }  # fmt: skip
 
 
-def tell(evidence: Sequence[ev.Evidence], numbers: dict[str, Any]) -> Report:
+def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: the best at the published budget, then every cost and parameter, time and waste, and the critic."""
-    arms, critics = numbers["arms"], numbers["critics"]
-    blocks: list[Block] = [
-        KeyValues(_tell_setting(numbers)),
-        Heading("The question"),
-        Paragraph(say_critics(numbers["judges"])),
-        Paragraph(
-            "Many ways to spend tokens: which finds most for what? Every sampled token counts "
-            "here, also those of duplicates, of illegal lines and of answers thrown away, and all that the critic "
-            "reads. Three modes are kept apart throughout. " + _say_modes()
-        ),
-        Heading(f"The best at no more than {MOST:,} sampled tokens"),
-        _tell_best(numbers),
-        *_compare_published(numbers),
-        *draw_costs(numbers, ("sampled_tokens",)),
-        *([_tell_published(numbers["published"])] if numbers["published"] else []),
-        Heading("Every strategy"),
-        *[_tell_strategies(numbers, split, mode) for split, mode in _list_parts(arms)], *draw_kinds(numbers),
-        Heading("Against other costs"),
-        *draw_costs(numbers, [cost for cost in tr.COSTS if cost != "sampled_tokens"]),
-    ]
-    if numbers["sweeps"]:
-        blocks += [Heading("Sensitivity"), *_tell_sweeps(numbers["sweeps"])]
-    blocks += [
-        Heading("Time"),
-        *[_tell_times(numbers, split, mode) for split, mode in _list_parts(arms)],
-        Heading("Where the budget goes"),
-        *[block for split, mode in _list_parts(arms) for block in _tell_budget(numbers, split, mode)],
-    ]
-    if any(critics[key] for key in ("noiselab", "gains", "widths")):
-        blocks += [Heading("The noise lab: what a better critic is worth"), *tell_noise(critics)]
-    if any(critics[key] for key in ("calibration", "depths", "choices")):
-        blocks += [Heading("The critic against the truth"), *tell_critics(critics)]
-    blocks += [
-        Heading("What did not work"), Bullets(tuple(_tell_negatives(numbers))),
-        Heading("Limits"), Bullets(tuple(_tell_limits(numbers))),
-        Heading("All arms"), *[_tell_arms(arms, split, mode) for split, mode in _list_parts(arms)],
-        *tell_origin(numbers["runs"], _list_settings(arms)),
+    arms, found = numbers["arms"], numbers["critics"]
+    parts = [(split, mode) for split in list_splits(arms) for mode in MODES if _pick(arms, split, mode)]
+    figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
+    appendix = [
+        _describe_setting(numbers),
+        *add_section(f"The best at no more than {MOST:,} sampled tokens", _describe_best(numbers["best"]),
+                     _compare_published(numbers), *others,
+                     _describe_published(numbers["published"]) if numbers["published"] else None),
+        *add_section("Every strategy", *[_describe_strategies(numbers, *part) for part in parts],
+                     *draw_kinds(numbers)),
+        *add_section("Against other costs", *[picture for cost in trials.COSTS if cost != "sampled_tokens"
+                                              for picture in draw_costs(numbers, cost)]),
+        *(add_section("Sensitivity", *describe_sweeps(numbers["sweeps"])) if numbers["sweeps"] else []),
+        *add_section("Time", *[_describe_times(numbers, *part) for part in parts]),
+        *add_section("Where the budget goes",
+                     *[block for part in parts for block in _describe_budget(numbers, *part)]),
+        *add_section("The noise lab: what a better critic is worth", *critics.add_noise(found)),
+        *add_section("The critic against the truth", *critics.add_critics(found)),
+        *add_section("What did not work", Bullets(tuple(list_negatives(numbers)))),
+        *layout.add_limits(numbers["runs"], _list_limits(arms)),
+        *add_section("All arms", *[_describe_arms(arms, *part) for part in parts]),
+        *layout.add_origin(numbers["runs"], fronts.list_settings(arms)),
     ]  # fmt: skip
-    return compose_report(numbers["title"], numbers["runs"], blocks)
+    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), figure, appendix)
 
 
-def _say_modes() -> str:
-    return " ".join(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())
+def answer(numbers: Row) -> list[str]:
+    """On the hardest split: the best arm of each mode within the budget, the cheapest arm beside it, and waste."""
+    split = list_splits(numbers["arms"])[-1]
+    best = [arm for arm in numbers["best"] if arm["split"] == split]
+    arms = [arm for arm in numbers["arms"] if arm["split"] == split]
+    if not best:  # no published split, or nothing so cheap
+        best = [max(arms, key=lambda arm: (arm["accuracy"], -arm["sampled_tokens"]))]
+    listed = "; ".join(f"{arm['mode']}, {arm['label']}: {fmt.estimate(arm)} at {fmt.count(arm['sampled_tokens'])} "
+                       "tokens" for arm in best)  # fmt: skip
+    kin = [arm for arm in arms if arm["mode"] == best[0]["mode"]]
+    cheap = min(kin, key=lambda arm: arm["sampled_tokens"])
+    wasteful = sum(one["split"] == split for one in numbers["wasteful"])
+    return [
+        f"On {name_split(split)}, at no more than {MOST:,} sampled tokens a problem, the best arms are: {listed}.",
+        f"The cheapest {cheap['mode']} arm, {cheap['label']}, solves {fmt.estimate(cheap)} at "
+        f"{fmt.count(cheap['sampled_tokens'])} tokens; {best[0]['label']} adds "
+        f"{fmt.points(best[0]['accuracy'] - cheap['accuracy'])} points to that.",
+        f"Of {len(arms)} arms there, {wasteful} cost at least as much as an arm whose interval lies wholly above "
+        "theirs.",
+    ]
 
 
 # ------------------------------------------------------------------------------------------- results
-def _tell_setting(numbers: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    arms, runs = numbers["arms"], numbers["runs"]
-    judged = []
+def _describe_setting(numbers: Row) -> Block:
+    arms, judged = numbers["arms"], []
     for split in list_splits(arms):
         counts = sorted({arm["problems"] for arm in arms if arm["split"] == split})
-        whole = f" of {tr.SPLITS[split][1]}" if split in tr.SPLITS else ""
-        judged.append(f"ranks {split}: " * (split in tr.SPLITS) + f"{' or '.join(map(str, counts))}{whole} problems")
-    models = [f"{who} of {' or '.join(write_short(size) for size in sizes)} parameters" for who in ("policy", "critic")
+        whole = f" of {trials.SPLITS[split][1]}" if split in trials.SPLITS else ""
+        where = f"ranks {split}: " * (split in trials.SPLITS)
+        judged.append(f"{where}{' or '.join(map(str, counts))}{whole} problems")
+    models = [f"{who} of {' or '.join(map(fmt.short, sizes))} parameters" for who in ("policy", "critic")
               if (sizes := sorted({arm[f"{who}_parameters"] for arm in arms} - {0}))]  # fmt: skip
     strategies, backends = ({arm[key]: None for arm in arms} for key in ("algorithm", "backend"))
-    return (
-        ("Judged on", "; ".join(judged)),
+    return layout.describe_setting(
+        numbers["runs"], ("Judged on", "; ".join(judged)),
         ("Models", f"{', '.join(models)} (embeddings not counted), run by {', '.join(backends)}"),
         ("Strategies", f"{len(strategies)} in {len({(a['label'], a['mode']) for a in arms})} arms"),
-        ("Commit", "; ".join(dict.fromkeys(write_commit(run, 12) for run in runs))),
-        ("Machine", "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))),
-    )
+        ("Critic", critics.describe_critics(numbers["judges"])),
+    )  # fmt: skip
 
 
-def _tell_best(numbers: dict[str, Any]) -> Table:
-    header = ("ranks", "mode", "chosen by", "arm", "n", "accuracy", "95 %", "tokens", "calls", "lines", "FLOPs",
-              "elsewhere")  # fmt: skip
-    rows = []
-    for arm in numbers["best"]:
-        other = arm["elsewhere"]
-        there = f"{write_percent(other['accuracy'])} [{write_range(other)}]" if other else MISSING
-        rows.append((arm["split"], arm["mode"], arm["chosen_by"], arm["label"],
-                     f"{arm['problems']} \u00d7 {arm['seeds']}", write_percent(arm["accuracy"]), write_range(arm),
-                     write_count(arm["sampled_tokens"]), write_count(arm["calls"]), write_count(arm["sampled_lines"]),
-                     write_short(arm["flops"]), there))  # fmt: skip
+def _describe_best(best: Sequence[Row]) -> Table:
+    columns = {
+        "ranks": text("split"), "mode": text("mode"), "chosen by": text("chosen_by"), "arm": text("label", 1),
+        "n": made(lambda arm: f"{arm['problems']} \u00d7 {arm['seeds']}"), **_SOLVED, "calls": count("calls"),
+        "lines": count("sampled_lines"), "FLOPs": short("flops"),
+        "elsewhere": made(lambda arm: fmt.estimate(arm["elsewhere"]) if arm["elsewhere"] else MISSING),
+    }  # fmt: skip
     note = ("Chosen as the best of all arms on the very problems that it is judged on, so its accuracy flatters; "
             "elsewhere: the same arm on the other ranks. n: problems \u00d7 seeds. Costs are means a problem; calls "
             "are prompts answered by the policy and positions scored by the critic.")  # fmt: skip
-    align = ("left", "left", "left", "left", *["right"] * 8)
-    return Table("The best arm for each split and mode.", join_sources(numbers["best"]), header, tuple(rows),
-                 align, (0, 0, 0, 1, *[0] * 8), note)  # fmt: skip
+    return make_table("The best arm for each split and mode.", best, columns, note)
 
 
-def _compare_published(numbers: dict[str, Any]) -> list[Block]:
+def _compare_published(numbers: Row) -> Bullets | None:
     """Our best beside the best published point, in the same mode on the same puzzles, with the FLOPs of both."""
     said = []
     for best in numbers["best"]:
-        name = tr.SPLITS[best["split"]][0]
+        name = trials.SPLITS[best["split"]][0]
         points = [p for p in numbers["published"] if (p["split"], p["mode"]) == (name, best["mode"])]
         if points:
             top = max(points, key=lambda point: point["accuracy"])
             tokens = f" at {top['tokens']:,} tokens" if top["tokens"] else ""
-            work = f" and at least {write_short(top['flops'])} FLOPs" if top["flops"] else ""
+            work = f" and at least {fmt.short(top['flops'])} FLOPs" if top["flops"] else ""
             ratio = top["flops"] / best["flops"] if top["flops"] and best["flops"] else 0
-            less = f", 1/{write_count(ratio)} of that" if ratio > 1 else ""
-            theirs = f"published {write_percent(top['accuracy'])}{tokens}{work} ({top['model']}, {top['setting']})"
-            said.append(f"Ranks {best['split']}, {best['mode']}: {theirs}; here {write_percent(best['accuracy'])} "
-                        f"[{write_range(best)}] at {write_count(best['sampled_tokens'])} tokens and "
-                        f"{write_short(best['flops'])} FLOPs{less} ({best['label']}).")  # fmt: skip
-    return [Bullets(tuple(said))] if said else []
+            less = f", 1/{fmt.count(ratio)} of that" if ratio > 1 else ""
+            theirs = f"published {fmt.percent(top['accuracy'])}{tokens}{work} ({top['model']}, {top['setting']})"
+            said.append(f"Ranks {best['split']}, {best['mode']}: {theirs}; here {fmt.estimate(best)} at "
+                        f"{fmt.count(best['sampled_tokens'])} tokens and {fmt.short(best['flops'])} FLOPs{less} "
+                        f"({best['label']}).")  # fmt: skip
+    return Bullets(tuple(said)) if said else None
 
 
-def _tell_published(points: Sequence[Numbers]) -> Table:
-    names = {name: ranks for ranks, (name, _) in tr.SPLITS.items()}
-    rows = tuple(
-        (names[p["split"]], p["mode"], p["source"].partition(",")[0], p["model"], p["setting"],
-         write_percent(p["accuracy"]),
-         write_count(p["tokens"]), write_count(p["sampled_lines"]), write_short(p["flops"]), p["checked"])
-        for p in points
-    )  # fmt: skip
+def _describe_published(points: Sequence[Row]) -> Table:
+    names = {name: ranks for ranks, (name, _) in trials.SPLITS.items()}
+    columns = {
+        "ranks": made(lambda p: names[p["split"]], align="left"), "mode": text("mode"),
+        "source": made(lambda p: p["source"].partition(",")[0], align="left"), "model": text("model"),
+        "setting": text("setting", 1.3), "accuracy": percent("accuracy"), "tokens": count("tokens"),
+        "lines": count("sampled_lines"), "FLOPs": short("flops"), "how we know": text("checked", 1),
+    }  # fmt: skip
     note = ("Not measured here: other models, other tokenizers. Blind: nobody checked a line before the answer was "
             "given, so that it stands beside ours in that mode alone. Their token counts leave out "
             "duplicates, prompts and the critic. FLOPs: computed as 2 N tokens with N = 7 billion, so a lower bound. "
             f"Lines: computed at their format's four lines a solution of {SOLUTION_TOKENS} tokens.")  # fmt: skip
-    return Table("Published on the same puzzles.", "the papers named",
-                 ("ranks", "mode", "source", "model", "setting", "accuracy", "tokens", "lines", "FLOPs",
-                  "how we know"), rows,
-                 ("left", "left", "left", "left", "left", "right", "right", "right", "right", "left"),
-                 (0, 0, 0, 0, 1.3, 0, 0, 0, 0, 1), note)  # fmt: skip
+    return make_table("Published on the same puzzles.", points, columns, note, "the papers named")
 
 
-def _tell_strategies(numbers: dict[str, Any], split: str, mode: str) -> Table:
+def _describe_strategies(numbers: Row, split: str, mode: str) -> Table:
     """One row a strategy: its best arm within the budget."""
-    arms = _pick(numbers["by_strategy"], split, mode)
-    header = ("arm", "n", "seeds", "accuracy", "95 %", "tokens", "calls", "lines", "char.", "FLOPs")
-    rows = tuple(
-        (arm["label"] + " *" * (not arm["within"]), arm["problems"], arm["seeds"], write_percent(arm["accuracy"]),
-         write_range(arm), write_count(arm["sampled_tokens"]), write_count(arm["calls"]),
-         write_count(arm["sampled_lines"]), write_count(arm["sampled_characters"]), write_short(arm["flops"]))
-        for arm in sorted(arms, key=lambda one: -one["accuracy"])
-    )  # fmt: skip
+    arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: -one["accuracy"])
+    columns = {"arm": made(lambda arm: arm["label"] + " *" * (not arm["within"]), 1, "left"), **_SIZE, **_SOLVED,
+               **_WORK, "FLOPs": short("flops")}  # fmt: skip
     note = (f"Each strategy's best arm at no more than {MOST:,} sampled tokens; * none of its arms is that cheap, so "
             "the cheapest. 95 %: Wilson's interval, with several seeds by bootstrap over problems.")  # fmt: skip
-    return Table(f"Every strategy, {name_split(split)}, {mode}.", join_sources(arms), header, rows,
-                 ("left", *["right"] * 9), (1, *[0] * 9), note)  # fmt: skip
+    return make_table(f"Every strategy, {name_split(split)}, {mode}.", arms, columns, note)
+
+
+def _describe_arms(arms: Sequence[Row], split: str, mode: str) -> Table:
+    columns = {"arm": text("label", 1), **_SIZE, **_SOLVED, "p95": count("sampled_tokens_p95"), **_WORK,
+               "critic": count("critic_tokens"), "FLOPs": short("flops")}  # fmt: skip
+    note = "Means a problem; p95: of sampled tokens; critic: tokens it read. Problems that no seed solved: in the JSON."
+    return make_table(f"All arms, {name_split(split)}, {mode}.", _pick(arms, split, mode), columns, note)
 
 
 # ------------------------------------------------------------------------------------------- sweeps, time, budget
-def _tell_sweeps(sweeps: Sequence[Numbers]) -> list[Block]:
+def describe_sweeps(sweeps: Sequence[Row]) -> list[Block]:
     """A figure for each parameter that made a difference, and a table of all."""
     blocks: list[Block] = []
     flat = []
     for subject, name, kind in dict.fromkeys((s["subject"], s["parameter"], s["kind"]) for s in sweeps):
-        mine = [sweep for sweep in sweeps if sweep["split"] in tr.SPLITS
+        mine = [sweep for sweep in sweeps if sweep["split"] in trials.SPLITS
                 and (sweep["parameter"], sweep["kind"]) == (name, kind)]  # fmt: skip
         about = f"{name} of {kind}" + f" ({subject})" * (subject not in (name, "others"))
-        if mine and all(sweep["change"] and sweep["change"]["low"] <= 0 <= sweep["change"]["high"] for sweep in mine):
+        if mine and all(_is_flat(sweep) for sweep in mine):
             flat.append(about)
         elif mine:
             rows = [point | {"algorithm": sweep["algorithm"], "mode": sweep["mode"], "panel": f"ranks {sweep['split']}",
                              "series": f"{sweep['algorithm']}, {sweep['mode']}"}
                     for sweep in mine for point in sweep["points"]]  # fmt: skip
             table = pd.DataFrame(rows).sort_values("panel", key=lambda names: names.map(len), kind="stable")
-            figure = curves.draw_sweeps(table, name, STYLES)
             caption = f"Accuracy by {about}, all other parameters held (95 %)."
             height = 215 + 18 * (table["series"].nunique() // 3)
-            blocks.append(draw_picture(figure, caption, join_sources([p for s in mine for p in s["points"]]), height))
+            blocks.append(draw_picture(curves.draw_sweeps(table, name, STYLES), caption, join_sources(rows), height))
     if flat:
         blocks.append(Paragraph(f"Not drawn, as the problems show no difference: {', '.join(flat)}."))
-    header = ("strategy", "mode", "ranks", "parameter", "accuracy", "tokens", "difference")
-    rows = tuple(
-        (s["algorithm"], s["mode"], s["split"],
-         f"{s['parameter']} {write_value(s['points'][0]['value'])} – {write_value(s['points'][-1]['value'])}",
-         " ".join(f"{100 * p['accuracy']:.0f}" for p in s["points"]),
-         f"{write_short(s['points'][0]['sampled_tokens'])} – {write_short(s['points'][-1]['sampled_tokens'])}",
-         _write_change(s["change"]))
-        for s in sweeps
-    )  # fmt: skip
-    note = (
-        "Accuracy: in percent at each value, from the smallest to the largest. Difference: of the largest value to "
-        "the smallest in percentage points, paired by problem; [95 % by bootstrap over problems]."
-    )
-    blocks.append(Table("Arms that differ in one parameter alone.", "the records of the runs, see Origin", header, rows,
-                        ("left",) * 4 + ("right",) * 3, (0, 0, 0, 1, 0, 0, 0), note))  # fmt: skip
-    return blocks
+
+    def ends(key: str, write: Any) -> Any:
+        return lambda s: f"{write(s['points'][0][key])} – {write(s['points'][-1][key])}"
+
+    columns = {
+        "strategy": text("algorithm"), "mode": text("mode"), "ranks": text("split"),
+        "parameter": made(lambda s: f"{s['parameter']} {ends('value', fmt.value)(s)}", 1, "left"),
+        "accuracy": made(lambda s: " ".join(f"{100 * p['accuracy']:.0f}" for p in s["points"])),
+        "tokens": made(ends("sampled_tokens", fmt.short)),
+        "difference": made(lambda s: f"{fmt.points(s['change']['difference'])} "
+                                     f"[{fmt.points_interval(s['change'], between=', ')}]" if s["change"] else MISSING),
+    }  # fmt: skip
+    note = ("Accuracy: in percent at each value, from the smallest to the largest. Difference: of the largest value to "
+            "the smallest in percentage points, paired by problem; [95 % by bootstrap over problems].")  # fmt: skip
+    return [*blocks, make_table("Arms that differ in one parameter alone.", sweeps, columns, note,
+                                "the records of the runs, see Origin")]  # fmt: skip
 
 
-def _write_change(change: Numbers | None) -> str:
-    if change is None:
-        return MISSING
-    difference, low, high = (f"{100 * change[name]:+.1f}" for name in ("difference", "low", "high"))
-    return f"{difference} [{low}, {high}]"
+def _is_flat(sweep: Row) -> bool:
+    """Whether its problems show no difference between the smallest value and the largest."""
+    return bool(sweep["change"]) and sweep["change"]["low"] <= 0 <= sweep["change"]["high"]
 
 
-def _tell_times(numbers: dict[str, Any], split: str, mode: str) -> Table:
-    arms = _pick(numbers["by_strategy"], split, mode)
-    header = ("arm", "mean s", "p50 s", "p95 s", "rounds", "tokens", "tokens/s")
-    rows = tuple(
-        (arm["label"], f"{arm['seconds']:.3f}", f"{arm['seconds_p50']:.3f}", f"{arm['seconds_p95']:.3f}",
-         f"{arm['depth']:.1f}", write_count(arm["sampled_tokens"]),
-         write_count(arm["sampled_tokens"] / arm["seconds"]) if arm["seconds"] else MISSING)
-        for arm in sorted(arms, key=lambda one: one["seconds"])
-    )  # fmt: skip
+def _describe_times(numbers: Row, split: str, mode: str) -> Table:
+    arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: one["seconds"])
+    columns = {
+        "arm": text("label"), "mean s": fixed("seconds", 3), "p50 s": fixed("seconds_p50", 3),
+        "p95 s": fixed("seconds_p95", 3), "rounds": fixed("depth"), "tokens": count("sampled_tokens"),
+        "tokens/s": made(lambda arm: fmt.count(arm["sampled_tokens"] / arm["seconds"] if arm["seconds"] else None)),
+    }  # fmt: skip
     note = ("Seconds: a problem's share, by tokens, of the wall time of the model calls that it took part in, many "
             "problems at once; the engine's own time is not in it. Rounds: model calls that had to follow one another, "
             "mean: alone and without company a problem waits for so many calls.")  # fmt: skip
-    return Table(f"Wall time a problem, {name_split(split)}, {mode}.", join_sources(arms), header, rows,
-                 ("left", *["right"] * 6), note=note)  # fmt: skip
+    return make_table(f"Wall time a problem, {name_split(split)}, {mode}.", arms, columns, note)
 
 
-def _tell_budget(numbers: dict[str, Any], split: str, mode: str) -> list[Block]:
+def _describe_budget(numbers: Row, split: str, mode: str) -> list[Block]:
     arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: one["sampled_tokens"])
     parts = {"policy's prompts": "prompt_tokens", "sampled": "sampled_tokens", "critic": "critic_tokens"}
     drawn = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
     caption = f"Tokens through the models, mean a problem, {name_split(split)}, {mode}: the arms of the tables above."
     height = max(170, 80 + 14 * len(arms))
     picture = draw_picture(figures.draw_cost(drawn, "tokens"), caption, join_sources(arms), height)
-    header = ("arm", "prompts", "sampled", "critic", "said before", "illegal", "saved")
-    rows = tuple(
-        (arm["label"], *(write_count(arm[key]) for key in parts.values()), write_percent(arm["repeated"]),
-         write_percent(arm["illegal"]), write_count(sum(arm[f"saved_{key}"] for key in parts.values())))
-        for arm in arms
-    )  # fmt: skip
+    columns = {
+        "arm": text("label"), "prompts": count("prompt_tokens"), "sampled": count("sampled_tokens"),
+        "critic": count("critic_tokens"), "said before": percent("repeated"), "illegal": percent("illegal"),
+        "saved": made(lambda arm: fmt.count(sum(arm[f"saved_{key}"] for key in parts.values()))),
+    }  # fmt: skip
     note = ("Said before: share of the sampled tokens in completions that had come behind the same prompt already; "
             "illegal: share in lines, or whole answers, that the rules refuse. One can be both. Saved: all tokens "
             "that equal requests of the same search would have cost on top, answered from memory.")  # fmt: skip
-    return [picture, Table(f"What the tokens were, {name_split(split)}, {mode}.", join_sources(arms), header, rows,
-                           ("left", *["right"] * 6), note=note)]  # fmt: skip
+    return [picture, make_table(f"What the tokens were, {name_split(split)}, {mode}.", arms, columns, note)]
 
 
 # ------------------------------------------------------------------------------------------- ends
-def _tell_negatives(numbers: dict[str, Any]) -> list[str]:
+def list_negatives(numbers: Row) -> list[str]:
+    """What did not work, as far as the records show."""
     said = []
-    for split in list_splits(numbers["arms"]):
-        for mode in ev.MODES:
-            lost = [w for w in numbers["wasteful"] if (w["split"], w["mode"]) == (split, mode)]
-            if lost:
-                listed = ", ".join(f"{w['label']} (below {w['better']})" for w in lost[:12])
-                more = f", and {len(lost) - 12} more" if len(lost) > 12 else ""
-                said.append(f"{name_split(split)}, {mode}: spent no less than a better arm whose interval lies wholly "
-                            f"above theirs: {listed}{more}.")  # fmt: skip
+    for split, mode in dict.fromkeys((w["split"], w["mode"]) for w in numbers["wasteful"]):
+        lost = [f"{w['label']} (below {w['better']})" for w in _pick(numbers["wasteful"], split, mode)]
+        said.append(f"{name_split(split)}, {mode}: spent no less than a better arm whose interval lies wholly above "
+                    f"theirs: {fmt.some(lost, 12, ', ', ', and {} more')}.")  # fmt: skip
     for sweep in numbers["sweeps"]:
-        change = sweep["change"]
-        if change and change["high"] < 0:
+        if sweep["change"] and sweep["change"]["high"] < 0:
             said.append(f"{sweep['algorithm']}, {sweep['mode']}, {name_split(sweep['split'])}: a larger "
-                        f"{sweep['parameter']} did harm, {100 * change['difference']:+.1f} points.")  # fmt: skip
-    flat = [s for s in numbers["sweeps"] if s["change"] and s["change"]["low"] <= 0 <= s["change"]["high"]]
-    if flat:
+                        f"{sweep['parameter']} did harm, {fmt.points(sweep['change']['difference'])} points.")
+    if flat := [sweep for sweep in numbers["sweeps"] if _is_flat(sweep)]:
         names = ", ".join(dict.fromkeys(f"{s['parameter']} of {s['algorithm']}" for s in flat))
         said.append(f"No difference that the problems could show from the smallest to the largest value: {names}.")
     return said or ["No arm spent more than another to solve clearly less, as far as these problems can tell."]
 
 
-def _tell_limits(numbers: dict[str, Any]) -> list[str]:
-    arms = numbers["arms"]
+def _list_limits(arms: Sequence[Row]) -> list[str]:
     limits = [
-        "Each model was trained once: intervals cover the choice of problems (and of search seeds, where there are "
-        "several), not the luck of training.",
+        *fronts.list_limits(arms),
         "The arms at a point were not tuned on other problems; the best of many arms on the same problems is better by "
         "chance too.",
-        "Tokens are those of the policy's own tokenizer, which knows nothing but numbers and signs: a published token "
-        "is a longer piece of text. Lines and characters compare across tokenizers, and not across formats.",
         "FLOPs are two per non-embedding parameter and token forwarded, prompts and critic included, attention not.",
-    ]  # fmt: skip
+    ]
     if any(arm["sampled_lines"] is None for arm in arms):
         limits.append("Some records are older than the count of lines and characters, or of waste: missing there, -.")
     if (fewest := min(arm["seeds"] for arm in arms)) < FEW_SEEDS:
         limits.append(f"Some arms have {fewest} search seed{'s' * (fewest > 1)} only.")
-    partial = sorted({arm["split"] for arm in arms if arm["split"] in tr.SPLITS
-                      and arm["problems"] < tr.SPLITS[arm["split"]][1]})  # fmt: skip
-    limits += [f"Not all problems of ranks {' and '.join(partial)} were tried by every arm."] if partial else []
-    if any(arm["split"] == tr.OTHER for arm in arms):
-        limits.append("Some problems belong to neither published split; training may have met them.")
-    return limits + limit_runs(numbers["runs"])
+    partial = sorted({arm["split"] for arm in arms if arm["split"] in trials.SPLITS
+                      and arm["problems"] < trials.SPLITS[arm["split"]][1]})  # fmt: skip
+    return limits + ([f"Not all problems of ranks {' and '.join(partial)} were tried by every arm."] if partial else [])
 
 
-def _tell_arms(arms: Sequence[Numbers], split: str, mode: str) -> Table:
-    mine = _pick(arms, split, mode)
-    header = ("arm", "n", "seeds", "accuracy", "95 %", "tokens", "p95", "calls", "lines", "char.", "critic", "FLOPs")
-    rows = tuple(
-        (arm["label"], arm["problems"], arm["seeds"], write_percent(arm["accuracy"]), write_range(arm),
-         write_count(arm["sampled_tokens"]), write_count(arm["sampled_tokens_p95"]), write_count(arm["calls"]),
-         write_count(arm["sampled_lines"]), write_count(arm["sampled_characters"]), write_count(arm["critic_tokens"]),
-         write_short(arm["flops"]))
-        for arm in mine
-    )  # fmt: skip
-    note = "Means a problem; p95: of sampled tokens; critic: tokens it read. Problems that no seed solved: in the JSON."
-    return Table(f"All arms, {name_split(split)}, {mode}.", join_sources(mine), header, rows, ("left", *["right"] * 11),
-                 (1, *[0] * 11), note)  # fmt: skip
-
-
-def _list_settings(arms: Sequence[Numbers]) -> list[tuple[str, str]]:
-    """What each arm has other than its strategy's defaults."""
-    return list({arm["label"]: f"{arm['algorithm']}: {write_settings(arm['given'])}" for arm in arms}.items())
-
-
-def _pick(arms: Sequence[Numbers], split: str, mode: str) -> list[Numbers]:
+def _pick(arms: Sequence[Row], split: str, mode: str) -> list[Row]:
     return [arm for arm in arms if (arm["split"], arm["mode"]) == (split, mode)]
-
-
-def _list_parts(arms: Sequence[Numbers]) -> list[tuple[str, str]]:
-    """Splits and modes that there are arms of, kept apart throughout."""
-    return [(split, mode) for split in list_splits(arms) for mode in ev.MODES if _pick(arms, split, mode)]

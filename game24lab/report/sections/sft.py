@@ -1,189 +1,138 @@
 """The report on learning from search traces: what small models solve after it, at which budget, and where they fail.
 
-It tells the records of any number of `03_sft` runs: each is one arm of an ablation, the best of them is looked at
-closely. No model is needed. What stands in the records is in graded.py; this module knows the story alone.
+It describes any number of `03_sft` runs: each is one arm of an ablation, the best of them is analysed closely.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from game24lab.report import chain_evidence as gr
-from game24lab.report import evidence as ev
-from game24lab.report.document import (
-    MISSING,
-    Block,
-    Bullets,
-    Columns,
-    Heading,
-    KeyValues,
-    Paragraph,
-    Picture,
-    Report,
-    Table,
-    write_float,
-)
+from game24lab.report import chain_summaries as sm
+from game24lab.report import formats as fmt
+from game24lab.report import layout
+from game24lab.report.document import MISSING, Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
+from game24lab.report.evidence import TRAINING, Evidence, refuse
+from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_SFT
-from game24lab.report.sections import chains as bl
-from game24lab.report.text import (
-    SMALL,
-    compose_report,
-    draw_picture,
-    join_sources,
-    limit_runs,
-    tell_origin,
-    write_commit,
-    write_count,
-    write_percent,
-    write_range,
-    write_report,
-    write_short,
-)
+from game24lab.report.sections import chains
+from game24lab.report.summaries import find_ends
+from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
 
 TITLE = "Learning to search from search traces"
-NOTEBOOK = "03_sft"  # whose runs are told; others below the same folders are left out
+QUESTION = ("A small language model learns from written-down searches: moves, dead ends, returns, and at last an "
+            "expression. Which way to write a search, and how long a one, lets it solve puzzles that it has never "
+            "seen, and within how many tokens? " + chains.ONE_ANSWER)  # fmt: skip
+NOTEBOOK = "03_sft"  # whose runs are described; others below the same folders are left out
 ANCHORS = (1024, 4096)  # budgets that the published numbers stand at
 FEW = 100  # puzzles, below which the limits say so
 
 
-def report_sft(folders: Sequence[str | Path], output: str | Path, *, title: str = TITLE) -> Path:
-    """Write the PDF `output` and beside it `<name>.json` with the numbers it quotes; returns the PDF's path.
-
-    ValueError or OSError that names the folder or file where a run, its grades or its end are missing or broken.
-    """
-    mine = [run for run in ev.list_runs(folders) if run.name == NOTEBOOK]
-    bare = [run for run in mine if not (run.folder / gr.GRADES).exists()]
-    if mine and len(bare) == len(mine):
-        why = (f"it is {bare[0].status} and has graded no answers yet" if bare[0].parameters.get("traces")
-               else "it learnt without traces, which this report is about; the one of --kind runs tells of it")
-        raise ValueError(f"nothing to report in {bare[0].folder} ({NOTEBOOK}): {why}")
-    found = gr.read_graded(folders)
-    graded = [one for one in found if one.run.name == NOTEBOOK]
+def select_runs(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The runs that the report is about; ValueError where there are none."""
+    graded = [one for one in sm.select_graded(evidence) if one.run.name.startswith(NOTEBOOK)]
     if not graded:
-        names = ", ".join(f"{one.run.folder} ({one.run.name})" for one in found)
-        raise ValueError(f"nothing to report in {names}: runs of {NOTEBOOK} are needed")
-    numbers = gather_numbers(graded, title)
-    return write_report(tell(graded, numbers), numbers, output)
+        raise refuse(evidence, f"runs of {NOTEBOOK} are needed")
+    return graded
 
 
-def gather_numbers(graded: Sequence[gr.Graded], title: str = TITLE) -> dict[str, Any]:
+def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
     """Every number of the report, JSON-able: `runs`, `arms` (best first), `budgets`, `best`, `anatomy`, `passes`,
     `learning`, `costs`, `data`, `published`."""
-    budgets = {one.label: gr.summarise_graded(one, gr.END) for one in graded}
+    graded = select_runs(evidence)
+    budgets = {one.label: sm.summarise_graded(one, sm.END) for one in graded}
     largest = min(entries[-1]["budget"] for entries in budgets.values())
-    costs = [gr.read_cost(one) for one in graded]
-    arms = []
+    costs, arms = [sm.read_cost(one) for one in graded], []
     for one, cost in zip(graded, costs, strict=True):
         at = {entry["budget"]: entry for entry in budgets[one.label]}
         anchors = {str(budget): at[budget] for budget in sorted({*ANCHORS, largest}) if budget in at}
-        end = at.get(largest) or gr.measure_stage(one, gr.END, largest)
+        end = at.get(largest) or sm.measure_stage(one, sm.END, largest)
         arms.append(cost | _describe_data(one) | {"source": one.source(), "largest": end, "anchors": anchors})
     arms.sort(key=lambda arm: (-arm["largest"]["accuracy"], arm["largest"]["tokens"]))
     best = next(one for one in graded if one.label == arms[0]["label"])
+    learning = [{"run": one.run.id, "label": one.label, "source": one.source(TRAINING)} | find_ends(one)
+                for one in graded if one.training is not None and one.training.get("loss", pd.Series()).notna().any()]
     return {
-        "title": title, "runs": gr.describe_graded(graded), "arms": arms, "best": best.label, "budget": largest,
-        "budgets": budgets, "anatomy": gr.dissect(best, gr.END),
-        "passes": [entry for one in graded for entry in gr.summarise_passes(one)], "learning": _end_curves(graded),
+        "title": title, "runs": sm.describe_graded(graded), "arms": arms, "best": best.label, "budget": largest,
+        "budgets": budgets, "anatomy": sm.analyse_answers(best, sm.END),
+        "passes": [entry for one in graded for entry in sm.summarise_passes(one)], "learning": learning,
         "costs": costs, "data": {one.label: dict(one.data) for one in graded if one.data},
         "published": [vars(point) for point in PUBLISHED_SFT],
     }  # fmt: skip
 
 
-def tell(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> Report:
-    """The report: the question, the best run, all runs beside each other and the published, then how and where not."""
-    best = next(one for one in graded if one.label == numbers["best"])
-    rows, anatomy = gr.list_endings(best, gr.END), numbers["anatomy"]
-    blocks: list[Block] = [
-        KeyValues(_tell_setting(numbers, rows)),
-        Heading("The question"),
-        Paragraph(
-            "A small language model learns from written-down searches: moves, dead ends, returns, and at last an "
-            "expression. Which way to write a search, and how long a one, lets it solve puzzles that it has never "
-            "seen, and within how many tokens? " + bl.ONE_ANSWER
-        ),
-        Heading(f"The best run: {best.label}"),
-        bl.tell_budgets(numbers["budgets"][best.label], f"{best.label}: how its answers end, by token budget."),
-        _draw_best(numbers),
-        Heading("Formats and lengths beside each other" if len(numbers["arms"]) > 1 else "The run"),
-        _tell_arms(numbers),
-        *(_draw_arms(numbers) if len(numbers["arms"]) > 1 else []),
-        Heading("Beside the published"),
-        bl.tell_published(numbers["published"], _list_ours(numbers), "Ours above, published points below."),
-        *_tell_learning(graded, numbers),
-        Heading("What its chains look like"),
-        bl.tell_lengths(anatomy),
-        *bl.draw_ending_pictures(rows, anatomy),
-        *bl.tell_wrong_lines(anatomy),
-        *bl.tell_groups(anatomy),
-        *([bl.draw_pass_picture(numbers["passes"])] if numbers["passes"] else []),
-        Heading("What it learnt from, and what that cost"),
-        *_tell_data(numbers),
-        bl.tell_costs(numbers["costs"]),
-        Heading("What did not work"),
-        Bullets(tuple(_tell_negatives(numbers))),
-        Heading("Limits"),
-        Bullets(tuple(_tell_limits(numbers))),
-        *tell_origin(numbers["runs"]),
-    ]
-    return compose_report(numbers["title"], numbers["runs"], blocks)
-
-
-# ------------------------------------------------------------------------------------------- numbers
-def _describe_data(one: gr.Graded) -> dict[str, Any]:
+def _describe_data(one: Evidence) -> dict[str, Any]:
     """What the run learnt from, in a few words; from scratch or not."""
-    data, parameters = one.data or {}, one.run.parameters
+    data = one.data or {}
     styles, buckets = (", ".join(map(str, data.get(key, []))) for key in ("styles", "buckets"))
     return {"styles": styles, "buckets": buckets, "traces": data.get("samples"),
-            "scratch": not parameters.get("checkpoint")}  # fmt: skip
+            "scratch": not one.run.parameters.get("checkpoint")}  # fmt: skip
 
 
-def _end_curves(graded: Sequence[gr.Graded]) -> list[dict[str, Any]]:
-    found = []
-    for one in (one for one in graded if one.training is not None and "loss" in one.training):
-        loss = one.training.sort_values("step")["loss"].dropna()
-        if len(loss):
-            found.append({"run": one.run.id, "label": one.label, "source": one.source(gr.TRAINING),
-                          "steps": int(one.training["step"].max()), "first_loss": float(loss.iloc[0]),
-                          "last_loss": float(loss.iloc[-1])})  # fmt: skip
-    return found
+def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
+    """The report: the best run, all runs beside each other and the published, then errors, data, cost and limits."""
+    graded, arms, analysis = select_runs(evidence), numbers["arms"], numbers["anatomy"]
+    best = next(one for one in graded if one.label == numbers["best"])
+    rows, budgets = sm.list_endings(best, sm.END), numbers["budgets"][best.label]
+    appendix = [
+        _describe_setting(numbers, rows),
+        *add_section(f"The best run: {best.label}",
+                     chains.describe_budgets(budgets, f"{best.label}: how its answers end, by token budget."),
+                     _draw_best(budgets)),
+        *add_section("Formats and lengths beside each other" if len(arms) > 1 else "The run", _describe_arms(numbers)),
+        *add_section("Beside the published", chains.describe_published(numbers["published"], _list_ours(numbers)),
+                     *_draw_learning(graded, numbers)),
+        *add_section("What its chains look like", chains.describe_lengths(analysis),
+                     *chains.draw_endings(rows, analysis), *chains.describe_wrong_lines(analysis),
+                     *chains.draw_groups(analysis),
+                     *([chains.draw_passes(numbers["passes"])] if numbers["passes"] else [])),
+        *add_section("What it learnt from, and what that cost", _describe_traces(numbers),
+                     chains.describe_costs(numbers["costs"])),
+        *add_section("What did not work", Bullets(tuple(list_negatives(numbers)))),
+        *layout.add_limits(numbers["runs"], list_limits(numbers)),
+        *layout.add_origin(numbers["runs"]),
+    ]  # fmt: skip
+    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), _draw_arms(numbers),
+                                 appendix)  # fmt: skip
 
 
-def _list_ours(numbers: dict[str, Any]) -> list[dict[str, Any]]:
-    best, anatomy = numbers["arms"][0], numbers["anatomy"]
-    traces = f"{best['traces']:,} traces" if best["traces"] else ""
-    shared = {key: anatomy[key] for key in ("lines_per_token", "characters_per_token")}
-    shared |= {key: best[key] for key in ("label", "parameters", "source", "scratch")}
-    training = ", ".join(filter(None, (best["styles"], best["buckets"], traces)))
-    shared |= {"stage": "SFT", "training": training or MISSING}
-    return [shared | {key: entry[key] for key in ("budget", "puzzles", "accuracy", "wrong", "unfinished")}
-            for entry in best["anchors"].values()]  # fmt: skip
+def answer(numbers: Row) -> list[str]:
+    """The best run, how its other answers end, and the next best or the published one beside it."""
+    best, *others = numbers["arms"]
+    end = best["largest"]
+    written = ", ".join(filter(None, (best["styles"], best["buckets"])))
+    said = [f"The best of {len(numbers['arms'])} runs, {best['label']}" + f" (traces: {written})" * bool(written)
+            + f", solves {fmt.estimate(end)} of {end['puzzles']} held-out puzzles within {numbers['budget']:,} tokens.",
+            f"Of its answers {fmt.percent(end['wrong'])} are wrong and {fmt.percent(end['unfinished'])} unfinished at "
+            f"that budget; a mean answer has {fmt.count(end['tokens'])} tokens."]  # fmt: skip
+    if others:
+        next_best = others[0]["largest"]
+        apart = "do not touch" if next_best["high"] < end["low"] else "overlap"
+        said.append(f"The next best, {others[0]['label']}, solves {fmt.estimate(next_best)}: their intervals {apart}.")
+    else:
+        top = max(numbers["published"], key=lambda point: point["solved"])
+        said.append(f"The best published point, of other models and puzzles, is {fmt.percent(top['solved'])} within "
+                    f"{top['budget']:,} tokens ({top['model']}, {top['training']}).")  # fmt: skip
+    return said
 
 
 # ------------------------------------------------------------------------------------------- sections
-def _tell_setting(numbers: dict[str, Any], rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
-    buckets = sorted(set(rows["bucket"]) - {""}, key=lambda bucket: int(bucket.partition("-")[0]))
-    ranks = f", published ranks {', '.join(buckets)}" if buckets else ""
-    anatomy, runs = numbers["anatomy"], numbers["runs"]
-    sizes = " or ".join(dict.fromkeys(write_short(arm["parameters"]) for arm in numbers["arms"]))
-    per = (f"100 tokens of the best run's answers are {100 * anatomy['lines_per_token']:.1f} lines or "
-           f"{100 * anatomy['characters_per_token']:.0f} characters")  # fmt: skip
-    return (
-        ("Judged on", f"{rows['numbers'].nunique()} held-out puzzles{ranks}"),
+def _describe_setting(numbers: Row, rows: pd.DataFrame) -> Block:
+    analysis = numbers["anatomy"]
+    sizes = " or ".join(dict.fromkeys(fmt.short(arm["parameters"]) for arm in numbers["arms"]))
+    return layout.describe_setting(
+        numbers["runs"], ("Judged on", chains.describe_ranks(rows)),
         ("Models", f"{len(numbers['arms'])} of {sizes} parameters (embeddings not counted)"),
-        ("Tokens", per),
-        ("Commit", "; ".join(dict.fromkeys(write_commit(run, 12) for run in runs))),
-        ("Machine", "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))),
-    )
+        ("Tokens", f"100 tokens of the best run's answers are {100 * analysis['lines_per_token']:.1f} lines or "
+                   f"{100 * analysis['characters_per_token']:.0f} characters"),
+    )  # fmt: skip
 
 
-def _draw_best(numbers: dict[str, Any]) -> Columns:
-    entries = numbers["budgets"][numbers["best"]]
+def _draw_best(entries: Sequence[Row]) -> Columns:
     source, table = join_sources(entries), pd.DataFrame(entries)
     return Columns((
         draw_picture(charts.draw_ends(table), "How answers end at each budget.", source, 200, SMALL),
@@ -191,42 +140,38 @@ def _draw_best(numbers: dict[str, Any]) -> Columns:
     ))  # fmt: skip
 
 
-def _tell_arms(numbers: dict[str, Any]) -> Table:
-    anchors = sorted({int(budget) for arm in numbers["arms"] for budget in arm["anchors"]})
-    header = ("run", "style", "lengths", "tokens learnt", "CPU min", *(f"@{budget:,}" for budget in anchors), "95 %",
-              "wrong", "unfin.", "tokens")  # fmt: skip
-    rows = []
-    for arm in numbers["arms"]:
-        at = [arm["anchors"].get(str(budget)) for budget in anchors]
-        shares = (write_percent(entry["accuracy"]) if entry else MISSING for entry in at)
-        end = arm["largest"]
-        rows.append((arm["label"], arm["styles"] or MISSING, arm["buckets"] or MISSING,
-                     write_short(arm["training_tokens"]), bl.write_minutes(arm["training_cpu_seconds"], arm["resumed"]),
-                     *shares, write_range(end), write_percent(end["wrong"]), write_percent(end["unfinished"]),
-                     write_count(end["tokens"])))  # fmt: skip
-    tokens = {arm["training_tokens"] for arm in numbers["arms"]}
-    known = sorted(token for token in tokens if token)
-    equal = "" if len(known) < 2 else f" They learnt from {write_short(known[0])} to {write_short(known[-1])} tokens."
+def _describe_arms(numbers: Row) -> Table:
+    arms = numbers["arms"]
+    anchors = sorted({int(budget) for arm in arms for budget in arm["anchors"]})
+
+    def reach(budget: int) -> Any:
+        return made(lambda arm: fmt.percent(arm["anchors"].get(str(budget), {"accuracy": None})["accuracy"]))
+
+    columns = {
+        "run": text("label", 1), "style": text("styles", 0.6), "lengths": text("buckets", 0.8),
+        "tokens learnt": short("training_tokens"),
+        "CPU min": made(lambda arm: fmt.minutes(arm["training_cpu_seconds"], arm["resumed"])),
+        **{f"@{budget:,}": reach(budget) for budget in anchors}, "95 %": made(lambda arm: fmt.interval(arm["largest"])),
+        "wrong": percent("largest.wrong"), "unfin.": percent("largest.unfinished"), "tokens": count("largest.tokens"),
+    }  # fmt: skip
+    known = sorted({arm["training_tokens"] for arm in arms if arm["training_tokens"]})
+    equal = "" if len(known) < 2 else f" They learnt from {fmt.short(known[0])} to {fmt.short(known[-1])} tokens."
     note = (f"Best first. 95 %, wrong, unfinished and tokens (mean of an answer) at {numbers['budget']:,} tokens, the "
-            f"largest budget that all runs were given.{equal} {bl.BLIND}")  # fmt: skip
-    align = ("left", "left", "left", *["right"] * (len(header) - 3))
-    widths = (1, 0.6, 0.8, *[0] * (len(header) - 3))
-    return Table("Each row is one training.", join_sources(numbers["arms"]), header, tuple(rows), align, widths, note)
+            f"largest budget that all runs were given.{equal} {chains.BLIND}")  # fmt: skip
+    return make_table("Each row is one training.", arms, columns, note)
 
 
-def _draw_arms(numbers: dict[str, Any]) -> list[Picture]:
-    shown = [arm["label"] for arm in numbers["arms"][: len(figures.PALETTE)]]
-    table = pd.DataFrame([entry | {"run": entry["label"]} for label in shown for entry in numbers["budgets"][label]])
+def _draw_arms(numbers: Row) -> Picture:
+    shown = numbers["arms"][: len(figures.PALETTE)]
+    table = pd.DataFrame([entry | {"run": arm["label"]} for arm in shown for entry in numbers["budgets"][arm["label"]]])
     left_out = f" The {len(shown)} best." if len(shown) < len(numbers["arms"]) else ""
     caption = f"Solved against the token budget, by run (95 % Wilson).{left_out}"
-    return [draw_picture(charts.draw_budgets(table), caption, join_sources(numbers["arms"][: len(shown)]), 240)]
+    return draw_picture(charts.draw_budgets(table), caption, join_sources(shown), 280)
 
 
-def _tell_learning(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> list[Block]:
-    if not numbers["learning"]:
-        return []
-    order = [arm["label"] for arm in numbers["arms"]][: len(figures.PALETTE)]
+def _draw_learning(graded: Sequence[Evidence], numbers: Row) -> list[Block]:
     ends = {end["label"]: end for end in numbers["learning"]}
+    order = [arm["label"] for arm in numbers["arms"]][: len(figures.PALETTE)]
     shown = [label for label in order if label in ends]
     if not shown:
         return []
@@ -238,45 +183,52 @@ def _tell_learning(graded: Sequence[gr.Graded], numbers: dict[str, Any]) -> list
     return [draw_picture(figure, f"Training. {told}.", join_sources([ends[label] for label in shown]), 210)]
 
 
-def _tell_data(numbers: dict[str, Any]) -> list[Block]:
-    rows = []
-    for arm in numbers["arms"]:
-        data = numbers["data"].get(arm["label"], {})
-        for part in data.get("parts", []):
-            rows.append((arm["label"], part.get("style"), part.get("bucket"), part.get("weight"), part.get("samples"),
-                         part.get("tokens_mean"), part.get("lines_mean"), part.get("rollback_share")))  # fmt: skip
-    if not rows:
-        return [Paragraph("What the runs learnt from is told by their parameters alone, below.")]
-    rows = [(*row[:3], *(MISSING if cell is None else write_float(cell) if isinstance(cell, float) else f"{cell:,}"
-                         for cell in row[3:])) for row in rows]  # fmt: skip
-    header = ("run", "style", "length", "weight", "traces", "tokens", "lines", "rollbacks")
+def _describe_traces(numbers: Row) -> Block:
+    parts = [part | {"run": arm["label"]} for arm in numbers["arms"]
+             for part in numbers["data"].get(arm["label"], {}).get("parts", [])]  # fmt: skip
+    if not parts:
+        return Paragraph("What the runs learnt from is told by their parameters alone, below.")
+    keys = {"weight": "weight", "traces": "samples", "tokens": "tokens_mean", "lines": "lines_mean",
+            "rollbacks": "rollback_share"}  # fmt: skip
+    rows = [dict.fromkeys(("style", "bucket", *keys.values())) | part for part in parts]
+    columns = {"run": text("run", 1), "style": text("style"), "length": text("bucket")}
+    columns |= {name: made(lambda row, key=key: show(row[key])) for name, key in keys.items()}
     note = "Tokens and lines: mean of a trace; rollbacks: share of its lines. The data cards stand in the JSON."
-    return [Table("The traces behind each run.", "data.json of the runs", header, tuple(rows),
-                  ("left", "left", "left", *["right"] * 5), (1, *[0] * 7), note)]  # fmt: skip
+    return make_table("The traces behind each run.", rows, columns, note, "data.json of the runs")
 
 
-def _tell_negatives(numbers: dict[str, Any]) -> list[str]:
-    best, anatomy = numbers["arms"][0], numbers["anatomy"]
+def _list_ours(numbers: Row) -> list[dict[str, Any]]:
+    best, analysis = numbers["arms"][0], numbers["anatomy"]
+    traces = f"{best['traces']:,} traces" if best["traces"] else ""
+    shared = {key: analysis[key] for key in ("lines_per_token", "characters_per_token")}
+    shared |= {key: best[key] for key in ("label", "parameters", "source", "scratch")}
+    training = ", ".join(filter(None, (best["styles"], best["buckets"], traces)))
+    shared |= {"stage": "SFT", "training": training or MISSING}
+    return [shared | {key: entry[key] for key in ("budget", "puzzles", "accuracy", "wrong", "unfinished")}
+            for entry in best["anchors"].values()]  # fmt: skip
+
+
+def list_negatives(numbers: Row) -> list[str]:
+    """What did not work, as far as the records show."""
+    (best, *others), analysis = numbers["arms"], numbers["anatomy"]
     told, budget = [], f"{numbers['budget']:,} tokens"
-    far = [arm for arm in numbers["arms"][1:] if arm["largest"]["high"] < best["largest"]["low"]]
-    if far:
-        listed = ", ".join(f"{arm['label']} {write_percent(arm['largest']['accuracy'])}" for arm in far)
+    if far := [arm for arm in others if arm["largest"]["high"] < best["largest"]["low"]]:
+        listed = ", ".join(f"{arm['label']} {fmt.percent(arm['largest']['accuracy'])}" for arm in far)
         told.append(f"Below the best by more than both intervals, at {budget}: {listed}.")
     stuck = max(numbers["arms"], key=lambda arm: arm["largest"]["unfinished"])
     if stuck["largest"]["unfinished"]:
-        share = write_percent(stuck["largest"]["unfinished"])
+        share = fmt.percent(stuck["largest"]["unfinished"])
         told.append(f"{stuck['label']} leaves most unfinished: {share} at {budget}.")
-    missed = anatomy["never_solved"]
-    if missed:
-        listed = "; ".join(missed[:20]) + (f"; and {len(missed) - 20} more (in the JSON)" if len(missed) > 20 else "")
+    if missed := analysis["never_solved"]:
+        listed = fmt.some(missed, 20, "; ", "; and {} more (in the JSON)")
         told.append(f"The best run does not solve {len(missed)} of its puzzles: {listed}.")
-    circles = [entry for entry in anatomy["reasons"] if entry["reason"] == "tried before"]
-    if circles:
+    if circles := [entry for entry in analysis["reasons"] if entry["reason"] == "tried before"]:
         told.append(f"{circles[0]['n']} of the best run's answers first go wrong by trying again what they had tried.")
     return told or ["Nothing that these records show."]
 
 
-def _tell_limits(numbers: dict[str, Any]) -> list[str]:
+def list_limits(numbers: Row) -> list[str]:
+    """What the numbers do not say."""
     arms = numbers["arms"]
     limits = [
         "Intervals cover the choice of puzzles, not the luck of training: each row is one trained model.",
@@ -286,5 +238,4 @@ def _tell_limits(numbers: dict[str, Any]) -> list[str]:
     if len(arms) > 1:
         limits.append(f"The best of {len(arms)} runs was chosen on the puzzles that it is reported on, which flatters.")
     few = min(arm["largest"]["puzzles"] for arm in arms)
-    limits += [f"{few} puzzles: differences of a few points are within chance."] if few <= FEW else []
-    return limits + limit_runs(numbers["runs"])
+    return limits + ([f"{few} puzzles: differences of a few points are within chance."] if few <= FEW else [])

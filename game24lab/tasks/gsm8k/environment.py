@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.gsm8k.dataset import read_split
 from game24lab.tasks.gsm8k.judge import COLUMNS, describe_problem, judge_completion
 from game24lab.tasks.gsm8k.problems import pose
@@ -27,8 +28,8 @@ LACKS = MappingProxyType({
 
 
 @dataclass(frozen=True)
-class WordGame:
-    """An `Environment` of word problems, of a set or made here."""
+class WordGame(Environment):
+    """The environment of word problems, of a set or made here."""
 
     task: WordProblems  # holds the questions that are asked
     held_out: tuple[str, ...]
@@ -36,7 +37,6 @@ class WordGame:
     find: Callable[[str, int, Progress], Sequence[WordProblem]]  # purpose, count: training problems
     name: str = "gsm8k"
     vocabulary: str = "problems"
-    reference: str = ""
     rewards: RewardSet = REWARDS
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     lacks: Mapping[str, str] = field(default_factory=lambda: LACKS)
@@ -72,9 +72,9 @@ class WordGame:
         """The question. ValueError for one that this environment does not hold."""
         return self._find(problem).question
 
-    def prompt(self, problem: Any) -> str:
-        """What a policy is shown before its first token."""
-        return self.task.prompt(self._find(problem).question)
+    def read_name(self, name: str) -> str:
+        """The problem of a name, as `held_out` holds them."""
+        return self.write_name(name)
 
     def know(self, problem: Any) -> Gold | None:
         """What the rewards must know of a problem: its right answer."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.chain_task import Chains24
+from game24lab.tasks.numbers.features import ask_solver, describe_structure
 from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
@@ -22,8 +24,8 @@ from game24lab.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class NumberGame:
-    """An `Environment` of number games: solutions line by line, or chains of thought."""
+class NumberGame(Environment):
+    """The environment of number games: solutions line by line, or chains of thought."""
 
     split: Split
     held_out: tuple[tuple[int, ...] | NumberProblem, ...]
@@ -62,9 +64,10 @@ class NumberGame:
         """`4 5 6 10`; another target than 24 is named. ValueError for what is no problem."""
         return str(read_problem(problem))
 
-    def prompt(self, problem: Any) -> str:
-        """What a policy is shown before its first token."""
-        return self.task.text(self.task.start(problem))
+    def read_name(self, name: str) -> tuple[int, ...] | NumberProblem:
+        """The problem of a name, as `held_out` holds them."""
+        problem = read_problem(name)
+        return problem.numbers if problem.target == TARGET else problem
 
     def know(self, problem: Any) -> NumberProblem:
         """What the rewards must know of a problem."""
@@ -74,6 +77,14 @@ class NumberGame:
         """What a row says of a problem, whoever answers: its numbers, rank, bucket and target."""
         problem = read_problem(problem)
         return {"numbers": str(problem)} | describe_problem(problem, self._ranking)
+
+    def features(self, problem: Any) -> dict[str, float]:
+        """The structure of the numbers: see `tasks.numbers.features.describe_structure`."""
+        return describe_structure(read_problem(problem))
+
+    def oracle_features(self, problem: Any) -> dict[str, float]:
+        """What only the exact solver knows: see `tasks.numbers.features.ask_solver`."""
+        return ask_solver(read_problem(problem))
 
     def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
         """One completion, a chain of thought, as a row: see `tasks.numbers.judge.judge_answer`."""

@@ -74,6 +74,11 @@ class NumberProblem:
         if type(self.target) is not int or abs(self.target) > LARGEST:
             raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {self.target!r}")
 
+    @property
+    def seed_parts(self) -> Puzzle:
+        """What the seeds of searches depend on: the numbers, as when a target was the task's and not the problem's."""
+        return self.numbers
+
     def __str__(self) -> str:
         return " ".join(map(str, self.numbers)) + ("" if self.target == TARGET else f" -> {self.target}")
 

@@ -1,4 +1,4 @@
-"""Lessons: what a training on search traces learns from, drawn from a file of them in a mix, and what was drawn.
+"""SFT mixture: samples drawn from a file of search traces by weights, and a description of what was drawn.
 
 The description goes into the run's folder as `data.json`, for reports. This module does not know how traces are made or
 judged, nor of training.
@@ -21,7 +21,7 @@ from game24lab.training.data.trace_dataset import SUFFIXES, Trace, mix, read_tra
 DATA = "data.json"
 
 
-def read_lessons(
+def read_mixture(
     path: str | Path, weights: Mapping[str, float], count: int, *, held_out: Collection[tuple[int, ...]],
     split: str = "", seed: int = 0,
 ) -> tuple[list[Sample], dict[str, Any]]:
@@ -67,13 +67,13 @@ def find_traces(path: str | Path) -> Path:
     found = sorted(file for suffix in SUFFIXES for file in path.glob(f"traces*{suffix}"))
     if len(found) != 1:
         what = f"{len(found)} files of traces ({', '.join(file.name for file in found)})" if found else "no traces"
-        raise ValueError(f"traces {path}: {what} in this folder; one traces.jsonl, .parquet or .arrow, or the file's "
-                         "own path, is accepted")  # fmt: skip
+        raise ValueError(f"traces {path}: {what} in this folder; it must be one traces.jsonl, .parquet or .arrow; "
+                         "the path of a file does as well")  # fmt: skip
     return found[0]
 
 
 def write_data(run: Run, data: Mapping[str, Any]) -> Path:
-    """Keep a description of what was learnt from in the run's folder."""
+    """Keep the description of a mixture in the run's folder."""
     path = run.path(DATA)
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Sets of search traces to learn from: kept as JSON lines, Parquet or Arrow with a data card, described and mixed.
+"""Datasets of search traces: JSON lines, Parquet or Arrow files with a data card, and mixtures drawn from them.
 
-Nothing read from a file is believed: a damaged line is named. This module does not know how traces are made
-(tracemaking.py), nor of training.
+Every line that is read is checked; a damaged one is named. This module does not know how traces are made
+(trace_generation.py), nor of training.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from game24lab.runs.checks import require
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
 from game24lab.tasks.numbers.chains import STYLES, judge_chain
@@ -56,18 +57,17 @@ def mix(traces: Sequence[Trace], weights: Mapping[str, float], count: int, seed:
     A kind is a style, a bucket, or both as `sound/long`. A kind's traces come round again only when all have been
     drawn. Raises ValueError for a kind that no trace is of, and for weights that are negative, no numbers, or all 0.
     """
-    if type(count) is not int or count < 1:
-        raise ValueError(f"count {count!r}: a whole number from 1 is accepted")
+    require("count", count, int, 1)
     kinds: dict[str, list[Trace]] = {}
     for kind, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
-            raise ValueError(f"weight of {kind}: {weight!r}; a number from 0 is accepted")
+            raise ValueError(f"weight of {kind} must be a finite number >= 0, got {weight!r}")
         kinds[kind] = [one for one in traces if kind in (one.style, one.bucket, f"{one.style}/{one.bucket}")]
         if weight and not kinds[kind]:
             there = sorted({f"{trace.style}/{trace.bucket}" for trace in traces})
             raise ValueError(f"weight of {kind}: no such traces; there are {', '.join(there) or 'none'}")
     if not sum(weights.values()):
-        raise ValueError(f"weights {dict(weights)}: at least one must be above 0")
+        raise ValueError(f"weights must have at least one above 0, got {dict(weights)}")
     rng = random.Random(int.from_bytes(hashlib.sha256(f"mix {seed}".encode()).digest()[:8], "big"))
     drawn = Counter(rng.choices(list(weights), list(weights.values()), k=count))
     samples = []
@@ -201,13 +201,13 @@ def _read_row(row: Any, place: str) -> Trace:
         raise ValueError(f"{place}: {missing[0]!r} is missing")
     for name in ("tokens", "lines", "rollbacks", "index"):
         if type(row[name]) is not int or row[name] < 0:
-            raise ValueError(f"{place}: {name} {row[name]!r}; a whole number from 0 is accepted")
+            raise ValueError(f"{place}: {name} must be an integer >= 0, got {row[name]!r}")
     for name in ("prompt", "completion", "split"):
         if not isinstance(row[name], str):
-            raise ValueError(f"{place}: {name} {row[name]!r} is no text")
+            raise ValueError(f"{place}: {name} must be a text, got {row[name]!r}")
     for name, accepted in (("style", STYLES), ("bucket", tuple(BUCKETS))):
         if row[name] not in accepted:
-            raise ValueError(f"{place}: {name} {row[name]!r}; one of {', '.join(accepted)} is accepted")
+            raise ValueError(f"{place}: {name} must be one of {', '.join(accepted)}, got {row[name]!r}")
     try:
         numbers = check_numbers(row["numbers"], fewest=2)
     except (TypeError, ValueError) as error:
@@ -217,4 +217,4 @@ def _read_row(row: Any, place: str) -> Trace:
 
 def _check_suffix(path: Path) -> None:
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"traces {path}: a name that ends in {', '.join(SUFFIXES)} is accepted")
+        raise ValueError(f"traces must end in {', '.join(SUFFIXES)}, got {path}")

@@ -1,8 +1,8 @@
-"""Search traces made in parallel: of chosen styles and lengths, over training puzzles and wider roots.
+"""Generates search traces in parallel: of chosen styles and lengths, over training puzzles and wider roots.
 
 A trace depends on (seed, split, index) alone, by hashing: neither on how many others are made nor by how many
 processes. Its length is counted by any tokenizer. This module does not know how a search or a style works
-(tasks/exploration.py, tasks/chains.py), nor of files, mixes and training.
+(tasks/numbers/search_traces.py, tasks/numbers/chains.py), nor of files, mixtures and training.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from game24lab.runs.checks import require, require_one_of
 from game24lab.tasks.numbers.arithmetic import Step, make_state, remove
 from game24lab.tasks.numbers.chains import STYLES, write_chain
 from game24lab.tasks.numbers.puzzles import NumberProblem
@@ -28,7 +29,7 @@ from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.tags import add_tags
 from game24lab.training.data.trace_dataset import BUCKETS, Trace
 
-ANY = "any"  # whatever length the search has, up to the last bucket's
+ANY = "any"  # any length, up to the last bucket's
 PUBLISHED_LINES = (6, 17)  # to how many lines a random search of any length is cut
 # Fewest tokens that a move of a random search brings with it: from how many lines down to look for a bucket's length.
 _FEWEST_TOKENS = {"v1": 10, "v2": 15, "v3": 24}
@@ -50,7 +51,7 @@ class TokenCounter:
 @lru_cache(maxsize=4)
 def _read_tokenizer(text: str) -> Tokenizer:
     tokenizer = Tokenizer.from_str(text)
-    tokenizer.no_truncation()  # a file may hold what its last use needed; neither must change a count
+    tokenizer.no_truncation()  # a file may have both set; neither may change a count
     tokenizer.no_padding()
     return tokenizer
 
@@ -116,15 +117,12 @@ def make_traces(
     puzzles, and where a bucket cannot be reached.
     """
     for name, value in {"core_share": core_share, "thin_share": thin_share, "finish_share": finish_share}.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} {value!r}: a number from 0 to 1 is accepted")
+        require(name, value, float, 0, 1)
     for name, value in {"count": count, "workers": workers}.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name} {value!r}: a whole number from 1 is accepted")
+        require(name, value, int, 1)
     for name, given, accepted in (("style", styles, STYLES), ("bucket", buckets, (*BUCKETS, ANY))):
         for value in given:
-            if value not in accepted:
-                raise ValueError(f"{name} {value!r}: one of {', '.join(accepted)} is accepted")
+            require_one_of(name, value, accepted)
     cells = tuple((style, bucket) for style in styles for bucket in buckets
                   if style != "solution" or bucket in ("short", ANY))  # fmt: skip
     if not cells:

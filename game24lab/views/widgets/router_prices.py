@@ -13,8 +13,18 @@ import ipywidgets as widgets
 import pandas as pd
 import plotly.graph_objects as go
 
-from game24lab.routing.baselines import take_fixed, take_oracle
-from game24lab.routing.pareto import Grid, Way, collect, find_hull, list_prices, measure, route, sweep
+from game24lab.routing.pareto import (
+    Grid,
+    Way,
+    collect,
+    find_hull,
+    list_prices,
+    measure,
+    route,
+    sweep,
+    take_fixed,
+    take_oracle,
+)
 from game24lab.views.charts.routing import LINES, draw_ways
 from game24lab.views.charts.svg import to_svg
 from game24lab.views.widgets.html import Panel, escape, make_table, takes_widgets, wrap
@@ -34,7 +44,7 @@ class Pricing(Panel):
         fixed = take_fixed(grid)
         self._fixed, hull = measure(fixed), find_hull(fixed.tokens.mean(axis=1), fixed.chance.mean(axis=1))
         ways = pd.concat([self._fixed, measure(sweep(grid, turns)), measure(take_oracle(grid, count=steps))])
-        self._figure = draw_ways(ways, hull=self._fixed["step"].iloc[[corner for corner in hull if corner >= 0]])
+        self._figure = draw_ways(ways, hull=self._fixed["step"].iloc[hull])
         self._figure.add_scatter(x=[1], y=[0], mode="markers", name="the router now",
                                  marker={"size": 13, "color": LINES["router"][0]})  # fmt: skip
         if takes_widgets():

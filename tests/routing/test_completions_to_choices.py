@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from routed_worlds import CHANCES, TOKENS, name_puzzles
 
-from game24lab.routing.fitting import RouterConfig
 from game24lab.routing.pareto import join_rows, read_grid, route
 from game24lab.routing.splits import split_problems
 from game24lab.routing.table import read_table
-from game24lab.routing.training import train
+from game24lab.routing.training import RouterConfig, train
 
 COUNT, POOL, SIZES = 160, 48, [1, 4, 16]
 

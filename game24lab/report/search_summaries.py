@@ -1,7 +1,7 @@
-"""What the records of searches say, split by split: each arm's accuracy against every cost, its waste, and sweeps.
+"""What searches come to, split by split: each arm's accuracy against every cost, its waste, and sweeps of parameters.
 
-It reads the rows that evidence.py has checked. It does not know how a report looks, nor how a strategy searches; that
-strategies are akin stands in `KINDS`.
+It reads the rows that evidence.py has checked. It does not know how a report looks, nor how a strategy searches; which
+strategies are of one kind stands in `KINDS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import pandas as pd
 
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.evaluation.statistics import bootstrap, wilson
-from game24lab.report import evidence as ev
+from game24lab.report.evidence import MODES, RECORDS, Evidence, refuse
+from game24lab.report.summaries import summarise_run
 from game24lab.search.engine import bind
 from game24lab.tasks.numbers.puzzles import parse_puzzle
 from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, find_bucket
@@ -64,26 +65,25 @@ def find_split(problem: str) -> str:
     return bucket if bucket in SPLITS else OTHER
 
 
-def list_trials(evidence: Iterable[ev.Evidence]) -> list[Trial]:
-    """Every arm on every split of all runs, in the order of the splits.
+def list_trials(evidence: Iterable[Evidence], needed: str) -> list[Trial]:
+    """Every arm on every split of all runs, in the order of the splits; ValueError where there is none.
 
-    The numbers are those of `evidence.summarise_arms`, and `split`, `kind`, `calls` (of policy and critic),
+    The numbers are those of `summaries.summarise_run`, and `split`, `kind`, `calls` (of policy and critic),
     `seconds_p50`, `seconds_p95`, `given` (the parameters that are not the strategy's defaults), and `repeated` and
     `illegal`: shares of the sampled tokens, None in older records.
     """
-    trials = []
-    for one in evidence:
-        if one.rows is None:
-            continue
+    trials, order = [], [*SPLITS, OTHER].index
+    for one in (one for one in evidence if one.rows is not None):
         splits = one.rows["problem"].map({problem: find_split(problem) for problem in one.rows["problem"].unique()})
-        for split in sorted(splits.unique(), key=[*SPLITS, OTHER].index):
-            part = replace(one, rows=one.rows[splits == split])
-            groups = part.rows.groupby(["strategy", "mode"], sort=False)
-            for arm in ev.summarise_arms([part]):
+        for split in sorted(splits.unique(), key=order):
+            part = one.rows[splits == split]
+            groups = part.groupby(["strategy", "mode"], sort=False)
+            for arm in summarise_run(one, part):
                 rows = groups.get_group((arm["arm"], arm["mode"]))
                 shares = rows.groupby("problem")["solved"].mean()
                 trials.append(Trial(arm | {"split": split} | _measure_more(arm, rows), shares))
-    order = [*SPLITS, OTHER].index
+    if not trials:
+        raise refuse(evidence, f"{RECORDS} with rows of an evaluation is needed, as {needed} writes it")
     return _label(sorted(trials, key=lambda trial: order(trial.numbers["split"])))
 
 
@@ -137,7 +137,7 @@ def pick_best(trials: Sequence[Trial], most: float, cost: str = "sampled_tokens"
     """
     best = []
     for split in SPLITS:
-        for mode in ev.MODES:
+        for mode in MODES:
             mine = [t.numbers for t in trials if (t.numbers["split"], t.numbers["mode"]) == (split, mode)]
             mine = [arm for arm in mine if arm[cost] is not None and arm[cost] <= most]
             if mine:

@@ -1,0 +1,246 @@
+"""The report on any runs: what they trained, calibrated and searched, and nothing of the task behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from game24lab.report import formats as fmt
+from game24lab.report import layout
+from game24lab.report import summaries as sm
+from game24lab.report.document import MISSING, Block, Columns, Picture, Report, Table
+from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evidence, describe_runs, refuse
+from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
+from game24lab.report.published import find_published
+from game24lab.report.sections.critics import draw_calibration
+from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
+from game24lab.views.charts import theme as figures
+from game24lab.views.tree.still import draw_svg
+
+TITLE = "What the runs found"
+QUESTION = ("How many problems does each arm solve, at which cost in tokens and compute, and what were its models "
+            "trained to do? An arm is a search strategy with its parameters; a verified arm may try until the exact "
+            "verifier accepts an answer, in the other modes the models choose it.")  # fmt: skip
+TREE_ROWS = 20
+LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON
+FEW = 50  # problems, below which the limits say so
+
+
+def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
+    """Every number of the report, JSON-able: `runs`, `results`, `pass_at_k`, `training`, `calibration`, `published`."""
+    splits = {split for one in evidence if one.rows is not None for split in one.rows["split"].unique()}
+    numbers = {
+        "title": title,
+        "runs": describe_runs(evidence),
+        "results": sm.merge_equal(sm.summarise_arms(evidence)),
+        "pass_at_k": sm.summarise_pass(evidence),
+        "training": sm.summarise_training(evidence),
+        "calibration": sm.summarise_calibration(evidence),
+        "published": [vars(point) for point in find_published(splits)],
+    }
+    if not any(numbers[key] for key in ("results", "training", "calibration")) and not any(e.tree for e in evidence):
+        raise refuse(evidence, f"{RECORDS} with rows of an evaluation, {TRAINING}, {CALIBRATION} or {TREE} is needed")
+    return numbers
+
+
+def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
+    """The report: the arms' accuracy and cost, how models were trained, how attempts failed, limits and origin."""
+    runs, arms, pictures = numbers["runs"], numbers["results"], _draw_origins(evidence, numbers)
+    appendix: list[Block] = [layout.describe_setting(runs, *_describe_setting(evidence))]
+    figure = _draw_accuracy(arms) if arms else pictures.pop(0)
+    if arms:
+        appendix += add_section("Results", *_describe_results(arms, numbers["pass_at_k"]))
+    if numbers["published"]:
+        appendix.append(_describe_published(numbers["published"]))
+    appendix += add_section("How it came about", *pictures)
+    appendix += [_describe_failures(arms)] if arms else []
+    settings = [(_name(arm), f"{arm['algorithm']}: {fmt.settings(arm['parameters'])}") for arm in arms]
+    appendix += [*layout.add_limits(runs, list_limits(numbers)), *layout.add_origin(runs, settings)]
+    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, appendix)
+
+
+def answer(numbers: Row) -> list[str]:
+    """The best arm, what the cheapest does, and what the models reach alone; without arms, how training went."""
+    if arms := numbers["results"]:
+        best = max(arms, key=lambda arm: (arm["accuracy"], -arm["sampled_tokens"]))
+        cheap = min(arms, key=lambda arm: arm["sampled_tokens"])
+        said = [f"Of {len(arms)} arms, {_name(best)} solves most: {fmt.estimate(best)} of {best['problems']} problems, "
+                f"at {fmt.count(best['sampled_tokens'])} sampled tokens an attempt."]  # fmt: skip
+        if cheap is not best:
+            ratio = best["sampled_tokens"] / max(1, cheap["sampled_tokens"])
+            said.append(f"The cheapest, {_name(cheap)}, solves {fmt.estimate(cheap)} at "
+                        f"{fmt.count(cheap['sampled_tokens'])} tokens; the best samples {ratio:.1f} times as many for "
+                        f"{fmt.points(best['accuracy'] - cheap['accuracy'])} points.")  # fmt: skip
+        alone = [arm for arm in arms if not arm["verifier_chose"]]
+        first = max(alone, key=lambda arm: (arm["accuracy"], -arm["sampled_tokens"]), default=None)
+        if first is None:
+            said.append("In every arm the exact verifier chose the answer: none shows what the models reach alone.")
+        elif first is best:
+            said.append("No verifier chose its answers: the models reach that alone.")
+        else:
+            said.append(f"Where the models choose the answer themselves, {_name(first)} is best, with "
+                        f"{fmt.estimate(first)} at {fmt.count(first['sampled_tokens'])} tokens.")  # fmt: skip
+        return said
+    said = [f"{end['source'].partition(',')[0]}: {_describe_end(end)}." for end in numbers["training"][:2]]
+    said += [f"The critic tells alive positions from dead ones with an AUC of {fmt.fixed(entry['auc'], 3)} on "
+             f"{entry['positions']:,} positions." for entry in numbers["calibration"][:1]]  # fmt: skip
+    return [*said, "No arm was evaluated on problems in these runs."]
+
+
+# ------------------------------------------------------------------------------------------- sections
+def _describe_setting(evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
+    judged: dict[str, list[str]] = {}
+    models: dict[str, dict[str, None]] = {}
+    holding = [one for one in evidence if one.rows is not None]
+    for one in holding:
+        rows, ranks = one.rows, one.rows["rank"].dropna()
+        where = ", ".join(f"split {split}" for split in rows["split"].unique() if split)
+        ranked = f"ranks {ranks.min()} to {ranks.max()}" if len(ranks) else ""
+        what = ", ".join([f"{rows['problem'].nunique()} problems", *filter(None, (where, ranked))])
+        seeds = sorted(rows["seed"].unique())
+        tries = f"{len(rows):,} attempts, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+        judged.setdefault(what, []).append(f"{one.run.name}: {tries}" if len(holding) > 1 else tries)
+        mine = models.setdefault(", ".join(sorted(set(rows["backend"]))), {})
+        for who in ("policy", "critic"):
+            sizes = sorted(set(rows[f"{who}_parameters"]) - {0})
+            mine |= {f"{who} of {' or '.join(map(fmt.short, sizes))} parameters": None} if sizes else {}
+    if not holding:
+        return []
+    return [("Judged on", "; ".join(f"{what} ({'; '.join(tries)})" for what, tries in judged.items())),
+            ("Models", "; ".join(f"{', '.join(mine)} (embeddings not counted), run by {backends}"
+                                 for backends, mine in models.items()))]  # fmt: skip
+
+
+def _draw_accuracy(arms: Sequence[Row]) -> Picture:
+    drawn = pd.DataFrame(arms).assign(arm=find_curves(arms))
+    curves = drawn.groupby(["run", "algorithm", "mode"])["arm"].transform("nunique")
+    drawn["family"] = drawn["algorithm"].where(curves == 1, drawn["arm"])
+    caption = ("Accuracy against sampled tokens per problem. Filled circles: the exact verifier chose the answer; open "
+               "diamonds: the models chose it.")  # fmt: skip
+    return draw_picture(figures.draw_accuracy(drawn), caption, join_sources(arms), 300)
+
+
+def _describe_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
+    columns = {
+        "arm": text("label"), "mode": text("mode"), "chosen by": text("chosen_by"), "problems": count("problems"),
+        "seeds": count("seeds"), "accuracy": percent("accuracy", "low", "high"), "tokens": count("sampled_tokens"),
+        "median": count("sampled_tokens_median"), "critic": count("critic_tokens"), "FLOPs": short("flops"),
+    }  # fmt: skip
+    note = (f"95 %: interval ({', '.join(dict.fromkeys(arm['interval'] for arm in arms))}). Tokens: sampled from the "
+            "policy per attempt, mean and median; critic: tokens it read, mean; FLOPs: of both, mean.")  # fmt: skip
+    table = make_table("Accuracy and cost by arm.", arms, columns, note)
+    if not passes:
+        return [table, _draw_cost(arms, WIDE)]
+    drawn = pd.DataFrame(passes)
+    caption = (f"Unbiased pass@k on {drawn['problems'].max()} problems, {drawn['samples'].max()} samples each; band: "
+               "95 % by bootstrap over problems.")  # fmt: skip
+    picture = draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, SMALL)
+    return [table, Columns((picture, _draw_cost(arms, SMALL)))]
+
+
+def _draw_cost(arms: Sequence[Row], width: int) -> Picture:
+    parts = {"prompts": "flops_prompt", "sampling": "flops_sampled", "critic": "flops_critic"}
+    table = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
+    table["arm"] = table["arm"].where(~table["arm"].duplicated(), [_name(arm) for arm in arms])
+    figure, height = figures.draw_cost(table, "FLOPs"), max(190, 80 + 15 * len(arms))
+    return draw_picture(figure, "Where the compute of an attempt goes, by arm.", join_sources(arms), height, width)
+
+
+def _describe_published(points: Sequence[Row]) -> Table:
+    columns = {"source": text("source"), "model": text("model"), "setting": text("setting", 1),
+               "accuracy": percent("accuracy"), "tokens": count("tokens"), "how we know": text("checked")}  # fmt: skip
+    note = ("Other models, other training data, other ways to accept an answer. Tokenizers differ, so token counts do "
+            "not compare exactly.")  # fmt: skip
+    return make_table("Published on the same problems; not measured here.", points, columns, note, "the papers named")
+
+
+def _draw_origins(evidence: Sequence[Evidence], numbers: Row) -> list[Picture]:
+    """Learning curves, calibration, trees."""
+    pictures = []
+    trained = [one for one in evidence if one.training is not None]
+    for name in dict.fromkeys(one.run.name for one in trained):  # losses of different kinds do not compare
+        mine = [one for one in trained if one.run.name == name]
+        pictures.append(_draw_training(mine, {end["run"]: end for end in numbers["training"]}))
+    pictures += [draw_calibration(entry) for entry in numbers["calibration"]]
+    return pictures + [_draw_tree(one) for one in evidence if one.tree is not None]
+
+
+def _draw_training(evidence: Sequence[Evidence], ends: dict[str, Row]) -> Picture:
+    """The training logs of one kind of run in one figure."""
+    names = [one.run.name + f" [{one.run.id[:4]}]" * (len(evidence) > 1) for one in evidence]
+    told = "; ".join(f"{name}: {_describe_end(ends[one.run.id])}" for name, one in zip(names, evidence, strict=True))
+    logs = [one.training.assign(run=name) for name, one in zip(names, evidence, strict=True)]
+    figure = figures.draw_learning(pd.concat(logs, ignore_index=True) if len(logs) > 1 else evidence[0].training)
+    return draw_picture(figure, f"Training. {told}.", join_sources([ends[one.run.id] for one in evidence]), 190)
+
+
+def _describe_end(end: Row) -> str:
+    said = f"loss from {end['first_loss']:.2f} to {end['last_loss']:.3f} in {end['steps']:,} steps"
+    if held_out := end.get("held_out"):
+        bound = f" (95 %: {fmt.interval(held_out)})" if "low" in held_out else ""
+        said += f", held-out greedy accuracy at the end {fmt.percent(held_out['accuracy'])}{bound}"
+    return said
+
+
+def _draw_tree(one: Evidence) -> Picture:
+    tree, meta = one.tree, one.tree.meta
+    problem = meta.get("problem")
+    problem = " ".join(map(str, problem)) if isinstance(problem, list) else str(problem or "")
+    end = f"solved by {meta['answer']}" if meta.get("solved") and meta.get("answer") else \
+          "solved" if meta.get("solved") else "not solved"  # fmt: skip
+    mode = f", {meta['mode']}" if meta.get("mode") else ""
+    caption = (f"One search tree: {meta.get('strategy', 'search')} on {problem}{mode}, {end}; {len(tree)} nodes, "
+               f"{tree.sampled:,} sampled tokens.")  # fmt: skip
+    return Picture(caption, one.source(TREE), draw_svg(tree, rows=TREE_ROWS, font=figures.FONT), caption, 0.86)
+
+
+def _describe_failures(arms: Sequence[Row]) -> Table:
+    misses = [miss for miss in sm.MISSES if any(arm[miss] for arm in arms)]
+    columns = {"arm": made(_name, align="left")} | {miss: percent(miss) for miss in misses}
+    columns |= {"unsolved": made(lambda arm: len(arm["never_solved"])), "problems": made(
+        lambda arm: fmt.some([fmt.keep_together(problem) for problem in arm["never_solved"]], LISTED, "; ",
+                             "; and {} more") or MISSING, 1, "left")}  # fmt: skip
+    return make_table("Failures: how attempts ended, and the problems that no attempt of the arm solved.", arms,
+                      columns, "All unsolved problems stand in the JSON beside this file.")  # fmt: skip
+
+
+def list_limits(numbers: Row) -> list[str]:
+    """What the numbers do not say."""
+    arms, limits = numbers["results"], []
+    if arms:
+        limits += [
+            "Intervals cover the choice of problems (and of search seeds, where there are several), not the luck of "
+            "training: each run holds one trained model.",
+            "Verified arms may try until the exact verifier accepts: they measure whether a search finds a solution. "
+            "Arms that are not verified commit to one answer by the models' own word; blind ones know no rules either.",
+            "Tokens are counted by the policy's own tokenizer; duplicates, illegal and discarded lines are included, "
+            "prompts and critic are not. FLOPs are two per parameter and token forwarded, prompts and critic included, "
+            "attention not.",
+        ]
+        few = min(arm["problems"] for arm in arms)
+        limits += [f"Only {few} problems: too few to rank arms."] if few < FEW else []
+        limits += ["One search seed per arm."] if all(arm["seeds"] == 1 for arm in arms) else []
+    if numbers["calibration"]:
+        limits.append("Calibration holds for the positions sampled for it, not for those that a search visits.")
+    return limits
+
+
+def find_curves(arms: Sequence[Row]) -> list[str]:
+    """The curve that each arm is a point of: arms of one algorithm that differ in one parameter make a curve."""
+    names = []
+    for arm in arms:
+        kin = [a["parameters"] for a in arms if (a["run"], a["algorithm"], a["mode"])
+               == (arm["run"], arm["algorithm"], arm["mode"])]  # fmt: skip
+        varied = [key for key in arm["parameters"] if any(p.get(key) != arm["parameters"][key] for p in kin)]
+        if len(kin) > 1 and len(varied) == 1:
+            values = ", ".join(fmt.value(p.get(varied[0])) for p in kin)
+            names.append(f"{arm['algorithm']}, {varied[0]} {values}")
+        else:
+            names.append(arm["label"])
+    return names
+
+
+def _name(arm: Row) -> str:
+    return f"{arm['label']} ({arm['mode']})"
