@@ -5,12 +5,14 @@ import time
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from routed_worlds import make_grid
 
 from game24lab.routing.pareto import measure, mix, route, sweep, take_fixed, take_oracle
 from game24lab.views.charts import routing as tradeoffs
 from game24lab.views.charts import svg as vector
+from game24lab.views.widgets import router_prices
 from game24lab.views.widgets.router_prices import Pricing
 
 GRID = make_grid(60)
@@ -32,6 +34,18 @@ def test_it_starts_at_its_prices_and_a_slider_routes_anew():
     assert view.choices.tolist() == [GRID.arms[place] for place in route(GRID, 0.0)]
     view.seconds.value = view.seconds.value * 100  # who moves a slider means it
     assert view.prices == (0.0, view.seconds.value)
+
+
+def test_in_a_browser_the_picture_is_plotly_and_only_the_router_moves(monkeypatch):
+    monkeypatch.setattr(router_prices, "takes_widgets", lambda: True)
+    view = Pricing(GRID, (1e-3, 0.0))
+    (picture,) = [child for row in view.children for child in getattr(row, "children", ())
+                  if isinstance(child, go.FigureWidget)]  # fmt: skip
+    before = [list(trace.y) for trace in picture.data]
+    view.tokens.value = 10.0**view.tokens.max
+    assert [list(trace.y) for trace in picture.data[:-1]] == before[:-1]
+    assert list(picture.data[-1].x) == [view.result["tokens"]]
+    assert "<svg" in view._repr_mimebundle_()["text/html"]
 
 
 def test_it_answers_at_once():

@@ -31,9 +31,9 @@ from game24lab.views.charts.theme import FONT, GRID, INK, PALETTE
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu: open, and there wherever matplotlib is
 PIXELS_PER_INCH = 100  # a figure of 640 pixels is as wide as the text of an A4 page, its 12 pixel letters 8.6 pt
 
-_KNOWN = {  # what the second renderer draws; other properties are refused
-    "scatter": "type x y mode name legendgroup showlegend line marker error_y fill fillcolor hoverinfo xaxis yaxis",
-    "bar": "type x y name legendgroup showlegend marker orientation hoverinfo xaxis yaxis",
+_KNOWN = {  # what the second renderer draws; other properties are refused (a uid is a name that a widget gives)
+    "scatter": "type uid x y mode name legendgroup showlegend line marker error_y fill fillcolor hoverinfo xaxis yaxis",
+    "bar": "type uid x y name legendgroup showlegend marker orientation hoverinfo xaxis yaxis",
     "layout": "template width height barmode legend margin showlegend",
     "axis": "title type range tickformat tickvals ticktext domain anchor rangemode",
 }
