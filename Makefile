@@ -11,7 +11,7 @@
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
-# SEARCH_POLICY=runs/lab/03_sft/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
+# SEARCH_POLICY=runs/lab/03_sft_chains/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
 # PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
 # gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
 
@@ -46,7 +46,7 @@ lab: $(VENV)/.all
 chains: $(VENV)/.base
 	for set in "" _solutions; do \
 	  $(BIN)/game24lab run 02_traces -f params/lab/02_traces$$set.yaml && \
-	  $(BIN)/game24lab run 03_sft -f params/lab/03_sft$$set.yaml || exit; \
+	  $(BIN)/game24lab run 03_sft_chains -f params/lab/03_sft_chains$$set.yaml || exit; \
 	  for seed in $(CHAIN_SEEDS); do \
 	    $(BIN)/game24lab run 06_grpo -f params/lab/06_grpo$$set.yaml -p seed $$seed \
 	      --output runs/lab/06_grpo$${set}_$$seed || exit; \
@@ -94,10 +94,10 @@ lookahead: $(VENV)/.base
 ablation: $(VENV)/.base
 	$(BIN)/game24lab run 02_traces -f params/ablation/02_traces.yaml
 	for kind in $(KINDS); do \
-	  $(BIN)/game24lab run 03_sft -f params/ablation/03_sft.yaml -p mix "{$$kind: 1.0}" \
+	  $(BIN)/game24lab run 03_sft_chains -f params/ablation/03_sft_chains.yaml -p mix "{$$kind: 1.0}" \
 	    --output runs/ablation/$$(echo $$kind | tr / _) || exit; \
 	done
-	$(BIN)/game24lab report --kind sft runs/lab/03_sft $(addprefix runs/ablation/,$(subst /,_,$(KINDS))) \
+	$(BIN)/game24lab report --kind sft runs/lab/03_sft_chains $(addprefix runs/ablation/,$(subst /,_,$(KINDS))) \
 	  -o reports/sft_report.pdf
 
 results: $(VENV)/.base

@@ -194,10 +194,10 @@ def test_every_puzzle_of_a_file_has_its_own_target(capsys, fakes, tmp_path):
 
 @pytest.mark.parametrize(("line", "complaint"), [
     ('{"numbers": [1, 2, 3], "target": 98}', "line 1: target 98, but 24 was asked for"),
-    ('{"numbers": [1, 2, 3], "target": "24h"}', "line 1: target '24h': an integer up to 999999"),
-    ('{"numbers": [1, 2, 3], "target": 2.5}', "line 1: target 2.5"),
-    ('{"numbers": [1, 2, 3], "target": true}', "line 1: target True"),
-    ('{"numbers": [1, 2, 3], "target": 1e9}', "line 1: target 1000000000"),
+    ('{"numbers": [1, 2, 3], "target": "24h"}', "line 1: target must be an integer up to 999999, such as 24, got"),
+    ('{"numbers": [1, 2, 3], "target": 2.5}', "line 1: target must be an integer up to 999999, such as 24, got 2.5"),
+    ('{"numbers": [1, 2, 3], "target": true}', "such as 24, got True"),
+    ('{"numbers": [1, 2, 3], "target": 1e9}', "such as 24, got 1000000000"),
 ])  # fmt: skip
 def test_a_target_that_is_none_or_another_than_asked_for_is_named(capsys, fakes, tmp_path, line, complaint):
     (tmp_path / "puzzles.jsonl").write_text(line + "\n")
@@ -232,7 +232,7 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["solve", "4", "5", "6", "0"], "'0' is no integer"),
     (["solve", "--file", "none.txt"], "none.txt: No such file"),
     (["solve", "4", "5", "6", "10", "--target", "1/0"], "invalid int value: '1/0'"),
-    (["solve", "4", "5", "6", "10", "--target", "99999999"], "target 99999999"),
+    (["solve", "4", "5", "6", "10", "--target", "99999999"], "such as 24, got 99999999"),
     (["solve", "4", "5", "6", "10", "--strategy", "mtcs"], "did you mean 'mcts'"),
     (["solve", "4", "5", "6", "10", "--strategy", "greedy", "--width", "3"], "width"),
     (["solve", "4", "5", "6", "10", "--mode", "sure"], "mode must be one of blind, rules, verified, got 'sure'"),
@@ -365,7 +365,7 @@ def test_notebooks_are_listed_with_their_parameters(capsys, checkout):
     (["-f", "b.yaml"], "b.yaml: parameter steps: '1e-4' is text; a whole number is accepted (YAML reads 1e-4 as text"),
     (["-f", "c.yaml"], "c.yaml, line 1: not YAML"),
     (["-f", "none.yaml"], "none.yaml: No such file"),
-    (["--output", "a.yaml"], "run folder a.yaml: a file is there; a folder is accepted"),
+    (["--output", "a.yaml"], "run folder a.yaml must be a folder, got a file"),
     (["--output", "a.yaml/below"], "a.yaml/below: run folder cannot be written"),
     (["--output", "."], "run folder .: it holds a.yaml but no manifest.json"),
     (["--output", "other"], "it holds a run of 03_sft, not 05_search"),

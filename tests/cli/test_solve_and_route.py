@@ -315,5 +315,5 @@ def test_modes_are_kept_apart():
     pd.testing.assert_frame_equal(keep_arms(every, mode="unverified"), keep_arms(every, mode="rules"))
     with pytest.raises(ValueError, match="none of the 4 arms is rules"):
         keep_arms(table, mode="rules")
-    with pytest.raises(ValueError, match="mode 'half'"):
+    with pytest.raises(ValueError, match=r"mode must be one of both, .* got 'half'"):
         keep_arms(table, mode="half")

@@ -62,7 +62,7 @@ def test_same_seed_same_weights():
 
 
 def test_unknown_size():
-    with pytest.raises(ValueError, match=f"size 'huge'.*{next(iter(PRESETS))}"):
+    with pytest.raises(ValueError, match=f"size must be one of {next(iter(PRESETS))}, .*got 'huge'"):
         make_model("huge", TOKENIZER)
 
 

@@ -101,8 +101,12 @@ def test_a_policy_without_pad_token(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"epochs": 0}, "epochs 0"), ({"learning_rate": "1e-4"}, "learning_rate '1e-4'"), ({"held_out": 1}, "held_out 1"),
-     ({"batch_size": 0}, "batch_size 0"), ({"td_lambda": 1.5}, "td_lambda 1.5"), ({"lora_rank": -1}, "lora_rank -1")],
+    [({"epochs": 0}, "epochs must be a finite number > 0, got 0"),
+     ({"learning_rate": "1e-4"}, "learning_rate must be a finite number > 0, got '1e-4'"),
+     ({"held_out": 1}, "held_out must be a number from 0 to below 1, got 1"),
+     ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
+     ({"td_lambda": 1.5}, "td_lambda must be a number from 0 to 1, got 1.5"),
+     ({"lora_rank": -1}, "lora_rank must be an integer >= 0, got -1")],
 )  # fmt: skip
 def test_bad_configurations(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -82,7 +82,7 @@ def test_rows_are_those_of_the_records(played, numbers):
 def test_it_says_what_a_reader_must_know(numbers):
     text = to_json(modes.make_report([], numbers))
     for said in ("Blind, rules and verified, ranks 901-1000", "Blind, rules and verified, ranks 1001-1362",
-                 "nothing but the models", "Played blind, ranks 1001-1362", "86.7 %", "1,297", "calculation",
+                 "the models alone", "Played blind, ranks 1001-1362", "86.7 %", "1,297", "calculation",
                  "most frequent text", "differ in `enough` alone", "0.85", "ba9876543210"):  # fmt: skip
         assert said in text, said
     report = modes.make_report([], numbers)

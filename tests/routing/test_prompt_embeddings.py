@@ -117,5 +117,5 @@ def test_components_are_those_of_the_training_texts():
     assert table.iloc[:20].mean().abs().max() < 1e-9  # centred on what it was fitted to, not on all
     assert embeddings.tabulate_vectors(["a"], vectors[:1]).shape == (1, 3)
     for dimensions in (0, 4, 2.0):
-        with pytest.raises(ValueError, match=f"dimensions {dimensions}: a whole number from 1 to 3"):
+        with pytest.raises(ValueError, match=f"dimensions must be an integer from 1 to 3, got {dimensions}"):
             embeddings.fit_components(vectors, dimensions)

@@ -374,9 +374,9 @@ def test_folders_that_hold_nothing_or_too_much(tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"votes": ["maj"]}, "vote 'maj': one of best_of_n, majority"),
+        ({"votes": ["maj"]}, "vote must be one of best_of_n, majority, .*, got 'maj'"),
         ({"agg_strategy": "mean"}, "one of last, min, prod, sum"),
-        ({"batch": -1}, "batch -1"),
+        ({"batch": -1}, "batch must be an integer >= 0, got -1"),
         ({"ns": [3]}, r"ns \[3\]: whole numbers from 1 to 2"),
         ({"costs": {"x": {}}}, "costs: there is no arm 'x'; one of majority@1"),
         ({"costs": {"majority@1": {"tokens": 1}}}, "costs of 'majority@1': tokens 1; numbers"),

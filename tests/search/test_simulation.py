@@ -270,7 +270,7 @@ def test_wherever_a_budget_ends_it_there_is_an_outcome(algorithm, parameters, de
         (mcts_alpha, {"virtual_loss": -1}, "virtual_loss must be a number >= 0, got -1"),
         (mcts_alpha, {"pb_c_init": "1e1"}, "YAML reads"),
         (mcts_alpha, {"pb_c_base": 0}, "pb_c_base must be a number >= 1, got 0"),
-        (mcts_alpha, {"sample": "yes"}, "sample 'yes': true or false"),
+        (mcts_alpha, {"sample": "yes"}, "sample must be true or false, got 'yes'"),
         (mcts_alpha, {"root_noise_weight": 1.5}, "root_noise_weight must be a number from 0 to 1, got 1.5"),
         (mcts_alpha, {"root_dirichlet_alpha": 0}, "root_dirichlet_alpha must be a number >= 1e-06, got 0"),
         (mcts_alpha, {"prior": "uniform"}, "prior must be one of logprob, frequency, mean, got 'uniform'"),

@@ -102,12 +102,12 @@ def test_bad_lessons_are_refused(folder, tmp_path):
 
 
 def test_the_notebook_learns_from_traces(folder, tmp_path):
-    """03_sft with traces, as small as it gets: what reports read is there."""
+    """03_sft_chains, as small as it gets: what reports read is there."""
     (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
     chosen = {"traces": folder, "mix": "{sound: 1.0}", "samples": 40, "steps": 2, "batch_tokens": 1500,
               "evaluate_every": 0, "held_out": 2, "tries": 2, "budgets": "[32, 64]"}  # fmt: skip
     given = [word for name, value in chosen.items() for word in ("-p", name, str(value))]
-    command = [sys.executable, "-m", "game24lab", "run", "03_sft", *given, "--output", "run"]
+    command = [sys.executable, "-m", "game24lab", "run", "03_sft_chains", *given, "--output", "run"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
