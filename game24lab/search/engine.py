@@ -312,7 +312,10 @@ class _Dispatcher:
         if self.merge:
             self.shared |= zip(texts, values, strict=True)
             values = [self.shared[query.text] for query in queries]
-        forwarded = [not self.merge or _take(news, query.text) for query in queries]
+        forwarded = []
+        for query in queries:
+            forwarded.append(not self.merge or query.text in news)
+            news.discard(query.text)
         prices = [{"critic_tokens": self.critic.count(query.text), "critic_calls": 1} for query in queries]
         self._charge(queries, values, prices, seconds, forwarded)
 
@@ -375,13 +378,6 @@ def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
         if value is inspect.Parameter.empty:
             raise ValueError(f"{algorithm.__name__} needs a value for {name!r}")
     return bound
-
-
-def _take(texts: set[str], text: str) -> bool:
-    """Whether a text is there; it is not any more."""
-    found = text in texts
-    texts.discard(text)
-    return found
 
 
 def derive(*parts: Any) -> int:
