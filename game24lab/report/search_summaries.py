@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation.arms import STRATEGIES
+from game24lab.evaluation.arms import STRATEGIES, describe_strategy
 from game24lab.evaluation.statistics import bootstrap, wilson
 from game24lab.report.evidence import MODES, RECORDS, Evidence, refuse
 from game24lab.report.summaries import summarise_run
@@ -25,13 +25,10 @@ from game24lab.tasks.numbers.rankings import TOT_RANKS, TSLLM_RANKS, find_bucket
 SPLITS = {f"{first}-{last}": (name, last - first + 1)  # published ranks: their split's name, how many puzzles
           for name, (first, last) in {"tot": TOT_RANKS, "tsllm": TSLLM_RANKS}.items()}  # fmt: skip
 OTHER = "other"
+# In the order in which figures colour them.
 KINDS = {
-    "samples": ("greedy", "best_of_n"),
-    "votes": ("majority", "weighted_majority", "adaptive_consistency", "early_stopping"),
-    "beams": ("beam_search", "dvts", "bfs_v"),
-    "best first": ("best_first", "a_star", "dfs_v"),
-    "Monte-Carlo trees": ("mcts", "mcts_alpha", "mcts_rollout", "gumbel_mcts", "rap"),
-    "particles": ("particle_filter", "rebase"),
+    family: tuple(name for name in STRATEGIES if describe_strategy(name)[0] == family)
+    for family in ("samples", "votes", "beams", "best first", "Monte-Carlo trees", "particles")
 }
 # What a parameter is about, under the names that strategies give it; each after the reference code it follows.
 SUBJECTS = {

@@ -23,8 +23,6 @@ from game24lab.views.tree.widget import TreeView
 
 _GROWTH = 4.0  # seconds in which a tree grows to its full size, at most
 _MOST = 256  # where the slider ends
-# What says how much to search, under its name in whichever reference code a strategy follows; the first that it has.
-_EFFORTS = ("simulations", "n", "n_iters", "n_particles", "num_paths", "beam_size", "width")
 
 
 def offer(
@@ -40,9 +38,7 @@ def offer(
             raise ValueError(f"parameters of {name!r}: one of {', '.join(strategies)} is accepted")
     offered = {}
     for name, algorithm in strategies.items():
-        known = inspect.signature(algorithm).parameters
-        effort = next((effort for effort in _EFFORTS if effort in known), "")
-        offered[name] = algorithm, effort, parameters.get(name, {})
+        offered[name] = algorithm, getattr(algorithm, "effort", ""), parameters.get(name, {})
     return offered
 
 
