@@ -18,7 +18,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
-from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.numbers.arithmetic import Check, State, Step, make_state, reachable
+from game24lab.tasks.numbers.expressions import check_answer
 
 Puzzle = tuple[int, ...]
 Number = TypeVar("Number")
@@ -73,6 +74,23 @@ class NumberProblem:
     def __post_init__(self) -> None:
         if type(self.target) is not int or abs(self.target) > LARGEST:
             raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {self.target!r}")
+
+    # The rules, which chains of thought are judged by; those of other games are a class of their own.
+    def is_alive(self, state: State) -> bool:
+        """Whether the target can still be made of some numbers left."""
+        return reachable(state, self.target)
+
+    def is_made(self, state: State) -> bool:
+        """Whether some numbers left are the end that was asked for."""
+        return state == (self.target,)
+
+    def forbids(self, step: Step) -> str:
+        """Why a true move is not allowed, "" where it is."""
+        return ""
+
+    def check(self, text: str, *, strict: bool = False) -> Check:
+        """The word on an answer, see `expressions.check_answer`."""
+        return check_answer(self.numbers, text, self.target, strict=strict)
 
     @property
     def seed_parts(self) -> Puzzle:
@@ -169,7 +187,7 @@ def parse_targets(
             own = None
             if column is not None:
                 puzzle = parse_puzzle(read_cell(line, column))
-                own = _read_target(read_cell(line, aim)) if aim is not None else None
+                own = read_target(read_cell(line, aim)) if aim is not None else None
             elif line[0] == "{" or line[0] == "[":
                 puzzle, own = _parse_json(line)
             else:
@@ -208,7 +226,7 @@ def read_cell(line: str, column: int) -> str:
     return cells[column]
 
 
-def _read_target(value: object) -> int | None:
+def read_target(value: object) -> int | None:
     """A target from a cell, None for an empty one; ValueError for what is no whole number."""
     if value is None or value == "":
         return None
@@ -228,7 +246,7 @@ def _parse_json(line: str) -> tuple[Puzzle, int | None]:
         raise ValueError(f"{_show(line)} is no JSON") from None
     target = None
     if isinstance(value, dict):
-        target = _read_target(value.get(_TARGET))
+        target = read_target(value.get(_TARGET))
         key = next((key for key in _KEYS if key in value), None)
         if key is None:
             raise ValueError(f"{_show(line)} has none of the keys {', '.join(_KEYS[:3])}")

@@ -139,8 +139,8 @@ class Game24:
             return Illegal("the game has ended: the answer has been given")
         if (answer := find_answer(line)) is not None:
             return self._answer(state, answer)
-        if len(state.left) == 1:
-            return Illegal("the game has ended: one number is left")
+        if self.is_over(state.left, state.target):
+            return Illegal(f"the game has ended: {self.ending}")
         judged = judge_line(state.left, line)
         if isinstance(judged, str):
             return Illegal(judged)
@@ -155,9 +155,18 @@ class Game24:
             return Illegal(f"answer line, but the moves have left {self.label(state)}")
         return replace(state, answered=True)
 
+    @property
+    def ending(self) -> str:
+        """What ends a game, for messages."""
+        return "one number is left"
+
+    def is_over(self, left: State, target: int) -> bool:
+        """Whether a game ends with these numbers left: with one of them."""
+        return len(left) == 1
+
     def is_terminal(self, state: Position) -> bool:
-        """Whether one number is left."""
-        return len(state.left) == 1
+        """Whether no further move is possible."""
+        return self.is_over(state.left, state.target)
 
     def verdict(self, state: Position) -> Verdict:
         """Exact: the state was computed move by move, so the last number decides."""
