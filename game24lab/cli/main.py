@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from game24lab.runs.run import Run
     from game24lab.search.requests import Outcome
+    from game24lab.tasks.environment import Environment
     from game24lab.tasks.numbers.puzzles import NumberProblem
-    from game24lab.tasks.numbers.task import Game24
 
 REPORT, TREE_PAGE, TREE = "report.pdf", "tree.html", "tree.json"
 
@@ -85,28 +85,19 @@ def check(options: argparse.Namespace) -> int:
 
 def solve(options: argparse.Namespace) -> int:
     """Search puzzles with a model: all of them at once, one line each."""
-    from game24lab.tasks.numbers.puzzles import parse_puzzle, parse_targets, read_problem, read_targets
-    from game24lab.tasks.numbers.task import Game24
+    from game24lab.cli.problems import open_game, read_problems
 
-    if bool(options.numbers) == (options.file is not None):
-        raise ValueError("solve needs four numbers such as 4 5 6 10, or --file FILE (- for standard input), got "
-                         f"{'both' if options.numbers else 'neither'}")  # fmt: skip
-    if options.file is None:
-        found = ((parse_puzzle(" ".join(options.numbers)), options.target),)
-    elif options.file == "-":
-        found = parse_targets(sys.stdin, "standard input", options.target)
-    else:
-        found = read_targets(options.file, options.target)
-    task, problems = Game24(), [read_problem(puzzle, target) for puzzle, target in found]
+    world = open_game(options.task, options.rules)
+    task, problems = world.task, read_problems(world.task, options.numbers, options.file, options.target)
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
     begin = time.perf_counter()
-    outcomes, arms = _search(options, task, problems)
+    outcomes, arms = _search(options, world, problems)
     from game24lab.cli.solve import describe, write_line
 
     for problem, outcome, arm in zip(problems, outcomes, arms, strict=True):
         row = describe(problem, outcome) | {"strategy": options.strategy, "arm": arm, "seed": options.seed}
-        print(json.dumps(row) if options.json else write_line(problem, outcome))
+        print(json.dumps(row) if options.json else write_line(task, problem, outcome))
     solved = sum(outcome.solved for outcome in outcomes)
     tokens = sum(outcome.cost.sampled_tokens for outcome in outcomes) / len(outcomes)
     _say(f"{options.strategy}, {read_mode(options.mode)}: {solved} of {len(outcomes)} solved, {tokens:.0f} sampled "
@@ -117,8 +108,8 @@ def solve(options: argparse.Namespace) -> int:
         from game24lab.views.tree.page import write_html
 
         (outcome,) = outcomes
-        world = open_world(task, outcome.mode)
-        print(f"tree: {write_html(outcome.tree.annotate(world, world.start(problems[0])), options.tree)}",
+        seen = open_world(task, outcome.mode)
+        print(f"tree: {write_html(outcome.tree.annotate(seen, seen.start(problems[0])), options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
     return 0
 
@@ -235,7 +226,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 # ------------------------------------------------------------------------------------------------------- searching
 def _search(
-    options: argparse.Namespace, task: Game24, problems: Sequence[NumberProblem]
+    options: argparse.Namespace, environment: Environment, problems: Sequence[NumberProblem]
 ) -> tuple[list[Outcome], list[str]]:
     if options.checkpoint is None or Path(options.checkpoint).is_dir():  # nothing is downloaded
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -245,7 +236,7 @@ def _search(
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
-    return solving.solve(task, problems, options.strategy, given, options.mode, trees=options.tree is not None,
+    return solving.solve(environment, problems, options.strategy, given, options.mode, trees=options.tree is not None,
                          **{name: getattr(options, name) for name in names})  # fmt: skip
 
 
@@ -343,6 +334,9 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(solve, "solve puzzles with a model, one or a file of them")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
+    command.add_argument("--task", default="game24", help="game24 (default) or countdown, whose models are your own")
+    command.add_argument("--rules", help="of Countdown: stream_of_search (default, every number is used), "
+                         "countdown_3to4 (numbers may be left over) ...")  # fmt: skip
     command.add_argument("--file", metavar="FILE", help="puzzles, one a line, JSON lines or CSV; - for standard input")
     command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search ...; "
                          "auto: a router chooses one for each puzzle (an unknown name lists all)")  # fmt: skip

@@ -13,7 +13,7 @@ from game24lab.evaluation.arms import Arm, find_strategy
 from game24lab.runs.checks import require
 from game24lab.search import engine
 from game24lab.search.requests import Outcome
-from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.puzzles import NumberProblem, write_puzzle
 from game24lab.tasks.task import Task
 
@@ -23,7 +23,7 @@ _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_character
 
 
 def solve(
-    task: Task,
+    environment: Environment,
     problems: Sequence[Any],
     strategy: str,
     parameters: Mapping[str, Any],
@@ -52,23 +52,23 @@ def solve(
         if parameters:
             raise ValueError(f"strategy 'auto' takes no parameters (a router chooses), got {', '.join(parameters)}")
         from game24lab.routing import route as planning
-        from game24lab.tasks.environments import open_environment
 
         known = planning.find_router(router)
     else:
         limit = {} if budget is None else {"sampled_tokens": budget}
         arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded
-    from game24lab.models.checkpoints import find_pretrained
+    from game24lab.models.checkpoints import check_vocabulary, find_pretrained
     from game24lab.models.critic import load_critic
     from game24lab.models.load_policy import load_policy
 
-    policy = load_policy(checkpoint or find_pretrained("policy"), backend="server" if url and backend == "auto" else
+    task = environment.task
+    policy = load_policy(checkpoint or find_pretrained("policy", environment), backend="server" if url and backend == "auto" else
                          backend, work="lines", seed=seed, url=url)  # fmt: skip
-    judge = load_critic(critic or find_pretrained("critic")) if strategy != "greedy" else None
+    check_vocabulary(policy, environment, problems)
+    judge = load_critic(critic or find_pretrained("critic", environment)) if strategy != "greedy" else None
     bar = len(problems) > 1
 
     if strategy == AUTO:
-        environment = open_environment(task.name)
         plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget, progress=bar)
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=bar, trees=trees)
         return found, [plan.arm for plan in plans]
@@ -86,11 +86,11 @@ def describe(problem: NumberProblem, outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_line(problem: NumberProblem, outcome: Outcome) -> str:
+def write_line(task: Task, problem: NumberProblem, outcome: Outcome) -> str:
     """What came of a puzzle, for people: its solution, or why there is none."""
     name = write_puzzle(problem.numbers)
     if outcome.solved:
         return f"{name}: {outcome.answer} = {problem.target}"
     reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
-    solvable = reachable(make_state(problem.numbers), problem.target)
+    solvable = task.truth(task.start(problem)) is not False
     return f"{name}: {reason}" + ("" if solvable else "; it has no solution")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -24,6 +26,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 from game24lab.tasks.environment import Environment, require_parts
@@ -180,6 +183,23 @@ def check_policy(folder: Path) -> None:
             what = "a critic" if str(name).endswith("SequenceClassification") else "no language model"
             raise ValueError(f"checkpoint {folder}: must be a policy, a causal language model, got {what} "
                              f"({name})")  # fmt: skip
+
+
+def check_vocabulary(policy: Any, environment: Environment, problems: Sequence[Any] | None = None) -> None:
+    """ValueError where a policy that has numbers as single tokens lacks one that the environment's own vocabulary has.
+
+    It would spell such a number digit by digit, which it has never learnt: a checkpoint of another game. Checked are
+    the prompts of some problems, by default those held out; checkpoints with other vocabularies pass.
+    """
+    if policy.count(" Target:") != 1:
+        return
+    own = make_tokenizer(environment.vocabulary)
+    for problem in environment.held_out if problems is None else problems:
+        for number in dict.fromkeys(re.findall(" [0-9]+", environment.prompt(problem))):
+            if policy.count(number) > 1 and len(own(number)["input_ids"]) == 1:
+                raise ValueError(f"checkpoint {policy.name}: its vocabulary lacks the number{number} of the problem "
+                                 f"{environment.write_name(problem)}; one that was trained for the task "
+                                 f"{environment.name} has it")  # fmt: skip
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

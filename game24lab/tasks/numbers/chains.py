@@ -34,7 +34,7 @@ from game24lab.tasks.numbers.arithmetic import (
     make_state,
     parse_expression,
 )
-from game24lab.tasks.numbers.puzzles import NumberProblem, split_problem
+from game24lab.tasks.numbers.puzzles import NumberProblem, as_problem, split_problem
 from game24lab.tasks.numbers.search_traces import Search, Visit
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line
 from game24lab.tasks.tags import begin_answer, strip_tags
@@ -189,8 +189,7 @@ def judge_chain(
     """
     if style not in (*STYLES, "auto"):
         raise ValueError(f"style must be auto or one of {', '.join(STYLES)}, got {style!r}")
-    if not isinstance(problem, NumberProblem):
-        problem = NumberProblem(tuple(problem))
+    problem = as_problem(problem)
     *texts, tail = strip_tags(text, problem.target).split("\n")
     chain = _Chain(problem, _tell_style([*texts, tail]) if style == "auto" else style, strict)
     for one in texts:

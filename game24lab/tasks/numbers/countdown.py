@@ -8,15 +8,23 @@ puzzles are drawn, held out or read from files, nor models.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from game24lab.tasks.notation import read_expression
-from game24lab.tasks.numbers.arithmetic import Check, ExpressionError, State, Step, compose, parse_expression
+from game24lab.tasks.numbers.arithmetic import (
+    Check,
+    ExpressionError,
+    State,
+    Step,
+    compose,
+    parse_expression,
+    wholly_reachable,
+)
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem, write_prompt
 from game24lab.tasks.numbers.task import Game24, Position
 from game24lab.tasks.numbers.whole_numbers import can_make
 from game24lab.tasks.task import Illegal, Verdict
@@ -27,6 +35,24 @@ class CountdownProblem(NumberProblem):
     """A problem with the rules of Countdown, by which its chains of thought are judged."""
 
     use_all: bool = True
+
+    @property
+    def prompt(self) -> str:
+        """What a policy is shown before its first token; the target is always named."""
+        return write_prompt(self.numbers, self.target, named=True)
+
+    @property
+    def alive(self) -> Callable[[State, int], bool]:
+        """The solver that searches worth imitating ask: they use every number, even where some may be left over."""
+        return wholly_reachable
+
+    def place(self, state: State) -> Hashable:
+        """A position as splits hold it out: with its target."""
+        return state, self.target
+
+    def using_all(self) -> CountdownProblem:
+        """The problem where every number must be used."""
+        return replace(self, use_all=True)
 
     def is_alive(self, state: State) -> bool:
         """Whether the target can still be made by these rules."""
@@ -70,7 +96,7 @@ class Countdown(Game24):
     def prompt(self, problem: NumberProblem | Sequence[int | Fraction], target: int = TARGET) -> str:
         """`Input: 3 7 25 50 Target: 81` and a line end; the target is always named."""
         numbers, target = (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (problem, target)
-        return f"{self._write_preamble(target)}Input: {' '.join(map(str, numbers))} Target: {target}\n"
+        return self._write_preamble(target) + write_prompt(numbers, target, named=True)
 
     def children(self, state: Position) -> tuple[Position, ...]:
         """The positions one move further, each once; none at the end."""

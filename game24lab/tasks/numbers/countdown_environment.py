@@ -21,12 +21,13 @@ from game24lab.tasks.numbers.countdown_puzzles import RULES, SIDES, CountdownSpl
 from game24lab.tasks.numbers.countdown_solutions import make_countdown_solutions
 from game24lab.tasks.numbers.environment import NumberGame
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
-from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
+from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.numbers.whole_numbers import count_ways
 from game24lab.tasks.problems import Problem, Progress, Sample
 
 DEFAULT = "stream_of_search"
+STARTS = 2_000
 _ASKED = SIDES[1:]  # behind a colon: which held-out problems are asked
 _LACKS = {"ranking": "no puzzle of it has a published rank", "pretrained": "no models for it ship with this package"}
 
@@ -39,6 +40,7 @@ class CountdownGame(NumberGame):
     task: Countdown = field(default_factory=Countdown)
     name: str = "countdown"
     vocabulary: str = "countdown"
+    chain_vocabulary: str = "countdown"
     reference: str = ""
     lacks: Mapping[str, str] = field(default_factory=lambda: _LACKS)
 
@@ -54,6 +56,12 @@ class CountdownGame(NumberGame):
         options = {name: options[name] for name in ("position_share", "opening_share") if name in options}
         return make_countdown_solutions(self.split.rules, count, held_out=self.split.forbidden, seed=self.seed,
                                         progress=progress, **options)  # fmt: skip
+
+    def draw_starts(self, puzzles: int, **others: Any) -> tuple[list[CountdownProblem], list[str]]:
+        """Training problems from which rollouts for a critic begin, 0: as many as `STARTS`; other options change
+        nothing."""
+        require("puzzles", puzzles, int, 0)
+        return [self.split.train[index] for index in range(puzzles or STARTS)], []
 
     def list_forbidden(self) -> HeldOut:
         """What training must never see, as a container of pairs (numbers, target)."""
@@ -78,14 +86,13 @@ class CountdownGame(NumberGame):
         solutions, alive = self.measure_difficulty(problem)
         return {"solutions": math.log1p(solutions), "alive": alive}
 
-    def read_name(self, name: str) -> NumberProblem:
+    def read_name(self, name: str) -> CountdownProblem:
         """The problem of a name such as `3 7 25 50 -> 81`, as `held_out` holds them."""
-        return read_problem(name)
+        return self.know(name)
 
     def know(self, problem: Any) -> CountdownProblem:
         """What the rewards must know of a problem: its rules too."""
-        problem = read_problem(problem)
-        return CountdownProblem(problem.numbers, problem.target, self.task.use_all)
+        return _read(problem, use_all=self.task.use_all)
 
     def describe(self, problem: Any) -> dict[str, Any]:
         """What a row says of a problem, whoever answers: its numbers and target; it has no rank."""
@@ -111,23 +118,24 @@ def open_countdown(*, split: str = "", held_out: int = 100, seed: int = 0, **oth
     if name not in RULES:
         raise ValueError(f"split must be one of {', '.join(RULES)}, with :{' or :'.join(_ASKED)} or :FILE behind it or "
                          f"not, got {split!r}{suggest(name, RULES)}")  # fmt: skip
-    rules, listed = RULES[name], tuple[NumberProblem, ...]()
+    rules, listed = RULES[name], list[CountdownProblem]()
     if asked and asked not in _ASKED:
         if not Path(asked).is_file():
             raise ValueError(f"split {split!r}: no such file {asked}; {', '.join(_ASKED)} or the path of a file must "
                              "follow the colon")  # fmt: skip
-        listed = read_countdown(asked)
+        listed = [_read(problem, use_all=rules.use_all) for problem in read_countdown(asked)]
     task, sides = Countdown(use_all=rules.use_all), [side for side in _ASKED if rules.list_targets(side)]
     if listed:
         problems = _pick(listed, held_out, seed, task)
     else:
         problems = draw_held_out(rules, held_out, seed, [asked] if asked else sides)
     parted = CountdownSplit(split or DEFAULT, rules, problems, seed, frozenset(listed))
-    rewards = dataclasses.replace(REWARDS, read=partial(_read, use_all=rules.use_all))
-    return CountdownGame(parted, problems, seed, task, rewards=rewards)
+    rewards = dataclasses.replace(REWARDS, read=partial(_read_cells, use_all=rules.use_all))
+    ends = {"lowest": 0, "highest": rules.highest + 30, "targets": tuple(rules.list_targets("train"))}
+    return CountdownGame(parted, problems, seed, task, rewards=rewards, ends=ends)
 
 
-def _pick(listed: Sequence[NumberProblem], count: int, seed: int, task: Countdown) -> tuple[NumberProblem, ...]:
+def _pick(listed: Sequence[CountdownProblem], count: int, seed: int, task: Countdown) -> tuple[CountdownProblem, ...]:
     """`count` problems of a file, evenly drawn, sorted; ValueError for one that cannot be solved."""
     require("held_out", count, int, 1)
     picked = random.Random(f"pick {seed}").sample(listed, min(count, len(listed)))
@@ -137,9 +145,11 @@ def _pick(listed: Sequence[NumberProblem], count: int, seed: int, task: Countdow
     return tuple(sorted(picked))
 
 
-def _read(numbers: Any, target: int | None = None, *, use_all: bool) -> CountdownProblem | None:
-    """Cells of a data set as the rewards take them: see `numbers.rewards`."""
-    if numbers is None or isinstance(numbers, CountdownProblem):
-        return numbers
-    problem = read_problem(numbers, None if target is None else int(target))
+def _read_cells(numbers: Any, target: int | None = None, *, use_all: bool) -> CountdownProblem | None:
+    return None if numbers is None else _read(numbers, target, use_all=use_all)
+
+
+def _read(problem: Any, target: int | None = None, *, use_all: bool) -> CountdownProblem:
+    """A problem, or cells of a data set as the rewards take them (see `numbers.rewards`), with its rules."""
+    problem = read_problem(problem, None if target is None else int(target))
     return CountdownProblem(problem.numbers, problem.target, use_all)

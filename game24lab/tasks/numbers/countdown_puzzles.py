@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
-from game24lab.tasks.numbers.puzzles import FEWEST, MOST, NumberProblem
+from game24lab.tasks.numbers.countdown import CountdownProblem
+from game24lab.tasks.numbers.puzzles import FEWEST, MOST
 from game24lab.tasks.numbers.whole_numbers import can_make
 
 SIDES = ("train", "targets", "puzzles")  # to learn from; with held-out targets; held-out puzzles with other targets
@@ -95,8 +96,8 @@ def find_side(rules: Rules, numbers: Sequence[int | Fraction], target: int) -> s
 
 
 def make_problem(
-    rules: Rules, side: str, seed: int, index: int, avoid: Container[NumberProblem] = frozenset()
-) -> NumberProblem:
+    rules: Rules, side: str, seed: int, index: int, avoid: Container[CountdownProblem] = frozenset()
+) -> CountdownProblem:
     """A problem of a side, equal for equal arguments: a target, evenly drawn, and numbers that all together make it.
 
     None of `avoid` is drawn. ValueError for an unknown side, and where the rules leave it without problems.
@@ -110,7 +111,7 @@ def make_problem(
         numbers = draw_numbers(rules, size, rng)
         if find_side(rules, numbers, target) != side or (not rules.use_all and target in numbers):
             continue
-        problem = NumberProblem(numbers, target)
+        problem = CountdownProblem(numbers, target, rules.use_all)
         if problem not in avoid and can_make(numbers, target):
             return problem
     raise ValueError(f"rules {rules}: none of {_TRIES} draws of {size} numbers makes {target} on the side {side}")
@@ -129,7 +130,7 @@ class Endless(Sequence):
     side: str = "train"
     seed: int = 0
     count: int = ENDLESS
-    avoid: frozenset[NumberProblem] = frozenset()
+    avoid: frozenset[CountdownProblem] = frozenset()
 
     def __len__(self) -> int:
         return self.count
@@ -147,13 +148,14 @@ class HeldOut:
     """What training must never see, as a container of pairs (numbers, target)."""
 
     rules: Rules
-    listed: frozenset[NumberProblem] = frozenset()  # besides, such as the puzzles of a file
+    listed: frozenset[CountdownProblem] = frozenset()  # besides, such as the puzzles of a file
 
     def __contains__(self, position: Any) -> bool:
         numbers, target = position
         if find_side(self.rules, numbers, target) != "train":
             return True
-        return bool(self.listed) and NumberProblem(tuple(sorted(numbers)), target) in self.listed
+        key = CountdownProblem(tuple(sorted(numbers)), target, self.rules.use_all)
+        return bool(self.listed) and key in self.listed
 
 
 @dataclass(frozen=True)
@@ -162,10 +164,10 @@ class CountdownSplit:
 
     name: str  # as it was asked for
     rules: Rules
-    held_out: tuple[NumberProblem, ...]
+    held_out: tuple[CountdownProblem, ...]
     seed: int = 0  # of the problems drawn
-    listed: frozenset[NumberProblem] = frozenset()  # puzzles of a file, held out besides
-    strict: bool = False  # no position behind a held-out puzzle is kept out but those that are puzzles themselves
+    listed: frozenset[CountdownProblem] = frozenset()  # puzzles of a file, held out besides
+    strict: bool = True  # positions that are held out are kept out wherever they are met, see `find_side`
 
     @cached_property
     def forbidden(self) -> HeldOut:
@@ -173,19 +175,19 @@ class CountdownSplit:
         return HeldOut(self.rules, self.listed)
 
     @cached_property
-    def train(self) -> Sequence[NumberProblem]:
+    def train(self) -> Sequence[CountdownProblem]:
         """Problems to learn from."""
         return Endless(self.rules, "train", self.seed, avoid=self.listed)
 
-    def is_held_out(self, problem: NumberProblem) -> bool:
+    def is_held_out(self, problem: CountdownProblem) -> bool:
         """Whether a problem, its numbers in any order, must not be learnt from."""
         return (problem.numbers, problem.target) in self.forbidden
 
 
-def draw_held_out(rules: Rules, count: int, seed: int, sides: Sequence[str]) -> tuple[NumberProblem, ...]:
+def draw_held_out(rules: Rules, count: int, seed: int, sides: Sequence[str]) -> tuple[CountdownProblem, ...]:
     """`count` different held-out problems, sorted, from the sides in turn; ValueError for a count below 1."""
     require("held_out", count, int, 1)
-    found: dict[NumberProblem, None] = {}
+    found: dict[CountdownProblem, None] = {}
     for index in range(50 * count + 100):
         if len(found) == count:
             break

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations_with_replacement
 from math import comb
@@ -75,7 +76,25 @@ class NumberProblem:
         if type(self.target) is not int or abs(self.target) > LARGEST:
             raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {self.target!r}")
 
-    # The rules, which chains of thought are judged by; those of other games are a class of their own.
+    # The rules, which chains of thought are made and judged by; those of another game are a class of its own.
+    @property
+    def prompt(self) -> str:
+        """What a policy is shown before its first token; see `write_prompt`."""
+        return write_prompt(self.numbers, self.target, named=self.target != TARGET)
+
+    @property
+    def alive(self) -> Callable[[State, int], bool]:
+        """Whether all of some numbers can make a target: the solver that searches worth imitating ask."""
+        return reachable
+
+    def place(self, state: State) -> Hashable:
+        """A position of this problem as splits hold it out."""
+        return state
+
+    def using_all(self) -> NumberProblem:
+        """The problem where every number must be used, as it must here anyway."""
+        return self
+
     def is_alive(self, state: State) -> bool:
         """Whether the target can still be made of some numbers left."""
         return reachable(state, self.target)
@@ -121,9 +140,19 @@ def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
     return NumberProblem(check_numbers(problem, fewest=1), TARGET if target is None else target)
 
 
+def as_problem(problem: NumberProblem | Iterable[int]) -> NumberProblem:
+    """A problem; numbers alone, in whatever order they stand, must make 24."""
+    return problem if isinstance(problem, NumberProblem) else NumberProblem(tuple(problem))
+
+
 def split_problem(problem: NumberProblem | Iterable[Number]) -> tuple[tuple[Number, ...], int]:
     """Numbers and target of a problem; numbers alone, in whatever order they stand, must make 24."""
     return (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (tuple(problem), TARGET)
+
+
+def write_prompt(numbers: Iterable[int | Fraction], target: int, *, named: bool) -> str:
+    """`Input: 4 5 6 10 Target: 36` and a line end, the target only where it is to be named."""
+    return f"Input: {' '.join(map(str, numbers))}{f' Target: {target}' if named else ''}\n"
 
 
 def write_puzzle(numbers: Sequence[int]) -> str:

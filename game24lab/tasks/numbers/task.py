@@ -14,7 +14,7 @@ from fractions import Fraction
 from game24lab.tasks.numbers.arithmetic import State, Step, compose, legal_steps, make_state, reachable, write_step
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem, write_prompt
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
 
@@ -72,8 +72,7 @@ class Game24:
     def prompt(self, problem: NumberProblem | Sequence[int | Fraction], target: int = TARGET) -> str:
         """`Input: 4 5 6 10` and a line end; another target than 24 is named."""
         numbers, target = (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (problem, target)
-        named = "" if target == TARGET else f" Target: {target}"
-        return f"{self._write_preamble(target)}Input: {' '.join(map(str, numbers))}{named}\n"
+        return self._write_preamble(target) + write_prompt(numbers, target, named=target != TARGET)
 
     def _write_preamble(self, target: int) -> str:
         return self.preamble.replace("{target}", str(target))
