@@ -1,4 +1,4 @@
-"""The rules of Countdown: moves, ends, answers, the model's word, and the truth of positions, by brute force where small.
+"""The rules of Countdown: moves, ends, answers, the model's word, and the truth of positions, by brute force.
 
 Puzzles and splits are in test_countdown_puzzles.py, learning and searching in test_countdown_environment.py.
 """

@@ -134,7 +134,8 @@ def list_positions(sample):
 @pytest.mark.parametrize("name", ["stream_of_search", "countdown_3to4", "countdown_3"])
 def test_no_sample_shows_what_is_held_out(name):
     world = open_environment("countdown", split=name, held_out=60)
-    seen = {position for sample in world.sft_samples(3_000, walk, position_share=0.5) for position in list_positions(sample)}
+    samples = world.sft_samples(3_000, walk, position_share=0.5)
+    seen = {position for sample in samples for position in list_positions(sample)}
     assert not [position for position in seen if position in world.split.forbidden]
     assert not seen & {(problem.numbers, problem.target) for problem in world.held_out}
     assert {target for _, target in seen} <= set(world.split.rules.list_targets("train"))
@@ -197,7 +198,8 @@ def test_bad_shares_are_named(share):
 
 
 # --------------------------------------------------------------------------------------------------------- files
-ROWS = [{"nums": [44, 19, 35], "target": 98}, {"nums": [63, 95, 96], "target": 64}, {"nums": [35, 44, 19], "target": 98}]
+ROWS = [{"nums": [44, 19, 35], "target": 98}, {"nums": [63, 95, 96], "target": 64}, {"nums": [35, 44, 19],
+        "target": 98}]  # fmt: skip
 
 
 def write(path, rows):

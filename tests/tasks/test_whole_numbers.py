@@ -72,7 +72,7 @@ def test_known_puzzles(numbers, target, every, some):
 
 
 def test_moves_stay_within_the_whole_numbers_and_lead_where_they_say():
-    assert list_whole_moves((0, 6)) == [(6, "+", 0, 6, (6,)), (6, "-", 0, 6, (6,)), (6, "*", 0, 0, (0,))]
+    assert list_whole_moves((0, 6)) == ((6, "+", 0, 6, (6,)), (6, "-", 0, 6, (6,)), (6, "*", 0, 0, (0,)))
     assert [move[1] for move in list_whole_moves((4, 4))] == ["+", "-", "*", "/"]
     for move in list_whole_moves((3, 10, 10, 60)):
         left, sign, right, result, after = move

@@ -17,7 +17,7 @@ from game24lab.tasks.numbers.countdown_puzzles import Rules, draw_numbers
 from game24lab.tasks.numbers.whole_numbers import Move, Whole, count_ways, list_whole_moves
 from game24lab.tasks.problems import Progress, Sample
 
-_TARGETS = {3: 12, 4: 12, 5: 24}  # asked of the same numbers; of more numbers all targets, which take long to find
+_TARGETS = {3: 48, 4: 48}  # asked of the same numbers, which make a seventh of them; of more numbers all targets
 _LARGEST = 999  # of results, which a model has as one token, wherever a solution needs no larger one
 
 

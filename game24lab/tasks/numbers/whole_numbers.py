@@ -17,9 +17,11 @@ Whole = tuple[int, ...]  # a sorted position of non-negative integers
 Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it
 
 
-def list_whole_moves(position: Whole) -> list[Move]:
+@lru_cache(maxsize=20_000)
+def list_whole_moves(position: Whole) -> tuple[Move, ...]:
     """All moves within the non-negative integers, larger operand first, each pair of equal numbers once."""
-    found, seen = [], set()
+    found: list[Move] = []
+    seen = set()
     for i in range(len(position)):
         for j in range(i + 1, len(position)):
             small, large = position[i], position[j]
@@ -31,7 +33,7 @@ def list_whole_moves(position: Whole) -> list[Move]:
             if small and large % small == 0:
                 results.append(("/", large // small))
             found += [(large, operator, small, result, tuple(sorted((*rest, result)))) for operator, result in results]
-    return found
+    return tuple(found)
 
 
 @lru_cache(maxsize=300_000)  # about 150 MB when full
