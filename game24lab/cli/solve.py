@@ -62,8 +62,8 @@ def solve(
     from game24lab.models.load_policy import load_policy
 
     task = environment.task
-    policy = load_policy(checkpoint or find_pretrained("policy", environment), backend="server" if url and backend == "auto" else
-                         backend, work="lines", seed=seed, url=url)  # fmt: skip
+    policy = load_policy(checkpoint or find_pretrained("policy", environment), work="lines", seed=seed, url=url,
+                         backend="server" if url and backend == "auto" else backend)  # fmt: skip
     check_vocabulary(policy, environment, problems)
     judge = load_critic(critic or find_pretrained("critic", environment)) if strategy != "greedy" else None
     bar = len(problems) > 1

@@ -1,7 +1,7 @@
 """Play within the whole numbers: the two solvers against each other and against brute force, exhaustive where small."""
 
 import random
-from functools import lru_cache
+from functools import cache
 from itertools import combinations, combinations_with_replacement
 
 import pytest
@@ -26,7 +26,7 @@ def brute(numbers):
     return ends
 
 
-@lru_cache(maxsize=None)
+@cache
 def list_ends(numbers):
     return frozenset(brute(numbers))
 

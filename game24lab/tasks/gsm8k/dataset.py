@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
