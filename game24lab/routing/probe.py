@@ -107,8 +107,7 @@ def _tabulate(describe: Callable[[str], Mapping[str, float]], problems: Sequence
         try:
             rows.append(describe(problem))
         except ValueError as error:
-            raise ValueError(f"problem {show(problem)}: no features ({error}); for texts, embeddings are accepted "
-                             "instead") from None  # fmt: skip
+            raise ValueError(f"problem {show(problem)}: no features ({error}); texts have embeddings instead") from None
     columns = list(max(rows, key=len, default={}))
     return pd.DataFrame(rows, index=_index(problems), columns=columns, dtype=float).fillna(0.0)
 
@@ -159,7 +158,7 @@ def probe(
         except BudgetSpent as spent:
             stopped = spent.unit
     if not drawn or (valued and not values):
-        raise ValueError(f"a probe ended early, its budget of {stopped} was spent: a larger one is accepted")
+        raise ValueError(f"a probe ended early: its budget of {stopped} must be larger")
     ends = [_name_end(task, one) for one in found]
     logprobs = answers[0].logprobs or (0.0,)
     signals = {

@@ -71,8 +71,8 @@ def plan(
         raise ValueError(f"router: task must be {trained}, which it was trained on, got {environment.name}")
     settings = _read_probe(router)
     if settings.encoder:
-        raise ValueError(f"router: it needs embeddings by {settings.encoder}, which are not kept in it; one without an "
-                         "encoder is accepted")  # fmt: skip
+        raise ValueError(f"router must work without an encoder, got one that needs embeddings by {settings.encoder}, "
+                         "which are not kept in it")  # fmt: skip
     if settings.tries == "answers" and not router.samples:  # without what this router does not use of it
         uses = any(name.startswith(TRY) for name in router.encoding.features)
         settings = replace(settings, tries="value" if uses else "none")
@@ -144,8 +144,8 @@ def _list_arms(router: Router, mode: str) -> list[str]:
     known = {name: arm for name, arm in router.arms.items() if name in router.encoding.arms}
     found = [name for name, arm in (read_arms(known) if known else {}).items() if arm.mode == mode]
     if not found:
-        raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; another "
-                         "mode, or a router with such arms, is accepted")  # fmt: skip
+        raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; choose "
+                         "another mode or another router")  # fmt: skip
     return [*found, *([PROBE_ANSWER[mode]] if PROBE_ANSWER[mode] in router.encoding.arms else [])]
 
 

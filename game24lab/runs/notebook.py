@@ -100,7 +100,7 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {condense(error)})") from None
     if len(tagged) != 1:
-        raise ValueError(f"{path}: {len(tagged)} cells are tagged `parameters`; exactly one is accepted")
+        raise ValueError(f"{path}: one cell must be tagged `parameters`, got {len(tagged)}")
     source = "".join(tagged[0]["source"])
     try:
         nodes = ast.parse(source).body
@@ -112,15 +112,15 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
     for node in nodes:
         line = f"{path}: parameters cell, line {node.lineno}"
         if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
-            raise ValueError(f"{line}: `name = literal  # help` is accepted")
+            raise ValueError(f"{line}: it must read `name = literal  # help`")
         name = node.targets[0].id
         try:
             default = ast.literal_eval(node.value)
         except (ValueError, TypeError, RecursionError):
-            raise ValueError(f"{line}: the default of {name} is computed; a literal is accepted") from None
+            raise ValueError(f"{line}: the default of {name} must be a literal, got a computed one") from None
         if name in parameters or not _is_literal(default):
-            raise ValueError(f"{line}: {name} is {'set twice' if name in parameters else 'no plain literal'}; "
-                             "one number, text, truth value, None, list or mapping is accepted")  # fmt: skip
+            raise ValueError(f"{line}: {name} must be set once, to a number, text, truth value, None, list or mapping, "
+                             f"got {'it twice' if name in parameters else 'no plain literal'}")  # fmt: skip
         help_lines = [notes[number] for number in range(node.lineno, node.end_lineno + 1) if number in notes]
         told, _, former = " ".join(help_lines).partition("; was: ")
         parameters[name] = Parameter(name, default, told, former)
@@ -155,7 +155,7 @@ def parse_override(path: str | Path, name: str, text: str) -> Any:
         try:
             return type(default)(text)
         except ValueError:
-            raise ValueError(f"parameter {name}: {text!r} is text; {_describe(default)} is accepted") from None
+            raise ValueError(f"parameter {name} must be {_describe(default)}, got the text {text!r}") from None
     return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
 
 
@@ -167,7 +167,7 @@ def read_overrides(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not text") from None
     values = {} if values is None else values
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ValueError(f"{path}: lines such as `name: value` are accepted")
+        raise ValueError(f"{path}: it must hold lines such as `name: value`")
     return values
 
 
@@ -333,7 +333,7 @@ def _fit(name: str, default: Any, value: Any) -> Any:
         hint = f" (YAML reads {value} as text; write {text.replace('e-0', 'e-').replace('e+0', 'e+')})"
     elif isinstance(value, bool) and isinstance(default, str):
         hint = " (YAML reads on, off, yes and no as truth values; put it in quotes)"
-    raise ValueError(f"parameter {name}: {value!r} is {_describe(value)}; {_describe(default)} is accepted{hint}")
+    raise ValueError(f"parameter {name} must be {_describe(default)}, got {value!r}, {_describe(value)}{hint}")
 
 
 def _describe(value: Any) -> str:

@@ -100,21 +100,20 @@ class GRPOConfig:
         require_one_of("credit", self.credit, CREDITS)
         self._check_search()
         if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
-            raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
+            raise ValueError(f"trainer_args 'num_iterations' must be 1 with top_p {self.rollouts.top_p}, for a later "
                              "iteration no longer knows the nucleus that was sampled from")  # fmt: skip
 
     def _check_search(self) -> None:
         """ValueError for trainer_args with which searched members cannot enter the loss as configured."""
         enter = self.rollouts.search.enter if self.rollouts.search.share else "as_is"
-        accepted = {"loss_type": _BY_TOKEN} if enter != "as_is" or self.credit == "line" else {}
+        needed = {"loss_type": _BY_TOKEN} if enter != "as_is" or self.credit == "line" else {}
         if enter == "supervised":
-            accepted |= {"scale_rewards": ("group",), "multi_objective_aggregation": ("sum_then_normalize",)}
-        for name, options in accepted.items():
+            needed |= {"scale_rewards": ("group",), "multi_objective_aggregation": ("sum_then_normalize",)}
+        for name, options in needed.items():
             value = self.trainer_args.get(name, options[0])
             if value not in options:
                 how = f"searched members that enter {enter}" if enter != "as_is" else "credit 'line'"
-                raise ValueError(f"trainer_args {name!r} {value!r} with {how}: "
-                                 f"{' or '.join(options)} is accepted")  # fmt: skip
+                raise ValueError(f"trainer_args {name!r} must be {' or '.join(options)} with {how}, got {value!r}")
 
 
 def _list_divisors(number: int) -> str:

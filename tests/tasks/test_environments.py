@@ -127,7 +127,7 @@ def test_what_word_problems_do_not_have_is_said(tmp_path):
     with pytest.raises(ValueError, match="its tokenizer cannot be loaded"):
         read_chat("./nowhere")
     assert read_chat("") is None
-    with pytest.raises(ValueError, match="0 to 1 is accepted"):
+    with pytest.raises(ValueError, match="must be 0 to 1"):
         world.problems(1, 0.2, 1.0, walk)
     rows = [{"question": f"What is {n}?", "answer": f"#### {n}"} for n in range(60)]
     (tmp_path / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
