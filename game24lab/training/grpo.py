@@ -22,21 +22,15 @@ from game24lab.models.checkpoints import load_trainable
 from game24lab.runs.checks import require, require_one_of, require_text
 from game24lab.runs.former_names import accept_former
 from game24lab.tasks.problems import Problem
-from game24lab.training.callbacks import Keep, Show, Watch
+from game24lab.training.callbacks import Keep, Watch
 from game24lab.training.grpo_trainer import Locate, Trainer
-from game24lab.training.loop import (
-    common_arguments,
-    count_processes,
-    find_finished,
-    find_resume_point,
-    finish,
-    start,
-    start_clock,
-)
+from game24lab.training.loop import common_arguments, count_processes, find_resume_point, make_ready
+from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.reward_guard import RewardError, guard
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.search_rollouts import Searching
+from game24lab.training.session import train_once
 from game24lab.training.token_credit import CREDITS
 from game24lab.training.trackers import make_trackers
 
@@ -156,22 +150,21 @@ def train(
     A reward that raises, or does not return a number (or None) for each completion, is a ValueError that names it; what
     was learnt before is kept, and the same call with a mended reward goes on from there.
     """
-    output = Path(output)
-    finished = find_finished(output, config)
-    if finished is not None:
-        return finished
-    clock = start_clock(output)
-    require("keep_every", keep_every, int, 0)
-    keep = Keep(keep_every, output) if keep_every else None
-    trackers = make_trackers(report_to, output)
-    trainer = make_trainer(config, problems, rewards, output, evaluate, keep, locate)
-    for callback in (*trackers, *([Show(show)] if show is not None else [])):
-        trainer.add_callback(callback)
+    output, made = Path(output), []
+
+    def make() -> Trainer:
+        require("keep_every", keep_every, int, 0)
+        keep = Keep(keep_every, output) if keep_every else None
+        trackers = make_trackers(report_to, output)
+        made.append(make_trainer(config, problems, rewards, output, evaluate, keep, locate))
+        for tracker in trackers:
+            made[0].add_callback(tracker)
+        return made[0]
+
     try:
-        start(trainer, output, config, clock)
+        return train_once(config, output, make, show)
     except RewardError as error:
-        raise ValueError(f"{error}; {_rescue(trainer, output)}") from error
-    return finish(trainer, trainer.processing_class, output, config, clock)
+        raise ValueError(f"{error}; {_rescue(made[0], output)}") from error
 
 
 def make_trainer(
@@ -191,9 +184,7 @@ def make_trainer(
     arguments = _make_arguments(config, output, weights)
     torch.manual_seed(config.seed)
     model, tokenizer = load_trainable(config.checkpoint)
-    if arguments.bf16 and arguments.use_cpu:
-        model.set_attn_implementation("sdpa_float32")
-    model.config.use_cache = False
+    make_ready(model, bf16=arguments.bf16)
     reference = None
     if config.beta:
         second = count_processes() == 1 and torch.cuda.device_count() > 1
@@ -206,9 +197,7 @@ def make_trainer(
         callbacks.append(watch)
     if keep is not None:
         callbacks.append(keep)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
-    )
+    optimizer = make_optimizer(model, config.learning_rate, weight_decay=0.0)
     trainer = Trainer(
         config.rollouts, reference=reference, beta=config.beta, momentum=config.momentum, skip_equal=config.skip_equal,
         keep=keep, locate=locate if config.credit == "line" else None,

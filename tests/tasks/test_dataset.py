@@ -86,9 +86,9 @@ FIRST = '{"question": "?", "answer": "#### 1"}\n'
     (FIRST + '{"question": "?"', "line 2: damaged"),
     (FIRST + '\n{"question": "!", "answer": "1"}\n', "line 3: answer must have a line such as ####"),
     ('{"question": "?", "answer": "#### some"}\n', "line 1: answer must be a number such as .*, got 'some'"),
-    ('{"question": "?"}\n', "line 1: answer 'None'"),
+    ('{"question": "?"}\n', "line 1: answer must be a text such as .*, got 'None'"),
     (FIRST + '{"question": "?", "answer": "#### 2"}\n', "line 2: the question came before"),
-    ("[1]\n", "line 1: an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),
+    ("[1]\n", "line 1 must be an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),
 ])  # fmt: skip
 def test_damaged_files_are_named_with_the_line(text, named, tmp_path):
     path = tmp_path / "train.jsonl"
