@@ -80,12 +80,9 @@ def tokenize(pairs: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> D
 
 
 def train(
-    config: DPOConfig,
-    pairs: Sequence[Sequence],
-    output: Path | str,
-    evaluate: Evaluate | None = None,
+    config: DPOConfig, pairs: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train on pairs (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     The curve holds TRL's own columns: `loss`, `rewards/accuracies` (share of pairs in which the chosen side gained more

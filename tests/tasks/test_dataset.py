@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pandas as pd
 import pytest
@@ -91,11 +92,9 @@ FIRST = '{"question": "?", "answer": "#### 1"}\n'
     ("[1]\n", "line 1 must be an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),
 ])  # fmt: skip
 def test_damaged_files_are_named_with_the_line(text, named, tmp_path):
-    path = tmp_path / "train.jsonl"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=named) as error:
+    (path := tmp_path / "train.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))}.*{named}") as error:
         read_problems(path)
-    assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
