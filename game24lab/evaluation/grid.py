@@ -17,11 +17,10 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation.arms import Arm, find_strategy, read_arms
+from game24lab.evaluation.arms import Arm, read_arms, run_arm
 from game24lab.evaluation.completions import describe_file, list_done, name_file, write_completions
 from game24lab.evaluation.evaluate import evaluate, write_problem
 from game24lab.runs.checks import require, suggest
-from game24lab.search.engine import run
 from game24lab.tasks.task import Task
 
 _KEYS = tuple(Arm.__dataclass_fields__)
@@ -97,8 +96,7 @@ def check_arms(task: Task, problem: Any, arms: Mapping[str, Arm], policy: Any, c
     """ValueError that names the arm whose parameters make no sense together; no model is called."""
     for name, arm in arms.items():
         try:
-            run(task, [problem], find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters,
-                mode=arm.mode, budget={**arm.budget, "depth": 0})  # fmt: skip
+            run_arm(task, [problem], arm, policy, critic, budget={**arm.budget, "depth": 0})
         except ValueError as error:
             raise ValueError(f"arm {name!r}: {error}") from None
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from game24lab.evaluation.arms import find_strategy, read_arms
+from game24lab.evaluation.arms import read_arms, run_arm
 from game24lab.routing.arms import PROBE_ANSWER
 from game24lab.routing.pareto import charge_probe_answers, find_price, read_grid, route
 from game24lab.routing.probe import PROBE_COSTS, Probe, probe_problems, run_probe
 from game24lab.routing.router import CHANCE, COSTS, TRY, Router, load_router
 from game24lab.search.cost import Cost
-from game24lab.search.engine import run
 from game24lab.search.modes import read_mode
 from game24lab.search.requests import Outcome
 from game24lab.tasks.environment import Environment
@@ -127,10 +126,8 @@ def solve(
                 found = run_probe(_read_probe(router), task, [plans[place].problem for place in mine], policy, critic,
                                   mode=answers[name], progress=progress)  # fmt: skip
         else:
-            arm = arms[name]
-            found = run(task, [problems[place] for place in mine], find_strategy(arm.algorithm), policy, critic,
-                        parameters=arm.parameters, mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget,
-                        progress=progress, trees=trees)  # fmt: skip
+            found = run_arm(task, [problems[place] for place in mine], arms[name], policy, critic, seed=seed,
+                            progress=progress, trees=trees)  # fmt: skip
         outcomes |= dict(zip(mine, found, strict=True))
     return [replace(outcomes[place], cost=outcomes[place].cost + one.probe_cost) for place, one in enumerate(plans)]
 
