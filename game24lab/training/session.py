@@ -54,7 +54,7 @@ def train_once(
     return _finish(trainer, output, config, clock)
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Let glibc keep the memory of freed tensors: returning and fetching it at every step costs time."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -66,7 +66,7 @@ def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     """Train to the end, from the newest resume point where there is one, with one quiet progress bar."""
     point = find_resume_point(output)
     _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
-    _keep_memory()
+    keep_memory()
     logging.disable_progress_bar()  # or each file of a resume point would have one
     for callback in (PrinterCallback, DEFAULT_PROGRESS_CALLBACK):  # in a notebook the default is a table of losses
         trainer.remove_callback(callback)
