@@ -160,7 +160,7 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, budget: int, *, confidence: 
     before, after = (cut(rows, budget).groupby(find_key(rows))["solved"].mean() for rows in (first, second))
     changes = (after - before).dropna()
     if changes.empty:
-        raise ValueError("a paired difference: no puzzle was answered by both")
+        raise ValueError("a paired difference needs a puzzle that both have answered, got none")
     low, high = bound_difference(changes.to_numpy(), confidence=confidence)
     return {"difference": float(changes.mean()), "low": low, "high": high, "puzzles": len(changes),
             "gained": int((changes > 0).sum()), "lost": int((changes < 0).sum())}  # fmt: skip
