@@ -85,8 +85,8 @@ def train(
     only. `certain` are positions whose outcome is known, as of `critic_data.list_ends` and `falsified.falsify`: never
     held out, and seen `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
     the target. The curve's `error` is the mean squared error of P against the share solved, on validation positions;
-    those of trajectories are of problems kept out, less the positions that training met too; `show` is called with the
-    curve so far every few seconds. Resumes after a kill like `sft.train`. Raises ValueError for unusable data.
+    those of trajectories are of problems kept out, less the positions that training met too. `show` and what a kill
+    leaves are as in `sft.train`. Raises ValueError for unusable data.
     """
     output = Path(output)
     return train_once(config, output, lambda: _make_trainer(config, data, output, certain), show)

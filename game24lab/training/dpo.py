@@ -86,10 +86,8 @@ def train(
     """Train on pairs (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     The curve holds TRL's own columns: `loss`, `rewards/accuracies` (share of pairs in which the chosen side gained more
-    than the rejected one), `rewards/margins`, `logps/chosen`, ... A run that was killed goes on as `sft.train` does.
-    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps; `show` is called with the
-    curve so far every few seconds. Raises ValueError for unusable pairs, FloatingPointError where numbers cease to be
-    finite.
+    than the rejected one), `rewards/margins`, `logps/chosen`, ... Held-out evaluation, `show`, what a kill leaves and
+    FloatingPointError are as in `sft.train`. Raises ValueError for unusable pairs.
     """
     output = Path(output)
     return train_once(config, output, lambda: _make_trainer(config, pairs, output, evaluate), show)

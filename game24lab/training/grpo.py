@@ -135,13 +135,11 @@ def train(
     `mismatch` (largest difference between log-probabilities of sampler and trainer), and what
     `evaluate(model, tokenizer)` returned, the first time before the first step.
 
-    A run that was killed goes on from its newest resume point when called again with the same arguments: same number of
-    steps, same problems in the same order, nothing counted twice; one that has finished returns at once. With
-    `patience` the weights of the best evaluated step are what is returned.
+    A run that was killed goes on as in `sft.train`, nothing counted twice. With `patience` the weights of the best
+    evaluated step are what is returned.
 
     Args:
         rewards: functions as TRL calls them (see `game24lab.tasks.rewards.make_reward_functions`), and one weight each.
-        show: is called with the curve so far every few seconds, to draw it while it grows.
         keep_every: above 0, every so many steps the weights and what they sample are kept in `output/steps`.
         locate: where completions first go wrong, for the credit "line" (see `game24lab.tasks.rewards.make_locator`).
         report_to: a tracker that the curve goes to besides, see `training.trackers`.
