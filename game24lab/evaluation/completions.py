@@ -78,25 +78,11 @@ def name_file(arm: str, seed: int) -> str:
 
 
 def write_completions(
-    path: str | Path,
-    task: Task,
-    problems: Sequence[Any],
-    arm: Arm,
-    policy: Any,
-    critic: Any = None,
-    *,
-    name: str = "",
-    seed: int = 0,
-    models: Mapping[str, str] | None = None,
-    chunk: int = 128,
-    concurrent: int = 512,
-    traces: bool = True,
-    reference: str = "",
-    ranks: Mapping[Any, int] | None = None,
-    split: str = "",
-    run_id: str = "",
-    progress: Any = True,
-) -> Path:
+    path: str | Path, task: Task, problems: Sequence[Any], arm: Arm, policy: Any, critic: Any = None, *,
+    name: str = "", seed: int = 0, models: Mapping[str, str] | None = None, chunk: int = 128, concurrent: int = 512,
+    traces: bool = True, reference: str = "", ranks: Mapping[Any, int] | None = None, split: str = "",
+    run_id: str = "", progress: Any = True,
+) -> Path:  # fmt: skip
     """Search the problems that the file does not hold yet, and append a line for each, in the order of `problems`.
 
     Args:

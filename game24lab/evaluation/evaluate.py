@@ -44,26 +44,12 @@ _SAVED = ("prompt_tokens", "sampled_tokens", "critic_tokens")
 
 
 def evaluate(
-    environment: Any,
-    problems: Sequence[Any] | None,
-    arms: Mapping[str, Mapping[str, Any] | Arm | Generation],
-    policy: Any,
-    critic: Any = None,
-    *,
-    seeds: Iterable[int] = (0,),
-    path: str | Path | None = None,
-    chunk: int = 256,
-    concurrent: int = 512,
-    scorer: Scorer | None = None,
-    form: Scorer | None = None,
-    ranks: Mapping[Any, int] | None = None,
-    split: str = "",
-    run_id: str = "",
-    stage: str = "",
-    model: str = "",
-    part: str = "",
-    progress: bool = True,
-) -> pd.DataFrame:
+    environment: Any, problems: Sequence[Any] | None, arms: Mapping[str, Mapping[str, Any] | Arm | Generation],
+    policy: Any, critic: Any = None, *, seeds: Iterable[int] = (0,), path: str | Path | None = None, chunk: int = 256,
+    concurrent: int = 512, scorer: Scorer | None = None, form: Scorer | None = None,
+    ranks: Mapping[Any, int] | None = None, split: str = "", run_id: str = "", stage: str = "", model: str = "",
+    part: str = "", progress: bool = True,
+) -> pd.DataFrame:  # fmt: skip
     """Run every arm on every problem with every seed; the table of what was asked for, by arm, seed and problem.
 
     With a `path` the attempts of each finished chunk are appended to the file of that name with the suffix `.jsonl`,

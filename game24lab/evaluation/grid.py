@@ -102,17 +102,9 @@ def check_arms(task: Task, problem: Any, arms: Mapping[str, Arm], policy: Any, c
 
 
 def estimate_cost(
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Arm],
-    policy: Any,
-    critic: Any = None,
-    *,
-    left: Mapping[str, int],
-    trial: int = 4,
-    seed: int = 0,
-    progress: bool = True,
-) -> pd.DataFrame:
+    task: Task, problems: Sequence[Any], arms: Mapping[str, Arm], policy: Any, critic: Any = None, *,
+    left: Mapping[str, int], trial: int = 4, seed: int = 0, progress: bool = True,
+) -> pd.DataFrame:  # fmt: skip
     """What the searches that are `left` of each arm will cost, by a trial of each on a few problems spread over all.
 
     Columns: `arm`, `tried` (problems), `searches` (left), and what these will sum up to: `sampled_tokens`,
@@ -188,19 +180,10 @@ class _Bar(tqdm):
 
 
 def run_arms(
-    folder: str | Path,
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Arm],
-    policy: Any,
-    critic: Any = None,
-    *,
-    seeds: Sequence[int] = (0,),
-    models: Mapping[str, str] | None = None,
-    trial: int = 4,
-    progress: bool = True,
+    folder: str | Path, task: Task, problems: Sequence[Any], arms: Mapping[str, Arm], policy: Any, critic: Any = None,
+    *, seeds: Sequence[int] = (0,), models: Mapping[str, str] | None = None, trial: int = 4, progress: bool = True,
     **settings: Any,
-) -> list[Path]:
+) -> list[Path]:  # fmt: skip
     """A completions file for each arm and seed, in a folder; the same call goes on where a kill has ended it.
 
     First all arms and all files that are there are checked. Then what is left is tried on `trial` problems (0: not) and

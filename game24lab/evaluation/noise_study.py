@@ -29,19 +29,10 @@ _EDGES = (0.025, 0.975)
 
 
 def run_lab(
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Mapping[str, Any] | Arm],
-    policy: Any,
-    trained: Critic | None = None,
-    *,
-    sigmas: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
-    seeds: Sequence[int] = (0,),
-    folder: str | Path | None = None,
-    run_id: str = "",
-    progress: bool = True,
-    **settings: Any,
-) -> pd.DataFrame:
+    task: Task, problems: Sequence[Any], arms: Mapping[str, Mapping[str, Any] | Arm], policy: Any,
+    trained: Critic | None = None, *, sigmas: Sequence[float] = (0.25, 0.5, 1.0, 2.0), seeds: Sequence[int] = (0,),
+    folder: str | Path | None = None, run_id: str = "", progress: bool = True, **settings: Any,
+) -> pd.DataFrame:  # fmt: skip
     """Evaluate every arm with the truth, with every sigma, with the trained critic and with none (see `noise`).
 
     The rows of `evaluate` with two more columns: `critic` ("truth", "truth + 0.5", ..., "none", "trained") and `sigma`

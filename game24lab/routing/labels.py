@@ -96,14 +96,9 @@ def _count_ways(free: int, rivals: Sequence[int], votes: int, most: int) -> np.n
 
 
 def find_chance_of_weighted(
-    answers: Sequence[Hashable | None],
-    weights: Sequence[float] | np.ndarray,
-    correct: Sequence[bool],
-    ns: Sequence[int],
-    rng: np.random.Generator,
-    *,
-    repeats: int = REPEATS,
-) -> np.ndarray:
+    answers: Sequence[Hashable | None], weights: Sequence[float] | np.ndarray, correct: Sequence[bool],
+    ns: Sequence[int], rng: np.random.Generator, *, repeats: int = REPEATS,
+) -> np.ndarray:  # fmt: skip
     """The chance that of n answers the one with the largest sum of weights is correct, for each n: shape (ns,).
 
     Over all subsets of n where there are at most `SUBSETS`, else over `repeats` random ones, the same orders for every
@@ -223,14 +218,9 @@ def _miss(total: int, hits: int, drawn: np.ndarray) -> np.ndarray:
 
 
 def draw_totals(
-    tokens: Sequence[float],
-    ns: Sequence[int],
-    rng: np.random.Generator,
-    *,
-    correct: Sequence[bool] | None = None,
-    batch: int = 1,
-    repeats: int = 512,
-) -> np.ndarray:
+    tokens: Sequence[float], ns: Sequence[int], rng: np.random.Generator, *, correct: Sequence[bool] | None = None,
+    batch: int = 1, repeats: int = 512,
+) -> np.ndarray:  # fmt: skip
     """What up to n samples cost together, in random orders: shape (ns, repeats), for quantiles.
 
     With `correct`, drawing ends with the batch of the first correct one, as in `expect_cost_verified`.

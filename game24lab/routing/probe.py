@@ -58,17 +58,10 @@ class Probe:
 
 
 def probe_problems(
-    settings: Probe,
-    environment: Environment,
-    problems: Sequence[str],
-    policy: Any = None,
-    critic: Any = None,
-    *,
-    parts: Mapping[str, str] | None = None,
-    oracle: bool = False,
-    probed: Sequence[Outcome] | None = None,
+    settings: Probe, environment: Environment, problems: Sequence[str], policy: Any = None, critic: Any = None, *,
+    parts: Mapping[str, str] | None = None, oracle: bool = False, probed: Sequence[Outcome] | None = None,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Features of problems, a row each, indexed by problem; the cost of the probe stands in `PROBE_COSTS`.
 
     Args:
@@ -128,15 +121,9 @@ def _embed(settings: Probe, problems: Sequence[str], parts: Mapping[str, str] | 
 
 # ----------------------------------------------------------------------------------------------------------- answers
 def probe(
-    task: Task,
-    root: Any,
-    *,
-    samples: int = 2,
-    valued: bool = True,
-    temperature: float = 1.0,
-    max_tokens: int = 256,
+    task: Task, root: Any, *, samples: int = 2, valued: bool = True, temperature: float = 1.0, max_tokens: int = 256,
     verified: bool,
-) -> Generator[Request, list, Outcome]:
+) -> Generator[Request, list, Outcome]:  # fmt: skip
     """One greedy answer and a few sampled ones, as a search that commits to the best of them, so that all is metered.
 
     The signals stand in the tree's `meta["signals"]`; `valued` asks the critic about the first position and those at
@@ -186,15 +173,9 @@ def _name_end(task: Task, candidate: Candidate) -> Any:
 
 
 def run_probe(
-    settings: Probe,
-    task: Task,
-    problems: Sequence[str],
-    policy: Any,
-    critic: Any = None,
-    *,
-    mode: str = "",
+    settings: Probe, task: Task, problems: Sequence[str], policy: Any, critic: Any = None, *, mode: str = "",
     progress: bool = True,
-) -> list[Outcome]:
+) -> list[Outcome]:  # fmt: skip
     """Outcomes of `probe`, all problems at once, in the settings' mode unless another of `search.modes` is given.
 
     ValueError as the task's for a problem that it cannot start from.

@@ -57,14 +57,9 @@ def is_causal(model: PreTrainedModel) -> bool:
 
 
 def embed(
-    texts: Sequence[str],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    pooling: str = "mean",
-    batch_tokens: int = 16_384,
-    progress: bool = True,
-) -> np.ndarray:
+    texts: Sequence[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, pooling: str = "mean",
+    batch_tokens: int = 16_384, progress: bool = True,
+) -> np.ndarray:  # fmt: skip
     """One vector a text, shape (texts, width), float32, from the last layer.
 
     `pooling`: the vector of the first token ("cls"), which has to be a token put there for it and to see the text; of

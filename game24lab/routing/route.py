@@ -45,16 +45,9 @@ def find_router(folder: str | Path | None = None) -> Router:
 
 
 def plan(
-    router: Router,
-    environment: Environment,
-    problems: Sequence[Any],
-    policy: Any,
-    critic: Any,
-    *,
-    mode: str = "verified",
-    budget: float | None = None,
-    progress: bool = False,
-) -> list[Plan]:
+    router: Router, environment: Environment, problems: Sequence[Any], policy: Any, critic: Any, *,
+    mode: str = "verified", budget: float | None = None, progress: bool = False,
+) -> list[Plan]:  # fmt: skip
     """An arm for each problem, of those of a mode that can be run here.
 
     With a `budget`, the lowest price of tokens at which at most so many tokens a problem are expected on average, the
@@ -101,17 +94,9 @@ def plan(
 
 
 def solve(
-    router: Router,
-    task: Task,
-    problems: Sequence[Any],
-    plans: Sequence[Plan],
-    policy: Any,
-    critic: Any,
-    *,
-    seed: int = 0,
-    progress: bool = False,
-    trees: bool = False,
-) -> list[Outcome]:
+    router: Router, task: Task, problems: Sequence[Any], plans: Sequence[Plan], policy: Any, critic: Any, *,
+    seed: int = 0, progress: bool = False, trees: bool = False,
+) -> list[Outcome]:  # fmt: skip
     """Search each problem with its arm, problems of one arm together; outcomes in their order, the probe charged.
 
     Where the arm returns the probe's answer, nothing more is sampled than the probe.

@@ -57,20 +57,12 @@ _SIZES = {
 
 
 def read_table(
-    folder: str | Path,
-    rng: np.random.Generator,
-    *,
-    ns: Sequence[int] | None = None,
-    votes: Sequence[str] = tuple(VOTES),
-    agg_strategy: str = "",
-    batch: int = 8,
-    names: Mapping[str, str] | None = None,
-    judge: Judge | None = None,
-    costs: Mapping[str, Mapping[str, float]] | None = None,
-    hardware: str = "",
-    repeats: int = REPEATS,
+    folder: str | Path, rng: np.random.Generator, *, ns: Sequence[int] | None = None,
+    votes: Sequence[str] = tuple(VOTES), agg_strategy: str = "", batch: int = 8,
+    names: Mapping[str, str] | None = None, judge: Judge | None = None,
+    costs: Mapping[str, Mapping[str, float]] | None = None, hardware: str = "", repeats: int = REPEATS,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """One row a problem and arm, with the columns `COLUMNS`, from all completions files at or below a folder.
 
     `trials` are independent trials that the label is worth at least; `low` and `high` the Beta interval that they
@@ -157,15 +149,9 @@ def _list_attempts(file: CompletionFile) -> pd.DataFrame:
 
 
 def _label_pool(
-    file: CompletionFile,
-    prefix: str,
-    ns: Sequence[int] | None,
-    votes: Sequence[str],
-    agg_strategy: str,
-    batch: int,
-    rng: np.random.Generator,
-    repeats: int,
-) -> pd.DataFrame:
+    file: CompletionFile, prefix: str, ns: Sequence[int] | None, votes: Sequence[str], agg_strategy: str, batch: int,
+    rng: np.random.Generator, repeats: int,
+) -> pd.DataFrame:  # fmt: skip
     """All arms that a pool of independent samples tells of."""
     fewest = min(len(row["completions"]) for row in file.rows.values())
     ns = list(ns or [2**power for power in range(fewest.bit_length())])

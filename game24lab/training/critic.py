@@ -73,12 +73,9 @@ class CriticConfig:
 
 
 def train(
-    config: CriticConfig,
-    data: pd.DataFrame,
-    output: Path | str,
-    certain: pd.DataFrame | None = None,
+    config: CriticConfig, data: pd.DataFrame, output: Path | str, certain: pd.DataFrame | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets

@@ -115,17 +115,10 @@ def _list_divisors(number: int) -> str:
 
 
 def train(
-    config: GRPOConfig,
-    problems: Sequence[Problem],
-    rewards: Rewards,
-    output: Path | str,
-    evaluate: Evaluate | None = None,
-    show: Callable[[pd.DataFrame], None] | None = None,
-    *,
-    keep_every: int = 0,
-    report_to: str = "none",
-    locate: Locate | None = None,
-) -> Path:
+    config: GRPOConfig, problems: Sequence[Problem], rewards: Rewards, output: Path | str,
+    evaluate: Evaluate | None = None, show: Callable[[pd.DataFrame], None] | None = None, *, keep_every: int = 0,
+    report_to: str = "none", locate: Locate | None = None,
+) -> Path:  # fmt: skip
     """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     Every pass goes through all problems once, in an order that the seed decides. The curve holds a row a step: `loss`

@@ -120,12 +120,9 @@ class RightPad:
 
 
 def train(
-    config: SFTConfig,
-    samples: Sequence[Sequence],
-    output: Path | str,
-    evaluate: Evaluate | None = None,
+    config: SFTConfig, samples: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
