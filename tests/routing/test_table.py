@@ -229,7 +229,7 @@ def test_search_and_learn_files_are_read(tmp_path):
     costs = {"beam_search": {"sampled_tokens": 7119, "seconds": 13.9}}
     with pytest.raises(ValueError, match=r"sampled_tokens of 'What is 6 \* 7\?' with the arm 'beam_search' .* nan"):
         read(tmp_path)
-    with pytest.raises(ValueError, match="seconds .*got nan"):
+    with pytest.raises(ValueError, match=r"seconds .*got nan"):
         read(tmp_path, costs=costs)
     table = read(tmp_path, costs={"beam_search": {"sampled_tokens": 7119}})
     beam, vote = (get(table, arm, "What is 6 * 7?") for arm in ("beam_search", "majority@4"))

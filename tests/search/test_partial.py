@@ -1,4 +1,4 @@
-"""Searches that grow paths: every one leaves a sound tree; their parts. (What holds for all searches: test_contracts.)"""
+"""Searches that grow paths: every one leaves a sound tree; their parts. (What holds for all: test_contracts.)"""
 
 from dataclasses import replace
 

@@ -107,7 +107,7 @@ def test_what_is_not_there_is_named(tmp_path):
         with pytest.raises(ValueError, match="must be a file, a folder or a hub data set"):
             read_split(source, held_out=1)
     write(tmp_path / "train.jsonl", PUBLISHED)
-    with pytest.raises(ValueError, match="must hold one of test.*, got 0 of them"):
+    with pytest.raises(ValueError, match=r"must hold one of test.*, got 0 of them"):
         read_split(tmp_path, held_out=1)
     write(tmp_path / "test.jsonl", PUBLISHED[:1])
     with pytest.raises(ValueError, match="is both held out and for training"):

@@ -177,7 +177,7 @@ def test_widget_traits(tree):
     view = TreeView(tree, colour="truth")
     assert (view.selected, view.step, view.nodes, view.tree["label"][0]) == (0, len(tree) - 1, len(tree), "4 5 6 10")
     view.selected, view.step = 5, 7
-    with pytest.raises(ValueError, match="selected must be .*, got 9999"):
+    with pytest.raises(ValueError, match=r"selected must be .*, got 9999"):
         view.selected = 9999
     assert (view.selected, view.step) == (5, 7)
     assert repr(view) == f"TreeView of 4 5 6 10 ({len(tree)} nodes, mcts rules)"
