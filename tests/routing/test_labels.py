@@ -201,8 +201,8 @@ def test_aggregations():
     ("call", "told"),
     [
         (lambda: labels.find_chance_of_any([True], [2]), "n must be an integer from 1 to 1, got 2"),
-        (lambda: labels.find_chance_of_any([True], [0]), "n 0"),
-        (lambda: labels.find_chance_of_any([True], [1.5]), "n 1.5"),
+        (lambda: labels.find_chance_of_any([True], [0]), "n must be an integer from 1 to .*, got 0"),
+        (lambda: labels.find_chance_of_any([True], [1.5]), "n must be an integer from 1 to .*, got 1.5"),
         (lambda: labels.find_chance_of_any([True], []), "at least one"),
         (lambda: labels.find_chance_of_any([], [1]), "from 1 to 0"),
         (lambda: labels.find_chance_of_best([0.1], [True, False], [1]), "must be one for each of 2 samples, got 1"),

@@ -288,9 +288,9 @@ FOREIGN = make_foreign()
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([], "empty"),
+        ([], "must hold at least one line"),
         ([GOOD, "{"], "line 2"),
-        ([GOOD, "[1, 2]"], "line 2: a JSON object"),
+        ([GOOD, "[1, 2]"], "line 2: it must be a JSON object"),
         ([GOOD, '{"question": "x", "output": "y"}'], "line 2: the column 'problem' is missing"),
         ([json.dumps(GOOD).replace("2.0", "NaN")], "line 1: NaN"),
         (["[" * 100_000], "line 1"),
@@ -299,8 +299,8 @@ FOREIGN = make_foreign()
         ([spoil(GOOD, correct=[0.5, 2])], "line 1: entry 0 of correct"),
         ([spoil(GOOD, completions="x")], "line 1: .*completions"),
         ([GOOD, GOOD], "line 2: '4 5 6 10' stands there twice"),
-        ([GOOD, make_row("1 2 3 4", [1, 0], config_hash="1" * 12)], "line 2: config_hash '1{12}', but '0{12}'"),
-        ([GOOD, make_row("1 2 3 4", [1, 0], seed=1)], "line 2: a file must hold one arm and seed, got seed 1, and 0"),
+        ([GOOD, make_row("1 2 3 4", [1, 0], config_hash="1" * 12)], "line 2: .*, got config_hash '1{12}', and on line 1 '0{12}'"),
+        ([GOOD, make_row("1 2 3 4", [1, 0], seed=1)], "line 2: a file must hold one arm and seed, got seed 1, and on line 1 0"),
         ([GOOD, make_foreign("x")], "line 2: .* got (strategy|config_hash)"),
         ([make_row("4 5 6 10", [1, 0], ballots=[3, 3])], "line 1: answer '3' is called both right and wrong"),
         ([make_row("4 5 6 10", [1, 0], scores=[-1, 0.5])], "line 1: weights must be finite numbers >= 0"),

@@ -107,10 +107,10 @@ def test_a_share_of_word_problems_is_answered_without_steps():
 
 @pytest.mark.parametrize(("arguments", "named"), [
     ({"task": "chess"}, "one of game24, chains24, gsm8k, got 'chess'"),
-    ({"task": "gsm8k", "split": "tot"}, "split 'tot'"),
+    ({"task": "gsm8k", "split": "tot"}, "split must be test or familiar .*, got 'tot'"),
     ({"task": "gsm8k", "split": "test", "operations": [9]}, "from 1 to 6"),
     ({"task": "gsm8k", "split": "test", "template": "{question}"}, "lacks <reasoning>"),
-    ({"task": "gsm8k", "source": "./nowhere"}, "no such file"),
+    ({"task": "gsm8k", "source": "./nowhere"}, "must be a file, a folder"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(arguments, named):
     with pytest.raises(ValueError, match=named):
