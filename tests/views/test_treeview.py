@@ -136,7 +136,7 @@ def test_svg_of_two_trees_at_one_budget(tree):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda tree: draw_svg(tree, colour="red"), "colour must be one of value, mean, truth, visits, prior, depth, got 'red'"),
+        (lambda tree: draw_svg(tree, colour="red"), "colour must be one of value, mean, truth, visits, prior"),
         (lambda tree: draw_svg(tree, size="huge"), "size must be one of visits, tokens, got 'huge'"),
         (lambda tree: draw_svg(tree, rows=0), "rows must be an integer >= 1, got 0"),
         (lambda tree: draw_svg(tree, budget=-1), "budget must be a number of sampled tokens >= 0, got -1"),
