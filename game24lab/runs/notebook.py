@@ -38,6 +38,9 @@ _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
 # Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets.
 _TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
               "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
+# What a value must be, by the type of the parameter's default
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
+          dict: "a mapping", type(None): "a number, text, truth value, None, list or mapping"}  # fmt: skip
 _SESSION = "JPY_SESSION_NAME"  # where Jupyter tells a kernel which notebook it serves
 
 
@@ -155,7 +158,7 @@ def parse_override(path: str | Path, name: str, text: str) -> Any:
         try:
             return type(default)(text)
         except ValueError:
-            raise ValueError(f"parameter {name} must be {_describe(default)}, got the text {text!r}") from None
+            raise ValueError(f"parameter {name} must be {_KINDS[type(default)]}, got {text!r}") from None
     return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
 
 
@@ -333,13 +336,7 @@ def _fit(name: str, default: Any, value: Any) -> Any:
         hint = f" (YAML reads {value} as text; write {text.replace('e-0', 'e-').replace('e+0', 'e+')})"
     elif isinstance(value, bool) and isinstance(default, str):
         hint = " (YAML reads on, off, yes and no as truth values; put it in quotes)"
-    raise ValueError(f"parameter {name} must be {_describe(default)}, got {value!r}, {_describe(value)}{hint}")
-
-
-def _describe(value: Any) -> str:
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
-             dict: "a mapping", type(None): "nothing"}  # fmt: skip
-    return kinds.get(type(value), f"a {type(value).__name__}")
+    raise ValueError(f"parameter {name} must be {_KINDS[type(default)]}, got {value!r}{hint}")
 
 
 def _is_number(text: str) -> bool:

@@ -360,9 +360,9 @@ def test_notebooks_are_listed_with_their_parameters(capsys, checkout):
 
 @pytest.mark.parametrize(("words", "complaint"), [
     (["-p", "stpes", "3"], "05_search has no parameter 'stpes': did you mean steps?"),
-    (["-p", "steps", "three"], "parameter steps must be a whole number, got the text 'three'"),
+    (["-p", "steps", "three"], "parameter steps must be a whole number, got 'three'"),
     (["-f", "a.yaml"], "a.yaml: 05_search has no parameter 'stpes': did you mean steps?"),
-    (["-f", "b.yaml"], "b.yaml: parameter steps must be a whole number, got '1e-4', text (YAML reads 1e-4 as text"),
+    (["-f", "b.yaml"], "b.yaml: parameter steps must be a whole number, got '1e-4' (YAML reads 1e-4 as text"),
     (["-f", "c.yaml"], "c.yaml, line 1: not YAML"),
     (["-f", "none.yaml"], "none.yaml: No such file"),
     (["--output", "a.yaml"], "run folder a.yaml must be a folder, got a file"),

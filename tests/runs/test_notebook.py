@@ -73,14 +73,14 @@ def test_the_form_is_read(form):
 
 @pytest.mark.parametrize(("form", "complaint"), [
     ("a = 1 + 1", "line 1: the default of a must be a literal, got a computed one"),
-    ("a = 1\nb = a", "line 2: the default of b is computed"),
+    ("a = 1\nb = a", "line 2: the default of b must be a literal"),
     ("a = b = 1", "line 1: it must read `name = literal  # help`"),
-    ("a: int = 1", "line 1: `name = literal"),
-    ("import os", "line 1: `name = literal"),
-    ("a, b = 1, 2", "line 1: `name = literal"),
-    ("a = (1, 2)", "a is no plain literal"),
-    ("a = {1: 2}", "a is no plain literal"),
-    ("a = 1j", "a is no plain literal"),
+    ("a: int = 1", "line 1: it must read `name = literal"),
+    ("import os", "line 1: it must read `name = literal"),
+    ("a, b = 1, 2", "line 1: it must read `name = literal"),
+    ("a = (1, 2)", "a must be set once, .*, got no plain literal"),
+    ("a = {1: 2}", "a must be set once, .*, got no plain literal"),
+    ("a = 1j", "a must be set once, .*, got no plain literal"),
     ("a = 1\na = 2", "line 2: a must be set once, .*, got it twice"),
     ("a = ", "not Python"),
     ("a = " + "[" * 5_000 + "]" * 5_000, "not Python"),
@@ -116,20 +116,20 @@ def test_fitting_overrides_are_taken(form):
 @pytest.mark.parametrize(("given", "complaint"), [
     ({"stpes": 5}, r"90_toy has no parameter 'stpes': did you mean steps\? there are output, size"),
     ({"zzz": 5}, "has no parameter 'zzz': there are output"),
-    ({"lr": "1e-4"}, r"parameter lr must be a number, got '1e-4', text \(YAML reads 1e-4 as text; write 1.0e-4\)"),
+    ({"lr": "1e-4"}, r"parameter lr must be a number, got '1e-4' \(YAML reads 1e-4 as text; write 1.0e-4\)"),
     ({"lr": "5e-05"}, r"write 5.0e-5\)"),
-    ({"lr": "fast"}, "parameter lr must be a number, got 'fast', text"),
-    ({"lr": True}, "parameter lr must be a number, got True, true or false"),
-    ({"steps": 2.5}, "parameter steps must be a whole number, got 2.5, a number"),
-    ({"steps": False}, "parameter steps: False is true or false"),
-    ({"steps": None}, "parameter steps must be a whole number, got None, nothing"),
+    ({"lr": "fast"}, "parameter lr must be a number, got 'fast'"),
+    ({"lr": True}, "parameter lr must be a number, got True"),
+    ({"steps": 2.5}, "parameter steps must be a whole number, got 2.5"),
+    ({"steps": False}, "parameter steps must be a whole number, got False"),
+    ({"steps": None}, "parameter steps must be a whole number, got None"),
     ({"size": True}, "put it in quotes"),
-    ({"size": 3}, "parameter size must be text, got 3, a whole number"),
-    ({"shuffle": 1}, "parameter shuffle must be true or false, got 1, a whole number"),
-    ({"rates": 1.0}, "parameter rates must be a list, got 1.0, a number"),
-    ({"rates": [1.0, "1e-4"]}, r"parameter rates\[1\]: '1e-4' is text"),
+    ({"size": 3}, "parameter size must be text, got 3"),
+    ({"shuffle": 1}, "parameter shuffle must be true or false, got 1"),
+    ({"rates": 1.0}, "parameter rates must be a list, got 1.0"),
+    ({"rates": [1.0, "1e-4"]}, r"parameter rates\[1\] must be a number, got '1e-4'"),
     ({"extra": [1]}, "must be a mapping"),
-    ({"critic": object()}, "parameter critic: <object"),
+    ({"critic": object()}, "parameter critic must be .*, got <object"),
 ])  # fmt: skip
 def test_overrides_that_do_not_fit_are_named(form, given, complaint):
     with pytest.raises(ValueError, match=complaint) as caught:
@@ -146,7 +146,7 @@ def test_a_former_name_keeps_working_and_says_so(tmp_path, capsys):
     assert capsys.readouterr().err == "", "once is enough"
     with pytest.raises(ValueError, match="both are given: keep lr"):
         check_overrides(form, {"rate": 2, "lr": 1})
-    with pytest.raises(ValueError, match="parameter lr: 'fast' is text"):
+    with pytest.raises(ValueError, match="parameter lr must be a number, got 'fast'"):
         check_overrides(form, {"rate": "fast"})
 
 

@@ -207,7 +207,7 @@ def test_greedy_search_reads_it(tmp_path):
 
 
 def test_bad_tasks_are_refused():
-    with pytest.raises(ValueError, match="answers 42 and 43"):
+    with pytest.raises(ValueError, match="must have one answer, got 42 and 43"):
         WordProblems([EGGS, WordProblem(EGGS.question, Fraction(43))])
     with pytest.raises(ValueError, match="one of the 1 questions"):
         WordProblems([EGGS]).start("How much is it?")
