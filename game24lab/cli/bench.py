@@ -278,9 +278,9 @@ def _race_sft(
 ) -> list[Row]:  # fmt: skip
     """One row for each setting of TRL's activation checkpointing."""
     from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
-    from game24lab.training import loop, sft  # TRL takes seconds to load
+    from game24lab.training import session, sft  # TRL takes seconds to load
 
-    loop.keep_memory()
+    session.keep_memory()
     tokenizer = make_tokenizer(vocabulary)
     rows = sft.tokenize(samples, tokenizer)
     config = sft.SFTConfig(size=size, vocabulary=vocabulary, steps=steps, batch_size=batch_size, evaluate_every=0)

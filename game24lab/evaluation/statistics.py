@@ -68,10 +68,14 @@ def bootstrap(
         if share in (0.0, 1.0):
             return wilson(round(share * values.size), values.size, confidence=confidence)
         return share, share
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, values.size, (repeats, values.size))].mean(axis=1)
+    means = resample(values, np.random.default_rng(seed), repeats)
     low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
+
+
+def resample(values: np.ndarray, rng: np.random.Generator, repeats: int) -> np.ndarray:
+    """Means of as many rows of values, drawn with replacement, as there are: a bootstrap, shape (repeats, ...)."""
+    return values[rng.integers(0, len(values), (repeats, len(values)))].mean(axis=1)
 
 
 def bound_difference(differences: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:

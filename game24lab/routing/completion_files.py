@@ -73,11 +73,11 @@ def read_completion_files(
     folder, names = Path(folder), dict(names or {})
     paths = sorted(path for path in folder.rglob("*.jsonl") if is_completions_file(path))
     if not paths:
-        raise ValueError(f"{folder}: no files *{ENDING} there; those of 09_strategies or search-and-learn are accepted")
+        raise ValueError(f"{folder} must hold files *{ENDING} of 09_strategies or of search-and-learn, got none")
     known = {str(path.relative_to(folder)) for path in paths}
     for name in names:
         if name not in known:
-            raise ValueError(f"names: {name!r} is no completions file below {folder}; such as {min(known)} is accepted")
+            raise ValueError(f"names: {name!r} is no completions file below {folder}, as {min(known)} is")
     files: dict[tuple[str, int], CompletionFile] = {}
     for path in tqdm(paths, desc="read", unit="file", disable=not progress or len(paths) < 3):
         file = _read_file(path, folder, names, judge)
@@ -92,15 +92,15 @@ def read_completion_files(
 def _read_file(path: Path, folder: Path, names: Mapping[str, str], judge: Judge | None) -> CompletionFile:
     found = read_completions(path, traces=False)
     if not found:
-        raise ValueError(f"{path}: empty; at least one line is accepted")
+        raise ValueError(f"{path} must hold at least one line, got none")
     rows: dict[str, dict[str, Any]] = {}
     first = found[0]
     for number, row in enumerate(found, 1):
         place = f"{path}, line {number}"
         for key in ("strategy", "seed", "config_hash"):
             if row[key] != first[key]:
-                raise ValueError(f"{place}: {key} {row[key]!r}, but {first[key]!r} on line 1; one arm and seed a file "
-                                 "is accepted")  # fmt: skip
+                raise ValueError(f"{place}: a file must hold one arm and seed, got {key} {row[key]!r}, and on line 1 "
+                                 f"{first[key]!r}")  # fmt: skip
         if row["problem"] in rows:
             raise ValueError(f"{place}: {show(row['problem'])} stands there twice")
         rows[row["problem"]] = {**row, "place": place}
@@ -152,8 +152,7 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
     answers = [find(text) for text in row["completions"]]
     if row["correct"] is None:
         if not gold and game is None:
-            raise ValueError(f"{row['place']}: neither correct nor the right answer stands there; one of the columns "
-                             "'correct' and 'answer' is accepted")  # fmt: skip
+            raise ValueError(f"{row['place']}: one of the columns 'correct' and 'answer' is needed, got neither")
         row["correct"] = [grade(answer) for answer in answers]
     if row.get("ballots") is None:
         row["ballots"] = [name_answer(answer) if game is None else name_solution(answer) for answer in answers]
@@ -162,7 +161,7 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
     if row["solved"] is None:
         pred = row.get("pred")
         if not isinstance(pred, str):
-            raise ValueError(f"{row['place']}: pred {str(pred)[:40]!r}; the text of the chosen completion is accepted")
+            raise ValueError(f"{row['place']}: pred must be the text of the chosen completion, got {str(pred)[:40]!r}")
         if pred in row["completions"]:
             row["solved"] = bool(row["correct"][row["completions"].index(pred)])
         elif gold or game is not None:
@@ -174,8 +173,8 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
 def _join(before: CompletionFile, file: CompletionFile, named: bool) -> CompletionFile:
     """Two files of one arm and seed, given one name on purpose and with different problems."""
     if not named:
-        raise ValueError(f"{file.path} and {before.path} both hold the arm {file.arm!r} with seed {file.seed}: one "
-                         "file an arm and seed is accepted")  # fmt: skip
+        raise ValueError(f"an arm and seed must have one file, got {file.arm!r} with seed {file.seed} in {file.path} "
+                         f"and in {before.path}")  # fmt: skip
     if twice := next((problem for problem in file.rows if problem in before.rows), None):
         raise ValueError(f"{file.rows[twice]['place']}: {show(twice)} stands in {before.path} too")
     rows = {**before.rows, **file.rows}
@@ -190,13 +189,13 @@ def _check_files(files: Sequence[CompletionFile]) -> None:
         before = first.setdefault(file.arm, file)
         hashes = [next(iter(one.rows.values()))["config_hash"] for one in (before, file)]
         if hashes[0] != hashes[1]:
-            raise ValueError(f"{file.path}: the arm {file.arm!r} with configuration {hashes[1]}, but {hashes[0]} in "
-                             f"{before.path}; one configuration an arm is accepted")  # fmt: skip
+            raise ValueError(f"an arm must have one configuration, got {file.arm!r} with {hashes[1]} in {file.path}, "
+                             f"with {hashes[0]} in {before.path}")  # fmt: skip
         for problem, row in file.rows.items():
             split, place = splits.setdefault(name_group(problem), (row["split"], row["place"]))
             if split and row["split"] and split != row["split"]:
-                raise ValueError(f"{row['place']}: {show(problem)} is of the split {row['split']!r}, but of {split!r} "
-                                 f"in {place}; a puzzle is accepted in one split only")  # fmt: skip
+                raise ValueError(f"{row['place']}: {show(problem)} must be in one split, got {row['split']!r}, and "
+                                 f"{split!r} in {place}")  # fmt: skip
 
 
 def find_hardware(folder: Path) -> str:

@@ -51,8 +51,8 @@ def find_game(row: Mapping[str, Any]) -> Game | None:
     if target is None and check_answer(numbers, gold, 24).accepted:
         target = 24
     if target is None or abs(target) > LARGEST:
-        raise ValueError(f"the problem is the puzzle {' '.join(map(str, numbers))}, its answer {gold[:40]!r}: what it "
-                         "must make, such as 24, or one of its solutions is accepted")  # fmt: skip
+        raise ValueError(f"answer of the puzzle {' '.join(map(str, numbers))} must be its target, such as 24, or one "
+                         f"of its solutions, got {gold[:40]!r}")  # fmt: skip
     return Game(numbers, target)
 
 
