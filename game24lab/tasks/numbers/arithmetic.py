@@ -321,9 +321,11 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
 
 
 def check_expression(
-    numbers: Iterable[int], text: str, target: Fraction | int = 24, *, lenient: bool = False
+    numbers: Iterable[int], text: str, target: Fraction | int = 24, *, lenient: bool = False, every: bool = True
 ) -> Check:
     """Judge an answer: does the expression use exactly these numbers, each once, and make the target exactly?
+
+    Without `every` each number may be used once or left out.
 
     An equation such as `4 * 6 = 24` is accepted only if its right-hand side is the target, written as a number. With
     `lenient` it may have several, each an expression with the target's value, `8/(3-8/3) = 8/(1/3) = 24`, and a minus
@@ -337,7 +339,7 @@ def check_expression(
         return Check(False, f"not an expression: {error}")
     if right and (reason := _explain_right(right, target, lenient)):
         return Check(False, reason)
-    missing = list((Counter(numbers) - Counter(operands)).elements())
+    missing = list((Counter(numbers) - Counter(operands)).elements()) if every else []
     surplus = list((Counter(operands) - Counter(numbers)).elements())
     if missing or surplus:
         named = (("does not use", missing), ("uses too often or without right", surplus))
@@ -345,7 +347,7 @@ def check_expression(
         return Check(False, "wrong numbers: " + "; ".join(parts))
     if value != target:
         return Check(False, f"makes {value}, not {target}")
-    return Check(True, f"makes {target} with exactly the given numbers")
+    return Check(True, f"makes {target} with {'exactly' if every else 'some of'} the given numbers")
 
 
 def _explain_right(sides: list[str], target: Fraction | int, lenient: bool) -> str:
