@@ -16,6 +16,7 @@ from game24lab.evaluation.shapes import (
     ANSWERS,
     GOLDS,
     PROBLEMS,
+    SHAPES,
     TABLE,
     TABLE_FORM,
     TARGETS,
@@ -158,8 +159,8 @@ def _group(layout: Layout, row: Any, item: Item) -> Item:
 
 
 def _read_shape(layout: Layout, row: Any) -> Content | None:
-    shape = find_shape(row)
-    if shape is None or shape.name != layout.shape:
+    shape = next(shape for shape in SHAPES if shape.name == layout.shape)
+    if not shape.recognise(row):
         what = _list_columns(row) if isinstance(row, Mapping) else f"it is {type(row).__name__}"
         raise ValueError(f"no row of {layout.shape} ({layout.about}): {what}")
     if layout.filter is not None and row.get("filter") != layout.filter:

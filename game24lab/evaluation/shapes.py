@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ GOLDS = ("gold", "ground_truth", "groundtruth", "gts", "reference", "label", "ex
          "solution")  # fmt: skip
 _INNER = ("text", "full_model_response", "content", "completion", "response", "output", "generated_text", "message",
           "model_answer")  # fmt: skip
+_BARE = re.compile(r"[0-9]+(?: [0-9]+){1,7}(?:/n|\s)*")  # a puzzle and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +163,15 @@ def is_list_of_mappings(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(entry, Mapping) for entry in value)
 
 
+def _is_tsllm(row: Any) -> bool:
+    tested = _has(row, "question", "output") and isinstance(row["output"], list) and bool({"groundtruth", "result"} & set(row))
+    return tested or (_has(row, "question") and is_list_of_mappings(row.get("answer")) and "text" in row["answer"][0])
+
+
 def _is_llm4game24(row: Any) -> bool:
     if isinstance(row, str):
         return "\nassistant\n" in row and "user\n" in row
-    return _has(row, "input", "output") and isinstance(row["output"], str) and "left: " in row["output"]
+    return _has(row, "input") and "output" in row and _BARE.fullmatch(str(row["input"])[:100]) is not None
 
 
 def _read_llm4game24(row: Any) -> Content:
@@ -233,9 +240,7 @@ def _read_tinyzero(row: Any) -> Content:
 
 SHAPES = (
     Shape("Tree of Thoughts", "a log: idx and ys", lambda row: _has(row, "idx", "ys"), _read_tot, frozenset({"line"})),
-    Shape("TS-LLM", "question, and texts in output or answer", lambda row: _has(row, "question") and any(
-        is_list_of_mappings(row.get(name)) and "text" in row[name][0] for name in ("output", "answer")),
-        _read_tsllm, frozenset({"line"})),
+    Shape("TS-LLM", "question, and texts in output or answer", _is_tsllm, _read_tsllm, frozenset({"line"})),
     Shape("LLM4Game24", "chats as texts, or input and output", _is_llm4game24, _read_llm4game24, frozenset({"line"})),
     Shape("search-and-learn", "problem and completions", lambda row: _has(row, "problem", "completions"),
           _read_completions, frozenset({"box", "tags"})),
