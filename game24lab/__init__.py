@@ -22,6 +22,7 @@ _NAMES = {
     "evaluate": "evaluation.evaluate",
     "summarise": "evaluation.evaluate",
     "grade": "evaluation.chains",
+    "score_files": "evaluation.score_files",
     "run_search": "search.engine",
     "enter": "runs.notebook",
     "start_run": "runs.run",

@@ -12,6 +12,8 @@ from fractions import Fraction
 from game24lab.tasks.notation import read_expression
 from game24lab.tasks.numbers.arithmetic import Check, ExpressionError, check_expression
 
+_FINAL = ("wrong numbers", "makes ")  # of what the strict judge could read; no other reading makes more of it
+
 
 def check_answer(
     numbers: Iterable[int], text: str, target: Fraction | int = 24, *, strict: bool = False, every: bool = True
@@ -24,7 +26,7 @@ def check_answer(
     """
     numbers = tuple(numbers)
     check = check_expression(numbers, text, target, every=every)
-    if strict or check.accepted:
+    if strict or check.accepted or check.reason.startswith(_FINAL):
         return check
     try:
         plain = read_expression(text)
