@@ -86,7 +86,7 @@ def recognise(
     columns = columns if target is None else replace(columns, target="")
     common = {"task": task, "target": target, "every": None if use is None else use == USES[0], "ranking": ranking,
               "strict": strict}  # fmt: skip
-    shape = None if columns.named else find_shape(row)
+    shape = None if columns.named or columns.target else find_shape(row)
     if shape is not None:
         known = {*TEXTS, *ANSWERS, "output", "ys", "resps"} - ({"answer"} if shape.name == "reasoning-gym" else set())
         if isinstance(row, Mapping) and not (known & set(row)) and all(text is None for text, _ in shape.read(row).texts):

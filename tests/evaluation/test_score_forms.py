@@ -75,7 +75,7 @@ WORDS = [
     ("<answer>42</answer>", "tags", True), ("<answer>41</answer> <answer>$42.00</answer>", "tags", True),
     ("<answer>42", "open tag", True), ("so $\\boxed{42}$ and <b>1</b>", "box", True), ("6 * 7 = 42\n#### 42", "####", True),
     ("#### 42\n\nQuestion: how many?\n#### 5", "####", True), ("The answer is 42. Now 5 + 3 = 8.", "line", True),
-    ("So the answer is $42 per day, as 2 + 1 = 3.", "line", True), ("**Answer:** 42 apples", "line", True),
+    ("So the answer is $42 per day.", "line", True), ("**Answer:** 42 apples", "line", True),
     ("First 6 + 1 = 7.\nThen 6 * 7 = 42 apples.", "equation", True), ("He needs 42 of them.", "number", True),
     ("It may be 40, 41 or 42", "number", True), ("41", "number", False), ("<answer>41 or 42</answer>", "tags", False),
     ("The answer is 42 or 43", "line", False), ("It is \\boxed{\\sqrt{1764}}", "box", False), ("none", "", False),

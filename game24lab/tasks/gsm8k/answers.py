@@ -27,7 +27,7 @@ FAULTS = {
     "no answer": "no rule finds an answer in the text",
     "not in the form asked for": "found by another rule than the form asked for (strict alone)",
     "no single number": "what stands there is no number, or more than one",
-    "wrong value": "another number",
+    "wrong value": "another value than the right one",
 }
 _LAST_NUMBER = re.compile(r"(?<![\w.,])[-−]?[$€£]?[0-9][0-9,]*(?:\.[0-9]+)?")
 _SENTENCE = re.compile(r"(?<=[^\s.])\.(?:\s|\Z)|\n")

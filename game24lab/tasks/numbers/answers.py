@@ -15,7 +15,7 @@ from game24lab.tasks.numbers.puzzles import NumberProblem
 
 # From the strictest to the weakest; "column" is an answer that stands alone in a file's own column
 RULES = ("column", "tags", "open tag", "box", "line", "equation", "expression")
-_UNREAD = "not an expression"  # how the verifier's reason begins where it could not read an answer
+_UNREAD = ("not an expression", "the right-hand side is not the plain number")  # how reasons of what is not read begin
 _MOST_LINES = 200  # with text, from the end, in which calculations are looked for
 _LONGEST_LINE = 1_000
 _NUMBER = re.compile(r"-?[0-9]{1,6}(?:\.0+)?")
@@ -55,7 +55,7 @@ def judge_text(
     """
     if alone:
         judged = _judge(problem, "column", text.strip(), every, strict)
-        if judged.right or judged.reason[: len(_UNREAD)] != _UNREAD:
+        if judged.right or not judged.reason.startswith(_UNREAD):
             return judged
     if (found := locate_answer(text, problem.target)) is not None:
         return _judge(problem, *found, every, strict)

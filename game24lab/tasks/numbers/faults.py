@@ -27,7 +27,7 @@ FAULTS = {
     "division by zero": "a division by zero",
     "chain does not hold": "one of several right-hand sides is another value",
     "other right-hand side": "the right-hand side is not the target",
-    "wrong value": "another value than the target",
+    "wrong value": "another value than the right one",
     "not an expression": "it cannot be read as an expression",
 }
 _GIVES_UP = re.compile(r"\b(?:no|not|none|cannot|can't|impossible|unsolvable|n/a|null)\b|\bno solution", re.IGNORECASE)
