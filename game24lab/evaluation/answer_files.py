@@ -69,7 +69,7 @@ class AnswerFile:
         place = 0
         try:
             with self._open() as stream:
-                readers = {"jsonl": _read_lines, "csv": self._read_table, "json": self._read_json}
+                readers = {"jsonl": self._read_jsonl, "csv": self._read_table, "json": self._read_json}
                 for place, entry in readers[self.kind](stream):
                     yield place, entry
         except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -109,45 +109,50 @@ class AnswerFile:
             return "json" if whole else "jsonl", self._encoding
         return "csv", self._encoding
 
+    def _read_jsonl(self, stream: BinaryIO) -> Iterator[tuple[int, Any]]:
+        if self._encoding in ("", "utf-8-sig"):  # bytes: a line that is no UTF-8 breaks alone
+            yield from _read_lines(stream)
+            return
+        with self._decode(stream, "\n") as text:
+            yield from _read_lines(text)
+
     def _read_table(self, stream: BinaryIO) -> Iterator[tuple[int, Any]]:
-        text = self._decode(stream)
-        head = text.readline(LONGEST_ENTRY)
-        while not head.strip():
+        with self._decode(stream) as text:
             head = text.readline(LONGEST_ENTRY)
-        marks = {mark: head.count(mark) for mark in ("\t", ";", ",")}
-        delimiter = max(marks, key=lambda mark: (marks[mark], mark == ","))
-        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ENTRY))
-        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter))]
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
-        while True:
-            place = reader.line_num + 2
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield place, Broken(f"no line of a table: {error}")
-                continue
-            if not cells:
-                continue
-            if len(cells) != len(names):
-                yield place, Broken(f"{len(cells)} cells, but the head has {len(names)}")
-            else:
-                yield place, dict(zip(names, cells, strict=True))
+            while not head.strip():
+                head = text.readline(LONGEST_ENTRY)
+            marks = {mark: head.count(mark) for mark in ("\t", ";", ",")}
+            delimiter = max(marks, key=lambda mark: (marks[mark], mark == ","))
+            csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ENTRY))
+            names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter))]
+            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            while True:
+                place = reader.line_num + 2
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    yield place, Broken(f"no line of a table: {error}")
+                    continue
+                if cells and len(cells) != len(names):
+                    yield place, Broken(f"{len(cells)} cells, but the head has {len(names)}")
+                elif cells:
+                    yield place, dict(zip(names, cells, strict=True))
 
     def _read_json(self, stream: BinaryIO) -> Iterator[tuple[int, Any]]:
-        text = self._decode(stream, None)
-        first = text.read(1)
-        while first.isspace():
+        with self._decode(stream, None) as text:
             first = text.read(1)
-        if first == "[":
-            yield from enumerate(_read_array(text), 1)
-            return
-        try:
-            value = json.loads(first + text.read())
-        except (ValueError, RecursionError) as error:
-            yield 1, Broken(f"no JSON: {_say(error)}")
-            return
+            while first.isspace():
+                first = text.read(1)
+            if first == "[":
+                yield from enumerate(_read_array(text), 1)
+                return
+            try:
+                value = json.loads(first + text.read())
+            except (ValueError, RecursionError) as error:
+                yield 1, Broken(f"no JSON: {_say(error)}")
+                return
         lists = [] if _PROBLEMS & set(value) else [value[name] for name in _LISTS if isinstance(value.get(name), list)]
         around = bool(lists) and all(isinstance(entry, dict) for entry in lists[0])
         yield from enumerate(lists[0] if around else [value], 1)
@@ -183,17 +188,13 @@ def _say(error: Exception) -> str:
     return "too deep" if isinstance(error, RecursionError) else str(error).splitlines()[0][:200]
 
 
-def _read_lines(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
-    """The lines with text; as they are where one byte is one sign of JSON, decoded where a mark says UTF-16."""
-    head = stream.read(4)
-    encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "utf-8")
-    stream.seek(0)
-    lines = stream if encoding.startswith("utf-8") else io.TextIOWrapper(stream, encoding, errors="replace", newline="\n")
+def _read_lines(lines: BinaryIO | TextIO) -> Iterator[tuple[int, Any]]:
+    """The lines with text, as they are."""
     place = 0
     while line := lines.readline(LONGEST_ENTRY):
         place += 1
         if len(line) == LONGEST_ENTRY:
-            while (rest := lines.readline(LONGEST_ENTRY)) and len(rest) == LONGEST_ENTRY:
+            while len(lines.readline(LONGEST_ENTRY)) == LONGEST_ENTRY:
                 pass
             yield place, Broken(f"a line of {LONGEST_ENTRY:,} characters or more")
         elif line.strip():
