@@ -33,6 +33,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "evaluation.chains": "grade",
     "evaluation.grid": "expand_arms, find_family, run_arms, take_chunk",
     "evaluation.oracle_critics": "find_like",
+    "evaluation.score_files": "score_files",
     "evaluation.selection": "compare_selections",
     "training": "critic as critic_training, critic_data, dpo, grpo, sft",
     "training.data": "sft_mixture, trace_dataset, trace_generation",

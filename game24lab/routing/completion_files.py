@@ -24,18 +24,13 @@ from game24lab.routing.games import find_game, find_solution, name_solution, sol
 from game24lab.routing.splits import name_group, show
 from game24lab.runs.run import read_run
 from game24lab.search.modes import MODES
+from game24lab.tasks.answers import LONGEST, TAIL, find_boxed, find_marked, find_tagged
 from game24lab.tasks.quantities import read_number
 
 Judge = Callable[[str, str], bool]
 
 _POOLS = ("best_of_n", "majority", "weighted_majority")
 _SEED = re.compile(r"(?P<arm>.+)_seed(?P<seed>[0-9]+)")
-_LONGEST = 500  # characters of an answer
-_BOXES = 100  # of a completion, the last ones, that are looked into
-_TAIL = 20_000  # characters of a completion that are looked through, from its end
-_TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
-_MARKED = re.compile(r"####\s*([^\s#][^\n]*)")
-_BOX = re.compile(r"\\(?:boxed|fbox) ?\{")
 _FRACTION = re.compile(r"\\[dt]?frac ?\{(-?[0-9]+)\} ?\{([0-9]+)\}")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\{([^{}]*)\}")
 _SPACING = re.compile(r"\\left|\\right|\\[!,;: ]|\\\$|\$|~|\s+")
@@ -212,25 +207,13 @@ def find_answer(text: str) -> str | None:
 
     Behind the first `####` that no word follows: headings have some, and a model that goes on invents other questions.
     """
-    text = text[-_TAIL:]
-    ends = [match.end() for match in _BOX.finditer(text)][-_BOXES:]
-    boxes = [inner for end in ends if (inner := _read_braces(text, end)) is not None]
-    found = boxes or [body for body in _TAGGED.findall(text) if any(map(str.isalnum, body))]
-    if not found:
-        marked = _MARKED.findall(text)
-        found = [said for said in marked if not said[0].isalpha()][:1] or marked[:1]
-    answer = found[-1].strip() if found else ""
-    return answer if 0 < len(answer) <= _LONGEST else None
-
-
-def _read_braces(text: str, begin: int) -> str | None:
-    """What stands between an opened brace and the one that closes it."""
-    depth = 1
-    for place in range(begin, min(len(text), begin + _LONGEST)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if not depth:
-            return text[begin:place]
-    return None
+    text = text[-TAIL:]
+    boxed = find_boxed(text)
+    found = boxed[0] if boxed else find_tagged(text)
+    if found is None:
+        found = find_marked(text) or ""
+    answer = found.strip()
+    return answer if 0 < len(answer) <= LONGEST else None
 
 
 def name_answer(answer: str | None) -> Hashable | None:
