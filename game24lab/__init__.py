@@ -12,7 +12,7 @@ _NAMES = {
     "require_parts": "tasks.environment",
     "make_reward_functions": "tasks.rewards",
     "make_locator": "tasks.rewards",
-    "find_pretrained": "models.checkpoints",
+    "find_pretrained": "models.locations",
     "load_policy": "models.load_policy",
     "load_critic": "models.critic",
     "read_chat": "models.tokenizer",
