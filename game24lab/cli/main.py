@@ -104,10 +104,12 @@ def doctor(options: argparse.Namespace) -> int:
     """Check this machine; always exit status 0."""
     from game24lab.cli.doctor import MISSING, OK, examine
 
-    colours = {OK: "green", MISSING: "red"}
+    colours, missing = {OK: "green", MISSING: "red"}, []
     for finding in examine():
         state = f"{finding.state:<8}"
         print(paint(state, colours.get(finding.state, "faint")) + str(finding).removeprefix(state), flush=True)
+        missing += [finding.name] if finding.state == MISSING else []
+    _say(f"missing: {', '.join(missing)}" if missing else "everything that is needed works")
     return 0
 
 

@@ -95,12 +95,13 @@ class SearchLine:
 
     def _describe(self, now: float) -> str:
         minutes, seconds = divmod(int(now - self._begin), 60)
-        tokens = [f"{sum(self._tokens.values()):,} tokens sampled"] if self._tokens else []
-        parts = [*tokens, f"{minutes}:{seconds:02d}"]
+        tokens = sum(self._tokens.values())
+        parts = [*([f"{tokens:,} tokens sampled"] if tokens else []), f"{minutes}:{seconds:02d}"]
         if self._problems > 1:
-            full = round(20 * self._done / self._problems)
+            done = min(self._done, self._problems)  # a router's probes are searches too
+            full = round(20 * done / self._problems)
             bar = f"  |{'█' * full}{' ' * (20 - full)}|" if self._terminal else ":"
-            return f"{self._name}{bar} {self._done} of {self._problems} puzzles, {', '.join(parts)}"
+            return f"{self._name}{bar} {done} of {self._problems} puzzles, {', '.join(parts)}"
         return f"{self._name}: {', '.join(parts)}"
 
     def _clear(self) -> None:

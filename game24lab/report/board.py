@@ -72,14 +72,14 @@ def read_entry(run: Run, folder: Path) -> Entry:
 
 def read_curves(run: Run) -> dict[str, list[float]]:
     """The measured columns of a training's log by `step`; {} without a log. ValueError where it is broken."""
-    from game24lab.report.evidence import TRAINING, read_table
+    from game24lab.report.evidence import TRAINING, add_interval, read_table
 
     log = read_table(run, TRAINING)
     if log is None:
         return {}
     if "step" not in log:
         raise ValueError(f"{run.folder / TRAINING}: the column 'step' is missing")
-    log = log.select_dtypes("number").sort_values("step")
+    log = add_interval(log).select_dtypes("number").sort_values("step")
     kept = {name: log[name].astype(float).tolist() for name in log
             if name not in _UNCURVED and log[name].notna().any()}  # fmt: skip
     return {"step": log["step"].astype(float).tolist()} | kept

@@ -216,7 +216,7 @@ _STYLE = """
   --c4: #e6b422; --c5: #9ad0f5; --c6: #b5bcc8; } }
 body { margin: 0 auto; padding: 20px 24px 60px; max-width: 1500px; background: var(--bg); color: var(--ink);
   font: 14px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
-h1 { font-size: 22px; margin: 0; } h2 { font-size: 16px; margin: 32px 0 8px; } h3 { font-size: 14px; margin: 16px 0 4px; }
+h1 { font-size: 22px; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 16px; margin: 32px 0 8px; } h3 { font-size: 14px; margin: 16px 0 4px; }
 p { margin: 4px 0; color: var(--muted); } code { font-size: 12.5px; }
 .scroll { overflow-x: auto; margin-bottom: 12px; } table { border-collapse: collapse; min-width: 60%; }
 th { text-align: left; font-weight: 600; color: var(--muted); } .number { text-align: right; }

@@ -493,8 +493,10 @@ def test_an_interrupted_run_says_so_and_goes_on(checkout):
 
 # ---------------------------------------------------------------------------------------------------------- doctor
 def test_the_doctor_looks_at_everything(capsys):
-    status, out, _ = call(capsys, "doctor")
+    status, out, err = call(capsys, "doctor")
     assert status == 0
+    missing = [line.split()[1] for line in out.splitlines() if line.startswith("missing")]
+    assert err == (f"missing: {', '.join(missing)}\n" if missing else "everything that is needed works\n")
     lines = {line[8:].split()[0]: line for line in out.splitlines()}
     assert {"python", "torch", "bf16", "ctranslate2", "report", "browser", "git", "notebooks", "model"} <= set(lines)
     assert lines["python"].startswith("ok")
