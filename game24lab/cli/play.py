@@ -168,7 +168,8 @@ def _show_model(task: Game24, problem: NumberProblem, opponent: _Opponent, write
     if outcome.tree is not None:
         world = open_world(task, outcome.mode)
         tree = outcome.tree.annotate(world, world.start(problem))
-        write(f"its tree, of {len(tree)} nodes (● the line it chose, ★ solved, dead: {problem.target} is out of reach):")
+        write(f"its tree, of {len(tree)} nodes (● the line it chose, ★ solved, dead: {problem.target} is out of "
+              "reach):")  # fmt: skip
         for line in write_text(tree):
             write(line, "" if line.startswith("●") else "faint")
     return outcome
@@ -199,7 +200,8 @@ def _move(task: Game24, positions: list[Position], line: str, write: Write) -> N
     elif task.truth(after):
         write(f"{write_step(step)}: {target} can still be made of {task.label(after)}", "green")
     else:
-        write(f"{write_step(step)}: a dead end, {target} cannot be made of {task.label(after)}; undo takes it back", "red")
+        write(f"{write_step(step)}: a dead end, {target} cannot be made of {task.label(after)}; undo takes it back",
+              "red")  # fmt: skip
 
 
 def _read_move(state: Position, line: str) -> Step | str:

@@ -173,8 +173,8 @@ class PlainDecoder(Module):
         return self.model.embed_tokens
 
     def prefill(self, prompts: Sequence[Sequence[int]], rows: torch.Tensor) -> tuple[torch.Tensor, Any, Any]:
-        """What the decoding loop begins with: logits of the first token (rows, vocabulary), the cache of the prompts, and
-        the padding of the rows, None without any."""
+        """What the decoding loop begins with: logits of the first token (rows, vocabulary), the cache of the prompts,
+        and the padding of the rows, None without any."""
         longest = max(map(len, prompts))
         ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts])
         pad = torch.tensor([longest - len(p) for p in prompts])
@@ -184,7 +184,7 @@ class PlainDecoder(Module):
 
 
 def fits(folder: str | Path, architecture: str) -> bool:
-    """Whether a folder holds a decoder that can be opened here; other folders, broken ones too, are for transformers."""
+    """Whether a folder holds a decoder that can be opened here; others, broken ones too, are for transformers."""
     try:
         config, names = (_read(Path(folder) / name) for name in ("config.json", "tokenizer_config.json"))
         rope = config.get("rope_parameters") or {}

@@ -43,7 +43,7 @@ def write_board(folder: str | Path, output: str | Path) -> Path:
 
 
 def find_all(folder: Path) -> tuple[list[Run], list[str]]:
-    """The runs at or below a folder in the order they were started, and what is wrong with those that cannot be read."""
+    """The runs at or below a folder as they were started, and what is wrong with those that cannot be read."""
     runs, notes = [], []
     for path in sorted(folder.rglob(MANIFEST)):
         try:
@@ -86,7 +86,7 @@ def read_curves(run: Run) -> dict[str, list[float]]:
 
 
 def read_results(run: Run) -> list[Result]:
-    """Each arm of a run's attempts, of all stages of a training; [] where it holds none. ValueError for broken files."""
+    """Each arm of a run's attempts, of all stages; [] where it holds none. ValueError for broken files."""
     from game24lab.evaluation.attempts import OLD, read_attempts
 
     if not any(path.suffix in _OPEN_PARTS and (path.suffix == ".jsonl" or path.name in OLD)

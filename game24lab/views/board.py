@@ -73,9 +73,10 @@ def make_page(title: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -
     said = ", ".join(f"{count} {status}" for status, count in counts.items())
     parts = [f"<h1>{_text(title)}</h1><p>{len(entries)} {'run' if len(entries) == 1 else 'runs'}: {_text(said)}. The "
              "boxes show and hide a run everywhere on this page.</p>", _write_runs(entries)]  # fmt: skip
-    for heading, body in (("Curves", _draw_curves(entries)), ("Accuracy against tokens", _draw_accuracy(entries)),
-                          ("Attempts", _write_attempts(entries)), ("Parameters that differ", _write_parameters(entries)),
-                          ("Not read", "".join(f"<p>{_text(note)}</p>" for note in notes))):  # fmt: skip
+    sections = {"Curves": _draw_curves(entries), "Accuracy against tokens": _draw_accuracy(entries),
+                "Attempts": _write_attempts(entries), "Parameters that differ": _write_parameters(entries),
+                "Not read": "".join(f"<p>{_text(note)}</p>" for note in notes)}  # fmt: skip
+    for heading, body in sections.items():
         parts += [f"<section><h2>{heading}</h2>{body}</section>"] if body else []
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return _PAGE.format(title=_text(title), digest=digest, style=style, body="\n".join(parts))
@@ -86,9 +87,9 @@ def _write_runs(entries: Sequence[Entry]) -> str:
     for place, one in enumerate(entries):
         best = max(one.results, key=lambda result: result.accuracy, default=None)
         found = "" if best is None else f"{_write_share(best)} {_text(best.arm)}, {_text(best.mode or 'mode unknown')}"
-        if not found and one.facts:
-            found = _text(", ".join(f"{name} {_number(value)}" for name, value in one.facts.items()
-                                    if isinstance(value, int | float) and not isinstance(value, bool))[:_LONGEST])  # fmt: skip
+        if not found:
+            numbers = {name: value for name, value in one.facts.items() if type(value) in (int, float)}
+            found = _text(", ".join(f"{name} {_number(value)}" for name, value in numbers.items()))
         error = f'<br><span class="error">{_text(one.error)}</span>' if one.error else ""
         tokens = "" if best is None else _number(best.sampled_tokens)
         rows.append(
@@ -116,25 +117,26 @@ def _draw_curves(entries: Sequence[Entry]) -> str:
                 measured = [at for at, value in enumerate(one.curves[name]) if math.isfinite(value)]
                 picked = [[values[at] for at in measured] if len(values) else [] for values in
                           (one.curves["step"], one.curves[name], *ends)]  # fmt: skip
-                series.append(Series(one.folder, f"r{place}", *picked))
+                series.append(Series(_clean(one.folder), f"r{place}", *picked))
         if any(len(one.x) for one in series):
             share = name in ("accuracy", "solved")
-            charts.append(draw_chart(name, series, across="step", share=share))
+            charts.append(draw_chart(_clean(name), series, across="step", share=share))
     shown, folded = charts[: max(4, len(first))], charts[max(4, len(first)) :]
     more = f"<details><summary>{len(folded)} more</summary><div class='charts'>{''.join(folded)}</div></details>"
     return f"<div class='charts'>{''.join(shown)}</div>{more if folded else ''}" if charts else ""
 
 
 def _draw_accuracy(entries: Sequence[Entry]) -> str:
+    """A point for each arm of each run, its mark by what helped."""
     series = []
     for place, one in enumerate(entries):
         for mode in dict.fromkeys(result.mode for result in one.results):
             mine = [result for result in one.results if result.mode == mode]
-            series.append(Series(
-                one.folder, f"r{place}", *([getattr(result, name) for result in mine] for name in
-                                           ("sampled_tokens", "accuracy", "low", "high")),
-                mark=_MARKS.get(mode, "circle"), joined=False, labels=[f"{result.arm}, {mode}" for result in mine],
-            ))  # fmt: skip
+            points = ([getattr(result, name) for result in mine] for name in
+                      ("sampled_tokens", "accuracy", "low", "high"))  # fmt: skip
+            labels = [_clean(f"{result.arm}, {mode}") for result in mine]
+            series.append(Series(_clean(one.folder), f"r{place}", *points, mark=_MARKS.get(mode, "circle"),
+                                 joined=False, labels=labels))  # fmt: skip
     if not any(x > 0 for one in series for x in one.x):
         return ""
     chart = draw_chart("solved", series, across="sampled tokens an attempt (log)", share=True, log=True)
@@ -142,21 +144,24 @@ def _draw_accuracy(entries: Sequence[Entry]) -> str:
 
 
 def _write_attempts(entries: Sequence[Entry]) -> str:
+    """The arms of all runs, of each run the most accurate first."""
     heads = ("run", "arm", "what helped", "problems", "attempts", "solved [95 % interval]", "sampled tokens",
              "critic tokens", "seconds")  # fmt: skip
-    parts = []
+    shown, folded = [], []
     for place, one in enumerate(entries):
-        rows = [
-            f"<tr><td>{_text(one.folder)}</td><td>{_text(result.arm)}</td>"
-            f"<td>{_text(HELPED.get(result.mode, 'not known'))}</td><td class='number'>{result.problems:,}</td>"
-            f"<td class='number'>{result.attempts:,}</td><td>{_write_share(result)}</td>"
-            + "".join(f"<td class='number'>{_number(cost)}</td>" for cost in
-                      (result.sampled_tokens, result.critic_tokens, result.seconds)) + "</tr>"
-            for result in sorted(one.results, key=lambda result: -result.accuracy)]  # fmt: skip
-        if rows:
-            more = f"<details><summary>{len(rows) - _ROWS} more</summary>{_table(heads, rows[_ROWS:])}</details>"
-            parts.append(f'<div class="r{place}">{_table(heads, rows[:_ROWS])}{more if rows[_ROWS:] else ""}</div>')
-    return "".join(parts)
+        rows = [_write_result(place, one, result) for result in
+                sorted(one.results, key=lambda result: -result.accuracy)]  # fmt: skip
+        shown, folded = shown + rows[:_ROWS], folded + rows[_ROWS:]
+    more = f"<details><summary>{len(folded)} more</summary>{_table(heads, folded)}</details>" if folded else ""
+    return _table(heads, shown) + more if shown else ""
+
+
+def _write_result(place: int, one: Entry, result: Result) -> str:
+    costs = (result.sampled_tokens, result.critic_tokens, result.seconds)
+    cells = [_text(one.folder), _text(result.arm), _text(HELPED.get(result.mode, "not known"))]
+    numbers = [f"{result.problems:,}", f"{result.attempts:,}", _write_share(result), *map(_number, costs)]
+    return (f'<tr class="r{place}">{"".join(f"<td>{cell}</td>" for cell in cells)}'
+            f'{"".join(f"<td class=number>{number}</td>" for number in numbers)}</tr>')  # fmt: skip
 
 
 def _write_parameters(entries: Sequence[Entry]) -> str:
@@ -202,9 +207,14 @@ def _number(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as escaped text of bounded length, without control and direction characters."""
+    """A value as escaped text."""
+    return html.escape(_clean(value))
+
+
+def _clean(value: Any) -> str:
+    """A value as text of bounded length, without control and direction characters."""
     text = "".join(c if c.isprintable() else " " for c in str(value)[: 4 * _LONGEST])
-    return html.escape(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 _STYLE = """
@@ -216,7 +226,8 @@ _STYLE = """
   --c4: #e6b422; --c5: #9ad0f5; --c6: #b5bcc8; } }
 body { margin: 0 auto; padding: 20px 24px 60px; max-width: 1500px; background: var(--bg); color: var(--ink);
   font: 14px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
-h1 { font-size: 22px; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 16px; margin: 32px 0 8px; } h3 { font-size: 14px; margin: 16px 0 4px; }
+h1 { font-size: 22px; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 16px; margin: 32px 0 8px; }
+h3 { font-size: 14px; margin: 16px 0 4px; }
 p { margin: 4px 0; color: var(--muted); } code { font-size: 12.5px; }
 .scroll { overflow-x: auto; margin-bottom: 12px; } table { border-collapse: collapse; min-width: 60%; }
 th { text-align: left; font-weight: 600; color: var(--muted); } .number { text-align: right; }
@@ -227,8 +238,8 @@ label { white-space: nowrap; cursor: pointer; } input { margin: 0 4px 0 0; verti
 .k0 path { stroke: var(--c0); } .k1 path { stroke: var(--c1); } .k2 path { stroke: var(--c2); }
 .k3 path { stroke: var(--c3); } .k4 path { stroke: var(--c4); } .k5 path { stroke: var(--c5); }
 .k6 path { stroke: var(--c6); }
-.bar { width: 110px; height: 9px; vertical-align: 0; } .bar .rail { fill: var(--rail); } .bar .fill { fill: var(--fill); }
-.bar .ends { stroke: var(--ink); stroke-width: 2; }
+.bar { width: 110px; height: 9px; vertical-align: 0; } .bar .rail { fill: var(--rail); }
+.bar .fill { fill: var(--fill); } .bar .ends { stroke: var(--ink); stroke-width: 2; }
 .charts { display: flex; flex-wrap: wrap; gap: 12px; } .chart { flex: 1 1 340px; max-width: 460px; min-width: 0; }
 .wide .chart { max-width: 760px; }
 .chart text { fill: var(--ink); font-size: 11px; } .chart .title { font-weight: 600; font-size: 12px; }
@@ -243,7 +254,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
@@ -253,4 +264,4 @@ _PAGE = """<!doctype html>
 {body}
 </body>
 </html>
-"""  # noqa: E501 - the policy is one attribute
+"""

@@ -21,8 +21,8 @@ from game24lab.models.policy import describe
 from game24lab.tasks.numbers.task import Game24
 
 ROOT = Path(__file__).parents[2]
-TEXTS = ["Input: 4 5 6 10\n", "Input: 3 8\n", "Input: 4 5 6 10 Target: 36\n", "Input: 1/3 8\n", "4 + 5 = 9 (left: 6 9 10)\n",
-         "byte by byte: ü", "1234567 <eos> 8"]  # fmt: skip
+TEXTS = ["Input: 4 5 6 10\n", "Input: 3 8\n", "Input: 4 5 6 10 Target: 36\n", "Input: 1/3 8\n",
+         "4 + 5 = 9 (left: 6 9 10)\n", "byte by byte: ü", "1234567 <eos> 8"]  # fmt: skip
 
 
 def make_critic(folder):
@@ -62,7 +62,8 @@ def test_a_policy_says_what_the_model_says(folders, name):
     prompts = TEXTS[:4] + TEXTS[:1]
     for options in ({"temperature": 0}, {"temperature": 1.0}, {"temperature": 0.7, "top_p": 0.9, "stop_line": True}):
         options |= {"max_tokens": 30, "seeds": range(len(prompts))}
-        for mine, theirs in zip(plain.generate(prompts, 6, **options), stock.generate(prompts, 6, **options), strict=True):
+        both = plain.generate(prompts, 6, **options), stock.generate(prompts, 6, **options)
+        for mine, theirs in zip(*both, strict=True):
             assert [one.ids for one in mine] == [one.ids for one in theirs]
             assert [(one.text, one.finish) for one in mine] == [(one.text, one.finish) for one in theirs]
             for one, other in zip(mine, theirs, strict=True):

@@ -49,7 +49,7 @@ def page(runs, tmp_path_factory):
 def read_rows(text, heading):
     """The cells of the table rows under a heading, as text."""
     part = text.partition(f"<h2>{heading}</h2>")[2].partition("<h2>")[0]
-    rows = re.findall(r"<tr>(.*?)</tr>", part, flags=re.S)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part, flags=re.S)
     strip = lambda cell: html.unescape(re.sub(r"<[^>]*>", "", cell)).strip()  # noqa: E731
     return [[strip(cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row, flags=re.S)] for row in rows if "<td" in row]
 
@@ -175,7 +175,9 @@ def test_durations(sessions, seconds):
 
 
 # ---------------------------------------------------------------------------------------------------------- charts
-@pytest.mark.parametrize("values", [[5.0], [1.0, 1.0], [0.0, 0.0], [-1e9, 1e9], [1e-9, 2e-9], [math.nan, 3.0, math.inf]])
+@pytest.mark.parametrize(
+    "values", [[5.0], [1.0, 1.0], [0.0, 0.0], [-1e9, 1e9], [1e-9, 2e-9], [math.nan, 3.0, math.inf]]
+)
 @pytest.mark.parametrize("log", [False, True])
 def test_charts_of_any_numbers_are_wellformed_and_within(values, log):
     series = [Series(HOSTILE, "r0", list(range(1, len(values) + 1)), values, [math.nan] * len(values), values)]
@@ -203,7 +205,9 @@ def test_a_chart_without_points_is_refused():
         make_page("x", [])
 
 
-@pytest.mark.parametrize(("ends", "width"), [((0.5, 0.4, 0.6), 50), ((1.0, 0.9, 1.0), 100), ((0.2, math.nan, math.nan), 20)])
+@pytest.mark.parametrize(
+    ("ends", "width"), [((0.5, 0.4, 0.6), 50), ((1.0, 0.9, 1.0), 100), ((0.2, math.nan, math.nan), 20)]
+)
 def test_a_bar_is_as_long_as_its_share(ends, width):
     fill = next(one for one in ElementTree.fromstring(draw_bar(*ends)).iter("rect") if one.get("class") == "fill")
     assert float(fill.get("width")) == width
@@ -246,7 +250,10 @@ def test_the_page_in_a_browser(browser, page, theme, width):
 def test_a_box_hides_a_run_everywhere(browser, page):
     tab = browser.new_page(viewport={"width": 1400, "height": 900})
     tab.goto(page.as_uri())
-    shown = lambda: tab.evaluate("[...document.querySelectorAll('.r0')].filter((e) => e.getClientRects().length).length")  # noqa: E731
+
+    def shown():
+        return tab.evaluate("[...document.querySelectorAll('.r0')].filter((e) => e.getClientRects().length).length")
+
     before = shown()
     assert before >= 4
     tab.locator("#b0").uncheck()

@@ -1,4 +1,4 @@
-"""The tree as text for terminals, and as a picture that grows: what they show, when, in which theme, in a real browser."""
+"""The tree as text for terminals, and as a picture that grows: what they show, when, in which theme, in a browser."""
 
 import os
 import re

@@ -57,10 +57,9 @@ def draw_chart(title: str, series: Sequence[Series], *, across: str, share: bool
     for tick in _list_ticks(y_low, y_high):
         y = place_y(tick)
         label = f"{100 * tick:g} %" if share else f"{tick:g}"
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>'
-                     f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')  # fmt: skip
-    for tick in ([10.0**power for power in range(math.ceil(x_low), math.floor(x_high) + 1)] or [10**x_low, 10**x_high]
-                 if log else _list_ticks(x_low, x_high)):  # fmt: skip
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
+        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+    for tick in _list_powers(x_low, x_high) if log else _list_ticks(x_low, x_high):
         parts.append(f'<text class="tick" x="{place_x(tick):.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">'
                      f"{_shorten(tick)}</text>")  # fmt: skip
     parts.append(f'<text class="tick" x="{WIDTH - _RIGHT}" y="{HEIGHT - 4}" text-anchor="end">'
@@ -84,8 +83,9 @@ def _draw_series(
     points = [(place_x(x), place_y(y)) for x, y in zip(one.x, one.y, strict=True)]
     parts = []
     if one.low:
-        ends = [f"M{x:.1f} {place_y(low):.1f}V{place_y(high):.1f}" for (x, _), low, high
-                in zip(points, one.low, one.high, strict=True) if math.isfinite(low) and math.isfinite(high)]  # fmt: skip
+        known = [(x, low, high) for (x, _), low, high in zip(points, one.low, one.high, strict=True)
+                 if math.isfinite(low) and math.isfinite(high)]  # fmt: skip
+        ends = [f"M{x:.1f} {place_y(low):.1f}V{place_y(high):.1f}" for x, low, high in known]
         parts.append(f'<path class="whisker" d="{"".join(ends)}"/>' if ends else "")
     if one.joined and len(points) > 1:
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
@@ -134,6 +134,12 @@ def _list_ticks(low: float, high: float, most: int = 5) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [round(place * step, 12) for place in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _list_powers(low: float, high: float) -> list[float]:
+    """The powers of ten between two exponents; where there are less than two, round numbers near the ends."""
+    powers = [10.0**power for power in range(math.ceil(low), math.floor(high) + 1)]
+    return powers if len(powers) > 1 else [float(f"{10**end:.2g}") for end in (low + 0.04, high - 0.04)]
 
 
 def _shorten(number: float) -> str:

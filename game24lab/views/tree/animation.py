@@ -1,4 +1,4 @@
-"""A picture of one search tree, or of two, that grows as the search did: an SVG which moves by itself, without a script.
+"""A picture of one search tree, or of two, that grows as the search did: an SVG that moves by itself, without script.
 
 Time is sampled tokens: a node appears when the search had sampled as many, and two trees grow on one account. The
 picture loops, follows the reader's theme, and stands still at its end for those who want no motion. It does not know
@@ -38,7 +38,8 @@ def animate_svg(
     trees = [as_tree(one) for one in (tree, other) if one is not None]
     total = max(1, *(one.sampled for one in trees))
     times = [_list_times(one, total) for one in trees]
-    picture = draw_svg(*trees, colour=colour, rows=rows, group=lambda place, node: f"t{times[place][node]}" if node else "")
+    picture = draw_svg(*trees, colour=colour, rows=rows,
+                       group=lambda place, node: f"t{times[place][node]}" if node else "")  # fmt: skip
     moments = sorted({time for found in times for time in found[1:]})
     counts = {moment: max((event[4] for one, found in zip(trees, times, strict=True) for event in list_events(one)
                            if event[0] == "expand" and found[event[1]] <= moment), default=0)
@@ -88,8 +89,9 @@ def _write_style(moments: list[int], counts: list[int], picture: str) -> str:
         rules.append(f"@keyframes t{moment}{{0%,{moment}%{{opacity:0}}{moment + 1}%,{_FADE}%{{opacity:1}}"
                      f"100%{{opacity:0}}}}.t{moment}{{animation:t{moment} {timing}}}")  # fmt: skip
     for moment, following in zip(counts, [*counts[1:], 100], strict=True):
-        rules.append(f"@keyframes c{moment}{{0%,{moment}%{{opacity:0}}{moment + 0.01:g}%,{following - 0.01:g}%"
-                     f"{{opacity:1}}{following}%,100%{{opacity:0}}}}.c{moment}{{animation:c{moment} {timing}}}")  # fmt: skip
+        seen = f"{moment + 0.01:g}%,{following - 0.01:g}%{{opacity:1}}"
+        rules.append(f"@keyframes c{moment}{{0%,{moment}%{{opacity:0}}{seen}{following}%,100%{{opacity:0}}}}"
+                     f".c{moment}{{animation:c{moment} {timing}}}")  # fmt: skip
     rules.append("}@media (prefers-color-scheme: dark){")
     used = set(re.findall(r'"(#[0-9a-f]{6})"', picture))
     for light, dark in list_dark().items():

@@ -124,8 +124,8 @@ def _draw(
 
 
 def _wrap(text: str, node: int, group: Callable[[int], str] | None) -> str:
-    name = "" if group is None else group(node)
-    return f'<g class="{html.escape(name)}">{text}</g>' if name else text
+    kind = "" if group is None else group(node)
+    return f'<g class="{html.escape(kind)}">{text}</g>' if kind else text
 
 
 def _weigh(tree: Tree, colour: str, size: str, edge: str) -> _Look:
