@@ -21,7 +21,7 @@ def prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torc
     Arguments are those of `decoding.decode`. What is known of the prompts' beginnings (`past`, `shared`) is not
     forwarded: as much of it as the prompt with the longest unknown rest leaves to all.
     """
-    if not _takes(model, "past_key_values"):
+    if not accepts(model, "past_key_values"):
         raise ValueError(f"model must be a decoder with a key-value cache, got {type(model).__name__}")
     cache = DynamicCache(config=model.config)
     cache.layers = [_BufferLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
@@ -39,17 +39,18 @@ def prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torc
         laid = [max(0, len(p) - (longest - known)) for p in prompts]
         for layer, (keys, values) in zip(cache.layers, lay(past, laid, known), strict=True):
             layer.update(keys, values)
-    options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
+    options = {"logits_to_keep": 1} if accepts(model, "logits_to_keep") else {}
     if pad is not None:
         options["attention_mask"] = (torch.arange(longest, device=model.device) >= pad[:, None]).long()
-        if _takes(model, "position_ids"):
+        if accepts(model, "position_ids"):
             places = (torch.arange(longest, device=model.device) - pad[:, None]).clamp_(min=0)
             options["position_ids"] = places[:, known:]
     logits = model(input_ids=ids[:, known:], past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
     return logits[rows], cache, None if pad is None else pad[rows]
 
 
-def _takes(model: PreTrainedModel, name: str) -> bool:
+def accepts(model: PreTrainedModel, name: str) -> bool:
+    """Whether a model's `forward` has a parameter of this name."""
     return name in inspect.signature(model.forward).parameters
 
 
@@ -95,7 +96,7 @@ class ModelSteps:
 
     def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
         self.model, self.cache, self.pad, self.length = model, cache, pad, length
-        self.options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
+        self.options = {"logits_to_keep": 1} if accepts(model, "logits_to_keep") else {}
         self._select(rows)
         for layer in cache.layers:
             if isinstance(layer, _BufferLayer) and layer.is_initialized:
@@ -106,7 +107,7 @@ class ModelSteps:
         if self.pad is not None:
             places = torch.arange(self.length + 1, device=ids.device)
             options["attention_mask"] = (places >= self.pad[:, None]).long()
-            if _takes(self.model, "position_ids"):
+            if accepts(self.model, "position_ids"):
                 options["position_ids"] = (self.length - self.pad)[:, None]
         self.length += 1
         out = self.model(input_ids=ids[:, None], past_key_values=self.cache, use_cache=True, **options)
