@@ -24,13 +24,11 @@ def test_every_strategy_begins_with_its_defaults(name, mode):
     (best_of_n, {"m": 3}, "best_of_n has no parameter 'm'"),
 ])  # fmt: skip
 def test_a_wrong_value_is_the_same_error_as_in_a_search(algorithm, parameters, told):
-    errors = []
-    for ask in (lambda: check_start(Game24(), (4, 5, 6, 10), algorithm, parameters, "rules"),
-                lambda: run(Game24(), [(4, 5, 6, 10)], algorithm, FakePolicy(), parameters=parameters, mode="rules")):  # fmt: skip
-        with pytest.raises(ValueError, match=told) as caught:
-            ask()
-        errors.append(str(caught.value))
-    assert errors[0] == errors[1]
+    with pytest.raises(ValueError, match=told) as before:
+        check_start(Game24(), (4, 5, 6, 10), algorithm, parameters, "rules")
+    with pytest.raises(ValueError, match=told) as after:
+        run(Game24(), [(4, 5, 6, 10)], algorithm, FakePolicy(), parameters=parameters, mode="rules")
+    assert str(before.value) == str(after.value)
 
 
 def test_a_bad_problem_and_mode_are_named():
