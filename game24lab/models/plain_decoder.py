@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch.nn import Embedding, Linear, Module, ModuleList, Parameter, functional
+from torch.nn import Module, ModuleList, Parameter, functional
 
 from game24lab.runs.messages import condense
 
@@ -26,6 +26,20 @@ _GENERIC = ("TokenizersBackend", "PreTrainedTokenizerFast")  # tokenizers that a
 _WEIGHTS, _TOKENIZER = "model.safetensors", "tokenizer.json"
 _FIXED = {"model_type": "qwen3", "attention_bias": False, "hidden_act": "silu", "dtype": "float32",
           "use_sliding_window": False}  # fmt: skip
+
+
+class Linear(torch.nn.Linear):
+    """A layer whose weights come from a file: none are drawn first."""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
+
+
+class Embedding(torch.nn.Embedding):
+    """The same for embeddings."""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
 
 
 class PlainTokenizer:
@@ -110,7 +124,7 @@ class _Trunk(Module):
         self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
         self.layers = ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
         self.norm = _Norm(config.hidden_size, config.rms_norm_eps)
-        powers = torch.arange(0, config.head_dim, 2, dtype=torch.float, device="cpu") / config.head_dim
+        powers = torch.arange(0, config.head_dim, 2, dtype=torch.float) / config.head_dim
         self.frequencies = 1.0 / (config.rope_parameters["rope_theta"] ** powers)
 
     def rotary_emb(self, _: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -208,8 +222,7 @@ def load_plain(folder: str | Path) -> tuple[PlainDecoder, PlainTokenizer]:
     try:
         config, names = (_read(folder / name) for name in ("config.json", "tokenizer_config.json"))
         ends = _read(folder / "generation_config.json") if (folder / "generation_config.json").exists() else {}
-        with torch.device("meta"):
-            model = PlainDecoder(config, ends.get("eos_token_id"))
+        model = PlainDecoder(config, ends.get("eos_token_id"))
         weights = load_file(folder / _WEIGHTS)
         tied = config["architectures"] == [POLICY] and config.get("tie_word_embeddings")
         if tied:

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import documented
@@ -38,8 +39,8 @@ def test_colour_is_for_terminals_alone(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "")
     monkeypatch.setenv("TERM", "dumb")
     assert paint("right", "green", Terminal()) == "right"
-    closed = Terminal()
-    closed.close()
+    with open(os.devnull) as closed:
+        pass
     assert not is_terminal(closed)
     assert not is_terminal(None)
 
@@ -56,8 +57,11 @@ def test_a_search_says_how_far_it_is_and_finds_the_same(problems):
     ticks = iter(range(0, 100_000, 3))
     screen, log = Terminal(), io.StringIO()
     watched = search(screen, problems, lambda: float(next(ticks)))
-    assert watched == search(log, problems, lambda: float(next(ticks))) == run(
-        Game24(), problems, mcts, FakePolicy(), FakeCritic(), parameters={"simulations": 20})  # fmt: skip
+    logged = search(log, problems, lambda: float(next(ticks)))
+    alone = run(Game24(), problems, mcts, FakePolicy(), FakeCritic(), parameters={"simulations": 20})
+    timeless = [[replace(one, cost=replace(one.cost, seconds=0.0), tree=one.tree.to_json()) for one in found]
+                for found in (watched, logged, alone)]  # fmt: skip
+    assert timeless[0] == timeless[1] == timeless[2]
     shown, written = screen.getvalue(), log.getvalue()
     assert shown.endswith("\r\x1b[2K"), "nothing is left drawn"
     assert "\n" not in shown
@@ -92,7 +96,7 @@ def test_alone_it_lists_every_command_with_an_example(capsys):
 def test_the_tables_of_commands_agree():
     (actions,) = (action for action in arguments.make_parser()._actions if action.metavar == "COMMAND")
     assert set(actions.choices) == set(arguments.COMMANDS) == set(main._FUNCTIONS)
-    assert arguments.BENCHMARKS == (*BENCHMARKS, "growth")
+    assert set(arguments.BENCHMARKS) == {*BENCHMARKS, "growth"}
 
 
 @pytest.mark.parametrize("command", [command.example for command in arguments.COMMANDS.values()])

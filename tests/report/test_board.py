@@ -33,10 +33,9 @@ def runs(tmp_path_factory):
     parameters = {"size": "tiny", "steps": 900, "lr": 3e-3, "seed": 1, "output": str(folder / "again")}
     with start_run(folder / "again/03_sft", "03_sft", parameters) as run:
         run.write_records(make_training(900), "training")
-    with pytest.raises(RuntimeError), start_run(folder / "failed", HOSTILE, {HOSTILE: HOSTILE, "seed": 2}) as run:
-        rows = make_rows(10, arms={HOSTILE: ARMS["greedy"]})
-        run.write_records(rows)
-        raise RuntimeError(HOSTILE)
+    run = start_run(folder / "failed", HOSTILE, {HOSTILE: HOSTILE, "seed": 2})
+    run.write_records(make_rows(10, arms={HOSTILE: ARMS["greedy"]}))
+    run.fail(f"RuntimeError: {HOSTILE}")
     start_run(folder / "at_work", "06_grpo", {"seed": 0})
     return folder
 
@@ -121,7 +120,7 @@ def test_a_broken_table_is_told_and_loses_nothing(tmp_path):
     rows = read_rows(page, "Runs")
     assert [row[0] for row in rows] == ["03_sft", "05_search"]
     assert "training.parquet: not a readable table" in rows[0][2]
-    assert "manifest.json: no run's manifest" in page.partition("<h2>Not read</h2>")[2]
+    assert "manifest.json: no run's manifest" in html.unescape(page).partition("<h2>Not read</h2>")[2]
     (tmp_path / "runs/03_sft/manifest.json").write_text("{")
     (tmp_path / "runs/05_search/manifest.json").write_text("{")
     with pytest.raises(ValueError, match="no run's manifest"):
