@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from game24lab.cli import score
 from game24lab.report.kinds import KINDS
 from game24lab.search.modes import HELP
 
@@ -34,6 +35,8 @@ COMMANDS = {
                      "game24lab solve 3 3 8 8 --tree tree.html"),
     "check": Command("Puzzles", "check an answer exactly: exit status 0 if it is right, 1 if not",
                      'game24lab check 3 3 8 8 "8/(3-8/3)"'),
+    "score": Command("Puzzles", "score files of anybody's answers exactly",
+                     "game24lab score answers.jsonl -o verdicts.jsonl"),
     "demo": Command("Experiments", "run the whole pipeline on the small model: data, training, critic, search, report",
                     "game24lab demo --set smoke"),
     "run": Command("Experiments", "run a notebook headless, with parameters of your own",
@@ -47,7 +50,7 @@ COMMANDS = {
     "bench": Command("This machine", "time this package against stock implementations on the same work",
                      "game24lab bench solver generation"),
 }  # fmt: skip
-BENCHMARKS = ("solver", "generation", "search", "backends", "grpo", "sft", "busy", "kills", "growth")
+BENCHMARKS = ("solver", "generation", "search", "backends", "grpo", "sft", "score", "busy", "kills", "growth")
 ABOUT = "How do small language models learn to reason and search? The Game of 24 as a laboratory."
 
 
@@ -135,6 +138,8 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--strict", action="store_true", help="accept plain expressions only: no LaTeX, bold, square "
                          "brackets, implicit products or several right-hand sides (docs/written-forms.md)")  # fmt: skip
     command.add_argument("--target", type=int, default=24, metavar="N", help="number to reach (default: 24)")
+
+    score.add_arguments(add("score"))
 
 
 def _add_player(command: argparse.ArgumentParser, target: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from game24lab.cli.arguments import BENCHMARKS, COMMANDS, REPORT, is_command, make_parser, write_overview
 from game24lab.cli.notebooks import demo, run
 from game24lab.cli.puzzles import check, play, solve
+from game24lab.cli.score import score
 from game24lab.cli.terminal import paint
 from game24lab.report.kinds import KINDS
 from game24lab.runs.checks import require_one_of, suggest
@@ -114,7 +115,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 _FUNCTIONS = {function.__name__: function for function in
-              (play, solve, check, demo, run, board, tree, report, doctor, bench)}  # fmt: skip
+              (play, solve, check, score, demo, run, board, tree, report, doctor, bench)}  # fmt: skip
 
 
 def _introduce(options: argparse.Namespace) -> int:

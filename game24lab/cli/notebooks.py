@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.arguments import REPORT
+from game24lab.cli.columns import lay_out
 from game24lab.cli.terminal import paint
 
 if TYPE_CHECKING:
@@ -203,11 +204,7 @@ def _print_table(rows: pd.DataFrame) -> None:
     for row in summarise(rows).to_dict("records"):
         lines.append((row["arm"], row["mode"], str(row["problems"]), f"{row['accuracy']:.1%}",
                       f"{row['low']:.1%} - {row['high']:.1%}", f"{row['sampled_tokens']:.0f}"))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = [cell.ljust(width) if place < 2 else cell.rjust(width)
-                 for place, (cell, width) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
-        print("  ".join(cells))
+    print(lay_out(lines, left=2))
 
 
 def _say(text: str) -> None:

@@ -112,14 +112,12 @@ class _Player:
 
     def __call__(self, problem: NumberProblem) -> tuple[Outcome, float]:
         from game24lab.cli.solve import load_models
-        from game24lab.evaluation.arms import find_strategy
-        from game24lab.search.engine import run
+        from game24lab.evaluation.arms import run_arm
         from game24lab.tasks.numbers.task import Game24
 
         self._models = self._models or load_models(self._options.checkpoint, self._options.critic, few=True)
-        begin, arm = time.perf_counter(), self._arm
-        (outcome,) = run(Game24(), [problem], find_strategy(arm.algorithm), *self._models, mode=arm.mode,
-                         parameters=arm.parameters, seed=self._options.seed or 0)  # fmt: skip
+        begin = time.perf_counter()
+        (outcome,) = run_arm(Game24(), [problem], self._arm, *self._models, seed=self._options.seed or 0)
         return outcome, time.perf_counter() - begin
 
 

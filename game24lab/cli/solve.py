@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.cli.terminal import SearchLine
-from game24lab.evaluation.arms import Arm, find_strategy
+from game24lab.evaluation.arms import Arm, find_strategy, run_arm
 from game24lab.runs.checks import require
-from game24lab.search import engine
 from game24lab.search.algorithms import check_start
 from game24lab.search.requests import Outcome
 from game24lab.tasks.numbers.puzzles import NumberProblem, write_puzzle
@@ -77,9 +76,7 @@ def solve(
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=line or False,
                                trees=trees)  # fmt: skip
         return found, [plan.arm for plan in plans]
-    found = engine.run(task, problems, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
-                       mode=arm.mode, budget=arm.budget, seed=seed, progress=line or False,
-                       turn=None if line is None else line.turn, trees=trees)  # fmt: skip
+    found = run_arm(task, problems, arm, policy, judge, seed=seed, progress=line or False, trees=trees)
     return found, [strategy] * len(found)
 
 

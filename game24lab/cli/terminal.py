@@ -10,10 +10,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-
-from game24lab.search.requests import Standing
 
 _CODES = {"bold": "1", "faint": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
 _EVERY = {True: 0.1, False: 10.0}  # seconds between two lines, at a terminal or not
@@ -40,9 +38,10 @@ def paint(text: str, colour: str, stream: Any = None) -> str:
 
 
 class SearchLine:
-    """What `search.engine.run` takes as `progress` and, by its method, as `turn`: one line that says how far it is.
+    """What `search.engine.run` takes as `progress`, in the place of a bar: one line that says how far it is.
 
-    Puzzles done, tokens sampled so far, and the time. As a context manager it leaves nothing drawn behind.
+    Puzzles done, what the engine tells of the tokens sampled so far, and the time. As a context manager it leaves
+    nothing drawn behind.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class SearchLine:
         self._terminal = is_terminal(self._stream)
         self._begin = self._last = clock()
         self._done, self._drawn = 0, False
-        self._tokens: dict[int, int] = {}  # of each search, by its place
+        self._told = ""
 
     def __enter__(self) -> SearchLine:
         self.say(f"{self._name}: loading the models")
@@ -68,11 +67,10 @@ class SearchLine:
         self._done += count
         self._tick()
 
-    def turn(self, standings: Sequence[Standing]) -> list[int]:
-        """The engine's turn rule: all searches that wait; what each has spent is noted."""
-        self._tokens |= {standing.place: standing.cost.sampled_tokens for standing in standings}
+    def set_postfix_str(self, text: str) -> None:
+        """What stands behind the line, as of tqdm's bars."""
+        self._told = text
         self._tick()
-        return [standing.place for standing in standings]
 
     def say(self, text: str) -> None:
         """Draw a text in the place of the line, at a terminal only."""
@@ -95,8 +93,7 @@ class SearchLine:
 
     def _describe(self, now: float) -> str:
         minutes, seconds = divmod(int(now - self._begin), 60)
-        tokens = sum(self._tokens.values())
-        parts = [*([f"{tokens:,} tokens sampled"] if tokens else []), f"{minutes}:{seconds:02d}"]
+        parts = [*filter(None, [self._told]), f"{minutes}:{seconds:02d}"]
         if self._problems > 1:
             done = min(self._done, self._problems)  # a router's probes are searches too
             full = round(20 * done / self._problems)

@@ -37,7 +37,7 @@ MISTAKES = [
     (("run",), "run needs the name of a notebook"),
     (("run", "05_serch"), "did you mean 05_search?"),
     (("run", "05_search", "-p", "stpes", "3"), "05_search has no parameter 'stpes'"),
-    (("run", "05_search", "-p", "simulations", "many"), "parameter simulations: 'many' is text; a whole number"),
+    (("run", "05_search", "-p", "simulations", "many"), "parameter simulations must be a whole number, got 'many'"),
     (("run", "05_search", "-f", "none.yaml"), "none.yaml: No such file or directory"),
     (("demo", "--set", "none"), "--set must be one of ablation, demo"),
     (("report", "nowhere"), "nowhere: no run here"),
@@ -46,6 +46,7 @@ MISTAKES = [
     (("board", "nowhere", "-o", "board.pdf"), "-o must end in .html, got board.pdf"),
     (("tree", "none.json"), "none.json: No such file or directory"),
     (("tree", "none.json", "-o", "tree.html", "--animate"), "--animate needs a file that ends in .svg"),
+    (("score", "answers.jsonl"), "answers.jsonl"),
     (("bench", "nothing"), "benchmark must be one of solver, generation"),
 ]  # fmt: skip
 PROBE = f"""

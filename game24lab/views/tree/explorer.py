@@ -13,6 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from game24lab.runs.checks import require_one_of
 from game24lab.search.engine import Algorithm, run
 from game24lab.search.modes import HELP, MODES, open_world
 from game24lab.search.requests import Outcome
@@ -34,8 +35,7 @@ def offer(
     """
     parameters = parameters or {}
     for name in parameters:
-        if name not in strategies:
-            raise ValueError(f"parameters of {name!r}: one of {', '.join(strategies)} is accepted")
+        require_one_of("strategy of parameters", name, tuple(strategies))
     offered = {}
     for name, algorithm in strategies.items():
         offered[name] = algorithm, getattr(algorithm, "effort", ""), parameters.get(name, {})
