@@ -18,7 +18,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
-PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 ARGS ?=
 TEST_WORKERS ?= 2
 CHAIN_SEEDS ?= 0 1 2

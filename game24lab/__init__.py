@@ -20,7 +20,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "tasks.numbers.chains": "judge_chain",
     "tasks.numbers.exposure": "measure_exposure",
     "tasks.numbers.steps": "write_solution",
-    "models.checkpoints": "find_pretrained",
+    "models.locations": "find_pretrained",
     "models.load_policy": "load_policy, TransformersPolicy",
     "models.critic": "load_critic",
     "models.tokenizer": "read_chat",
