@@ -6,12 +6,13 @@ Text may be a model's: it is shown, never taken as markup. It does not know what
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 from IPython import get_ipython
 
+VIEW = "application/vnd.jupyter.widget-view+json"  # the part of an output that is a live widget
 # Two class names each: JupyterLab's own rules for tables have as many, and stand before these.
 _STYLE = """<style>
 .game24lab {font: 13px/1.5 system-ui, sans-serif; overflow-x: auto}
@@ -36,6 +37,7 @@ _STYLE = """<style>
 .game24lab.sides .looked {border-bottom: 2px solid #0072B2}
 .game24lab.sides .changed {background: #E69F0055; border-bottom: 2px solid #D55E00; font-weight: 600}
 .game24lab.sides p {margin: 0}
+.game24lab-sentence {white-space: normal !important; overflow: visible !important; height: auto !important}
 </style>"""
 
 
@@ -54,6 +56,13 @@ def escape(text: object) -> str:
 def wrap(kind: str, body: str) -> str:
     """A part of a page in the common style; `kind` is one of lines, numbers, sides."""
     return f'{_STYLE}<div class="game24lab {kind}">{body}</div>'
+
+
+def make_sentence() -> widgets.Label:
+    """A label that goes on in the next line where it is longer than its cell, and is not cut there."""
+    label = widgets.Label()
+    label.add_class("game24lab-sentence")
+    return label
 
 
 def make_table(heads: Iterable[str], rows: Iterable[str]) -> str:
@@ -80,18 +89,25 @@ class JudgedLines:
         """All lines together in one sentence."""
         raise NotImplementedError
 
+    def _list_lines(self) -> Iterator[tuple[int, str, str, str, str]]:
+        """The lines with their places; a verdict's words stand where they change, its sign and colour everywhere."""
+        before = ""
+        for place, (sign, colour, text, said) in enumerate(self.judge_lines()):
+            yield place, sign, colour, clean(text), "" if said == before else said
+            before = said
+
     def __str__(self) -> str:
-        lines = [(sign, clean(text), said) for sign, _, text, said in self.judge_lines()]
-        width = max((len(text) for _, text, _ in lines), default=0)
-        body = [f"{place:4} {sign} {text:{width}}  {said}".rstrip() for place, (sign, text, said) in enumerate(lines)]
+        lines = list(self._list_lines())
+        width = max((len(text) for *_, text, _ in lines), default=0)
+        body = [f"{place:4} {sign} {text:{width}}  {said}".rstrip() for place, sign, _, text, said in lines]
         return "\n".join([*filter(None, [clean(self.title, 2_000)]), *body, self.summarise()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = []
-        for place, (sign, colour, text, said) in enumerate(self.judge_lines()):
-            cells = "".join(f"<td>{escape(cell)}</td>" for cell in (place, sign, clean(text), said))
+        for place, sign, colour, text, said in self._list_lines():
+            cells = "".join(f"<td>{escape(cell)}</td>" for cell in (place, sign, text, said))
             rows.append(f'<tr style="border-left: 6px solid {colour}; background: {colour}22">{cells}</tr>')
         title = f"<p>{escape(clean(self.title, 2_000))}</p>" if self.title else ""
         return wrap("lines", f"{title}{make_table((), rows)}<p>{escape(self.summarise())}</p>")
@@ -110,6 +126,8 @@ class Panel(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**kwargs)
+        if is_headless():
+            del bundle[VIEW]
         return {**bundle, "text/html": f"<p>{escape(self._tell())}</p>{self._draw_still()}"}
 
 
@@ -140,3 +158,8 @@ def takes_widgets() -> bool:
     """Whether a browser shows this notebook's widgets. As tqdm, it goes by the settings of the kernel."""
     shell = get_ipython()
     return shell is not None and "IPKernelApp" in shell.config
+
+
+def is_headless() -> bool:
+    """Whether this is a notebook that nobody watches: what it shows has to be there without widgets."""
+    return get_ipython() is not None and not takes_widgets()

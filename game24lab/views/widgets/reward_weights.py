@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import RewardSet, check_weights, score
-from game24lab.views.charts.theme import PALETTE
-from game24lab.views.widgets.html import Panel, escape, make_table, wrap
+from game24lab.views.charts.palette import PALETTE
+from game24lab.views.widgets.html import Panel, escape, make_sentence, make_table, wrap
 
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
 
@@ -98,11 +98,12 @@ class Weighing(Panel):
         }
         self.normalise = widgets.Checkbox(value=False, description="weights add up to 1", indent=False,
                                          layout={"width": "auto", "margin": "2px 24px 2px 2px"})  # fmt: skip
-        self._said, self._view = widgets.Label(), widgets.HTML()
+        self._said, self._view = make_sentence(), widgets.HTML()
         for control in (*self.sliders.values(), self.normalise):
             control.observe(self._rank, "value")
         super().__init__([widgets.HBox(tuple(self.sliders.values()), layout={"flex_flow": "row wrap"}),
-                          widgets.HBox([self.normalise, self._said]), self._view])  # fmt: skip
+                          widgets.HBox([self.normalise, self._said], layout={"flex_flow": "row wrap"}),
+                          self._view])  # fmt: skip
         self._rank()
 
     @property

@@ -27,7 +27,7 @@ from game24lab.routing.pareto import (
 )
 from game24lab.views.charts.routing import LINES, draw_ways
 from game24lab.views.charts.svg import to_svg
-from game24lab.views.widgets.html import Panel, escape, make_table, takes_widgets, wrap
+from game24lab.views.widgets.html import Panel, escape, make_sentence, make_table, takes_widgets, wrap
 
 
 class Pricing(Panel):
@@ -56,7 +56,7 @@ class Pricing(Panel):
                                             layout={"width": "70px"})
                      for name, price in zip(("tokens", "seconds"), prices, strict=True)}  # fmt: skip
         self.seconds.disabled = self.free["seconds"].disabled = not grid.timed
-        self._said, self._view = widgets.Label(), widgets.HTML()
+        self._said, self._view = make_sentence(), widgets.HTML()
         for slider, free in ((self.tokens, self.free["tokens"]), (self.seconds, self.free["seconds"])):
             slider.observe(lambda _, free=free: setattr(free, "value", False), "value")  # who moves it means it
             slider.observe(self._show, "value")

@@ -6,6 +6,9 @@ export const COLOURS = { value: "critic's value", mean: "mean value Q", truth: "
   prior: "prior", depth: "depth" };
 export const SIZES = { visits: "visits", tokens: "tokens" }; // tokens sampled for a node and all below it
 export const EDGES = { visits: "visits", prior: "prior" };
+export const CHOICES = { colour: COLOURS, size: SIZES, edge: EDGES };
+export const PURPOSES = { colour: "What the colour of a node shows", size: "What the size of a node shows",
+  edge: "What the width of an edge shows" };
 export const FONT = 'system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif';
 export const MONO = 'ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace';
 export const STEPS = 32; // shades of a scale; behind them the indices of the three flat colours
