@@ -47,10 +47,10 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
         children[tree.parent[node]].append(node)
     for node in range(len(tree) - 1, 0, -1):
         below[tree.parent[node]] += below[node] + 1
-    crowds = _gather_illegal(tree, children)
     for siblings in children:
         siblings.sort(key=lambda node: (-passed[node], -(tree.prior[node] or 0.0), node))
     line = _choose_line(tree, children, passed)
+    crowds = _gather_illegal(tree, children, line)
     shown = _unfold(children, line, passed, rows)
 
     nodes, chips, row, stack, used = [], [], {}, [0], 0
@@ -81,11 +81,12 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
     return Layout(nodes, chips, row, used, depth, x, moves, line, folded, crowds)
 
 
-def _gather_illegal(tree: Tree, children: list[list[int]]) -> dict[int, int]:
+def _gather_illegal(tree: Tree, children: list[list[int]], line: Sequence[int]) -> dict[int, int]:
     """Leave the first illegal line of each position among its children; how many it stands for, where several."""
     crowds = {}
     for siblings in children:
-        illegal = sorted(node for node in siblings if tree.status[node] == "illegal" and not children[node])
+        illegal = sorted(node for node in siblings
+                         if tree.status[node] == "illegal" and not children[node] and node not in line)
         if len(illegal) > 1:
             crowds[illegal[0]] = len(illegal)
             others = set(illegal[1:])

@@ -22,7 +22,7 @@ FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32
 _ROW, _MARGIN, _SIZE, _GAP = 20.0, 22.0, 11.5, 116.0  # row, margin, font size, room for nodes and curves: SVG units
 
-_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#d3d8e0", "#5b6779", "#ffffff", "#c3c8d1"
+_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#b9c1cc", "#5b6779", "#ffffff", "#c3c8d1"
 _ALIVE, _DEAD = ALIVE, DEAD
 _DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
 _RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")

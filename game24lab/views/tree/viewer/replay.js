@@ -39,9 +39,9 @@ export class Tree {
     const { followed, prior } = this;
     const better = (a, b) => followed[b] - followed[a] || (prior[b] ?? 0) - (prior[a] ?? 0) || a - b;
     for (const list of this.children) list.sort(better);
-    this.gatherIllegal();
     const stop = lastOf(this.events), ends = stop[0] === "stop" && stop[1] > 0;
     this.committed = new Set(ends ? this.path(stop[1]) : this.descend(this.followed, this.size)); // in the end
+    this.gatherIllegal();
     this.listMoments();
     this.rewind();
   }
@@ -50,7 +50,8 @@ export class Tree {
   gatherIllegal() {
     [this.crowds, this.spare] = [new Map(), new Set()];
     for (const list of this.children) {
-      const lines = list.filter((i) => this.status[i] === "illegal" && !this.children[i].length).sort((a, b) => a - b);
+      const alone = (i) => this.status[i] === "illegal" && !this.children[i].length && !this.committed.has(i);
+      const lines = list.filter(alone).sort((a, b) => a - b);
       if (lines.length < 2) continue;
       this.crowds.set(lines[0], lines);
       for (const line of lines.slice(1)) this.spare.add(line);
