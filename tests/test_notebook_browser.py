@@ -344,13 +344,15 @@ def test_the_curves_of_a_training_grow_while_it_runs(lab, browser):
                          mini_batch=4, budget=32, evaluate_every=75, held_out=2)  # fmt: skip
     page, kernel = open_notebook(browser, lab, name, ".js-plotly-plot")
     count = "document.querySelector('.js-plotly-plot').calcdata[0].length"
-    seen = [page.evaluate(count)]
+    line = "document.querySelector('.js-plotly-plot .scatterlayer .trace path').getAttribute('d')"  # as it is drawn
+    seen, drawn = [page.evaluate(count)], set()
     while len(seen) < 3 and seen[-1] < 150:  # more points each time, and the kernel is at work all the while
         page.wait_for_function(f"{count} > {seen[-1]}")
         seen.append(page.evaluate(count))
         assert page.locator(".js-plotly-plot").count() == 1
-        assert page.evaluate("document.querySelector('.js-plotly-plot .scatterlayer .trace path').getAttribute('d')")
+        drawn.add(page.evaluate(line))
     assert len(seen) == 3
+    assert len(drawn) == 2  # the line on the screen grew too
     assert seen[-1] < 150
     assert page.get_by_text("[*]:").count() == 1
     wait_for(lambda: kernel.ask("'log' in globals()") == "True", "the end of the training")

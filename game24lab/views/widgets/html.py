@@ -6,6 +6,7 @@ Text may be a model's: it is shown, never taken as markup. It does not know what
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -132,17 +133,44 @@ class Panel(widgets.VBox):
 
 
 class Chooser(Panel):
-    """A list to choose one of several from, `chosen`, and HTML of the chosen one, which `_draw` writes."""
+    """A list to choose one of several from, `chosen`, and HTML of the chosen one, which `_draw` writes.
 
-    def __init__(self, names: Sequence[str], first: int, description: str) -> None:
-        self.chosen = widgets.Dropdown(
-            options=[(name, place) for place, name in enumerate(names)], value=first, description=description,
-            layout={"width": "auto", "max_width": "48em"},
-        )  # fmt: skip
+    Buttons go to the one before and to the next. `kinds`, a word for each, are offered as a filter where they differ:
+    `kind` is the one that is listed, "" for all.
+    """
+
+    def __init__(self, names: Sequence[str], first: int, description: str, kinds: Sequence[str] = ()) -> None:
+        self._names, self._kinds = list(names), list(kinds)
+        self.chosen = widgets.Dropdown(options=self._list(""), value=first, description=description,
+                                       layout={"width": "auto", "max_width": "48em"})  # fmt: skip
+        counts = Counter(self._kinds)
+        listed = [(f"all ({len(names)})", ""), *((f"{kind} ({count})", kind) for kind, count in counts.most_common())]
+        self.kind = widgets.Dropdown(options=listed, description="of these", layout={"width": "auto"})
         self._view = widgets.HTML(layout={"max_height": "40em", "overflow": "auto"})
+        buttons = [widgets.Button(icon=icon, tooltip=tooltip, layout={"width": "36px"})
+                   for icon, tooltip in (("chevron-left", "one back"), ("chevron-right", "one on"))]  # fmt: skip
+        for button, way in zip(buttons, (-1, 1), strict=True):
+            button.on_click(lambda _, way=way: self.step(way))
         self.chosen.observe(self._show, "value")
-        super().__init__([self.chosen, self._view])
+        self.kind.observe(self._filter, "value")
+        row = [*([self.kind] if len(counts) > 1 else []), self.chosen, *(buttons if len(names) > 1 else [])]
+        super().__init__([widgets.HBox(row, layout={"flex_flow": "row wrap"}), self._view])
         self._show()
+
+    def step(self, way: int) -> None:
+        """Go so many places on in the list; at its ends nothing happens."""
+        place = self.chosen.index + way
+        if 0 <= place < len(self.chosen.options):
+            self.chosen.index = place
+
+    def _list(self, kind: str) -> list[tuple[str, int]]:
+        return [(name, place) for place, name in enumerate(self._names) if not kind or self._kinds[place] == kind]
+
+    def _filter(self, _: Any) -> None:
+        before, listed = self.chosen.value, self._list(self.kind.value)
+        self.chosen.options = listed
+        if before in [place for _, place in listed]:
+            self.chosen.value = before
 
     def _draw(self) -> str:
         raise NotImplementedError
