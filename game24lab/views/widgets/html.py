@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
+_FEW = 12  # lines that are seen at one glance without a strip
 VIEW = "application/vnd.jupyter.widget-view+json"  # the part of an output that is a live widget
 # Two class names each: JupyterLab's own rules for tables have as many, and stand before these.
 _STYLE = """<style>
@@ -23,6 +24,8 @@ _STYLE = """<style>
   font-family: ui-monospace, "DejaVu Sans Mono", monospace}
 .game24lab.lines tbody td:first-child {text-align: right; opacity: .6}
 .game24lab.lines tbody td:last-child {font-family: system-ui, sans-serif; opacity: .85}
+.game24lab.lines .strip {display: flex; gap: 1px; margin: 4px 0 8px; max-width: 48em}
+.game24lab.lines .strip i {flex: 1 1 2px; max-width: 10px; height: 14px}
 .game24lab.numbers tr th, .game24lab.numbers tr td {padding: 2px 9px; text-align: right; vertical-align: top;
   white-space: nowrap}
 .game24lab.numbers tr .text {text-align: left}
@@ -111,7 +114,10 @@ class JudgedLines:
             cells = "".join(f"<td>{escape(cell)}</td>" for cell in (place, sign, text, said))
             rows.append(f'<tr style="border-left: 6px solid {colour}; background: {colour}22">{cells}</tr>')
         title = f"<p>{escape(clean(self.title, 2_000))}</p>" if self.title else ""
-        return wrap("lines", f"{title}{make_table((), rows)}<p>{escape(self.summarise())}</p>")
+        strip = "".join(f'<i style="background: {colour}" title="{place}: {escape(said)}"></i>'
+                        for place, (_, colour, _, said) in enumerate(self.judge_lines()))  # fmt: skip
+        strip = f'<div class="strip">{strip}</div>' if len(rows) > _FEW else ""  # all of a long answer at one glance
+        return wrap("lines", f"{title}{strip}{make_table((), rows)}<p>{escape(self.summarise())}</p>")
 
 
 class Panel(widgets.VBox):
