@@ -37,14 +37,14 @@ def watch(algorithm: Algorithm, look: Callable[[Tree], bool]) -> Algorithm:
         finally:
             ON_TREE.reset(before)
         while True:
+            sent: Any
+            advance: Callable[[Any], Request] = search.send
             try:
                 if trees and look(trees[0]):
                     raise BudgetSpent(STOPPED)
-                reply = yield request
+                sent = yield request
             except BudgetSpent as spent:
                 advance, sent = search.throw, spent
-            else:
-                advance, sent = search.send, reply
             try:
                 request = advance(sent)
             except StopIteration as end:

@@ -22,7 +22,6 @@ import matplotlib
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
-from IPython.display import display
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -77,6 +76,8 @@ class Chart(go.Figure):
     def _ipython_display_(self) -> None:
         shown = pio.renderers.default or ""
         if "plotly_mimetype" in shown:
+            from IPython.display import display  # here alone: a report needs no IPython
+
             display(self._repr_mimebundle_(), raw=True)
         elif shown:  # Colab, a browser, what the user has chosen
             pio.show(self)

@@ -152,8 +152,8 @@ export class Viewer {
 
   /** As high as Python says, the form not counted; higher where all stands in one column. */
   resize() {
-    const height = this.model.get("height"), column = this.host.clientWidth <= 680, { length } = this.panes;
-    const more = (this.form?.element.offsetHeight ?? 0) + (column ? 260 * length - 100 : 0);
+    const height = this.model.get("height"), wide = this.host.clientWidth || 1000, { length } = this.panes;
+    const more = (this.form?.element.offsetHeight ?? 0) + (wide <= 680 ? 260 * length - 100 : 0);
     this.host.style.height = height > 0 ? `${height + more}px` : "100%";
   }
 
