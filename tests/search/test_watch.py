@@ -1,4 +1,4 @@
-"""A watched search is the same search: same answer, same cost, same samples; and it ends when who looks has seen enough."""
+"""A watched search is the same search: same answer, same cost, same samples; and it ends when it is told to."""
 
 import pytest
 from fake_models import FakeCritic, FakePolicy

@@ -44,7 +44,8 @@ def test_no_rows_are_refused(rows):
 
 def test_answers_are_stepped_through_and_filtered_by_how_they_ended(rows):
     view = AnswerView(rows)
-    assert dict(view.kind.options) == {"all (2)": "", "solved (1)": "solved", "wrong expression (1)": "wrong expression"}
+    assert dict(view.kind.options) == {"all (2)": "", "solved (1)": "solved",
+                                       "wrong expression (1)": "wrong expression"}  # fmt: skip
     view.step(-1)
     assert view.chosen.value == 0
     view.step(-1)  # there is none before

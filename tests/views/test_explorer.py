@@ -299,7 +299,7 @@ def test_a_look_costs_a_part_of_the_time(form, monkeypatch):
         looks[-1][1] = time.monotonic()
 
     monkeypatch.setattr(FakePolicy, "generate", take_time)
-    form._searcher.search(searcher.Choice("1 2 3 4", "mcts", "rules", 60), draw, lambda: False)
+    form._searcher.search(searcher.Choice("1 2 3 4", "best_of_n", "rules", 200), draw, lambda: False)
     assert len(looks) > 2
     for (begin, end), (after, _) in zip(looks, looks[1:], strict=False):
         assert after - end >= searcher._SHARE * (end - begin) - 1e-3

@@ -1,4 +1,4 @@
-"""What a notebook shows where no widget lives: run headless, reopened as a file, converted to a page without a network."""
+"""What a notebook shows where no widget lives: run headless, reopened as a file, converted to a page."""
 
 from pathlib import Path
 
@@ -23,7 +23,8 @@ CELLS = {
     "Pricing(make_grid(20), (1e-3, 0.0))",
     "weights": "from game24lab.views.widgets.reward_weights import Weighing\n"
     "Weighing([{'numbers': '1 2 3 4', 'text': '1 * 2 = 2 (left: 2 3 4)'}] * 2)",
-    "trace": "from game24lab.tasks.numbers.chains import judge_chain\nfrom game24lab.views.widgets.chain import ChainView\n"
+    "trace": "from game24lab.tasks.numbers.chains import judge_chain\n"
+    "from game24lab.views.widgets.chain import ChainView\n"
     "ChainView(judge_chain((1, 11, 11, 13), '13 - 11 = 2 (left: 1 2 11)'))",
     "figure": "import pandas as pd\nfrom game24lab.views.charts.theme import draw_learning\n"
     "log = pd.DataFrame({'step': [1, 2, 3], 'loss': [0.9, 0.5, 0.4]})\ndraw_learning(log)",

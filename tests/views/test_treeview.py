@@ -241,6 +241,7 @@ def browser():
         browser.close()
 
 
+class Page:
     """The page of a tree, with what it said and asked for."""
 
     def __init__(self, browser, path: Path, tree: Tree | None, **options) -> None:

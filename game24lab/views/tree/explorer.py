@@ -23,7 +23,7 @@ from game24lab.search.tree import Tree
 from game24lab.tasks.task import Task
 from game24lab.views.tree.page import as_tree
 from game24lab.views.tree.reasons import can_explain
-from game24lab.views.tree.searcher import Searcher, Strategies, Choice, describe
+from game24lab.views.tree.searcher import Choice, Searcher, Strategies, describe
 from game24lab.views.tree.widget import TreeView
 from game24lab.views.widgets.html import escape
 
