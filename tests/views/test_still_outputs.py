@@ -1,11 +1,13 @@
 """What a notebook shows where no widget lives: run headless, reopened as a file, converted to a page."""
 
+import json
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 from game24lab.runs.notebook import run_notebook
 
@@ -32,6 +34,7 @@ CELLS = {
     "curves = LiveCurves(draw_learning)\ncurves.show()\ncurves.update(log)\ncurves.finish(log)",
     "finish": "run.finish()",
 }
+PROJECT = Path(__file__).parents[2]
 SHOWN = ("tree", "explorer", "prices", "weights", "trace", "figure", "curves")
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -81,3 +84,19 @@ def test_an_executed_notebook_is_small(notebook):
     """Neither the state of widgets nor Plotly's own code is kept in it."""
     assert "widgets" not in notebook["headless"].metadata
     assert len(nbformat.writes(notebook["headless"])) < 400_000
+
+
+def test_widgets_that_were_saved_with_their_state_are_converted_too(notebook):
+    """As `make lab` saves them and exports them: the project's own settings of Jupyter."""
+    saved = nbformat.from_dict(json.loads(nbformat.writes(notebook["by hand"])))
+    models = [output.data[VIEW]["model_id"] for cell in saved.cells for output in cell.get("outputs", ())
+              if VIEW in output.get("data", {})]  # fmt: skip
+    saved.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {
+        "version_major": 2, "version_minor": 0, "state": {model: {"state": {}} for model in models}}}  # fmt: skip
+    settings = Config(json.loads((PROJECT / ".jupyter" / "jupyter_config.json").read_text()))
+    page, _ = HTMLExporter(template_name="basic", config=settings).from_notebook_node(saved)
+    assert len(models) >= 4
+    assert VIEW not in page
+    assert page.count("<svg") + page.count("data:image/svg+xml") >= 5
+    lab = json.loads((PROJECT / ".jupyter" / "labconfig" / "default_setting_overrides.json").read_text())
+    assert lab == {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
