@@ -93,7 +93,7 @@ class Pricing(Panel):
         took = f", {self.result['seconds']:.3g} s" if self.grid.timed else ""
         said = f"{self.result['accuracy']:.1%} at {self.result['tokens']:,.0f} tokens{took} a problem"
         fixed = f"{best['step']}: {best['accuracy']:.1%} at {best['tokens']:,.0f}"
-        self._said.value = f"{said}; the best fixed arm, {fixed}"
+        self._said.value = f"{_tell_worth(*self.prices)}: {said}; the best fixed arm, {fixed}"
         self._figure.data[-1].update(x=[self.result["tokens"]], y=[self.result["accuracy"]])
         self._view.value = _tabulate(self.choices, way)
 
@@ -106,6 +106,13 @@ class Pricing(Panel):
     def _draw_still(self) -> str:
         picture = to_svg(go.Figure(self._figure))
         return picture[picture.index("<svg") :] + self._view.value
+
+
+def _tell_worth(token: float, second: float) -> str:
+    """The prices the other way round: how many tokens or seconds a right answer is worth."""
+    prices = (token, 0, "tokens"), (second, 1, "s")
+    worth = [f"{1 / price:,.{digits}f} {unit}" for price, digits, unit in prices if price]
+    return f"A right answer is worth {' or '.join(worth)}" if worth else "All is free"
 
 
 def _tabulate(choices: pd.Series, way: Way) -> str:
