@@ -101,7 +101,7 @@ def draw_rewards(log: pd.DataFrame) -> go.Figure:
     with `low` and `high`.
     """
     panels = {"reward": "reward", "tokens": "tokens", "unfinished": "unfinished", "equal_groups": "groups alike",
-              "kl": "KL", "accuracy": "held out"}  # fmt: skip
+              "kl": "KL (nats)", "accuracy": "held out"}  # fmt: skip
     panels = {name: title for name, title in panels.items() if name == "reward" or any(log.get(name, pd.Series()) > 0)}
     parts = [column for column in log if str(column).startswith("reward/")]
     lines = [log.assign(run="total")]

@@ -19,7 +19,7 @@ _SHADES = ("#2166AC", "#4393C3", "#74ADD1", "#A6BDDB", "#C6DBEF")  # dark: littl
 
 def draw_training(log: pd.DataFrame) -> go.Figure:
     """A critic's training. Columns: `step`, `loss`; optional `error`, the squared error on held-out positions."""
-    return draw_curves(log, {"loss": "training loss", "error": "held-out squared error"})
+    return draw_curves(log, {"loss": "training loss (nats)", "error": "held-out squared error"})
 
 
 def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:

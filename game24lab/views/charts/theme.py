@@ -70,7 +70,7 @@ def draw_curves(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[s
 
 def draw_learning(log: pd.DataFrame) -> go.Figure:
     """Loss and held-out accuracy against the training step. Columns: `step`, `loss`; optional as in `draw_curves`."""
-    return draw_curves(log, {"loss": "training loss", "accuracy": "held-out accuracy"}, shares=["accuracy"])
+    return draw_curves(log, {"loss": "training loss (nats)", "accuracy": "held-out accuracy"}, shares=["accuracy"])
 
 
 def draw_reliability(
