@@ -392,10 +392,14 @@ EXPLORER = f"""\
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from fake_models import FakeCritic, FakePolicy
+import pandas as pd
 from game24lab.evaluation.arms import STRATEGIES
+from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.puzzles import parse_puzzle
 from game24lab.tasks.numbers.task import Game24
+from game24lab.views.charts.theme import draw_learning
 from game24lab.views.tree.explorer import explore, offer
+from game24lab.views.widgets.chain import ChainView
 from game24lab.views.widgets.reward_weights import Weighing
 
 class SlowPolicy(FakePolicy):
@@ -412,7 +416,9 @@ def explorer(lab, browser):
     """A notebook with the explorer, opened and run: the page, the kernel, what the console said."""
     cells = [EXPLORER, "view = explore(Game24(), policy, FakeCritic(), offer(STRATEGIES, {'mcts': {'width': 4}}),\n"
              "               parse=parse_puzzle, problems=['4 5 6 10', '3 3 8 8'], effort=12)\nview",
-             "Weighing([{'numbers': '1 2 3 4', 'text': '1 * 2 = 2 (left: 2 3 4)'}] * 2)"]  # fmt: skip
+             "Weighing([{'numbers': '1 2 3 4', 'text': '1 * 2 = 2 (left: 2 3 4)'}] * 2)",
+             "draw_learning(pd.DataFrame({'step': [1, 2, 3], 'loss': [0.9, 0.5, 0.4]}))",
+             "ChainView(judge_chain((1, 2, 3, 4), '1 * 2 = 2 (left: 2 3 4)\\n4 * 2 = 9 (left: 3 9)'))"]  # fmt: skip
     write_notebook(lab[1] / "explorer.ipynb", cells)
     said: list[str] = []
     page, kernel = open_notebook(browser, lab, "explorer.ipynb", said=said)
@@ -437,6 +443,19 @@ def test_no_word_of_the_explorer_is_cut(explorer, theme):
             wait_for(lambda: not list_cut(page), f"words that fit at {width} pixels")
             take_picture(page, f"explorer_{theme}_{width}{'_pair' * pair}")
     page.set_viewport_size({"width": 1400, "height": 1000})
+
+
+def test_figures_follow_the_theme_and_lines_begin_at_the_left(explorer):
+    page, _, _ = explorer
+    assert state(page)["theme"] == "dark"
+    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
+    style = "(name, part) => getComputedStyle(document.querySelector(name))[part]"
+    ground = f"({style})('.js-plotly-plot .main-svg', 'backgroundColor')"
+    wait_for(lambda: page.evaluate(ground) == "rgba(0, 0, 0, 0)", "a figure without a ground of its own")
+    share = "e => e.querySelector('.main-svg').clientWidth / e.closest('.jp-OutputArea-output').clientWidth"
+    assert 0.9 < page.locator(".js-plotly-plot").evaluate(share) <= 1  # as wide as its cell
+    assert page.evaluate(f"({style})('.game24lab.lines td:nth-child(3)', 'textAlign')") == "left"
+    take_picture(page, "figure_dark")
 
 
 def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):

@@ -4,6 +4,7 @@ import html
 import json
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from fake_models import FakeCritic, FakePolicy
@@ -301,5 +302,5 @@ def test_a_look_costs_a_part_of_the_time(form, monkeypatch):
     monkeypatch.setattr(FakePolicy, "generate", take_time)
     form._searcher.search(searcher.Choice("1 2 3 4", "best_of_n", "rules", 200), draw, lambda: False)
     assert len(looks) > 2
-    for (begin, end), (after, _) in zip(looks, looks[1:], strict=False):
+    for (begin, end), (after, _) in pairwise(looks):
         assert after - end >= searcher._SHARE * (end - begin) - 1e-3
