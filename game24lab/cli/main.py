@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from game24lab.cli.columns import lay_out
+from game24lab.cli.score import add_arguments, score
 from game24lab.report.kinds import KINDS
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
@@ -297,11 +299,7 @@ def _print_table(rows: pd.DataFrame) -> None:
     for row in summarise(rows).to_dict("records"):
         lines.append((row["arm"], row["mode"], str(row["problems"]), f"{row['accuracy']:.1%}",
                       f"{row['low']:.1%} - {row['high']:.1%}", f"{row['sampled_tokens']:.0f}"))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = [cell.ljust(width) if place < 2 else cell.rjust(width)
-                 for place, (cell, width) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
-        print("  ".join(cells))
+    print(lay_out(lines, left=2))
 
 
 def _describe(error: Exception) -> str:
@@ -370,6 +368,8 @@ def _make_parser() -> argparse.ArgumentParser:
                          "brackets, implicit products or several right-hand sides (docs/written-forms.md)")  # fmt: skip
     command.add_argument("--target", type=int, default=24, metavar="N", help="number to reach (default: 24)")
 
+    add_arguments(add(score, "score files of anybody's answers exactly (docs/score.md)"))
+
     command = add(tree, "draw a search tree, or two side by side at the same number of sampled tokens")
     command.add_argument("trees", nargs="+", metavar="TREE_JSON", help="such as tree.json in a run of 05_search")
     command.add_argument("-o", "--output", type=Path, default=Path("tree.html"), metavar="FILE",
@@ -387,7 +387,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     command = add(bench, "time this package against stock implementations on the same work")
     command.add_argument("names", nargs="*", metavar="NAME", help="solver, generation, search (default), backends, "
-                         "grpo, sft, busy, kills; growth: time and memory of search (runs/bench)")  # fmt: skip
+                         "grpo, sft, score, busy, kills; growth: time and memory of search (runs/bench)")  # fmt: skip
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
 
     add(doctor, "check what works on this machine")

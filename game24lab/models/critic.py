@@ -82,7 +82,7 @@ def _batches(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_tok
     encoded = tokenizer(list(texts))["input_ids"] if texts else []
     for index, ids in enumerate(encoded):
         if not ids:
-            raise ValueError(f"text {index} to score: empty")
+            raise ValueError(f"text {index} to score must not be empty")
         by_length.setdefault(len(ids), []).append(index)
     for length, members in by_length.items():
         size = max(1, batch_tokens // length)

@@ -178,7 +178,7 @@ def run(
             tree=outcome.tree if trees else None,
         )  # fmt: skip
 
-    waiting, running = iter(range(len(problems))), []
+    waiting, running, due = iter(range(len(problems))), [], 0.0
     own = isinstance(progress, bool)
     bar = tqdm(total=len(problems), disable=not progress, unit="problem", desc=algorithm.__name__) if own else progress
     with bar if own else nullcontext():
@@ -188,6 +188,9 @@ def run(
             if not running:
                 return outcomes
             dispatcher.answer(running if turn is None else _give_turn(turn, running))
+            if time.monotonic() >= due:  # long searches end together: the tokens show that they go on
+                due = time.monotonic() + 1
+                bar.set_postfix_str(f"{dispatcher.spent['sampled_tokens']:,.0f} tokens")
             for search in running:
                 if search.outcome is not None:
                     close(search)

@@ -360,14 +360,14 @@ def test_notebooks_are_listed_with_their_parameters(capsys, checkout):
 
 @pytest.mark.parametrize(("words", "complaint"), [
     (["-p", "stpes", "3"], "05_search has no parameter 'stpes': did you mean steps?"),
-    (["-p", "steps", "three"], "parameter steps: 'three' is text; a whole number is accepted"),
+    (["-p", "steps", "three"], "parameter steps must be a whole number, got 'three'"),
     (["-f", "a.yaml"], "a.yaml: 05_search has no parameter 'stpes': did you mean steps?"),
-    (["-f", "b.yaml"], "b.yaml: parameter steps: '1e-4' is text; a whole number is accepted (YAML reads 1e-4 as text"),
+    (["-f", "b.yaml"], "b.yaml: parameter steps must be a whole number, got '1e-4' (YAML reads 1e-4 as text"),
     (["-f", "c.yaml"], "c.yaml, line 1: not YAML"),
     (["-f", "none.yaml"], "none.yaml: No such file"),
     (["--output", "a.yaml"], "run folder a.yaml must be a folder, got a file"),
     (["--output", "a.yaml/below"], "a.yaml/below: run folder cannot be written"),
-    (["--output", "."], "run folder .: it holds a.yaml but no manifest.json"),
+    (["--output", "."], "run folder . must be new, empty or a run's, got one with a.yaml and no manifest.json"),
     (["--output", "other"], "it holds a run of 03_sft, not 05_search"),
 ])  # fmt: skip
 def test_parameters_are_checked_before_anything_runs(capsys, checkout, words, complaint):

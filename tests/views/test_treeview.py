@@ -155,23 +155,23 @@ def test_svg_of_two_trees_at_one_budget(tree):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda tree: draw_svg(tree, colour="red"), "colour 'red': one of value, mean, truth, visits, prior"),
-        (lambda tree: draw_svg(tree, size="huge"), "size 'huge': one of visits, tokens"),
+        (lambda tree: draw_svg(tree, colour="red"), "colour must be one of value, mean, truth, visits, prior"),
+        (lambda tree: draw_svg(tree, size="huge"), "size must be one of visits, tokens, got 'huge'"),
         (lambda tree: draw_svg(tree, rows=0), "rows must be an integer >= 1, got 0"),
-        (lambda tree: draw_svg(tree, budget=-1), "budget -1"),
+        (lambda tree: draw_svg(tree, budget=-1), "budget must be a number of sampled tokens >= 0, got -1"),
         (lambda tree: draw_svg(tree, {"version": 7}), "version 7"),
-        (lambda tree: make_html(tree, edge="thick"), "edge 'thick': one of visits, prior"),
-        (lambda tree: make_html(tree, budget=100), "budget 100: a number of sampled tokens from 0, for two trees"),
-        (lambda tree: make_html(tree, 7), "tree: a Tree, its JSON text or object was expected, not int"),
-        (lambda tree: TreeView(tree, tree, selected_other=10_000), "selected_other 10000"),
-        (lambda tree: TreeView(tree, edge="thick"), "edge 'thick'"),
-        (lambda tree: TreeView(tree, tree, budget=-2), "budget -2"),
+        (lambda tree: make_html(tree, edge="thick"), "edge must be one of visits, prior, got 'thick'"),
+        (lambda tree: make_html(tree, budget=100), "a number of sampled tokens >= 0, for two trees, got 100"),
+        (lambda tree: make_html(tree, 7), "tree must be a Tree, its JSON text or its object, got int"),
+        (lambda tree: TreeView(tree, tree, selected_other=10_000), ", got 10000"),
+        (lambda tree: TreeView(tree, edge="thick"), "got 'thick'"),
+        (lambda tree: TreeView(tree, tree, budget=-2), "budget must be a number of tokens >= 0, or -1 for all, got -2"),
         (lambda tree: draw_svg({"version": 7}), "version 7"),
-        (lambda tree: make_html(42), "tree: a Tree, its JSON text or object was expected, not int"),
-        (lambda tree: make_html(tree, selected=10_000), "selected 10000"),
-        (lambda tree: TreeView(tree, selected=10_000), "selected 10000"),
-        (lambda tree: TreeView(tree, step=-1), "step -1"),
-        (lambda tree: TreeView(tree, height=3), "height 3"),
+        (lambda tree: make_html(42), "tree must be a Tree, its JSON text or its object, got int"),
+        (lambda tree: make_html(tree, selected=10_000), ", got 10000"),
+        (lambda tree: TreeView(tree, selected=10_000), ", got 10000"),
+        (lambda tree: TreeView(tree, step=-1), "step must be a node from 0 to"),
+        (lambda tree: TreeView(tree, height=3), "height must be 200 to 5000 pixels, got 3"),
         (lambda tree: TreeView("{}"), "a JSON object with a version"),
     ],
 )
@@ -196,7 +196,7 @@ def test_widget_traits(tree):
     view = TreeView(tree, colour="truth")
     assert (view.selected, view.step, view.nodes, view.tree["label"][0]) == (0, len(tree) - 1, len(tree), "4 5 6 10")
     view.selected, view.step = 5, 7
-    with pytest.raises(ValueError, match="selected 9999"):
+    with pytest.raises(ValueError, match=r"selected must be .*, got 9999"):
         view.selected = 9999
     assert (view.selected, view.step) == (5, 7)
     assert repr(view) == f"TreeView of 4 5 6 10 ({len(tree)} nodes, mcts rules)"

@@ -40,8 +40,7 @@ def offer(
     """
     parameters = parameters or {}
     for name in parameters:
-        if name not in strategies:
-            raise ValueError(f"parameters of {name!r}: one of {', '.join(strategies)} is accepted")
+        require_one_of("strategy of parameters", name, tuple(strategies))
     offered = {}
     for name, algorithm in strategies.items():
         offered[name] = algorithm, getattr(algorithm, "effort", ""), parameters.get(name, {})

@@ -20,7 +20,7 @@ def read_tree(path: str | Path) -> Tree:
     """The tree of a JSON file; ValueError that names the file and says what is wrong in it, OSError if unreadable."""
     path = Path(path)
     if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path}: {path.stat().st_size:,} bytes; a tree file of at most {LARGEST:,} is accepted")
+        raise ValueError(f"{path}: a tree file must have at most {LARGEST:,} bytes, got {path.stat().st_size:,}")
     try:
         return Tree.from_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:  # not UTF-8 is one too
@@ -38,9 +38,9 @@ def draw_files(
     """
     output = Path(output)
     if not 1 <= len(paths) <= 2:
-        raise ValueError(f"{len(paths)} trees: one, or two to stand side by side, is accepted")
+        raise ValueError(f"trees must be one, or two to stand side by side, got {len(paths)}")
     if output.suffix not in (".html", ".svg"):
-        raise ValueError(f"{output}: a name that ends in .html or .svg is accepted")
+        raise ValueError(f"output must end in .html or .svg, got {output}")
     trees = [read_tree(path) for path in paths]
     if output.suffix == ".html":
         return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget)

@@ -42,7 +42,7 @@ def list_moments(tree: Tree) -> list[Moment]:
 def find_moment(tree: Tree, budget: int) -> Moment:
     """The last moment at which at most `budget` tokens had been sampled; at least the start. ValueError below 0."""
     if type(budget) is not int or budget < 0:
-        raise ValueError(f"budget {budget!r}: a number of sampled tokens from 0 is accepted")
+        raise ValueError(f"budget must be a number of sampled tokens >= 0, got {budget!r}")
     moments = list_moments(tree)
     if budget >= moments[-1].sampled:
         return moments[-1]
@@ -57,7 +57,7 @@ def play(tree: Tree, end: int) -> Tree:
     """
     events = _list_events(tree)
     if type(end) is not int or not 1 <= end <= len(events):
-        raise ValueError(f"end {end!r}: a number of events from 1 to {len(events)} is accepted")
+        raise ValueError(f"end must be a number of events from 1 to {len(events)}, got {end!r}")
     if end == len(events):
         return tree
     nodes = max(node for kind, node, *_ in events[:end] if kind == "expand") + 1 if tree.events else end

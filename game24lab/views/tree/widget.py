@@ -122,17 +122,17 @@ class TreeView(anywidget.AnyWidget):
     def _check_node(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]
         nodes = self._count("other" if name == "selected_other" else "tree")
-        none = ", or -1 for none," * (name != "step")
+        none = " or -1 for none" * (name != "step")
         if name == "selected_other" and not nodes:
             return value  # there is nothing to select, and it is not shown
         if not (0 if name == "step" else -1) <= value < nodes:
-            raise ValueError(f"{name} {value}: a node from 0 to {nodes - 1}{none} is accepted")
+            raise ValueError(f"{name} must be a node from 0 to {nodes - 1}{none}, got {value}")
         return value
 
     @traitlets.validate("budget")
     def _check_budget(self, proposal: Any) -> int:
         if proposal["value"] < -1:
-            raise ValueError(f"budget {proposal['value']}: a number of tokens from 0, or -1 for all, is accepted")
+            raise ValueError(f"budget must be a number of tokens >= 0, or -1 for all, got {proposal['value']}")
         return proposal["value"]
 
     @traitlets.validate("colour", "size", "edge")
@@ -143,7 +143,7 @@ class TreeView(anywidget.AnyWidget):
     @traitlets.validate("height")
     def _check_height(self, proposal: Any) -> int:
         if not 200 <= proposal["value"] <= 5000:
-            raise ValueError(f"height {proposal['value']}: 200 to 5000 pixels are accepted")
+            raise ValueError(f"height must be 200 to 5000 pixels, got {proposal['value']}")
         return proposal["value"]
 
     @traitlets.observe("tree")
