@@ -275,7 +275,7 @@ def _execute(
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
-                                       stderr_file=screen, progress_bar=False)  # fmt: skip
+                                       stderr_file=screen, progress_bar=False, store_widget_state=False)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from game24lab.search.tree import Tree
+from game24lab.views.charts.palette import ALIVE, DEAD
 from game24lab.views.tree.layout import WORDS, Layout, lay_out, name, name_move, tidy
 from game24lab.views.tree.page import COLOURS, EDGES, SIZES, as_tree, check_look, name_problem
 from game24lab.views.tree.timeline import count_passed, find_moment, play
@@ -22,8 +23,8 @@ FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32
 _ROW, _MARGIN, _SIZE, _GAP = 20.0, 22.0, 11.5, 116.0  # row, margin, font size, room for nodes and curves: SVG units
 
-_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#d3d8e0", "#5b6779", "#ffffff", "#c3c8d1"
-_ALIVE, _DEAD = "#1f6cb0", "#c7621a"
+_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#b9c1cc", "#5b6779", "#ffffff", "#c3c8d1"
+_ALIVE, _DEAD = ALIVE, DEAD
 _DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
 _RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")
 _STEPS = 32  # shades of a scale
@@ -117,7 +118,7 @@ def _draw(
     for node, row, count in layout.chips:
         chip = _write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED)
         parts.append(_wrap(chip, last[node], group))
-    width = max(_x(layout, node) + 64 + _measure(name(tree, node)) for node in layout.nodes) + _MARGIN
+    width = max(_x(layout, node) + 64 + _measure(_name(tree, layout, node)) for node in layout.nodes) + _MARGIN
     height = _y(layout.rows - 1) + _MARGIN
     legend, wide = _draw_legend(tree, layout, look, height)
     return parts + legend, max(width, wide), height + 24
@@ -144,6 +145,10 @@ def _y(row: float) -> float:
     return _MARGIN + row * _ROW
 
 
+def _name(tree: Tree, layout: Layout, node: int) -> str:
+    return name(tree, node, layout.crowds.get(node, 1))
+
+
 def _radius(node: int, look: _Look) -> float:
     shown = look.spent if look.size == "tokens" else look.visits
     return 3.4 + 6.5 * math.sqrt(min(1.0, shown[node] / max(1, shown[0]))) if shown[node] > 0 else 2.8
@@ -151,7 +156,7 @@ def _radius(node: int, look: _Look) -> float:
 
 def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
     parent = tree.parent[node]
-    x0 = _x(layout, parent) + _radius(parent, look) + 12 + _measure(name(tree, parent))
+    x0 = _x(layout, parent) + _radius(parent, look) + 12 + _measure(_name(tree, layout, parent))
     x1, y0, y1 = _x(layout, node), _y(layout.row[parent]), _y(layout.row[node])
     turn = max(x0 + 10, x1 - layout.moves[layout.depth[node]] - 20)
     by_prior = min(1.0, max(0.0, tree.prior[node] or 0.0))
@@ -165,7 +170,7 @@ def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
 
 def _draw_node(tree: Tree, layout: Layout, node: int, look: _Look) -> list[str]:
     x, y, r, principal = _x(layout, node), _y(layout.row[node]), _radius(node, look), node in layout.line
-    parts, label, move = [], name(tree, node), name_move(tree, node)
+    parts, label, move = [], _name(tree, layout, node), name_move(tree, node, layout.crowds.get(node, 1))
     if move:
         left, wide = x - r - 12 - _measure(move), _measure(move) + 6
         parts.append(f'<rect x="{left:.1f}" y="{y - 7:.1f}" width="{wide:.1f}" height="14" fill="{_PAPER}"/>')
