@@ -31,14 +31,8 @@ class FakeCompletion:
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish: str
-
-    @property
-    def tokens(self) -> int:
-        return len(self.ids)
-
-    @property
-    def logprob(self) -> float:
-        return sum(self.logprobs)
+    tokens = property(lambda self: len(self.ids))
+    logprob = property(lambda self: sum(self.logprobs))
 
 
 def tokenize(text: str) -> list[str]:

@@ -64,6 +64,7 @@ def test_it_is_short_and_leaves_the_logic_to_the_package(path):
     assert len(read(path)["cells"]) <= 25
     for code in cells[2:]:  # behind parameters and imports
         assert len(code.splitlines()) <= 10, code
+    assert len(cells[1].splitlines()) <= 8, "imports: the page of names, `import game24lab as lab`, has what it needs"
     for code in cells:
         for node in ast.walk(ast.parse(re.sub(r"^%.*$", "pass", code, flags=re.M))):
             if isinstance(node, ast.FunctionDef):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -26,10 +24,14 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from game24lab.models.tokenizer import make_tokenizer
+from game24lab.models.locations import check_location, find_pretrained
+from game24lab.models.policy import count_parameters
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
-from game24lab.tasks.environment import Environment, require_parts
+
+__all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tokens", "complete_tokens",
+           "count_parameters", "find_pretrained", "load_checkpoint", "load_trainable", "make_model",
+           "save_checkpoint"]  # fmt: skip
 
 # Models with another head: with tied embeddings no weight would seem to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
@@ -66,26 +68,6 @@ def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, 
         return Qwen3ForCausalLM(config)
 
 
-def find_pretrained(part: str, environment: Environment | None = None) -> Path:
-    """The folder of the shipped tiny "policy" or "critic".
-
-    ValueError for another name, an incomplete install, and an environment that they were not trained for.
-    """
-    if environment is not None:
-        require_parts(environment, "pretrained")
-    folder = Path(__file__).parents[1] / "pretrained" / part
-    require_one_of("pretrained", part, ("policy", "critic"))
-    if not (folder / "config.json").exists():
-        raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
-    return folder
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Non-embedding parameters, the usual N of scaling laws; tied output weights count as embedding."""
-    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
-    return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)
-
-
 def load_checkpoint(
     name: str | Path, *, dtype: torch.dtype = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -93,11 +75,9 @@ def load_checkpoint(
 
     Raises ValueError in one line that says what is missing or broken, and where.
     """
-    folder = Path(name)
-    if folder.exists():
-        check_policy(folder)
-    elif str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
-        raise ValueError(f"checkpoint {name}: no such folder")
+    check_location(name)
+    if Path(name).is_dir():
+        check_policy(Path(name))
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False, padding_side="left")
         model, loading = AutoModelForCausalLM.from_pretrained(
@@ -183,23 +163,6 @@ def check_policy(folder: Path) -> None:
             what = "a critic" if str(name).endswith("SequenceClassification") else "no language model"
             raise ValueError(f"checkpoint {folder}: must be a policy, a causal language model, got {what} "
                              f"({name})")  # fmt: skip
-
-
-def check_vocabulary(policy: Any, environment: Environment, problems: Sequence[Any] | None = None) -> None:
-    """ValueError where a policy that has numbers as single tokens lacks one that the environment's own vocabulary has.
-
-    It would spell such a number digit by digit, which it has never learnt: a checkpoint of another game. Checked are
-    the prompts of some problems, by default those held out; checkpoints with other vocabularies pass.
-    """
-    if policy.count(" Target:") != 1:
-        return
-    own = make_tokenizer(environment.vocabulary)
-    for problem in environment.held_out if problems is None else problems:
-        for number in dict.fromkeys(re.findall(" [0-9]+", environment.prompt(problem))):
-            if policy.count(number) > 1 and len(own(number)["input_ids"]) == 1:
-                raise ValueError(f"checkpoint {policy.name}: its vocabulary lacks the number{number} of the problem "
-                                 f"{environment.write_name(problem)}; one that was trained for the task "
-                                 f"{environment.name} has it")  # fmt: skip
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -165,7 +165,7 @@ def _read_training(run: Run) -> pd.DataFrame | None:
     table = read_table(run, TRAINING)
     if table is not None:
         check_columns(table, run.folder / TRAINING, ("step",), ("step", "loss", "low", "high"), shares=("accuracy",))
-    return None if table is None else _add_interval(table)
+    return None if table is None else add_interval(table)
 
 
 def _read_calibration(run: Run) -> pd.DataFrame | None:
@@ -217,7 +217,7 @@ def check_columns(
                              f"{table[share].max():g}")  # fmt: skip
 
 
-def _add_interval(log: pd.DataFrame) -> pd.DataFrame:
+def add_interval(log: pd.DataFrame) -> pd.DataFrame:
     """Wilson's interval of the held-out accuracy, where the log says on how many problems it was measured."""
     if "low" in log or not {"accuracy", "problems"} <= set(log):
         return log

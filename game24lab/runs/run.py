@@ -190,8 +190,8 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
         strange = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) if folder.exists() else []
         strange = [entry for entry in strange if entry not in _BEFORE_THE_MANIFEST]
         if strange:
-            raise ValueError(f"run folder {folder}: it holds {strange[0]} but no {MANIFEST}, so it is no run; "
-                             "a new or empty folder is accepted")  # fmt: skip
+            raise ValueError(f"run folder {folder} must be new, empty or a run's, got one with {strange[0]} and no "
+                             f"{MANIFEST}")  # fmt: skip
         return "new", {}
     there = read_run(folder).manifest
     elsewhere = "choose another output folder, or delete this one"
@@ -232,7 +232,7 @@ def read_run(folder: str | Path) -> Run:
         raise ValueError(f"{folder / MANIFEST}: no run's manifest ({broken[0] if broken else 'status'} is missing "
                          "or broken); delete the folder to run again")  # fmt: skip
     if manifest.get("version") != VERSION:
-        raise ValueError(f"{folder / MANIFEST}: version {manifest.get('version')!r}; version {VERSION} is accepted")
+        raise ValueError(f"{folder / MANIFEST}: version must be {VERSION}, got {manifest.get('version')!r}")
     return Run(folder, manifest, "finished" if manifest["status"] == "finished" else "resumed")
 
 
@@ -390,9 +390,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item") and not isinstance(value, type):  # numbers of numpy
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} in a manifest: finite numbers are accepted")
+        raise ValueError(f"numbers in a manifest must be finite, got {value}")
     if not _is_simple(value):
-        raise ValueError(f"{value!r} in a manifest: numbers, text, lists and mappings are accepted")
+        raise ValueError(f"values in a manifest must be numbers, text, lists or mappings, got {value!r}")
     return value
 
 

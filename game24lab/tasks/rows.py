@@ -37,7 +37,7 @@ def read_rows(path: str | Path, what: str) -> Iterator[tuple[str, Any]]:
         if path.suffix == ".json":
             rows = json.loads(text)
             if not isinstance(rows, list):
-                raise ValueError("a list of objects is accepted")
+                raise ValueError("it must be a list of objects")
             yield from ((f"entry {number}", row) for number, row in enumerate(rows))
             return
     except (ValueError, RecursionError) as error:

@@ -21,22 +21,11 @@ from game24lab.tasks.task import Illegal, ReadableTask, Task
 
 
 def collect_trajectories(
-    task: ReadableTask,
-    policies: Mapping[str, Policy],
-    problems: Sequence[Any],
-    *,
-    texts: Sequence[str] = (),
-    views: Sequence[ReadableTask] = (),
-    avoid: Container[Any] = (),
-    samples: int = 100,
-    keep: int = 17,
-    max_tokens: int = 48,
-    temperature: float = 0.7,
-    top_k: int = 100,
-    seeds: Sequence[int] | None = None,
-    chunk: int = 0,
-    progress: bool = False,
-) -> pd.DataFrame:
+    task: ReadableTask, policies: Mapping[str, Policy], problems: Sequence[Any], *, texts: Sequence[str] = (),
+    views: Sequence[ReadableTask] = (), avoid: Container[Any] = (), samples: int = 100, keep: int = 17,
+    max_tokens: int = 48, temperature: float = 0.7, top_k: int = 100, seeds: Sequence[int] | None = None,
+    chunk: int = 0, progress: bool = False,
+) -> pd.DataFrame:  # fmt: skip
     """Let every policy answer every problem, and judge each line exactly. One row a position that an answer passes.
 
     Columns: `trajectory` (number), `policy`, `problem`, `depth` (0: the problem itself), `position` (number; equal

@@ -15,10 +15,12 @@ from game24lab.cli import main as cli
 from game24lab.evaluation.arms import STRATEGIES
 from game24lab.evaluation.chains import grade
 from game24lab.evaluation.evaluate import evaluate, summarise
-from game24lab.models.checkpoints import check_vocabulary, find_pretrained, load_checkpoint, make_model, save_checkpoint
+from game24lab.models.checkpoints import load_checkpoint, make_model, save_checkpoint
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
+from game24lab.models.locations import find_pretrained
 from game24lab.models.tokenizer import LARGEST_COUNTDOWN, make_tokenizer
+from game24lab.models.vocabulary import check_vocabulary
 from game24lab.routing.probe import Probe, probe_problems
 from game24lab.routing.route import plan, solve
 from game24lab.routing.splits import split_problems

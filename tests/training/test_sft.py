@@ -17,7 +17,8 @@ from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import sft
 from game24lab.training.clock import read_cost
-from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack, replace_folder
+from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack
+from game24lab.training.saving import replace_folder
 
 ROOT = Path(__file__).parents[2]
 

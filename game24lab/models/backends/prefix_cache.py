@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]  # of every layer, keys and values of shape (heads, tokens, width)
 _BATCH_TOKENS = 16_384  # of beginnings forwarded at once
@@ -65,6 +67,8 @@ class Prefixes:
             held -= len(self._known.popitem(last=False)[0])
 
     def _forward(self, model: PreTrainedModel, members: Sequence[tuple[int, ...]]) -> None:
+        from transformers import DynamicCache
+
         cache = DynamicCache(config=model.config)
         trunk = model.base_model  # no logits are needed here
         trunk(input_ids=torch.tensor(members, device=model.device), past_key_values=cache, use_cache=True)
@@ -74,7 +78,13 @@ class Prefixes:
 
 
 def keeps_plainly(model: PreTrainedModel) -> bool:
-    """Whether every layer of a model keeps the keys and values of all tokens, and nothing else."""
+    """Whether every layer of a model keeps the keys and values of all tokens, and nothing else, in a cache that can be
+    given to it."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    if hasattr(model, "prefill"):  # it makes its own
+        return False
     layers = DynamicCache(config=model.config).layers
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 

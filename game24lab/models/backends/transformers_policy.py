@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.backends.decoding import decode, make_keys
 from game24lab.models.backends.prefix_cache import Prefixes
 from game24lab.models.policy import Job, Row, Sampling, TextPolicy, describe, make_batches
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _CACHE_BYTES = 2**30  # of keys and values in one batch on a CPU
 _KEPT_BYTES = 2**28  # of keys and values of prompts, between calls

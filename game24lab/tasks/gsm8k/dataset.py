@@ -70,12 +70,12 @@ def _read_sides(source: str | Path) -> dict[str, list[WordProblem]]:
                  for side in ("train", "test")}  # fmt: skip
         for side, files in found.items():
             if len(files) != 1:
-                raise ValueError(f"problems {path}: {len(files)} files of the side {side!r}; one of "
-                                 f"{', '.join(side + suffix for suffix in SUFFIXES)} is accepted")  # fmt: skip
+                raise ValueError(f"problems {path} must hold one of {', '.join(side + suffix for suffix in SUFFIXES)}, "
+                                 f"got {len(files)} of them")  # fmt: skip
         return {side: read_problems(files[0]) for side, files in found.items()}
     if path.suffix in SUFFIXES or str(source).startswith((".", "/", "~")) or str(source).count("/") != 1:
-        raise ValueError(f"problems {source}: no such file or folder; a hub data set such as openai/gsm8k is accepted "
-                         "too")  # fmt: skip
+        raise ValueError("problems must be a file, a folder or a hub data set such as openai/gsm8k, got "
+                         f"{source}")  # fmt: skip
     return {side: _fetch(str(source), side) for side in ("train", "test")}
 
 
@@ -116,8 +116,7 @@ def write_problems(path: str | Path, problems: Sequence[WordProblem]) -> Path:
     """Write problems as JSON lines in the published schema. ValueError for none, or another suffix than .jsonl."""
     path = Path(path)
     if path.suffix != ".jsonl" or not problems:
-        raise ValueError(f"problems {path}: {len(problems)} problems; at least one, and a name with .jsonl, are "
-                         "accepted")  # fmt: skip
+        raise ValueError(f"problems must be at least one, for a file named .jsonl, got {len(problems)} for {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(problem.row, ensure_ascii=False) + "\n" for problem in problems)
     write_atomically(path, lambda temporary: temporary.write_text(lines, encoding="utf-8"))

@@ -204,3 +204,10 @@ class Believing:
         """Whether all lines are true and the target is still reachable, by the exact solver."""
         after, fault = self._replay(state)
         return fault is None and self.task.truth(after)
+
+    def explain(self, state: Chain) -> str:
+        """Which line is false, or whether the target can be made of what true lines have left."""
+        after, fault = self._replay(state)
+        if fault is None:
+            return self.task.explain(after)
+        return f"line {fault.line + 1} is false ({fault.kind}): {fault.reason}"

@@ -7,7 +7,6 @@ puzzles are drawn, held out or read from files, nor models.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -179,17 +178,13 @@ def check_countdown(
 
     The terms of a sum or a product may stand in any order: `5 - 8 + 10` is `10 + 5 - 8`, which never falls below 0.
     """
-    numbers = tuple(numbers)
+    check = check_answer(numbers, text, target, strict=strict, every=use_all)
+    if not check.accepted:
+        return check
     try:
-        expression = (text if strict else read_expression(text)).partition("=")[0].strip()
-        _, operands = parse_expression(expression, signed=True)
-    except ExpressionError as error:
-        return Check(False, f"not an expression: {error}")
-    if not use_all and operands and not Counter(operands) - Counter(numbers):
-        numbers = tuple(operands)
-    check = check_answer(numbers, text, target, strict=strict)
-    try:
-        parse_expression(expression, signed=True, whole=check.accepted)
+        first, _, others = (text if strict else read_expression(text)).partition("=")
+        turned = others and first.replace(" ", "") == str(target)  # 24 = (1 + 2 + 3) * 4
+        parse_expression((others.partition("=")[0] if turned else first).strip(), signed=True, whole=True)
     except ExpressionError as error:
         return Check(False, str(error))
     return check

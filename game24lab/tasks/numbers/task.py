@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from game24lab.tasks.numbers.arithmetic import State, Step, compose, legal_steps, make_state, reachable, write_step
 from game24lab.tasks.numbers.belief import Believing
+from game24lab.tasks.numbers.explanations import explain
 from game24lab.tasks.numbers.expressions import check_answer
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem, write_prompt
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_solution
@@ -186,3 +187,7 @@ class Game24:
     def truth(self, state: Position) -> bool:
         """Whether the target is still reachable, by the exact solver."""
         return reachable(state.left, state.target)
+
+    def explain(self, state: Position) -> str:
+        """Why the target can be made of the numbers left, or can not: a sentence without its full stop."""
+        return explain(state.left, state.target)

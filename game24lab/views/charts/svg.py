@@ -9,6 +9,7 @@ what a figure shows.
 from __future__ import annotations
 
 import html
+import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from game24lab.views.charts.theme import FONT, GRID, INK, PALETTE
+from game24lab.views.charts.palette import FONT, GRID, INK, PALETTE
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu: open, and there wherever matplotlib is
 PIXELS_PER_INCH = 100  # a figure of 640 pixels is as wide as the text of an A4 page, its 12 pixel letters 8.6 pt
@@ -59,6 +61,26 @@ _STYLE = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "game24lab",  # equal figures, equal bytes
 }
+
+
+class Chart(go.Figure):
+    """A figure that brings its picture: interactive where Plotly is drawn, an image in other front ends and pages."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
+        bundle = {"application/vnd.plotly.v1+json": json.loads(self.to_json()), "text/plain": "a Plotly figure"}
+        try:
+            return bundle | {"image/svg+xml": to_svg(self)}
+        except ValueError:  # somebody has added to it what the second renderer does not draw
+            return bundle
+
+    def _ipython_display_(self) -> None:
+        shown = pio.renderers.default or ""
+        if "plotly_mimetype" in shown:
+            from IPython.display import display  # here alone: a report needs no IPython
+
+            display(self._repr_mimebundle_(), raw=True)
+        elif shown:  # Colab, a browser, what the user has chosen
+            pio.show(self)
 
 
 def save(figure: go.Figure, path: str | Path) -> Path:

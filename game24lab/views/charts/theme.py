@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-FONT = "DejaVu Sans"
-# Okabe & Ito 2008, told apart by nearly all eyes; the yellow is left out, too pale for lines on paper.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
-INK, GRID, IDEAL, GREY = "#333333", "#E3E3E3", "#999999", "#8C8C8C"
+from game24lab.views.charts.palette import ALIVE, DEAD, FONT, IDEAL, PALETTE, SCREEN, SCREEN_GRID
+from game24lab.views.charts.svg import Chart
+
 # Symbol, dash and name tell the modes apart, never colour alone.
 MODES = {"verified": "circle", "rules": "diamond-open", "blind": "square-open-dot"}
 DASHES = {"verified": "solid", "rules": "dot", "blind": "dash"}
@@ -29,14 +28,14 @@ ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that le
 SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, with room for a marker at the top
 LOG = {"type": "log", "tickformat": "~s"}
 _FEW = 20  # points of a curve: so few are marked, one alone would not be seen
-_AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4,
-         "automargin": True}  # fmt: skip
+_AXIS = {"gridcolor": SCREEN_GRID, "zeroline": False, "linecolor": SCREEN, "showline": True, "ticks": "outside",
+         "ticklen": 4, "automargin": True}  # fmt: skip
 TEMPLATE = go.layout.Template(
     layout={
         "colorway": PALETTE,
-        "font": {"family": f"{FONT}, Verdana, sans-serif", "size": 12, "color": INK},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "font": {"family": f"{FONT}, Verdana, sans-serif", "size": 12, "color": SCREEN},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
         "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
@@ -71,7 +70,7 @@ def draw_curves(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[s
 
 def draw_learning(log: pd.DataFrame) -> go.Figure:
     """Loss and held-out accuracy against the training step. Columns: `step`, `loss`; optional as in `draw_curves`."""
-    return draw_curves(log, {"loss": "training loss", "accuracy": "held-out accuracy"}, shares=["accuracy"])
+    return draw_curves(log, {"loss": "training loss (nats)", "accuracy": "held-out accuracy"}, shares=["accuracy"])
 
 
 def draw_reliability(
@@ -101,7 +100,7 @@ def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = No
     figure = draw_reliability({"critic": reliability}, ("critic's value", "share") if two else None, height=300)
     if two:
         need(values, "value", "truth", "share")
-        for truth, name, fill in ((True, "alive", PALETTE[2]), (False, "dead", PALETTE[1])):
+        for truth, name, fill in ((True, "alive", ALIVE), (False, "dead", DEAD)):
             part = values[values["truth"] == truth].sort_values("value")
             figure.add_bar(x=part["value"], y=part["share"], name=name, marker={"color": fill}, xaxis="x2", yaxis="y2")
         figure.update_layout(yaxis2={"tickformat": ".0%"})
@@ -165,7 +164,8 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
 def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure:
     """An empty figure with panels side by side, each given by the names of its axes; None is left out.
 
-    Plotly makes it as wide as the page; as vector art it is 640 pixels wide.
+    It is as wide as its cell or page, and its ground shows through: it follows a dark theme. As vector art it is 640
+    pixels wide.
     """
     panels = [titles for titles in panels if titles is not None]
     gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
@@ -177,7 +177,7 @@ def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure
         layout[f"xaxis{x[1:]}"] = {"title": {"text": titles[0]}, "anchor": y,
                                    "domain": [round(begin, 4), round(min(1.0, begin + width), 4)]}  # fmt: skip
         layout[f"yaxis{y[1:]}"] = {"title": {"text": titles[1]}, "anchor": x}
-    return go.Figure(layout=layout)
+    return Chart(layout=layout)
 
 
 def name_axes(panel: int) -> tuple[str, str]:
@@ -240,6 +240,15 @@ def tick(values: Iterable[Any], form: str = "") -> dict[str, list]:
     """An axis with a tick at each different value, and its text as `format` writes it."""
     values = sorted(set(values))
     return {"tickvals": values, "ticktext": [format(value, form) for value in values]}
+
+
+def tick_decades(values: Iterable[float], write: Callable[[float], str], steps: Sequence[int] = (1, 2, 5)) -> dict:
+    """A logarithmic axis with ticks at `steps` times powers of ten, from just below the values to just above."""
+    known = [value for value in values if value > 0] or [1.0]
+    decades = range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    ticks = [value for value in ticks if 0.5 * min(known) <= value <= 2 * max(known)] or ticks
+    return {"type": "log", "tickvals": ticks, "ticktext": [write(value) for value in ticks]}
 
 
 def need(table: pd.DataFrame, *columns: str) -> None:

@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.views.tree.layout import tidy
@@ -29,7 +30,7 @@ EDGES = {"visits": "visits", "prior": "prior"}
 _LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
 
 # The files of the viewer in the order in which they are joined: each imports from those before it alone.
-PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "pane", "viewer")
+PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "form", "pane", "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -83,7 +84,7 @@ def as_tree(tree: Tree | Mapping[str, Any] | str) -> Tree:
         return Tree.from_json(tree)
     if isinstance(tree, Mapping):
         return Tree.from_json(json.dumps(dict(tree)))
-    raise ValueError(f"tree: a Tree, its JSON text or object was expected, not {type(tree).__name__}")
+    raise ValueError(f"tree must be a Tree, its JSON text or its object, got {type(tree).__name__}")
 
 
 def as_json(tree: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
@@ -94,8 +95,7 @@ def as_json(tree: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
 def check_look(**look: str) -> dict[str, str]:
     """What `colour`, `size` and `edge` are to show, as given; ValueError for a name that the viewer does not know."""
     for name, shown in look.items():
-        if shown not in _LOOK[name]:
-            raise ValueError(f"{name} {shown!r}: one of {', '.join(_LOOK[name])} is accepted")
+        require_one_of(name, shown, _LOOK[name])
     return look
 
 
@@ -136,9 +136,9 @@ def make_html(
     """
     tree = as_tree(tree)
     if not -1 <= selected < len(tree):
-        raise ValueError(f"selected {selected!r}: a node from 0 to {len(tree) - 1}, or -1 for none, is accepted")
+        raise ValueError(f"selected must be a node from 0 to {len(tree) - 1}, or -1 for none, got {selected!r}")
     if budget is not None and (type(budget) is not int or budget < 0 or other is None):
-        raise ValueError(f"budget {budget!r}: a number of sampled tokens from 0, for two trees, is accepted")
+        raise ValueError(f"budget must be a number of sampled tokens >= 0, for two trees, got {budget!r}")
     state = {"tree": as_json(tree), "other": {} if other is None else as_json(other), "selected": selected,
              "selected_other": 0, "step": len(tree) - 1, "budget": -1 if budget is None else budget, "links": True,
              "height": 0, "searchable": False, **check_look(colour=colour, size=size, edge=edge)}  # fmt: skip

@@ -30,7 +30,7 @@ class AnswerView(Chooser):
         names = [f"{name} · {row.outcome} · {row.tokens:,} tokens"
                  for name, row in zip(problems, self._rows.itertuples(), strict=True)]  # fmt: skip
         unsolved = self._rows.index[~self._rows["solved"]]
-        super().__init__(names, int(unsolved[0]) if len(unsolved) else 0, "answer")
+        super().__init__(names, int(unsolved[0]) if len(unsolved) else 0, "answer", list(self._rows["outcome"]))
 
     @property
     def chain(self) -> ChainView | SolutionView:
