@@ -21,35 +21,11 @@ from transformers.cache_utils import DynamicLayer
 
 from game24lab.models.backends.llama_step import PlainSteps
 from game24lab.models.backends.prefix_cache import Layers, lay
+from game24lab.models.counted_random import draw_uniform
 from game24lab.models.policy import Sampling
 
 _COPY = 3  # copying a row's cache costs about as much as this many further steps of the row
 _FEW = 16  # tokens: ranking so many of hundreds costs a fifth of ranking all, and they are mostly enough for a nucleus
-_GOLDEN = 0x9E3779B97F4A7C15
-
-
-# Counted randomness ---------------------------------------------------------------------------------------------------
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): one bit in flips half of the bits out."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def make_keys(seeds: Sequence[int], samples: Sequence[int], skips: Sequence[int] | None = None) -> np.ndarray:
-    """One 64-bit key a row, from the seed of its prompt and its number among the prompt's samples.
-
-    A row that skips t tokens goes on with the numbers that the row without would have had from token t on.
-    """
-    seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
-    keys = _mix(_mix(seeds + np.uint64(_GOLDEN)) + np.array(samples, dtype=np.uint64) * np.uint64(_GOLDEN))
-    return keys if skips is None else keys + np.array(skips, dtype=np.uint64) * np.uint64(_GOLDEN)
-
-
-def draw_uniform(keys: np.ndarray, step: int) -> np.ndarray:
-    """A number in (0, 1) a row for token `step`: the middle of one of 2**23 equal parts, never an end."""
-    bits = _mix(keys + np.uint64((step + 1) * _GOLDEN % 2**64))
-    return ((bits >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-23)
 
 
 def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
@@ -209,7 +185,7 @@ def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: tor
     What is known of the prompts' beginnings (`past`, `shared`: see `decode`) is not forwarded: as much of it as the
     prompt with the longest unknown rest leaves to all.
     """
-    if not _takes(model, "past_key_values"):
+    if not accepts(model, "past_key_values"):
         raise ValueError(f"model must be a decoder with a key-value cache, got {type(model).__name__}")
     cache = DynamicCache(config=model.config)
     cache.layers = [_BufferLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
@@ -227,17 +203,18 @@ def _prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: tor
         laid = [max(0, len(p) - (longest - known)) for p in prompts]
         for layer, (keys, values) in zip(cache.layers, lay(past, laid, known), strict=True):
             layer.update(keys, values)
-    options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
+    options = {"logits_to_keep": 1} if accepts(model, "logits_to_keep") else {}
     if pad is not None:
         options["attention_mask"] = (torch.arange(longest, device=model.device) >= pad[:, None]).long()
-        if _takes(model, "position_ids"):
+        if accepts(model, "position_ids"):
             places = (torch.arange(longest, device=model.device) - pad[:, None]).clamp_(min=0)
             options["position_ids"] = places[:, known:]
     logits = model(input_ids=ids[:, known:], past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
     return logits[rows], cache, None if pad is None else pad[rows]
 
 
-def _takes(model: PreTrainedModel, name: str) -> bool:
+def accepts(model: PreTrainedModel, name: str) -> bool:
+    """Whether a model's `forward` has a parameter of this name."""
     return name in inspect.signature(model.forward).parameters
 
 
@@ -284,7 +261,7 @@ class ModelSteps:
 
     def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
         self.model, self.cache, self.pad, self.length = model, cache, pad, length
-        self.options = {"logits_to_keep": 1} if _takes(model, "logits_to_keep") else {}
+        self.options = {"logits_to_keep": 1} if accepts(model, "logits_to_keep") else {}
         self._select(rows)
         for layer in cache.layers:
             if isinstance(layer, _BufferLayer) and layer.is_initialized:
@@ -295,7 +272,7 @@ class ModelSteps:
         if self.pad is not None:
             places = torch.arange(self.length + 1, device=ids.device)
             options["attention_mask"] = (places >= self.pad[:, None]).long()
-            if _takes(self.model, "position_ids"):
+            if accepts(self.model, "position_ids"):
                 options["position_ids"] = (self.length - self.pad)[:, None]
         self.length += 1
         out = self.model(input_ids=ids[:, None], past_key_values=self.cache, use_cache=True, **options)
