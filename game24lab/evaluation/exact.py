@@ -11,7 +11,7 @@ a search would do.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,9 +36,14 @@ class _Spot:
     chance: Any = None  # by sampling
 
 
+def can_measure(task: Any, policy: Any) -> bool:
+    """Whether exact probabilities are to be had: of a task that lists its live lines, on a backend that reads lines."""
+    return hasattr(task, "live_lines") and policy.name == "transformers"
+
+
 def measure_chances(
     task: Any, problems: Sequence[Any], policy: Any, samplings: Sequence[Any], *, whole: bool = False, chunk: int = 64,
-    write: Any = str, progress: Any = iter,
+    start: Callable[[Any], Any] | None = None, write: Callable[[Any], Any] = str, progress: Callable = iter,
 ) -> pd.DataFrame:  # fmt: skip
     """P(solved) of one sample: a row for each problem and sampling, columns `COLUMNS`.
 
@@ -49,6 +54,7 @@ def measure_chances(
         whole: an answer is sampled in one piece behind the problem, and has to end; else line by line, each behind what
             the task shows of its position, as searches ask.
         chunk: problems that are read together.
+        start: makes a state of a problem, by default `task.start`; with `task.read` problems are texts of positions.
         write: gives a problem's name. `progress` wraps the beginnings of chunks, such as `tqdm`.
 
     `samples` are expected until the first right one (1 / p); `positions`, `lines` and `tokens` count what was live and
@@ -60,7 +66,8 @@ def measure_chances(
     rows = []
     for begin in progress(range(0, len(problems), chunk)):
         part = problems[begin : begin + chunk]
-        found = _read(task, part, policy.open_reader(), samplings, whole)
+        states = list(map(start or task.start, part))
+        found = _read(task, states, policy.open_reader(), samplings, whole)
         for problem, (spots, chances) in zip(part, found, strict=True):
             counts = {"positions": len(spots), "lines": sum(len(spot.lines) for spot in spots)}
             counts["tokens"] = sum(policy.count(f"{line}\n") if line else 1 for spot in spots for line, _ in spot.lines)
@@ -72,15 +79,14 @@ def measure_chances(
 
 
 def _read(
-    task: Any, problems: Sequence[Any], reader: Any, samplings: Sequence[Any], whole: bool
+    task: Any, states: Sequence[Any], reader: Any, samplings: Sequence[Any], whole: bool
 ) -> list[tuple[list[_Spot], np.ndarray]]:
-    """The live positions behind each problem, and its chance under each sampling."""
+    """The live positions behind each state, and its chance under each sampling."""
     known: dict[str, _Spot] = {}
 
     def find(state: Any, prompt: str) -> _Spot:
         return known.setdefault(prompt, _Spot(state, prompt))
 
-    states = [task.start(problem) for problem in problems]
     roots = [find(state, task.text(state)) for state in states]
     level = list(dict.fromkeys(roots))
     seen = set(level)
