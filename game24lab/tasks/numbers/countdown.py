@@ -19,6 +19,7 @@ from game24lab.tasks.numbers.arithmetic import (
     State,
     Step,
     compose,
+    legal_steps,
     parse_expression,
     wholly_reachable,
 )
@@ -103,6 +104,12 @@ class Countdown(Game24):
             return ()
         return tuple(child for child in super().children(state) if not explain_step(child.steps[-1]))
 
+    def live_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
+        """The moves that keep the target reachable by these rules, each with the numbers behind it; none at the end."""
+        moves = () if self.is_terminal(state) else legal_steps(state.left)
+        return [(step, left) for step, left in moves
+                if not explain_step(step) and can_make(left, state.target, self.use_all)]  # fmt: skip
+
     def step(self, state: Position, line: str) -> Position | Illegal:
         """One move within the non-negative whole numbers, or an answer line once the game has ended."""
         after = super().step(state, line)
@@ -146,6 +153,20 @@ class Countdown(Game24):
     def shows(self, state: Position, positions: Container[Any]) -> bool:
         """Whether the text of a state shows one of some positions, which are pairs of numbers and target."""
         return (state.left, state.target) in positions
+
+    def explain(self, state: Position) -> str:
+        """Why the target can be made or can not, in a sentence without its full stop, proved by the exact solver."""
+        target = state.target
+        if self.is_terminal(state):
+            return f"{target} is made" if self._has_made(state.left, target) else f"{state.left[0]} is left, not {target}"
+        if not self.truth(state):
+            return (f"{target} is out of reach: the exact solver finds no way to make it of {self.label(state)} within "
+                    "the non-negative whole numbers")  # fmt: skip
+        at = self.start_at(state.left, target)
+        while not self.is_terminal(at):
+            step, left = next(iter(self.live_steps(at)))
+            at = replace(at, steps=(*at.steps, step), left=left)
+        return f"{target} is within reach: {self.expression(at)} = {target}"
 
     def truth(self, state: Position) -> bool:
         """Whether the target is still reachable by these rules, by the exact solver."""

@@ -87,7 +87,7 @@ class CountdownGame(NumberGame):
         return {"solutions": math.log1p(solutions), "alive": alive}
 
     def read_name(self, name: str) -> CountdownProblem:
-        """The problem of a name such as `3 7 25 50 -> 81`, as `held_out` holds them."""
+        """The problem of a name such as `3 7 25 50 -> 79`, as `held_out` holds them."""
         return self.know(name)
 
     def know(self, problem: Any) -> CountdownProblem:
