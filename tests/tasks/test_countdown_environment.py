@@ -289,14 +289,14 @@ def test_the_command_line_solves_with_models_of_its_own(policy_folder, capsys):
     assert cli.main(["solve", "--target", "837", "75", "50", "2", "3", "8", "7", *checkpoint]) == 0
     assert "2 3 7 8 50 75: " in capsys.readouterr().out
     assert cli.main(["solve", "--target", "99", "1", "1", "1", *checkpoint, "--rules", "countdown_3to4"]) == 0
-    assert "it has no solution" in capsys.readouterr().out
+    assert capsys.readouterr().out == "1 1 1: no solution exists for 99\n"
 
 
 @pytest.mark.parametrize(("words", "named"), [
     (["--target", "0", "3", "7", "25"], "target of a Countdown must be an integer >= 1, got 0"),
     (["--target", "-4", "3", "7", "25"], "target of a Countdown must be an integer >= 1, got -4"),
     (["--target", "81", "3", "7", "25", "--rules", "tot"], "split must be one of stream_of_search"),
-    (["--target", "81", "3", "7", "25"], "the task countdown has no models that ship"),
+    (["--target", "35", "3", "7", "25"], "the task countdown has no models that ship"),
 ])  # fmt: skip
 def test_the_command_line_names_bad_input(words, named, capsys):
     assert cli.main(["solve", "--task", "countdown", *words]) == 2

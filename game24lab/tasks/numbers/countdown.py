@@ -158,7 +158,8 @@ class Countdown(Game24):
         """Why the target can be made or can not, in a sentence without its full stop, proved by the exact solver."""
         target = state.target
         if self.is_terminal(state):
-            return f"{target} is made" if self._has_made(state.left, target) else f"{state.left[0]} is left, not {target}"
+            made = self._has_made(state.left, target)
+            return f"{target} is made" if made else f"{state.left[0]} is left, not {target}"
         if not self.truth(state):
             return (f"{target} is out of reach: the exact solver finds no way to make it of {self.label(state)} within "
                     "the non-negative whole numbers")  # fmt: skip

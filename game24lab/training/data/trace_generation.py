@@ -77,9 +77,9 @@ def make_counter(tokenizer: str | Path = "", vocabulary: str = "traces") -> Toke
 # ------------------------------------------------------------------------------------------------------ making
 def make_traces(
     puzzles: Sequence[Whole] | Sequence[NumberProblem], count: int, *, held_out: Container[Any],
-    styles: Sequence[str] = ("sound",), buckets: Sequence[str] = (ANY,), highest: int = 30, core_share: float = 0.15, thin_share: float = 0.0,
-    finish_share: float = 0.0, tags: bool = False, target: int = 24, seed: int = 0, split: str = "train",
-    count_tokens: Callable[[str], int] | None = None, workers: int = 1,
+    styles: Sequence[str] = ("sound",), buckets: Sequence[str] = (ANY,), highest: int = 30, core_share: float = 0.15,
+    thin_share: float = 0.0, finish_share: float = 0.0, tags: bool = False, target: int = 24, seed: int = 0,
+    split: str = "train", count_tokens: Callable[[str], int] | None = None, workers: int = 1,
     progress: Callable[[Sequence[int]], Iterable[int]] = lambda indices: indices,
 ) -> list[Trace]:  # fmt: skip
     """`count` traces, equal for equal arguments and any number of workers.
