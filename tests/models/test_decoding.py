@@ -113,7 +113,7 @@ def test_prompts_are_forwarded_once(monkeypatch):
     seen = []
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda **inputs: seen.append(inputs["input_ids"].shape) or forward(**inputs))
-    monkeypatch.setattr(decoding, "_takes", lambda model, name: True)
+    monkeypatch.setattr(decoding, "accepts", lambda model, name: True)
     run(model, prompts=PROMPTS[:1], rows=[0] * 50)
     assert seen == [(1, 3)]
 
