@@ -8,7 +8,6 @@ and equal records give equal bytes.
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 import warnings
@@ -23,8 +22,8 @@ import typst
 
 from game24lab.runs.run import write_atomically
 from game24lab.views.charts import svg as vector
+from game24lab.views.tables.formats import MISSING, show
 
-MISSING = "-"  # a number that is not there; never 0
 LONGEST_TEXT = 20_000  # characters of one text; what is cut is said
 LONGEST_CELL = 300
 LONGEST_WORD = 36  # longer words may be broken anywhere, else they run off the page
@@ -159,22 +158,6 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
         text = f"{text[:longest]} … ({len(text) - longest:,} more characters)"
     seen = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else f"\\u{{{ord(c):x}}}" for c in text)
     return "\n".join(" ".join(map(_breakable, line.split(" "))) for line in seen.split("\n"))
-
-
-def show(value: Any) -> str:
-    """A cell as text: None and NaN are missing, floats get three figures, the rest is written as it is."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return MISSING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return write_float(value) if isinstance(value, float) else str(value)
-
-
-def write_float(value: float) -> str:
-    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358."""
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _breakable(word: str) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from game24lab.evaluation.error_analysis import KINDS
-from game24lab.report import formats as fmt
 from game24lab.report.document import Block, Picture, Table
 from game24lab.report.layout import draw_picture, pair_pictures
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
 
 ONE_ANSWER = ("Each puzzle gets one greedy answer, which counts where its own last line is an expression that uses the "
               "four numbers once each and makes 24 by exact arithmetic, within the budget. The verifier only counts; "

@@ -19,15 +19,16 @@ import pandas as pd
 
 from game24lab.evaluation.calibration import measure_groups
 from game24lab.evaluation.oracle_critics import find_like
-from game24lab.report import formats as fmt
 from game24lab.report.document import Block, Picture, Table
-from game24lab.report.evidence import CALIBRATION, Evidence, describe_runs, plain
+from game24lab.report.evidence import CALIBRATION, Evidence, describe_runs
 from game24lab.report.layout import draw_picture
 from game24lab.report.summaries import summarise_calibration
 from game24lab.report.tables import Row, count, fixed, make_table, percent, text
 from game24lab.search.modes import read_mode
 from game24lab.views.charts import critics as diagrams
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.records import plain
 
 FILES = {
     "choices": ("arm", "k", "accuracy", "low", "high", "problems"),

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import Picture
 from game24lab.report.layout import draw_picture
 from game24lab.report.tables import Row, join_sources
 from game24lab.views.charts import search as curves
+from game24lab.views.tables import formats as fmt
 
 STYLES = curves.style(trials.KINDS)
 

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import MISSING, Block, Bullets, Report, Table
@@ -27,6 +26,7 @@ from game24lab.report.sections import critics
 from game24lab.report.sections.fronts import draw_costs, list_limits, list_settings, list_splits, name_split
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.search.modes import HELP, MODES
+from game24lab.views.tables import formats as fmt
 
 TITLE = "Three ways to search"
 QUESTION = ("How far do the models come alone, what do the rules of the game add, and what the exact verifier? Every "

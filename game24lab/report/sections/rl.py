@@ -14,16 +14,17 @@ import pandas as pd
 
 from game24lab.evaluation.chains import BUDGETS, summarise_budgets
 from game24lab.report import chain_summaries as sm
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report.chain_summaries import BEST, END, START
 from game24lab.report.document import Block, Bullets, Paragraph, Picture, Report, Table
-from game24lab.report.evidence import TRAINING, Evidence, plain, refuse
+from game24lab.report.evidence import TRAINING, Evidence, refuse
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import PUBLISHED_RL
 from game24lab.report.sections import chains
 from game24lab.report.tables import Row, count, fixed, join_sources, make_table, percent, points, short, text
 from game24lab.views.charts import chains as charts
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.records import plain
 
 TITLE = "Learning from rewards and preferences"
 QUESTION = ("A model that learnt from search traces goes on learning from its own answers: by GRPO, from weighted "

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import router_summaries as sm
 from game24lab.report.document import MISSING, Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
@@ -19,6 +18,7 @@ from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, points, text
 from game24lab.views.charts import routing as charts
+from game24lab.views.tables import formats as fmt
 
 _BESIDES = (("calls", "calls", "1f"), ("seconds", "seconds", "3g"), ("seconds_p50", "p50", "3g"),
             ("seconds_p95", "p95", "3g"))  # fmt: skip

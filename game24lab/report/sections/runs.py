@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import summaries as sm
 from game24lab.report.document import MISSING, Block, Columns, Picture, Report, Table
@@ -18,6 +17,7 @@ from game24lab.report.sections.critics import draw_calibration
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import theme as figures
 from game24lab.views.tree.still import draw_svg
+from game24lab.views.tables import formats as fmt
 
 TITLE = "What the runs found"
 QUESTION = ("How many problems does each arm solve, at which cost in tokens and compute, and what were its models "

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import MISSING, Block, Bullets, Paragraph, Report, Table
@@ -23,6 +22,7 @@ from game24lab.report.tables import Row, count, fixed, join_sources, made, make_
 from game24lab.search.modes import HELP
 from game24lab.views.charts import search as curves
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published

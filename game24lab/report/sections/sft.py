@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from game24lab.report import chain_summaries as sm
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report.document import MISSING, Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
 from game24lab.report.evidence import TRAINING, Evidence, refuse
@@ -22,6 +21,7 @@ from game24lab.report.summaries import find_ends
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
 
 TITLE = "Learning to search from search traces"
 QUESTION = ("A small language model learns from written-down searches: moves, dead ends, returns, and at last an "
