@@ -125,6 +125,7 @@ def solve(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run one notebook headless, or list them."""
+    from game24lab.runs.card import make_card
     from game24lab.runs.notebook import find_notebook, find_notebooks, parse_override, read_parameters, run_notebook
 
     if options.list:
@@ -152,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
     begin = time.perf_counter()
     done = run_notebook(path, overrides, output)
     _print_run(done, time.perf_counter() - begin)
+    print(make_card(done.folder, done.manifest))
     for name in done.manifest["artefacts"]:
         print(f"  {done.folder / name}")
     return 0
@@ -213,7 +215,9 @@ def report(options: argparse.Namespace) -> int:
     from game24lab.report.write import write_report
 
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
-    print(write_report(options.kind, options.folders, options.output or Path(options.folders[0]) / name))
+    first = Path(options.folders[0])
+    usual = first.with_suffix(".pdf") if first.suffix == ".json" else first / name
+    print(write_report(options.kind, options.folders, options.output or usual))
     return 0
 
 
@@ -288,20 +292,13 @@ def _write_tree_page(stages: Sequence[Run]) -> Path | None:
 
 
 def _print_table(rows: pd.DataFrame) -> None:
-    """Accuracy with its interval and tokens of each arm, where the rows are attempts."""
+    """Accuracy with its interval and cost of each arm, where the rows are attempts."""
     from game24lab.evaluation.tables import summarise
+    from game24lab.views.tables.specifications import ARMS
+    from game24lab.views.tables.table import Table
 
-    if "strategy" not in rows or "solved" not in rows:
-        return
-    lines = [("strategy", "mode", "puzzles", "solved", "95 % interval", "sampled tokens")]
-    for row in summarise(rows).to_dict("records"):
-        lines.append((row["arm"], row["mode"], str(row["problems"]), f"{row['accuracy']:.1%}",
-                      f"{row['low']:.1%} - {row['high']:.1%}", f"{row['sampled_tokens']:.0f}"))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = [cell.ljust(width) if place < 2 else cell.rjust(width)
-                 for place, (cell, width) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
-        print("  ".join(cells))
+    if "strategy" in rows and "solved" in rows:
+        print(Table(summarise(rows), ARMS))
 
 
 def _describe(error: Exception) -> str:
@@ -378,7 +375,8 @@ def _make_parser() -> argparse.ArgumentParser:
     command.add_argument("--budget", type=int, metavar="TOKENS", help="show the tree after this many sampled tokens")
 
     command = add(report, "write a PDF from run folders, without any model")
-    command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
+    command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, a folder of runs, or the JSON that a "
+                         "report has left")  # fmt: skip
     command.formatter_class = argparse.RawTextHelpFormatter  # one kind a line
     command.add_argument("--kind", default="runs", metavar="KIND",
                          help="\n".join(f"{name:<11}{kind.about}" for name, kind in KINDS.items()))  # fmt: skip

@@ -147,8 +147,27 @@ def to_json(report: Report) -> str:
     day = date and {"year": date.year, "month": date.month, "day": date.day,
                     "hour": date.hour, "minute": date.minute, "second": date.second}
     head = {"title": clean(report.title), "subtitle": clean(report.subtitle), "footer": clean(report.footer)}
-    blocks = [_record(block) for block in report.blocks]
+    blocks = _name_sources([_record(block) for block in report.blocks])
     return json.dumps(head | {"date": day or None, "blocks": blocks}, allow_nan=False)
+
+
+def _name_sources(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks with a letter for each different source, and a list of them at the end."""
+    letters: dict[str, str] = {}
+
+    def name(block: dict[str, Any]) -> dict[str, Any]:
+        if "blocks" in block:
+            return block | {"blocks": [name(inner) for inner in block["blocks"]]}
+        if not block.get("source"):
+            return block
+        place = len(letters)
+        letter = letters.setdefault(block["source"], "z" * (place // 25) + "abcdefghijklmnopqrstuvwxy"[place % 25])
+        return block | {"source": letter}
+
+    named = [name(block) for block in blocks]
+    pairs = [[letter, source] for source, letter in letters.items()]
+    return [*named, {"kind": "heading", "text": "Sources", "new_page": "no"},
+            {"kind": "keyvalues", "pairs": pairs}] if pairs else named  # fmt: skip
 
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -2,8 +2,8 @@
 
     make_table("Accuracy by arm.", arms, {"arm": text("label", 1), "solved": percent("accuracy", "low", "high")})
 
-A column with `low` and `high` has its interval in a second column, headed "95 %". This module does not know what a table
-is about.
+A column with `low` and `high` has its interval in a second column, headed "95 %". This module does not know what a
+table is about.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ from game24lab.runs.printable import clean, escape
 FILES = {"tree.html": "the search tree", "trees.html": "two trees on one budget", "records.parquet": "every row",
          "notebook.ipynb": "the notebook as it ran", "params.yaml": "its parameters"}  # fmt: skip
 FOLDERS = {"checkpoint": "the model", "router": "the router"}
-TOKENS = {"sampled_tokens": "sampled", "training_tokens": "learnt from", "tokens": "written"}  # facts of a manifest
+# Facts of a manifest, with what they count.
+TOKENS = {"sampled_tokens": "sampled", "probe_tokens": "sampled by the probe",
+          "evaluation_tokens": "sampled to evaluate", "training_tokens": "learnt from",
+          "tokens": "written"}  # fmt: skip
 _SESSION = "JPY_SESSION_NAME"  # where Jupyter tells a kernel which notebook it serves
 _STYLE = """<style>
 .game24lab.card {font: 13px/1.5 system-ui, sans-serif; border: 1px solid rgba(128, 128, 128, .5); border-radius: 6px;
@@ -70,7 +73,7 @@ def make_card(folder: str | Path, manifest: Mapping[str, Any]) -> Card:
     result = manifest.get("result") or f"{manifest['status']}; its notebook has kept no sentence about the result"
     facts = manifest.get("facts") or {}
     counts = {told: facts[name] for name, told in TOKENS.items() if isinstance(facts.get(name), int | float)}
-    told = [("tokens", ", ".join(f"{number:,.0f} {what}" for what, number in counts.items()) or "none")]
+    told = [("tokens", ", ".join(f"{number:,.0f} {what}" for what, number in counts.items()) or "none counted")]
     told += [("open next", manifest["then"])] if manifest.get("then") else []
     files = [(folder / name, what) for name, what in (FOLDERS | FILES).items() if (folder / name).exists()]
     title = f"{manifest['name']}: {manifest['status']}, {_write_time(manifest)}, in {folder}"

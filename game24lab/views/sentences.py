@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab.evaluation.chains import find_key, pair
+from game24lab.evaluation.statistics import wilson
 from game24lab.search.modes import MODES
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.records import list_records
@@ -77,3 +78,19 @@ def tell_router(point: Mapping[str, Any], problems: int) -> str:
     return (f"The router solves {fmt.percent(point['accuracy'])} of {problems} test problems at {point['cost']:,.0f} "
             f"tokens each, the best mix of fixed arms {fmt.percent(point['hull'])} at that cost: "
             f"{fmt.points(point['gain'])} points [{low}, {high}].")  # fmt: skip
+
+
+def tell_puzzles(table: pd.DataFrame, exposure: Mapping[str, Any]) -> str:
+    """How many puzzles there are on either side of a split, counted; and what samples have met of the held-out ones."""
+    sides = table["side"].value_counts()
+    low, high = wilson(int(exposure["begun"]), int(exposure["positions"]))
+    share = fmt.bracket(exposure["begun_share"], low, high)
+    return (f"Of {len(table):,} puzzles {len(table) - sides.get('unsolvable', 0):,} have a solution, "
+            f"{sides.get('held out', 0):,} of them are held out; of the live positions one move behind those, {share} "
+            f"begin one of {exposure['samples']:,} training samples.")  # fmt: skip
+
+
+def tell_traces(found: Mapping[str, Any]) -> str:
+    """What was written, all of it counted: `training.data.trace_dataset.describe_traces`."""
+    return (f"{found['traces']:,} traces of {found['roots']:,} puzzles, {found['distinct']:,} of them distinct, with "
+            f"{found['tokens']:,} tokens (counted, not estimated).")  # fmt: skip

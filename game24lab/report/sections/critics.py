@@ -117,6 +117,11 @@ def _restore(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------- blocks
+def list_pictures(blocks: Iterable[Block]) -> list[Picture]:
+    """The pictures among some blocks."""
+    return [block for block in blocks if isinstance(block, Picture)]
+
+
 def draw_calibration(entry: Row) -> Picture:
     """One critic's reliability, and its values on alive and on dead positions."""
     figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), pd.DataFrame(entry["values"]))

@@ -66,11 +66,11 @@ def draw_costs(numbers: Row, cost: str, splits: Sequence[str] | None = None) -> 
     return pictures
 
 
-def draw_kinds(numbers: Row) -> list[Picture]:
+def draw_kinds(numbers: Row, splits: Sequence[str] | None = None) -> list[Picture]:
     """Accuracy against sampled tokens, all arms of one kind of strategies at a time, with what all kinds reach."""
     pictures, cost = [], "sampled_tokens"
     for kind in trials.KINDS:
-        for split in list_splits(numbers["arms"]):
+        for split in list_splits(numbers["arms"]) if splits is None else splits:
             table = _tabulate(numbers, split, cost)
             mine = table[table["kind"] == kind]
             if len(mine) > 1:

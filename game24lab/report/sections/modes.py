@@ -63,22 +63,24 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     stops, and the critic."""
     arms, runs = numbers["arms"], numbers["runs"]
     figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
+    truth = critics.add_critics(numbers["critics"])
+    figures = [*others[:1], *draw_costs(numbers, "flops", list_splits(arms)[-1:]), *critics.list_pictures(truth)[:3]]
     appendix = [
         _describe_setting(numbers),
         Bullets(tuple(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())),
-        *add_section("The three modes side by side", *[_describe_modes(arms, split) for split in list_splits(arms)],
-                     *others),
+        *add_section("The three modes side by side", *[_describe_modes(arms, split) for split in list_splits(arms)]),
         *add_section("Blind, beside what is published", *[
             describe_published(numbers, split) for split in list_splits(arms)
             if split in trials.SPLITS and numbers["published"]]),
         *add_section("Answers that nobody checks", *_describe_claims(numbers)),
         *add_section("Where a search stops",
                      _describe_sensitivity(numbers["sensitivity"]) if numbers["sensitivity"] else None),
-        *add_section("The critic against the truth", *critics.add_critics(numbers["critics"])),
+        *add_section("The critic against the truth", *[block for block in truth if block not in figures]),
         *layout.add_limits(runs, list_limits(arms)),
         *layout.add_origin(runs, list_settings(arms)),
     ]  # fmt: skip
-    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, appendix)
+    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, layout.tell_spent(arms),
+                                 figures, appendix)  # fmt: skip
 
 
 def answer(numbers: Row) -> list[str]:

@@ -47,6 +47,7 @@ def judge_answer(problem: NumberProblem, answer: Any, *, moves_answer: bool = Fa
         "finish": answer.finish, "outcome": ends.outcome if ended else "unfinished",
         "solved": ends.solved and ended, "finished": ends.finished and ended, "answer": ends.answer,
         "style": judged.style if ends.finished == judged.finished else STYLE, "share_right": judged.share_right,
-        "first_wrong": judged.first_wrong, "wrong_kind": wrong.kind if wrong else "", "wrong_reason": wrong.reason if wrong else "",
+        "first_wrong": judged.first_wrong, "wrong_kind": wrong.kind if wrong else "",
+        "wrong_reason": wrong.reason if wrong else "",
         "first_unsound": judged.first_unsound, "rollbacks": judged.rollbacks,
     }  # fmt: skip

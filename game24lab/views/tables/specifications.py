@@ -32,6 +32,12 @@ def _show(key: str) -> Column:
     return made(lambda row: fmt.show(row.get(key)))
 
 
+# Puzzles.
+SIDES = {"side": text("side"), "puzzles": count("puzzles"), "solutions (median)": count("solutions"),
+         "first moves alive": percent("alive")}  # fmt: skip
+PUZZLES = {"puzzle": text("puzzle", 1), "solutions": count("solutions"), "first moves alive": percent("alive"),
+           "rank": count("rank"), "side": text("side")}  # fmt: skip
+
 # Searches: what they are, what they reach, and lookaheads beside a baseline of their cost.
 SEARCHES = {"arm": text("arm", 1), "strategy": text("algorithm"),
             "given": made(lambda row: fmt.settings(row["given"]), 1, "left"), "what helped": _HELPED}  # fmt: skip
