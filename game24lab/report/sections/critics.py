@@ -38,7 +38,7 @@ FILES = {
 }
 NOISE, TRUTH = ("noiselab", "gains", "widths"), ("calibration", "depths", "choices")  # what stands in which section
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
-_FORMER = "blind"  # how runs before November 2026 call a search without a critic
+FORMER_NONE = "blind"  # how runs before November 2026 call a search without a critic
 SHIPPED = ("", "shipped")  # what a parameter says of the model that ships
 Numbers = Mapping[str, Sequence[Row]]
 
@@ -99,9 +99,9 @@ def gather_critics(evidence: Iterable[Evidence]) -> dict[str, list[dict[str, Any
 
 
 def _read(one: Evidence, file: str) -> list[dict[str, Any]]:
-    table = one.read(f"{file}.parquet", FILES[file], _TRAINED if file == "gains" else (), former={_FORMER: "none"})
+    table = one.read(f"{file}.parquet", FILES[file], _TRAINED if file == "gains" else (), former={FORMER_NONE: "none"})
     if "critic" in table:
-        table["critic"] = table["critic"].replace(_FORMER, "none")
+        table["critic"] = table["critic"].replace(FORMER_NONE, "none")
     if "mode" in table:
         table["mode"] = table["mode"].map(read_mode)
     head = {"run": one.run.id, "source": one.source(f"{file}.parquet")}
