@@ -11,6 +11,8 @@ from typing import Any
 
 from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Paragraph, Picture, Report
 from game24lab.report.tables import Row, made, make_table, text
+from game24lab.runs.notebook import find_notebook, read_parameters
+from game24lab.runs.run import PATH_PARAMETER
 from game24lab.views.charts import svg as vector
 from game24lab.views.tables import formats as fmt
 
@@ -88,17 +90,28 @@ def add_origin(runs: Sequence[Row], settings: Sequence[tuple[str, str]] = ()) ->
         "took": made(describe_duration, align="left"),
         "commit": made(lambda run: describe_commit(run, 7), align="left"), "manifest": text("manifest_sha256"),
     }  # fmt: skip
-    rows = [{"arm": name(run), "settings": fmt.settings(run["parameters"])} for run in runs]
+    rows = [{"arm": name(run), "settings": fmt.settings(list_asked(run))} for run in runs]
     rows += [{"arm": arm, "settings": parameters} for arm, parameters in settings]
     packages = next((run["packages"] for run in reversed(runs) if run["packages"]), {})
     return add_section(
         "Origin",
         make_table("The runs behind this report. Manifest: SHA-256 of the run's manifest.json.", runs, columns,
                    source="the manifests"),
-        make_table("Parameters of runs and arms.", rows, {"run or arm": text("arm"), "parameters": text("settings", 1)},
+        make_table("Parameters of arms, and those of runs that are not today's defaults of their notebooks (all of them: the "
+                   "runs' params.yaml).", rows, {"run or arm": text("arm"), "parameters": text("settings", 1)},
                    source="the manifests and records.parquet"),
         Paragraph("Packages: " + ", ".join(f"{k} {v}" for k, v in packages.items()) + ".") if packages else None,
     )  # fmt: skip
+
+
+def list_asked(run: Row) -> dict[str, Any]:
+    """What must be said today to have a run made again: its parameters that are not the defaults of its notebook."""
+    try:
+        known = read_parameters(find_notebook(run["name"]))
+    except (OSError, ValueError):  # an installed package has none
+        known = {}
+    return {name: value for name, value in run["parameters"].items() if name != PATH_PARAMETER
+            and (name not in known or known[name].default != value)}  # fmt: skip
 
 
 def draw_picture(figure: Any, caption: str, source: str, height: int, width: int = WIDE) -> Picture:

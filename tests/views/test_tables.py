@@ -1,6 +1,8 @@
 """Tables: six columns and a fold, bars where shares have intervals, text that is never markup, the same as plain text."""
 
+import os
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -136,3 +138,31 @@ def test_a_named_index_becomes_columns():
 def test_show_table_shows_text_where_there_is_no_notebook(capsys):
     show_table([{"a": 1, "b": "x"}])
     assert "x" in capsys.readouterr().out
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [560, 900])  # of a cell's output in a window of 1,000 and of 1,400 pixels
+def test_nothing_scrolls_sideways_folded_or_not(width):
+    from playwright.sync_api import sync_playwright
+
+    names = ("mcts@simulations=400,width=12,c_init=0.25", "x" * 200, "greedy")
+    table = Table(summarise(make_rows(arms=names, modes=("blind", "rules", "verified"))), ARMS, "a note " * 60)
+    matched = Table([{"arm": names[0], "mode": "verified", "accuracy": 0.5, "baseline": names[1], "difference": 0.1,
+                      "baseline_accuracy": 0.4, "low": -0.1, "high": 0.2}], specifications.MATCHES)  # fmt: skip
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_content(table._repr_html_() + matched._repr_html_())
+        reach = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        folded = page.evaluate(reach)
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        unfolded = page.evaluate(reach)
+        bars = page.evaluate("[...document.querySelectorAll('.bar')].map(one => one.getBoundingClientRect().width)")
+        browser.close()
+    for wide, seen in (folded, unfolded):
+        assert wide <= seen
+    assert min(bars) >= 80

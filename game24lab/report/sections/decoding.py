@@ -70,8 +70,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: all arms, equal cost, rewards, the ablation, chains, a tree, training, limits."""
     looked, arms, runs = _list_looked(evidence), numbers["arms"], numbers["runs"]
     figure, *others = _by_run(numbers, arms, _draw_arms)
-    figures = [*others, *_by_run(numbers, numbers["grid"], _draw_grid),
-               *[_draw_tree(one) for one, _ in looked if one.tree is not None]]  # fmt: skip
+    figures = [*others, *_by_run(numbers, numbers["grid"], _draw_grid)]
     appendix = [
         _describe_setting(numbers),
         *add_section("All arms", *_by_run(numbers, arms, _describe_arms, _describe_speed)),
@@ -79,7 +78,8 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
                                         for block in _by_run(numbers, entries, partial(_describe_matched, unit))]),
         *add_section("Which rewards answers get", *_by_run(numbers, arms, _describe_rewards)),
         *add_section("Where, how many, how deep", *_by_run(numbers, numbers["grid"], _describe_grid)),
-        *add_section("What it changed", *[block for one, rows in looked for block in _describe_chains(rows)]),
+        *add_section("What it changed", *[block for one, rows in looked for block in _describe_chains(rows)],
+                     *[_draw_tree(one) for one, _ in looked if one.tree is not None]),
         *add_section("Searched answers in training", *_describe_trainings(numbers["trainings"])),
         *layout.add_limits(runs, list_limits(numbers)),
         *layout.add_origin(runs),

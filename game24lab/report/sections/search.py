@@ -65,7 +65,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
     lab, truth = critics.add_noise(found), critics.add_critics(found)
     figures = [*others[:1], *draw_costs(numbers, "flops", hardest), _draw_knobs(numbers["sweeps"]),
-               *critics.list_pictures(lab)[:1], *critics.list_pictures(truth)[:1]]  # fmt: skip
+               *(critics.list_pictures(lab) or critics.list_pictures(truth))[:1]]  # fmt: skip
     appendix = [
         _describe_setting(numbers),
         *add_section(f"The best at no more than {MOST:,} sampled tokens", _describe_best(numbers["best"]),

@@ -20,6 +20,7 @@ MOST = 6  # columns outside the fold
 _ROWS = 200  # that are shown; how many are left out is said
 _LONGEST = 240  # characters of a cell
 _BAR = 12  # signs of a bar in plain text
+_BLANKS = {0xA0: " ", 0x2009: " "}  # of reports: a terminal does not need them
 # Two class names each: JupyterLab's own rules for tables have as many, and stand before these.
 _STYLE = """<style>
 .game24lab.table {font: 13px/1.5 system-ui, sans-serif; max-width: 100%}
@@ -136,7 +137,7 @@ def _show(value: Any) -> str:
 
 
 def _cut(text: object) -> str:
-    return clean(text, _LONGEST)
+    return clean(str(text).translate(_BLANKS), _LONGEST)
 
 
 def _side(column: Column) -> str:
@@ -146,8 +147,8 @@ def _side(column: Column) -> str:
 def _draw_cell(column: Column, row: Row) -> str:
     """A cell as HTML, its interval and its bar below where it has them."""
     parts = [escape(_cut(fmt.show(column.cell(row))))]
-    if column.interval is not None:
-        parts.append(f" <small>[{escape(column.interval(row))}]</small>")
+    if column.interval is not None and parts != [fmt.MISSING]:
+        parts.append(f" <small>[{escape(_cut(column.interval(row)))}]</small>")
     if column.bar is not None and None not in (ends := column.bar(row)):
         value, low, high = (100 * min(1.0, max(0.0, end)) for end in ends if end is not None)
         parts.append(f'<span class="bar"><i style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
@@ -158,8 +159,8 @@ def _draw_cell(column: Column, row: Row) -> str:
 def _write_cell(column: Column, row: Row) -> list[str]:
     """A cell as plain text, and its bar in a cell of its own."""
     said = _cut(fmt.show(column.cell(row)))
-    if column.interval is not None:
-        said += f" [{column.interval(row)}]".replace("\u2009\u2013\u2009", ", ")
+    if column.interval is not None and said != fmt.MISSING:
+        said += f" [{_cut(column.interval(row))}]".replace(" \u2013 ", ", ")
     return [said] if column.bar is None else [said, _write_bar(column.bar(row))]
 
 
