@@ -97,8 +97,8 @@ def add_origin(runs: Sequence[Row], settings: Sequence[tuple[str, str]] = ()) ->
         "Origin",
         make_table("The runs behind this report. Manifest: SHA-256 of the run's manifest.json.", runs, columns,
                    source="the manifests"),
-        make_table("Parameters of arms, and those of runs that are not today's defaults of their notebooks (all of them: the "
-                   "runs' params.yaml).", rows, {"run or arm": text("arm"), "parameters": text("settings", 1)},
+        make_table("Parameters of arms, and those of runs that are not today's defaults (all: the runs' params.yaml).",
+                   rows, {"run or arm": text("arm"), "parameters": text("settings", 1)},
                    source="the manifests and records.parquet"),
         Paragraph("Packages: " + ", ".join(f"{k} {v}" for k, v in packages.items()) + ".") if packages else None,
     )  # fmt: skip
