@@ -1,4 +1,4 @@
-"""What holds of every report: page one is question, answer, one figure and cost; two pages of figures at most follow."""
+"""What holds of every report: page one is question, answer, figure and cost; two pages of figures at most follow."""
 
 from dataclasses import replace
 

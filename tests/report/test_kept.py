@@ -1,4 +1,4 @@
-"""Reports made anew from the numbers that are kept: the same numbers, page one and two pages of figures, no run needed."""
+"""Reports made anew from the numbers that are kept: page one, two pages of figures, and no run is needed."""
 
 import json
 from pathlib import Path
