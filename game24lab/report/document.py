@@ -22,7 +22,7 @@ import typst
 
 from game24lab.runs.run import write_atomically
 from game24lab.views.charts import svg as vector
-from game24lab.views.tables.formats import MISSING, show
+from game24lab.views.tables.formats import show
 
 LONGEST_TEXT = 20_000  # characters of one text; what is cut is said
 LONGEST_CELL = 300

@@ -68,7 +68,7 @@ def tell_critic(choices: pd.DataFrame, measures: Mapping[str, Any]) -> str:
     found = {row["arm"]: fmt.bracket(row["accuracy"], row["low"], row["high"]) for row in rows}
     auc = "" if measures["auc"] is None else f"; it tells alive positions from dead ones with an AUC of " \
                                              f"{measures['auc']:.3f} on {measures['n']:,}"  # fmt: skip
-    return (f"Choosing one of {rows[0]['k']} answers by the critic is right for {found["critic max"]} of "
+    return (f"Choosing one of {rows[0]['k']} answers by the critic is right for {found['critic max']} of "
             f"{rows[0]['problems']} held-out problems, where a perfect chooser has {found['any']}{auc}.")  # fmt: skip
 
 

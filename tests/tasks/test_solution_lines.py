@@ -103,7 +103,8 @@ def test_pairs_have_no_answer_line_on_either_side():
 @pytest.mark.parametrize(
     ("styles", "style"),
     [(["lines"] * 3 + ["solution"], "lines"), (["solution"] * 3, "solution"),
-     (["sound"] * 2 + ["solution"] * 9, "sound"), (["lines"] * 40 + ["v2"], "lines"), (["v3"] * 4 + ["v2"] * 2, "v3"), ([], "solution"), (["other"], "solution")],
+     (["sound"] * 2 + ["solution"] * 9, "sound"), (["lines"] * 40 + ["v2"], "lines"),
+     (["v3"] * 4 + ["v2"] * 2, "v3"), ([], "solution"), (["other"], "solution")],
 )  # fmt: skip
 def test_the_style_is_told_by_most_of_the_chains(styles, style):
     assert tell_style(styles) == style

@@ -17,11 +17,12 @@ def make_summary(*rows):
 
 
 def test_the_best_arm_of_each_mode_is_told_the_cheaper_of_equals():
-    summary = make_summary(("greedy", "rules", 100, 0.36, 0.27, 0.46, 37), ("mcts", "rules", 100, 0.97, 0.915, 0.99, 145),
-                           ("wide", "rules", 100, 0.97, 0.915, 0.99, 900), ("mcts", "verified", 100, 1.0, 0.963, 1.0, 146))
+    best = ("rules", 100, 0.97, 0.915, 0.99)
+    summary = make_summary(("greedy", "rules", 100, 0.36, 0.27, 0.46, 37), ("mcts", *best, 145), ("wide", *best, 900),
+                           ("mcts", "verified", 100, 1.0, 0.963, 1.0, 146))  # fmt: skip
     assert sentences.tell_arms(summary) == (
-        "Of 100 problems, by the rules mcts solves 97.0 % [91.5, 99.0] at 145 tokens; with the exact verifier mcts solves "
-        "100.0 % [96.3, 100.0] at 146 tokens.")  # fmt: skip
+        "Of 100 problems, by the rules mcts solves 97.0 % [91.5, 99.0] at 145 tokens; with the exact verifier mcts "
+        "solves 100.0 % [96.3, 100.0] at 146 tokens.")  # fmt: skip
 
 
 def grade(*solved):
@@ -67,4 +68,5 @@ def test_puzzles_and_traces_are_counted(sides):
     said = sentences.tell_puzzles(pd.DataFrame({"side": sides}), exposure)
     assert f"Of 4 puzzles {4 - sides.count('unsolvable')} have a solution" in said
     assert re.search(rf"7\.5 % {INTERVAL}", said)
-    assert "52 traces of 40 puzzles, 51" in sentences.tell_traces({"traces": 52, "roots": 40, "distinct": 51, "tokens": 9})
+    found = {"traces": 52, "roots": 40, "distinct": 51, "tokens": 9}
+    assert "52 traces of 40 puzzles, 51" in sentences.tell_traces(found)

@@ -1,4 +1,4 @@
-"""Tables: six columns and a fold, bars where shares have intervals, text that is never markup, the same as plain text."""
+"""Tables: six columns and a fold, bars where shares have intervals, text that is never markup; as plain text too."""
 
 import os
 import re

@@ -14,11 +14,11 @@ from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evid
 from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
 from game24lab.report.published import find_published
 from game24lab.report.sections.critics import draw_calibration
-from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
+from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.views.charts import theme as figures
-from game24lab.views.tree.still import draw_svg
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.specifications import list_arm_columns
+from game24lab.views.tree.still import draw_svg
 
 TITLE = "What the runs found"
 QUESTION = ("How many problems does each arm solve, at which cost in tokens and compute, and what were its models "

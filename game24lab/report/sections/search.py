@@ -20,8 +20,8 @@ from game24lab.report.sections import critics, fronts
 from game24lab.report.sections.fronts import draw_costs, draw_kinds, list_splits, name_split
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.search.modes import HELP
-from game24lab.views.charts.changes import draw_changes
 from game24lab.views.charts import theme as figures
+from game24lab.views.charts.changes import draw_changes
 from game24lab.views.tables import formats as fmt
 
 TITLE = "Search under one meter"
