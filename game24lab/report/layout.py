@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Paragraph, Picture, Report
+from game24lab.report.document import Block, Bullets, Columns, Heading, KeyValues, Paragraph, Picture, Report
 from game24lab.report.tables import Row, made, make_table, text
 from game24lab.runs.notebook import find_notebook, read_parameters
 from game24lab.runs.run import PATH_PARAMETER
 from game24lab.views.charts import svg as vector
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 WIDE, SMALL = 640, 310  # pixels of a figure over the page, and over half of it
 

@@ -14,7 +14,7 @@ import pandas as pd
 from game24lab.evaluation.decoding import ANSWER, looks_ahead, match, read_settings, tabulate_answers
 from game24lab.report import chain_summaries as sm
 from game24lab.report import layout
-from game24lab.report.document import MISSING, Block, Code, KeyValues, Paragraph, Picture, Report, Table
+from game24lab.report.document import Block, Code, KeyValues, Paragraph, Picture, Report, Table
 from game24lab.report.evidence import RECORDS, TREE, Evidence, describe_runs, refuse
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, points, short, text
@@ -25,6 +25,7 @@ from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.records import plain
 from game24lab.views.tree.still import draw_svg
 from game24lab.views.widgets.side_by_side import LEGEND, read_side
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Looking ahead while writing"
 QUESTION = ("Plain decoding writes token after token. Here it stops at decision points, tries the likeliest next "

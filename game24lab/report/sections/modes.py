@@ -18,7 +18,7 @@ from typing import Any
 
 from game24lab.report import layout
 from game24lab.report import search_summaries as trials
-from game24lab.report.document import MISSING, Block, Bullets, Report, Table
+from game24lab.report.document import Block, Bullets, Report, Table
 from game24lab.report.evidence import Evidence, describe_runs
 from game24lab.report.layout import add_section
 from game24lab.report.published import find_published, hold_against
@@ -27,6 +27,7 @@ from game24lab.report.sections.fronts import draw_costs, list_limits, list_setti
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.search.modes import HELP, MODES
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Three ways to search"
 QUESTION = ("How far do the models come alone, what do the rules of the game add, and what the exact verifier? Every "

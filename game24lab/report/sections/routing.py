@@ -13,13 +13,14 @@ import pandas as pd
 
 from game24lab.report import layout
 from game24lab.report import router_summaries as sm
-from game24lab.report.document import MISSING, Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
+from game24lab.report.document import Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
 from game24lab.report.evidence import Evidence, describe_runs
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, points, text
 from game24lab.views.charts import routing as charts
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 _BESIDES = (("calls", "calls", "1f"), ("seconds", "seconds", "3g"), ("seconds_p50", "p50", "3g"),
             ("seconds_p95", "p95", "3g"))  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 
 from game24lab.report import layout
 from game24lab.report import summaries as sm
-from game24lab.report.document import MISSING, Block, Columns, Picture, Report, Table
+from game24lab.report.document import Block, Columns, Picture, Report, Table
 from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evidence, describe_runs, refuse
 from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
 from game24lab.report.published import find_published
@@ -19,6 +19,7 @@ from game24lab.views.charts import theme as figures
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.specifications import list_arm_columns
 from game24lab.views.tree.still import draw_svg
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "What the runs found"
 QUESTION = ("How many problems does each arm solve, at which cost in tokens and compute, and what were its models "

@@ -12,7 +12,7 @@ import pandas as pd
 
 from game24lab.report import layout
 from game24lab.report import search_summaries as trials
-from game24lab.report.document import MISSING, Block, Bullets, Report, Table
+from game24lab.report.document import Block, Bullets, Report, Table
 from game24lab.report.evidence import MODES, Evidence, describe_runs
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
@@ -23,6 +23,7 @@ from game24lab.search.modes import HELP
 from game24lab.views.charts import theme as figures
 from game24lab.views.charts.changes import draw_changes
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published

@@ -12,7 +12,7 @@ import pandas as pd
 
 from game24lab.report import chain_summaries as sm
 from game24lab.report import layout
-from game24lab.report.document import MISSING, Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
+from game24lab.report.document import Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
 from game24lab.report.evidence import TRAINING, Evidence, refuse
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_SFT
@@ -22,6 +22,7 @@ from game24lab.report.tables import Row, count, join_sources, made, make_table, 
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Learning to search from search traces"
 QUESTION = ("A small language model learns from written-down searches: moves, dead ends, returns, and at last an "
