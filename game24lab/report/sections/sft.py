@@ -177,10 +177,10 @@ def _draw_arms(numbers: Row) -> Picture:
 def _draw_learning(graded: Sequence[Evidence], numbers: Row) -> list[Block]:
     ends = {end["label"]: end for end in numbers["learning"]}
     order = [arm["label"] for arm in numbers["arms"]][: len(figures.PALETTE)]
-    shown = [label for label in order if label in ends]
+    logs = {one.label: one.training.assign(run=one.label) for one in graded if one.training is not None}
+    shown = [label for label in order if label in ends and label in logs]
     if not shown:
         return []
-    logs = {one.label: one.training.assign(run=one.label) for one in graded if one.label in shown}
     table = pd.concat([logs[label] for label in shown], ignore_index=True)
     figure = figures.draw_learning(table if len(shown) > 1 else table.drop(columns="run"))
     told = "; ".join(f"{label}: loss from {ends[label]['first_loss']:.2f} to {ends[label]['last_loss']:.3f} in "
