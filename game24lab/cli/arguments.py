@@ -190,7 +190,8 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--animate", action="store_true", help="a picture (.svg) in which the tree grows, in a loop")
 
     command = add("report")
-    command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, or a folder of runs")
+    command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, a folder of runs, or the JSON that a "
+                         "report has left")  # fmt: skip
     command.formatter_class = argparse.RawTextHelpFormatter  # one kind a line
     command.add_argument("--kind", default="runs", metavar="KIND",
                          help="\n".join(f"{name:<11}{kind.about}" for name, kind in KINDS.items()))  # fmt: skip
