@@ -21,6 +21,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "tasks.numbers.exposure": "measure_exposure",
     "tasks.numbers.steps": "write_solution",
     "models.locations": "find_pretrained",
+    "models.vocabulary": "check_vocabulary",
     "models.load_policy": "Sampling, load_policy, TransformersPolicy",
     "models.critic": "load_critic",
     "models.tokenizer": "read_chat",
