@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os.path
 import random
 import re
 from dataclasses import dataclass, field, replace
@@ -106,9 +105,15 @@ class FakeTrie:
                     else self.rng.choices(open_, [chance for _, chance in open_])[0])  # fmt: skip
             line = replace(self.policy, only=pick[0])._say(self.state, self.rng, 1.0, self.max_tokens, True)
             line = replace(line, logprobs=(math.log(pick[1]), *line.logprobs[1:]))
-        shared = max((len(os.path.commonprefix([line.ids, one.completion.ids])) for one in self.said), default=0)
+        shared = max((_count_shared(line.ids, one.completion.ids) for one in self.said), default=0)
         self.said.append(FakeSaid(line, line.logprob))
         return replace(line, charged=max(1, len(line.ids) - shared))
+
+
+def _count_shared(one: tuple, other: tuple) -> int:
+    """How many tokens two lines begin with in common."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+                min(len(one), len(other)))  # fmt: skip
 
 
 @dataclass(frozen=True)

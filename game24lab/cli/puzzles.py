@@ -20,8 +20,7 @@ from game24lab.cli.terminal import SearchLine, paint
 from game24lab.models.locations import BACKENDS, check_folder, check_location
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
-from game24lab.tasks.environments import open_environment
-from game24lab.tasks.numbers.puzzles import NumberProblem, parse_puzzle, parse_targets, read_problem, read_targets
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 
 if TYPE_CHECKING:
     from game24lab.evaluation.arms import Arm
@@ -29,16 +28,16 @@ if TYPE_CHECKING:
     from game24lab.tasks.environment import Environment
     from game24lab.tasks.task import Task
 
-GAMES = ("game24", "countdown")
 _TREES = (".html", ".json", ".svg")
 
 
 def check(options: argparse.Namespace) -> int:
     """Judge one expression: exit status 0 if it is right, 1 if not."""
-    from game24lab.tasks.numbers.expressions import check_answer
+    from game24lab.cli.problems import open_game, read_problems
 
-    numbers = parse_puzzle(" ".join(options.numbers))
-    verdict = check_answer(numbers, options.expression, options.target, strict=options.strict)
+    world = open_game(options.task, options.rules)
+    (problem,) = read_problems(world.task, options.numbers, None, options.target)
+    verdict = world.know(problem).check(options.expression, strict=options.strict)
     word = paint("right", "green") if verdict.accepted else paint("wrong", "red")
     print(f"{word}: {verdict.reason}")
     return 0 if verdict.accepted else 1
@@ -49,19 +48,18 @@ def solve(options: argparse.Namespace) -> int:
 
     Where the mode lets the rules help, the exact solver is asked first: puzzles without a solution are not searched.
     """
+    from game24lab.cli.problems import open_game, read_problems
     from game24lab.cli.solve import describe, is_hopeless, name_unsolvable, write_line
 
-    game, problems = open_game(options.task, options.rules), _read_problems(options)
-    task = game.task
-    for problem in problems:
-        task.start(problem)  # complains of what is none of the game's
+    world = open_game(options.task, options.rules)
+    task, problems = world.task, read_problems(world.task, options.numbers, options.file, options.target)
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
     _check_models(options)
     mode, begin = read_mode(options.mode), time.perf_counter()
     hopeless = [not options.anyway and is_hopeless(task, problem, mode) for problem in problems]
     asked = [problem for problem, none in zip(problems, hopeless, strict=True) if not none]
-    found, named = _search(options, game, asked)
+    found, named = _search(options, world, asked)
     searched = iter(zip(found, named, strict=True))
     rows = [(name_unsolvable(mode), "") if none else next(searched) for none in hopeless]
     for problem, (outcome, arm) in zip(problems, rows, strict=True):
@@ -130,26 +128,6 @@ def _write(text: str = "", colour: str = "") -> None:
     print(paint(text, colour) if colour else text, flush=True)
 
 
-def _read_problems(options: argparse.Namespace) -> list[NumberProblem]:
-    if bool(options.numbers) == (options.file is not None):
-        raise ValueError("solve needs four numbers such as 4 5 6 10, or --file FILE (- for standard input), got "
-                         f"{'both' if options.numbers else 'neither'}")  # fmt: skip
-    if options.file is None:
-        return [_read_one(" ".join(options.numbers), options.target)]
-    if options.file == "-":
-        found = parse_targets(sys.stdin, "standard input", options.target)
-    else:
-        found = read_targets(options.file, options.target)
-    return [read_problem(puzzle, target) for puzzle, target in found]
-
-
-def _read_one(text: str, target: int | None) -> NumberProblem:
-    """The problem of the words of a command: numbers, and behind an arrow their target where there is one."""
-    numbers, arrow, _ = text.partition("->")
-    parse_puzzle(numbers)  # three to six
-    return read_problem(text if arrow else numbers, target)
-
-
 def _check_models(options: argparse.Namespace) -> None:
     """What can be known of models' names without opening any."""
     if options.checkpoint is not None:
@@ -161,19 +139,8 @@ def _check_models(options: argparse.Namespace) -> None:
     require_one_of("backend", getattr(options, "backend", BACKENDS[0]), BACKENDS)
 
 
-def open_game(name: str, rules: str | None = None) -> Environment:
-    """The environment of a number game by its name, with rules of its own where it has several.
-
-    ValueError for another name, unknown rules, and rules of a game that has none to choose among.
-    """
-    require_one_of("task", name, GAMES)
-    if rules is not None and name == GAMES[0]:
-        raise ValueError(f"rules must be left out for the task {name}, got {rules!r}")
-    return open_environment(name, split=rules or "", held_out=1)
-
-
 def _search(
-    options: argparse.Namespace, game: Environment, problems: Sequence[NumberProblem]
+    options: argparse.Namespace, environment: Environment, problems: Sequence[NumberProblem]
 ) -> tuple[list[Outcome], list[str]]:
     from game24lab.cli import solve as solving
 
@@ -181,8 +148,8 @@ def _search(
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
     with SearchLine(options.strategy, len(problems)) as line:
-        return solving.solve(game, problems, options.strategy, given, options.mode, trees=options.tree is not None,
-                             line=line, **{name: getattr(options, name) for name in names})  # fmt: skip
+        return solving.solve(environment, problems, options.strategy, given, options.mode, line=line,
+                             trees=options.tree is not None, **{name: getattr(options, name) for name in names})  # fmt: skip
 
 
 def _check_tree_file(path: Path, puzzles: int) -> None:

@@ -69,8 +69,8 @@ def solve(
             check_start(task, problem, find_strategy(arm.algorithm), arm.parameters, arm.mode)
     if not problems:
         return [], []
-    policy, judge = load_models(checkpoint, critic, backend, url, seed, judged=strategy != "greedy",
-                                few=len(problems) <= FEW, environment=environment)  # fmt: skip
+    policy, judge = load_models(checkpoint, critic, backend, url, seed, environment=environment,
+                                judged=strategy != "greedy", few=len(problems) <= FEW)  # fmt: skip
     check_vocabulary(policy, environment, problems)
     if strategy == AUTO:
         plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget)
@@ -83,13 +83,12 @@ def solve(
 
 def load_models(
     checkpoint: str | None = None, critic: str | None = None, backend: str = "auto", url: str | None = None,
-    seed: int = 0, *, judged: bool = True, few: bool = False, environment: Environment | None = None,
+    seed: int = 0, *, environment: Environment | None = None, judged: bool = True, few: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Policy and critic of checkpoints, those that ship for the environment where none is named; no critic unless
-    `judged`.
+    """Policy and critic of checkpoints, the shipped ones where none is named; no critic unless `judged`.
 
     `few`: for a few searches, before which importing transformers would take longer than they do. ValueError as
-    `models.load_policy` and `models.critic` raise it.
+    `models.load_policy` and `models.critic` raise it, and where none is named and none ships for an environment.
     """
     if checkpoint is None or Path(checkpoint).is_dir():  # nothing is downloaded
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -123,7 +122,7 @@ def _load_light(folder: str | Path) -> Any:
 
 def is_hopeless(task: Task, problem: NumberProblem, mode: str) -> bool:
     """Whether the exact solver finds no solution of a problem, where the mode lets the rules help; else False."""
-    return mode != "blind" and not task.truth(task.start(problem))
+    return mode != "blind" and task.truth(task.start(problem)) is False
 
 
 def name_unsolvable(mode: str) -> Outcome:

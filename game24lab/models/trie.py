@@ -33,6 +33,7 @@ from game24lab.runs.checks import require, require_one_of
 HEAD = 32  # tokens behind a prefix that have a number each
 ORDERS = ("random", "likeliest")
 _REST = -1  # stands for all tokens behind a prefix that are not among the first `HEAD`
+_SURE = 700.0  # of an exponent's exponent: a line that is surely among those said
 _EXACT = 1e-6  # mass below which what is left is added up anew: 1 minus the rest would be rounding alone
 
 Ids = tuple[int, ...]
@@ -100,6 +101,18 @@ class _Family:
     next: int = 0
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A prefix that has to be looked behind before the trie can go on."""
+
+    path: Ids
+    key: int
+    own: tuple[float, ...]
+    log: float
+    score: float
+    whole: bool = False
+
+
 @dataclass(eq=False)
 class Trie:
     """Lines behind one prompt, of which `draw` says the next ones."""
@@ -113,13 +126,13 @@ class Trie:
     _texts: dict[str, Line] = field(default_factory=dict)
     _heap: list[tuple[float, int, _Family]] = field(default_factory=list)
     _made: int = 0  # families so far
-    _open: tuple[Ids, int, tuple[float, ...], float, float] | None = None  # of the prefix to look behind
+    _open: _Open | None = None
 
     def __post_init__(self) -> None:
         require_one_of("order", self.order, ORDERS)
         key = int(make_keys([self.seed], [0])[0])
         score = float(draw_gumbels(np.array([key], np.uint64))[0]) if self.order == "random" else 0.0
-        self._open = (), key, (), 0.0, score
+        self._open = _Open((), key, (), 0.0, score)
 
     @property
     def exhausted(self) -> bool:
@@ -146,8 +159,9 @@ class Trie:
         """
         if self.order != "random" or self.exhausted:
             return [math.exp(line.log) for line in self.said]
-        bar = -self._heap[0][0] if self._heap else self._open[4]
-        return [math.exp(line.log) / -math.expm1(-math.exp(line.log - bar)) for line in self.said]
+        waiting = [-low for low, _, _ in self._heap[:1]] + ([self._open.score] if self._open else [])
+        bar = max(waiting)
+        return [math.exp(line.log) / -math.expm1(-math.exp(min(_SURE, line.log - bar))) for line in self.said]
 
     def advance(self, wanted: int, spell: Spell) -> Look | None:
         """Say lines until there are `wanted`, or none is left (None), or a prefix must be looked behind."""
@@ -161,22 +175,22 @@ class Trie:
                 heapq.heappop(self._heap)
             token, log, score = family.tokens[place], family.logs[place], family.scores[place]
             if token == _REST:
-                self._open = family.path, family.key, family.own, log, score
-                return Look(self.book, family.path, whole=True)
+                self._open = _Open(family.path, family.key, family.own, log, score, whole=True)
+                break
             path, own = (*family.path, token), (*family.own, family.owns[place])
             if token in self.book.stops or len(path) == self.book.limit:
                 self._say(path, own, log, score, spell)
             else:
                 key = int(derive_keys(family.key, np.array([token]))[0])
-                self._open = path, key, own, log, score
+                self._open = _Open(path, key, own, log, score)
         if self._open is None or len(self.said) >= wanted:
             return None
-        return Look(self.book, self._open[0])
+        return Look(self.book, self._open.path, self._open.whole)
 
     def attach(self, look: Look, step: Step) -> None:
         """Take in what is behind the prefix that `advance` asked about."""
-        path, key, own, log, score = self._open
-        self._open = None
+        at, self._open = self._open, None
+        path, log = at.path, at.log
         tokens, logs, owns = step.tokens, step.logs, step.own
         if look.whole:  # the rest: all but the first ones, which have been listed
             others = ~np.isin(tokens, self.book.steps[path].tokens)
@@ -190,11 +204,11 @@ class Trie:
         if not len(tokens):
             return
         if self.order == "random":
-            scores = _condition(logs + draw_gumbels(derive_keys(key, tokens)), score)
+            scores = _condition(logs + draw_gumbels(derive_keys(at.key, tokens)), at.score)
         else:  # the rest comes no later than the likeliest of it could
             scores = np.where(tokens == _REST, np.minimum(logs, step.logs[-1] + log), logs)
         best = np.argsort(-scores, kind="stable")
-        family = _Family(path, key, own, *(part[best].tolist() for part in (logs, tokens, owns, scores)))
+        family = _Family(path, at.key, at.own, *(part[best].tolist() for part in (logs, tokens, owns, scores)))
         heapq.heappush(self._heap, (-family.scores[0], self._made, family))
         self._made += 1
 

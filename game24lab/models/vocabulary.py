@@ -1,7 +1,4 @@
-"""Whether a policy's vocabulary holds the numbers of a game as the game's own vocabulary does.
-
-It does not know how a policy is loaded or asked.
-"""
+"""Whether a policy has the numbers of a task's problems in its vocabulary. It does not know how policies are loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ def check_vocabulary(policy: Any, environment: Environment, problems: Sequence[A
             if policy.count(number) == 1:
                 continue
             if own is None:
-                from game24lab.models.tokenizer import make_tokenizer  # takes seconds, and is hardly ever needed
+                from game24lab.models.tokenizer import make_tokenizer  # brings transformers, nearly never needed
 
                 own = make_tokenizer(environment.vocabulary)
             if len(own(number)["input_ids"]) == 1:

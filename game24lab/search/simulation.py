@@ -41,7 +41,7 @@ class _Simulation:
 
 
 def make_request(
-    width: int, temperature: float, top_p: float, top_k: int, max_tokens: int, sampling: str
+    width: int, temperature: float, top_p: float, top_k: int, max_tokens: int, sampling: str = "with"
 ) -> Propose:
     """The settings of a draw, as a request without states; ValueError for invalid ones."""
     require("width", width, int, 1)

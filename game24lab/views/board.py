@@ -6,8 +6,6 @@ page's content policy admits its own style sheet and nothing else. It does not k
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.views.charts.inline import Series, draw_bar, draw_chart
+from game24lab.views.html_page import frame
 
 HELPED = {"blind": "nothing: the models alone", "rules": "the rules: moves checked, positions computed",
           "verified": "the rules, and the exact verifier ends the search"}  # fmt: skip
@@ -78,8 +77,7 @@ def make_page(title: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -
                 "Not read": "".join(f"<p>{_text(note)}</p>" for note in notes)}  # fmt: skip
     for heading, body in sections.items():
         parts += [f"<section><h2>{heading}</h2>{body}</section>"] if body else []
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _PAGE.format(title=_text(title), digest=digest, style=style, body="\n".join(parts))
+    return frame(_text(title), style, "\n".join(parts))
 
 
 def _write_runs(entries: Sequence[Entry]) -> str:
@@ -248,20 +246,4 @@ label { white-space: nowrap; cursor: pointer; } input { margin: 0 4px 0 0; verti
 .chart .mark { fill: var(--run); stroke: var(--bg); stroke-width: 0.8; }
 .chart .whisker { stroke: var(--run); stroke-width: 1.2; fill: none; opacity: 0.7; }
 .chart g:hover .line { stroke-width: 3; } summary { cursor: pointer; color: var(--muted); }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
 """

@@ -3,9 +3,7 @@
 import html
 import json
 import math
-import os
 import re
-import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from game24lab.runs.run import start_run
 from game24lab.views.board import make_page
 from game24lab.views.charts.inline import HEIGHT, WIDTH, Series, draw_bar, draw_chart
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "</script></style><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e"
 
 
@@ -213,19 +210,6 @@ def test_a_bar_is_as_long_as_its_share(ends, width):
 
 
 # --------------------------------------------------------------------------------------------------------- browser
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=600_000)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 900, 420])
 def test_the_page_in_a_browser(browser, page, theme, width):

@@ -17,7 +17,8 @@ from game24lab.tasks.numbers.task import Game24
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
 TAKE = [name for name, strategy in STRATEGIES.items() if "sampling" in inspect.signature(strategy).parameters]
 SMALL = {"best_of_n": {"n": 12, "batch": 5}, "majority": {"n": 9}, "weighted_majority": {"n": 9},
-         "mcts": {"simulations": 25}, "rap": {"n_iters": 5}, "beam_search": {"lookahead": 0}, "dvts": {"n": 8}}  # fmt: skip
+         "mcts": {"simulations": 25}, "rap": {"n_iters": 5}, "beam_search": {"lookahead": 0},
+         "dvts": {"n": 8, "lookahead": 0}}  # fmt: skip
 
 
 def search(name, sampling="without", mode="rules", problems=PUZZLES, policy=None, **options):

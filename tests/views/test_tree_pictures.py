@@ -1,8 +1,6 @@
 """The tree as text for terminals, and as a picture that grows: what they show, when, in which theme, in a browser."""
 
-import os
 import re
-import shutil
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -17,7 +15,6 @@ from game24lab.views.tree.layout import lay_out
 from game24lab.views.tree.still import draw_svg, list_dark
 from game24lab.views.tree.text import write_text
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -126,19 +123,6 @@ def test_trees_are_written_by_the_name_of_their_file(tree, tmp_path, capsys, mon
     for words in (["-o", "grows.html", "--animate"], ["-o", "grows.svg", "--animate", "--budget", "5"]):
         assert cli.main(["tree", "tree.json", *words]) == 2
         assert "--animate needs a file that ends in .svg, and no --budget" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=600_000)
-        yield browser
-        browser.close()
 
 
 def open_svg(browser, tree, tmp_path, **options):

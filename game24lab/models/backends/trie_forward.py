@@ -188,7 +188,7 @@ def make_steps(logits: torch.Tensor, sampling: Sampling, whole: bool) -> list[St
     """A step for each row of logits (rows, vocabulary); `whole`: all tokens are listed, not the first ones."""
     own, logs = shape_logs(logits, sampling)
     count = logs.shape[-1] if whole else min(HEAD, logs.shape[-1])
-    ranked, order = logs.sort(-1, descending=True, stable=True) if whole else logs.topk(count)
+    ranked, order = torch.sort(logs, dim=-1, descending=True, stable=True) if whole else logs.topk(count)
     rest = torch.full((len(logs),), -torch.inf, dtype=torch.float64)
     if count < logs.shape[-1]:
         rest = torch.logsumexp(logs.scatter(-1, order, -torch.inf), -1).cpu()

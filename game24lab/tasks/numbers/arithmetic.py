@@ -288,8 +288,8 @@ def parse_expression(text: str, *, signed: bool = False, whole: bool = False) ->
     index = 0
 
     def allow(value: Fraction | int) -> Fraction | int:
-        if whole and (value.denominator != 1 or value < 0):
-            raise ExpressionError(f"makes {value} on the way: it must be a whole number of at least 0")
+        if value.denominator != 1 or value < 0:
+            raise ExpressionError(f"makes {value} on the way: whole numbers of at least 0 are accepted")
         return value
 
     def parse_sum(depth: int) -> Fraction | int:
@@ -300,7 +300,7 @@ def parse_expression(text: str, *, signed: bool = False, whole: bool = False) ->
         while index < len(tokens) and tokens[index] in "+-":
             operator, index = tokens[index], index + 1
             value = apply(value, operator, parse_product(depth))
-        return allow(value)
+        return allow(value) if whole else value
 
     def parse_product(depth: int) -> Fraction | int:
         nonlocal index
@@ -310,7 +310,7 @@ def parse_expression(text: str, *, signed: bool = False, whole: bool = False) ->
             value = apply(Fraction(value) if operator == "/" else value, operator, parse_atom(depth))
             if value is None:
                 raise ExpressionError("division by zero")
-        return allow(value)
+        return allow(value) if whole else value
 
     def parse_atom(depth: int) -> Fraction | int:
         nonlocal index

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Container, Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from game24lab.tasks.numbers.arithmetic import State, Step, make_state
 from game24lab.tasks.numbers.chains import STYLES, Judgement, Line, judge_chain, write_chain
 from game24lab.tasks.numbers.puzzles import NumberProblem, as_problem
 from game24lab.tasks.numbers.search_traces import Search, Visit, continue_in_order, list_moves
+from game24lab.tasks.numbers.solution_lines import STYLE as LINES
+from game24lab.tasks.numbers.solution_lines import add_answer, drop_answer
 from game24lab.tasks.numbers.steps import judge_line
 from game24lab.tasks.tags import strip_tags
 
@@ -100,7 +103,8 @@ def make_pair(
 
     The prompt is that of the puzzle with the lines before the fault. In the style `sound` the chosen continuation goes
     on with the search in order from where these lines stand: moves not yet tried, then those of the positions above.
-    In other styles, whose searches are cut down at random, it goes back no further than it must and then straight on.
+    In the style `lines` (see `tasks.numbers.solution_lines`) neither side has an answer line. In other styles, whose
+    searches are cut down at random, it goes back no further than it must and then straight on.
 
     Args:
         ended: whether the model ended the text by itself; a line that was cut off in the middle is left out.
@@ -111,14 +115,16 @@ def make_pair(
     what is kept would end within a line. Raises ValueError for an unknown style and for numbers that cannot make the
     target.
     """
-    if style not in STYLES:
-        raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
+    if style not in (*STYLES, LINES):
+        raise ValueError(f"style must be one of {', '.join((*STYLES, LINES))}, got {style!r}")
     if type(most_lines) is not int or most_lines < 1:
         raise ValueError(f"most_lines must be an integer >= 1, got {most_lines!r}")
     problem = as_problem(problem).using_all()
     numbers, target = problem.numbers, problem.target
     if not problem.is_alive(make_state(numbers)):
         raise ValueError(f"puzzle {' '.join(map(str, numbers))}: {target} cannot be made, nothing can be preferred")
+    if bare := style == LINES:
+        style, text = "solution", add_answer(problem, text) if ended else text
     judged = judge_chain(problem, text, style)
     fault = find_fault(problem, judged, style, ended=ended)
     if fault is None or strip_tags(text, target) != text:
@@ -131,6 +137,8 @@ def make_pair(
     chosen = []
     if all(line.kind != "answer" for line in judged.lines[: fault.line]):
         chosen = _write_rest(problem, judged.lines[: fault.line], rng, style, keep)
+    if bare:
+        chosen, rest = drop_answer(target, chosen), drop_answer(target, rest)
     return Pair(
         prompt=problem.prompt + kept,
         chosen="".join(chosen[:most_lines]),
@@ -161,6 +169,19 @@ def make_pairs(
         if pair is not None:
             found.setdefault(pair, as_problem(problem))
     return [pair for pair, problem in found.items() if not avoid or not _names(problem, pair, avoid)]
+
+
+def tell_style(styles: Iterable[str]) -> str:
+    """The style that a policy writes in, from those of its chains as the judge names them.
+
+    The most frequent of those with searches, where at least one chain of twenty has one; else "lines" where any chain
+    is its own answer, or "solution".
+    """
+    counts = Counter(styles)
+    searched = [(counts[style], style) for style in ("sound", "v3", "v2", "v1")]
+    if sum(count for count, _ in searched) >= max(1, sum(counts.values()) / 20):
+        return max(searched, key=lambda pair: pair[0])[1]
+    return LINES if counts[LINES] else "solution"
 
 
 def list_named(text: str) -> list[State]:
