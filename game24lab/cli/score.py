@@ -36,8 +36,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
                          "itself; of word problems the right answers")  # fmt: skip
     command.add_argument("--group", default="", metavar="NAME", help="column by which problems are told apart "
                          "(default: by the problem itself)")  # fmt: skip
-    command.add_argument("--use", metavar="RULE", help="what must be done with the numbers: exactly-once or at-most-once "
-                         "(default: what the file's shape says)")  # fmt: skip
+    command.add_argument("--use", metavar="RULE", help="what must be done with the numbers: exactly-once or at-most-"
+                         "once (default: what the file's shape says)")  # fmt: skip
     command.add_argument("--strict", action="store_true", help="count only answers in the form asked for "
                          "(docs/score.md)")  # fmt: skip
     command.add_argument("--ranking", metavar="FILE", help="24.csv of Tree of Thoughts, for logs that name puzzles by "

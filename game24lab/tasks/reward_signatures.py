@@ -28,8 +28,8 @@ class Signatures:
     """One reward, 1.0 for a right answer and 0.0 for any other, as each library calls it.
 
     trl: `(completions, prompts, **columns) -> list`, for `GRPOTrainer(reward_funcs=...)`; the data set has `numbers`
-        (or `nums`) and `target`, of word problems `answer`, `gold` or `ground_truth`, or its prompts show the problem. None
-        where a row knows of none.
+        (or `nums`) and `target`, of word problems `answer`, `gold` or `ground_truth`, or its prompts show the problem.
+        None where a row knows of none.
     verifiers: `(completion, prompt, answer, info, **others) -> float`, for `Rubric(funcs=[...])`; the problem stands in
         `info` (a mapping, or that as JSON), `answer` or the prompt.
     reasoning_gym: `(answer, entry) -> float`, as a data set's `score_answer`; the problem stands in the entry's
@@ -74,7 +74,7 @@ def make_signatures(task: str = "numbers", *, strict: bool = False, every: bool 
 
     def need(judged: Judged | None) -> float:
         if judged is None:
-            raise ValueError(f"reward: nothing says what the problem is; {', '.join(_KNOWN)} or a published prompt must")
+            raise ValueError(f"reward: nothing says what the problem is: no {', '.join(_KNOWN)}, no published prompt")
         return float(judged.right)
 
     def verified(

@@ -32,9 +32,9 @@ _ITEM = re.compile(r"\s*(?:[-*•]\s+|\(?[0-9]{1,3}[.)]\s+)")
 # Signs and words that are part of a calculation where they stand beside it
 _SIGNS = frozenset("^!%√∛²³⁴½_#&|<>~≠≈")
 _WORDS = frozenset(
-    ("minus", "negative", "plus", "times", "over", "by", "divided", "multiplied", "squared", "cubed", "factorial", "half",
-     "twice", "double", "sqrt", "root", "log", "ln", "sin", "cos", "tan", "exp", "mod", "abs", "floor", "ceil", "round",
-     "power")
+    ("minus", "negative", "plus", "times", "over", "by", "divided", "multiplied", "squared", "cubed", "factorial",
+     "half", "twice", "double", "sqrt", "root", "log", "ln", "sin", "cos", "tan", "exp", "mod", "abs", "floor",
+     "ceil", "round", "power")
 )
 _AFRESH = re.compile(r" [$`*]*[(\[0-9]")
 _HARMLESS = re.compile(r"\\(?:text|mathrm|q?quad|checkmark|end)(?![A-Za-z])|\\\\")
