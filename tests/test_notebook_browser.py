@@ -505,7 +505,8 @@ def test_why_a_position_is_dead_is_said(explorer):
     kernel.run(f"view.selected = {dead}")
     page.locator(".game24-treeview .side button", has_text="Why is this dead?").click()
     answer = page.locator(".game24-treeview .answer")
-    wait_for(lambda: answer.count() and "lost it: before it, 24 is within reach: 8 ÷ (3 − 8 ÷ 3) = 24." in answer.inner_text(), "the answer")
+    before = "lost it: before it, 24 is within reach: 8 ÷ (3 − 8 ÷ 3) = 24."
+    wait_for(lambda: answer.count() and before in answer.inner_text(), "the answer")
     take_picture(page, "explorer_why")
 
 
