@@ -34,11 +34,12 @@ class Completion:
     ids: tuple[int, ...]  # sampled ids, the end or line-end token included
     logprobs: tuple[float, ...]  # one per id: natural log of the model's own probability (temperature 1, not truncated)
     finish: str  # "stop" (end token or line end) | "length" | "pause" (see `Sampling.pause`)
+    charged: int | None = None  # what it cost where a beginning was shared with lines before it; None: all its ids
 
     @property
     def tokens(self) -> int:
         """Sampled tokens."""
-        return len(self.ids)
+        return len(self.ids) if self.charged is None else self.charged
 
     @property
     def logprob(self) -> float:
@@ -241,6 +242,16 @@ class TextPolicy:
             if not alike:
                 done[prompt] = given[count:]
         return results
+
+    def open_trie(self, prompt: str | Prompt, seed: int, **options: Any) -> Any:
+        """A trie of the lines behind a prompt, to sample without replacement; ValueError where a backend has none."""
+        raise ValueError(f"backend must be 'transformers' for sampling without replacement, got {self.name!r}"
+                         f"{' in another process' if self.looks else ''}")  # fmt: skip
+
+    def open_reader(self) -> Any:
+        """What reads the probabilities of given lines; ValueError where a backend has no distributions."""
+        raise ValueError(f"backend must be 'transformers' for exact probabilities, got {self.name!r}"
+                         f"{' in another process' if self.looks else ''}")  # fmt: skip
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
         """The rows of every job, in the order of its keys; a row ends at the first of `stops` or at the job's limit."""

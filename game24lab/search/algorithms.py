@@ -31,6 +31,8 @@ def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in bound.items():
         if value is inspect.Parameter.empty:
             raise ValueError(f"{algorithm.__name__} needs a value for {name!r}")
+    if bound.get("sampling") == "with":  # the only way before it had a name: records from then stay as they are
+        del bound["sampling"]
     return bound
 
 

@@ -13,8 +13,6 @@ once, and `Totals` shows the difference. Proposals are never shared between sear
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -41,6 +39,8 @@ from game24lab.search.requests import (
     strip,
     write_options,
 )
+from game24lab.search.seeds import derive, to_plain
+from game24lab.search.unrepeated import Tries, Wish, draw_lines
 from game24lab.tasks.task import Task
 
 _FIELDS = tuple(f.name for f in fields(Cost))
@@ -82,6 +82,7 @@ class _Search:
     saved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
     seen: set[tuple[str, str]] = field(default_factory=set)  # prompts with their completions
     repeated: int = 0  # tokens of completions that had come before
+    tries: Tries = field(default_factory=Tries)  # where lines are drawn without replacement
 
     def advance(self, reply: list | BudgetSpent | None) -> None:
         """Send a reply to the algorithm; afterwards there is a new request or an outcome."""
@@ -164,8 +165,8 @@ def run(
         dispatcher.totals.charged += cost
         if trees and outcome.tree is not None:
             outcome.tree.meta |= {
-                "task": task.name, "problem": _plain(search.problem), "strategy": algorithm.__name__, "mode": mode,
-                "parameters": _plain(arguments), "seed": search.seed, "answer": outcome.answer,
+                "task": task.name, "problem": to_plain(search.problem), "strategy": algorithm.__name__, "mode": mode,
+                "parameters": to_plain(arguments), "seed": search.seed, "answer": outcome.answer,
                 "solved": outcome.solved, "outcome": outcome.outcome, "stopped": outcome.stopped,
             }  # fmt: skip
         outcomes[search.place] = replace(
@@ -251,6 +252,8 @@ class _Dispatcher:
             raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
                              "need none (mcts: leaf='rollout', best_of_n: choose='logprob')")  # fmt: skip
         counts = list_counts(request)
+        if getattr(request, "sampling", "with") != "with" and not self.merge:
+            raise ValueError("merge must be true for sampling without replacement, which knows positions, got false")
         if self.merge:
             kind = strip(request), getattr(request, "attempt", 0)
             return [(kind, count, self.task.key(state)) for state, count in zip(request.states, counts, strict=True)]
@@ -283,6 +286,12 @@ class _Dispatcher:
     def _generate(self, kind: Propose | Complete, queries: list[_Query]) -> None:
         counts, seeds = [query.count for query in queries], [query.seed for query in queries]
         begin = time.perf_counter()
+        if kind.sampling != "with":
+            wishes = [Wish(query.search.tries, query.slot[-1], query.text, query.count,
+                           derive(query.search.seed, query.search.problem, "trie", query.slot[-1]))
+                      for query in queries]  # fmt: skip
+            answers, prices = draw_lines(self.policy, kind, wishes)
+            return self._charge(queries, answers, prices, time.perf_counter() - begin, [True] * len(queries))
         answers = self.policy.generate([query.text for query in queries], counts, seeds=seeds, **write_options(kind))
         seconds = time.perf_counter() - begin
         came = [len(answer) if isinstance(answer, Sequence) else None for answer in answers or ()]
@@ -364,18 +373,3 @@ def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
     return [known[place] for place in chosen]
 
 
-def derive(*parts: Any) -> int:
-    """A seed of 31 bits from the hash of some parts; never a sum, so that neighbouring seeds share nothing."""
-    text = json.dumps(_plain(parts), ensure_ascii=True)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON holds it; anything JSON does not know as its text, or as its `seed_parts` where it has them."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "seed_parts"):
-        return _plain(value.seed_parts)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -7,8 +7,9 @@ import torch
 
 from game24lab.models.backends import llama_step as plain
 from game24lab.models.backends import model_steps
-from game24lab.models.backends.decoding import choose, decode, draw_uniform, make_keys, truncate
+from game24lab.models.backends.decoding import choose, decode, truncate
 from game24lab.models.backends.llama_step import PlainSteps
+from game24lab.models.counted_random import draw_uniform, make_keys
 from game24lab.models.policy import Sampling, describe
 
 PROMPTS = [[5, 6, 7], [9, 9, 9, 30, 31, 32, 40, 41], [50], [5, 6, 8]]

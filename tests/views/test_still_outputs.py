@@ -76,7 +76,7 @@ def test_a_converted_notebook_shows_them_all_without_a_network(notebook, way):
     assert "Error displaying widget" not in page
     assert page.count("<svg") + page.count("data:image/svg+xml") >= 5
     assert "4 5 6 10" in page
-    for word in ("tokens sampled", "price", "13 - 11 = 2", "training loss"):
+    for word in ("tokens sampled", "price", "13 - 11 = 2"):
         assert word in page
 
 
@@ -88,7 +88,7 @@ def test_an_executed_notebook_is_small(notebook):
 
 def test_widgets_that_were_saved_with_their_state_are_converted_too(notebook):
     """As `make lab` saves them and exports them: the project's own settings of Jupyter."""
-    saved = nbformat.from_dict(json.loads(nbformat.writes(notebook["by hand"])))
+    saved = nbformat.reads(nbformat.writes(notebook["by hand"]), as_version=4)
     models = [output.data[VIEW]["model_id"] for cell in saved.cells for output in cell.get("outputs", ())
               if VIEW in output.get("data", {})]  # fmt: skip
     saved.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {

@@ -18,6 +18,7 @@ import torch
 
 from game24lab.models.backends.llama_step import PlainSteps
 from game24lab.models.backends.prefix_cache import Layers
+from game24lab.models.counted_random import draw_uniform
 from game24lab.models.policy import Sampling
 
 if TYPE_CHECKING:
@@ -25,31 +26,6 @@ if TYPE_CHECKING:
 
 _COPY = 3  # copying a row's cache costs about as much as this many further steps of the row
 _FEW = 16  # tokens: ranking so many of hundreds costs a fifth of ranking all, and they are mostly enough for a nucleus
-_GOLDEN = 0x9E3779B97F4A7C15
-
-
-# Counted randomness ---------------------------------------------------------------------------------------------------
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): one bit in flips half of the bits out."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def make_keys(seeds: Sequence[int], samples: Sequence[int], skips: Sequence[int] | None = None) -> np.ndarray:
-    """One 64-bit key a row, from the seed of its prompt and its number among the prompt's samples.
-
-    A row that skips t tokens goes on with the numbers that the row without would have had from token t on.
-    """
-    seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
-    keys = _mix(_mix(seeds + np.uint64(_GOLDEN)) + np.array(samples, dtype=np.uint64) * np.uint64(_GOLDEN))
-    return keys if skips is None else keys + np.array(skips, dtype=np.uint64) * np.uint64(_GOLDEN)
-
-
-def draw_uniform(keys: np.ndarray, step: int) -> np.ndarray:
-    """A number in (0, 1) a row for token `step`: the middle of one of 2**23 equal parts, never an end."""
-    bits = _mix(keys + np.uint64((step + 1) * _GOLDEN % 2**64))
-    return ((bits >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-23)
 
 
 def choose(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:

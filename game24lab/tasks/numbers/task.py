@@ -11,12 +11,21 @@ from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from game24lab.tasks.numbers.arithmetic import State, Step, compose, legal_steps, make_state, reachable, write_step
+from game24lab.tasks.numbers.arithmetic import (
+    State,
+    Step,
+    alive_steps,
+    compose,
+    legal_steps,
+    make_state,
+    reachable,
+    write_step,
+)
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.explanations import explain
 from game24lab.tasks.numbers.expressions import check_answer
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
-from game24lab.tasks.numbers.steps import find_answer, judge_line, write_solution
+from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
 
 # The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
@@ -114,6 +123,20 @@ class Game24:
         for step, left in legal_steps(state.left):
             moves.setdefault(left, step)
         return tuple(replace(state, steps=(*state.steps, step), left=left) for left, step in moves.items())
+
+    def live_lines(self, state: Position) -> tuple[tuple[str, Position], ...]:
+        """The lines, as solutions write them, that keep the target reachable, each with the position behind it.
+
+        Terms of + and * stand in both orders; `step` accepts other spellings besides, such as numbers left in another
+        order. None at the end.
+        """
+        lines = []
+        for step, left in alive_steps(state.left, state.target):
+            turned = Step(step.right, step.operator, step.left, step.result)
+            for said in dict.fromkeys((step, turned) if step.operator in "+*" else (step,)):
+                after = replace(state, steps=(*state.steps, said), left=left)
+                lines.append((write_line(said, left), after))
+        return tuple(lines)
 
     def label(self, state: Position) -> str:
         """The numbers left."""

@@ -149,6 +149,20 @@ def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:
     return figure.update_layout(barmode="stack", xaxis={"tickformat": ".0%", "range": [0, 1]})
 
 
+def draw_chances(table: pd.DataFrame, *, bins: int = 24) -> go.Figure:
+    """How many problems have which chance of being solved, on a scale of log10. Columns: `p`; optional `arm`.
+
+    Chances of 0 are not drawn.
+    """
+    need(table, "p")
+    figure = make_figure(("log10 of the exact chance that a sample is right", "problems"))
+    logs = np.log10(table["p"].where(table["p"] > 0))
+    edges = np.linspace(min(-1.0, math.floor(logs.min())) if logs.notna().any() else -1.0, 0.0, bins + 1)
+    for arm, rows, colour in split(table, "arm", "problems"):
+        add_counts(figure, logs[rows.index], edges, arm, colour)
+    return figure.update_layout(barmode="overlay" if "arm" in table else "stack")
+
+
 def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
     """What an attempt costs, as stacked bars: one bar per row (`arm`), one piece per further column, in `unit`."""
     need(table, "arm")
