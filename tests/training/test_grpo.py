@@ -19,7 +19,7 @@ from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.numbers.rewards import REWARDS as NUMBER_REWARDS
 from game24lab.tasks.problems import Problem
 from game24lab.tasks.rewards import make_reward_functions
-from game24lab.training import grpo, rollouts
+from game24lab.training import grpo, rollouts, session
 from game24lab.training.advantages import Baseline, normalise_groups, normalise_with_momentum
 from game24lab.training.grpo_trainer import cut
 from game24lab.training.loop import STATE_FOLDER, find_resume_point
