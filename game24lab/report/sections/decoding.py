@@ -22,10 +22,10 @@ from game24lab.tasks.environments import list_text_alone
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 from game24lab.views.tables.records import plain
 from game24lab.views.tree.still import draw_svg
 from game24lab.views.widgets.side_by_side import LEGEND, read_side
-from game24lab.views.tables.formats import MISSING
 
 TITLE = "Looking ahead while writing"
 QUESTION = ("Plain decoding writes token after token. Here it stops at decision points, tries the likeliest next "

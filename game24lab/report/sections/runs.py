@@ -17,9 +17,9 @@ from game24lab.report.sections.critics import draw_calibration
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.views.charts import theme as figures
 from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 from game24lab.views.tables.specifications import list_arm_columns
 from game24lab.views.tree.still import draw_svg
-from game24lab.views.tables.formats import MISSING
 
 TITLE = "What the runs found"
 QUESTION = ("How many problems does each arm solve, at which cost in tokens and compute, and what were its models "
