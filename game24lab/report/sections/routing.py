@@ -142,8 +142,8 @@ def _tell_below(router: Row) -> str:
     costs = [entry["cost"] for entry in below]
     worst = min(below, key=lambda entry: entry["gain"])
     costs = " to ".join(dict.fromkeys(fmt.count(end) for end in (min(costs), max(costs))))
-    return (f"Below the hull, beyond chance, at {len(below)} of {len(router['at_prices'])} prices ({costs} tokens): there "
-            f"mixing fixed arms at random is better, by {-100 * worst['gain']:.1f} points at most.")  # fmt: skip
+    return (f"Below the hull, beyond chance, at {len(below)} of {len(router['at_prices'])} prices ({costs} tokens): "
+            f"there mixing fixed arms at random is better, by {-100 * worst['gain']:.1f} points at most.")  # fmt: skip
 
 
 def _draw_router(one: sm.Routed | None, router: Row) -> list[Block]:
