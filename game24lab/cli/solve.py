@@ -69,7 +69,7 @@ def solve(
     if not problems:
         return [], []
     policy, judge = load_models(checkpoint, critic, backend, url, seed, judged=strategy != "greedy",
-                                few=len(problems) <= FEW)  # fmt: skip
+                                few=len(problems) <= FEW and strategy != AUTO)  # fmt: skip
     if strategy == AUTO:
         environment = open_environment(task.name)
         plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget)
