@@ -88,7 +88,9 @@ def report(options: argparse.Namespace) -> int:
     from game24lab.report.write import write_report
 
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
-    print(write_report(options.kind, options.folders, options.output or Path(options.folders[0]) / name))
+    first = Path(options.folders[0])
+    usual = first.with_suffix(".pdf") if first.suffix == ".json" else first / name
+    print(write_report(options.kind, options.folders, options.output or usual))
     return 0
 
 

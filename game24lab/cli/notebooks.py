@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.arguments import REPORT
-from game24lab.cli.columns import lay_out
 from game24lab.cli.terminal import paint
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ _NARROW = 60  # columns that a description gets at least
 
 def run(options: argparse.Namespace) -> int:
     """Run one notebook headless, list them all, or tell of one."""
+    from game24lab.runs.card import make_card
     from game24lab.runs.notebook import find_notebook, find_notebooks, parse_override, run_notebook
 
     if options.list:
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     begin = time.perf_counter()
     done = run_notebook(path, overrides, output)
     _print_run(done, time.perf_counter() - begin)
+    print(make_card(done.folder, done.manifest))
     for name in done.manifest["artefacts"]:
         print(f"  {done.folder / name}")
     if done.path("records.parquet").exists():
@@ -195,16 +196,13 @@ def _write_tree_page(stages: Sequence[Run]) -> Path | None:
 
 
 def _print_table(rows: pd.DataFrame) -> None:
-    """Accuracy with its interval and tokens of each arm, where the rows are attempts."""
+    """Accuracy with its interval and cost of each arm, where the rows are attempts."""
     from game24lab.evaluation.tables import summarise
+    from game24lab.views.tables.specifications import ARMS
+    from game24lab.views.tables.table import Table
 
-    if not {"strategy", "solved", "mode", "problem", "sampled_tokens", "policy_parameters"} <= set(rows):
-        return
-    lines = [("strategy", "mode", "puzzles", "solved", "95 % interval", "sampled tokens")]
-    for row in summarise(rows).to_dict("records"):
-        lines.append((row["arm"], row["mode"], str(row["problems"]), f"{row['accuracy']:.1%}",
-                      f"{row['low']:.1%} - {row['high']:.1%}", f"{row['sampled_tokens']:.0f}"))  # fmt: skip
-    print(lay_out(lines, left=2))
+    if {"strategy", "solved", "mode", "problem", "sampled_tokens", "policy_parameters"} <= set(rows):
+        print(Table(summarise(rows), ARMS))
 
 
 def _say(text: str) -> None:

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from game24lab.evaluation.chains import read_grades
@@ -108,18 +107,6 @@ def refuse(evidence: Iterable[Evidence], needed: str) -> ValueError:
     """The error of runs that a report says nothing about."""
     names = ", ".join(f"{one.run.folder} ({one.run.name})" for one in evidence)
     return ValueError(f"nothing to report in {names}: {needed}")
-
-
-def plain(value: Any) -> Any:
-    """As JSON takes it: tables as lists of rows, Python's own numbers, and None for one that is not finite."""
-    if isinstance(value, pd.DataFrame):
-        value = value.to_dict("records")
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
 # ------------------------------------------------------------------------------------------- files

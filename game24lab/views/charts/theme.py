@@ -23,6 +23,7 @@ from game24lab.views.charts.svg import Chart
 MODES = {"verified": "circle", "rules": "diamond-open", "blind": "square-open-dot"}
 DASHES = {"verified": "solid", "rules": "dot", "blind": "dash"}
 FILLS = {"verified": "", "rules": "-open", "blind": "-open-dot"}  # of symbols that tell something else apart
+_MARKS = ("", "triangle-up", "star", "x")  # of families beyond the colours, so that no two series look alike
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, with room for a marker at the top
@@ -111,17 +112,20 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     """Accuracy against sampled tokens per problem (log axis), one series per arm and mode.
 
     Columns: `arm`, `mode` (one of `MODES`), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
-    and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
+    and `family`: arms of one family share a colour, and those beyond the colours a mark of their own. Points of one arm
+    and mode are joined by a line.
     """
     need(table, "arm", "mode", "sampled_tokens", "accuracy")
     check_modes(table["mode"])
     figure = make_figure(("sampled tokens per problem (mean)", "accuracy"))
     family = "family" if "family" in table else "arm"
     colours = assign_colours(table[family])
+    marks = {name: _MARKS[place // len(PALETTE) % len(_MARKS)] for place, name in enumerate(colours)}
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
-        colour, rows = colours[rows[family].iloc[0]], rows.sort_values("sampled_tokens")
-        add_line(figure, rows, "sampled_tokens", "accuracy", colour, f"{arm}, {mode}", width=1.2, dash=DASHES[mode],
-                 size=9, symbol=MODES[mode])  # fmt: skip
+        kin, rows = rows[family].iloc[0], rows.sort_values("sampled_tokens")
+        symbol = marks[kin] + FILLS[mode] if marks[kin] else MODES[mode]
+        add_line(figure, rows, "sampled_tokens", "accuracy", colours[kin], f"{arm}, {mode}", width=1.2,
+                 dash=DASHES[mode], size=9, symbol=symbol)  # fmt: skip
     return figure.update_layout(xaxis=LOG, yaxis=SHARE)
 
 
