@@ -147,9 +147,10 @@ def _search(
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
+    named = {name: getattr(options, name) for name in names}
     with SearchLine(options.strategy, len(problems)) as line:
         return solving.solve(environment, problems, options.strategy, given, options.mode, line=line,
-                             trees=options.tree is not None, **{name: getattr(options, name) for name in names})  # fmt: skip
+                             trees=options.tree is not None, **named)  # fmt: skip
 
 
 def _check_tree_file(path: Path, puzzles: int) -> None:
