@@ -153,7 +153,8 @@ export class Viewer {
   /** As high as Python says, the form not counted; higher where all stands in one column. */
   resize() {
     const height = this.model.get("height"), wide = this.host.clientWidth || 1000, { length } = this.panes;
-    const more = (this.form?.element.offsetHeight ?? 0) + (wide <= 680 ? 260 * length - 100 : wide <= 980 && length > 1 ? 140 : 0);
+    const below = wide <= 680 ? 260 * length - 100 : wide <= 980 && length > 1 ? 140 : 0;
+    const more = (this.form?.element.offsetHeight ?? 0) + below;
     this.host.style.height = height > 0 ? `${height + more}px` : "100%";
   }
 
