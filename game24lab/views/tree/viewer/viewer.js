@@ -125,8 +125,7 @@ export class Viewer {
         if (way) { event.preventDefault(); this.stepBy(way); }
       } });
     [this.said, this.legend] = [h("span", { class: "said" }), h("div", { class: "legend" })];
-    this.help = listKeys(() => this.showHelp(false));
-    this.form = this.model.get("form") ? new Form(this.model) : null;
+    [this.help, this.form] = [listKeys(() => this.showHelp(false)), this.model.get("form") ? new Form(this.model) : null];
     this.root = h("div", { class: "view", ...QUIET }, this.form?.element,
       h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" }, this.searchBox, this.found,
         ...Object.values(this.boxes), this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
@@ -384,9 +383,8 @@ export class Viewer {
   destroy() {
     this.stop();
     for (const [name, handler] of Object.entries(this.changes)) this.model.off(`change:${name}`, handler);
-    this.model.off("msg:custom", this.hear);
+    this.model.off("msg:custom", this.hear); this.form?.destroy();
     if (this.onHash) removeEventListener("hashchange", this.onHash);
-    this.form?.destroy();
     for (const pane of this.panes) pane.destroy();
     for (const observer of [this.observer, this.sizes]) observer.disconnect();
     this.scheme.removeEventListener("change", this.onScheme);
