@@ -57,7 +57,7 @@ export class Viewer {
     for (const name of [...Object.keys(CHOICES), "links"])
       this.changes[name] = differs(name, () => this.look[name], (value) => this.showAs(name, value));
     for (const [name, handler] of Object.entries(this.changes)) model.on(`change:${name}`, handler);
-    model.on("msg:custom", (this.hear = (message) => this.take(message)));
+    model.on("msg:custom", (this.hear = (message) => this.take(message))); // from Python
     this.observer = new MutationObserver(() => this.dress());
     const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind", "theme"];
     for (const part of [document.body, document.documentElement]) this.observer.observe(part, { attributeFilter });
@@ -125,7 +125,8 @@ export class Viewer {
         if (way) { event.preventDefault(); this.stepBy(way); }
       } });
     [this.said, this.legend] = [h("span", { class: "said" }), h("div", { class: "legend" })];
-    [this.help, this.form] = [listKeys(() => this.showHelp(false)), this.model.get("form") ? new Form(this.model) : null];
+    this.help = listKeys(() => this.showHelp(false));
+    this.form = this.model.get("form") && new Form(this.model);
     this.root = h("div", { class: "view", ...QUIET }, this.form?.element,
       h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" }, this.searchBox, this.found,
         ...Object.values(this.boxes), this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
