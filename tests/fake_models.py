@@ -12,7 +12,7 @@ import hashlib
 import math
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 
@@ -31,7 +31,8 @@ class FakeCompletion:
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish: str
-    tokens = property(lambda self: len(self.ids))
+    charged: int | None = None
+    tokens = property(lambda self: len(self.ids) if self.charged is None else self.charged)
     logprob = property(lambda self: sum(self.logprobs))
 
 
@@ -53,6 +54,74 @@ def gauss(*parts: object) -> float:
     """A standard normal number that is a pure function of its arguments."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return random.Random(int.from_bytes(digest, "big")).gauss(0, 1)
+
+
+@dataclass
+class FakeSaid:
+    """As `game24lab.models.trie.Line`."""
+
+    completion: FakeCompletion
+    log: float
+
+
+@dataclass
+class FakeTrie:
+    """As `game24lab.models.trie.Trie`, by the book: one line after another from those not said, in proportion."""
+
+    policy: FakePolicy
+    state: tuple
+    rng: random.Random
+    whole: bool  # answers, not lines
+    max_tokens: int
+    order: str
+    said: list = field(default_factory=list)
+
+    @property
+    def left(self) -> float:
+        return 0.0 if self.exhausted else max(1e-12, 1 - sum(math.exp(line.log) for line in self.said))
+
+    @property
+    def exhausted(self) -> bool:
+        return len(self.state) == 1 or (not self.whole and len(self.said) == len(self.policy.moves(self.state)))
+
+    def weigh(self) -> list[float]:
+        return [math.exp(line.log) for line in self.said]
+
+    def say(self) -> FakeCompletion | None:
+        """The next line, charged for what it does not share with those before it."""
+        texts = {line.completion.text for line in self.said}
+        if self.exhausted:
+            return None
+        if self.whole:
+            for _ in range(100):  # the first of its kind among answers drawn with replacement
+                line = self.policy._say(self.state, self.rng, 1.0, self.max_tokens, False)
+                if line.text not in texts:
+                    break
+            else:
+                return None
+        else:
+            open_ = [move for move in self.policy.moves(self.state) if move[0] not in texts]
+            pick = (max(open_, key=lambda move: move[1]) if self.order == "likeliest"
+                    else self.rng.choices(open_, [chance for _, chance in open_])[0])  # fmt: skip
+            line = replace(self.policy, only=pick[0])._say(self.state, self.rng, 1.0, self.max_tokens, True)
+            line = replace(line, logprobs=(math.log(pick[1]), *line.logprobs[1:]))
+        shared = max((_count_shared(line.ids, one.completion.ids) for one in self.said), default=0)
+        self.said.append(FakeSaid(line, line.logprob))
+        return replace(line, charged=max(1, len(line.ids) - shared))
+
+
+def _count_shared(one: tuple, other: tuple) -> int:
+    """How many tokens two lines begin with in common."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+                min(len(one), len(other)))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FakeDrawn:
+    """As `game24lab.models.trie.Drawn`."""
+
+    lines: list
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -85,6 +154,16 @@ class FakePolicy:
         self.calls.append({"prompts": list(prompts), "n": counts, "temperature": temperature, "seeds": list(seeds),
                            "stop_line": stop_line, "answers": answers})  # fmt: skip
         return answers
+
+    def open_trie(self, prompt, seed, *, max_tokens, temperature=1.0, top_p=1.0, top_k=0, stop_line=False,
+                  order="random", beside=None):  # fmt: skip
+        return FakeTrie(self, read_prompt(prompt), random.Random(seed), not stop_line, max_tokens, order)
+
+    def draw(self, tries, counts):
+        assert len(set(map(id, tries))) == len(tries)
+        found = [[line for _ in range(count) if (line := trie.say())]
+                 for trie, count in zip(tries, counts, strict=True)]  # fmt: skip
+        return [FakeDrawn(lines, sum(line.tokens for line in lines)) for lines in found]
 
     def _say(self, state, rng, temperature, max_tokens, stop_line) -> FakeCompletion:
         lines, logprobs = [], []

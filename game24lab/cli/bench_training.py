@@ -27,7 +27,7 @@ from game24lab.tasks.numbers.solutions import Sample, make_solutions
 from game24lab.training.precision import computes_bf16
 
 BATCH = 256  # bare solutions a step
-DEMO_STEP = 0.46  # seconds of a step that `runs.progress.DEMO_SECONDS` stands on (LOG.md, 2026-11-28)
+DEMO_STEP = 0.40  # seconds of a step that `runs.progress.DEMO_SECONDS` stands on (LOG.md, 2026-11-28)
 
 
 def list_samples(count: int) -> list[Sample]:

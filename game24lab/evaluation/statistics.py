@@ -73,11 +73,11 @@ def bootstrap(
     return float(low), float(high)
 
 
-<<<<<<< HEAD
 def resample(values: np.ndarray, rng: np.random.Generator, repeats: int) -> np.ndarray:
     """Means of as many rows of values, drawn with replacement, as there are: a bootstrap, shape (repeats, ...)."""
     return values[rng.integers(0, len(values), (repeats, len(values)))].mean(axis=1)
-=======
+
+
 def bootstrap_counts(
     values: np.ndarray, counts: np.ndarray, *, confidence: float = 0.95, repeats: int = 2000, seed: int = 0
 ) -> tuple[float, float, str]:
@@ -97,7 +97,6 @@ def bootstrap_counts(
     drawn = np.random.default_rng(seed).multinomial(total, counts / total, repeats)
     low, high = np.quantile(drawn @ values / total, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high), "bootstrap over problems"
->>>>>>> h-score
 
 
 def bound_difference(differences: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:

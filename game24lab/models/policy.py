@@ -10,14 +10,15 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.models.checkpoints import count_parameters
 from game24lab.runs.checks import require
 from game24lab.tasks.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _ENOUGH = 32  # rows from which a batch is not padded to include prompts of another length
 _SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ
@@ -33,11 +34,12 @@ class Completion:
     ids: tuple[int, ...]  # sampled ids, the end or line-end token included
     logprobs: tuple[float, ...]  # one per id: natural log of the model's own probability (temperature 1, not truncated)
     finish: str  # "stop" (end token or line end) | "length" | "pause" (see `Sampling.pause`)
+    charged: int | None = None  # what it cost where a beginning was shared with lines before it; None: all its ids
 
     @property
     def tokens(self) -> int:
         """Sampled tokens."""
-        return len(self.ids)
+        return len(self.ids) if self.charged is None else self.charged
 
     @property
     def logprob(self) -> float:
@@ -140,6 +142,12 @@ class Card:
     cache: int  # numbers that the key-value cache holds per token
 
 
+def count_parameters(model: torch.nn.Module) -> int:
+    """Non-embedding parameters, the usual N of scaling laws; tied output weights count as embedding."""
+    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+    return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)
+
+
 def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card:
     """The card of a model (a model on the meta device will do). ValueError for one without attention."""
     config = model.config.get_text_config(decoder=True)
@@ -234,6 +242,16 @@ class TextPolicy:
             if not alike:
                 done[prompt] = given[count:]
         return results
+
+    def open_trie(self, *request: Any, **options: Any) -> Any:
+        """A trie of the lines behind a prompt, to sample without replacement; ValueError where a backend has none."""
+        raise ValueError(f"backend must be 'transformers' for sampling without replacement, got {self.name!r}"
+                         f"{' in another process' if self.looks else ''}")  # fmt: skip
+
+    def open_reader(self) -> Any:
+        """What reads the probabilities of given lines; ValueError where a backend has no distributions."""
+        raise ValueError(f"backend must be 'transformers' for exact probabilities, got {self.name!r}"
+                         f"{' in another process' if self.looks else ''}")  # fmt: skip
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
         """The rows of every job, in the order of its keys; a row ends at the first of `stops` or at the job's limit."""

@@ -95,11 +95,12 @@ def plan(
 
 def solve(
     router: Router, task: Task, problems: Sequence[Any], plans: Sequence[Plan], policy: Any, critic: Any, *,
-    seed: int = 0, progress: bool = False, trees: bool = False,
+    seed: int = 0, progress: Any = False, trees: bool = False,
 ) -> list[Outcome]:  # fmt: skip
     """Search each problem with its arm, problems of one arm together; outcomes in their order, the probe charged.
 
-    Where the arm returns the probe's answer, nothing more is sampled than the probe.
+    Where the arm returns the probe's answer, nothing more is sampled than the probe. `progress` is as in
+    `search.engine.run`.
     """
     arms, outcomes = read_arms(router.arms) if router.arms else {}, {}
     answers = {arm: mode for mode, arm in PROBE_ANSWER.items()}

@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
@@ -23,8 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game24lab.runs.card import Card, make_card
 from game24lab.runs.messages import condense
-from game24lab.runs.provenance import describe_device, describe_git, list_packages
+from game24lab.runs.provenance import describe_device, describe_git, describe_process, find_process, list_packages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,9 +89,15 @@ class Run:
             self.write_records(make(), name)
         return self.read_records(name)
 
-    def finish(self, cost: Any = None, **facts: Any) -> None:
-        """Mark the run finished. `cost` is a Cost or a mapping; `facts` go into the manifest as they are."""
-        self._close("finished", cost=_plain(cost) if cost is not None else None, facts=_plain(facts))
+    def finish(self, cost: Any = None, *, result: str = "", then: str = "", **facts: Any) -> Card:
+        """Mark the run finished; its card, which a notebook shows as its last output.
+
+        `cost` is a Cost or a mapping; `facts` go into the manifest as they are, and so do `result`, what came out in
+        one sentence, and `then`, what to open next.
+        """
+        told = {"result": str(result), "then": str(then)}
+        self._close("finished", cost=_plain(cost) if cost is not None else None, facts=_plain(facts), **told)
+        return make_card(self.folder, told | dict(read_run(self.folder).manifest))
 
     def fail(self, error: str) -> None:
         """Mark the run failed, with the reason; it can be resumed."""
@@ -155,14 +161,11 @@ def start_run(folder: str | Path, name: str, parameters: Mapping[str, Any], *, s
             "cost": None,
             "facts": {},
         }
-    import psutil
-
-    me = {"pid": os.getpid(), "born": psutil.Process().create_time(), "host": platform.node()}
     manifest = dict(manifest) | {
         "status": "running",
         "end": None,
         "error": None,
-        "sessions": [*manifest["sessions"], {"start": now, "end": None, **me}],
+        "sessions": [*manifest["sessions"], {"start": now, "end": None, **describe_process()}],
         "git": describe_git(),
         "packages": list_packages(),
         "device": describe_device(),
@@ -208,7 +211,7 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
                              f"(run {there['inputs'][parameter]} then, {identity} now); {elsewhere}")  # fmt: skip
     if there["status"] == "finished":
         return "finished", there
-    owner = _find_owner(there)
+    owner = find_process(there["sessions"][-1]) if there["sessions"] and there["status"] == "running" else None
     if owner not in (None, os.getpid()):
         raise ValueError(f"run folder {folder}: process {owner} is working on it; wait for it, or end it first")
     return "resumed", there
@@ -333,23 +336,6 @@ def write_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
 
     text = yaml.safe_dump(_plain(parameters), sort_keys=False, allow_unicode=True)
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _find_owner(manifest: Mapping[str, Any]) -> int | None:
-    """The living process that works on a run, if it is on this machine."""
-    import psutil
-
-    session = manifest["sessions"][-1] if manifest["sessions"] else {}
-    if manifest["status"] != "running" or session.get("host") != platform.node():
-        return None
-    try:
-        process = psutil.Process(session["pid"])
-        born = process.create_time()
-        if process.status() == psutil.STATUS_ZOMBIE:  # killed, and nobody has asked how it ended, as in a
-            return None  # container whose first process is no init
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return None
-    return session["pid"] if abs(born - session.get("born", 0)) < 2 else None  # else the number was given out again
 
 
 def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -37,6 +37,7 @@ def beam_search(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -53,6 +54,7 @@ def beam_search(
         sort_completed: go on until no path is left, and commit to the best of all answers; else end as soon as n paths
             have come to an end, and commit to the best of the first n.
         max_tokens: per line.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
 
     Verified: the first accepted answer ends the search, also one met in a lookahead. Otherwise the critic decides
     alone.
@@ -60,8 +62,8 @@ def beam_search(
     require("n", n, int, 1)
     require("beam_width", beam_width, int, 1, n)
     require_flag("sort_completed", sort_completed)
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
-    beams = _Beams(make_paths(task, root, verified, merge), sampling, agg_strategy, lookahead, filter_duplicates)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
+    beams = _Beams(make_paths(task, root, verified, merge), settings, agg_strategy, lookahead, filter_duplicates)
     return (yield from beams.search(1, n, n // beam_width, num_iterations, None if sort_completed else n))
 
 
@@ -79,6 +81,7 @@ def dvts(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -91,8 +94,8 @@ def dvts(
     require("beam_width", beam_width, int, 1, n)
     if n % beam_width:
         raise ValueError(f"n must be a multiple of beam_width, which is {beam_width}, got {n}")
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
-    beams = _Beams(make_paths(task, root, verified, merge), sampling, agg_strategy, lookahead, False)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
+    beams = _Beams(make_paths(task, root, verified, merge), settings, agg_strategy, lookahead, False)
     return (yield from beams.search(n // beam_width, beam_width, 1, num_iterations, None, alone=True))
 
 
@@ -186,6 +189,7 @@ def bfs_v(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -196,12 +200,13 @@ def bfs_v(
         width: lines sampled at a position (TS-LLM's max_action); duplicates and illegal ones count as cost.
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
 
     Otherwise, the answer is the end of the highest value, ties by log-probability.
     """
     for name, number in (("beam_size", beam_size), ("width", width), ("depth", depth)):
         require(name, number, int, 1)
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
     paths = make_paths(task, root, verified, merge)
     active = [] if paths.root.end else [paths.root]
     last, ended, stopped = active, [], "done"
@@ -211,7 +216,7 @@ def bfs_v(
             if not active:
                 break
             last = active
-            proposed = yield from paths.expand(active, [width] * len(active), step, sampling)
+            proposed = yield from paths.expand(active, [width] * len(active), step, settings)
             if paths.accepted:
                 break
             children = list({child.node: child for family in proposed for child in family}.values())

@@ -34,6 +34,7 @@ def dfs_v(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -46,6 +47,7 @@ def dfs_v(
         num_paths: ends visited at most.
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
 
     Verified: the first accepted answer ends the search. Otherwise, the answer is the visited end of the highest value,
     ties by log-probability.
@@ -55,7 +57,7 @@ def dfs_v(
     require("prune_ratio", prune_ratio, float, 0, 1)
     if prune_value is not None:
         require("prune_value", prune_value, float, -1, 1)
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
     paths = make_paths(task, root, verified, merge)
     stack, ended, last, stopped = [paths.root], [], [paths.root], "done"
     try:
@@ -68,7 +70,7 @@ def dfs_v(
                 paths.drop([path], [], "unfinished")
             elif not paths.is_expanded(path):
                 last = [path]
-                children = yield from _expand(paths, path, width, sampling)
+                children = yield from _expand(paths, path, width, settings)
                 best = [child for place, child in enumerate(children) if place <= (1 - prune_ratio) * len(children)
                         and (prune_value is None or child.value >= prune_value)]  # fmt: skip
                 paths.drop(children, best + stack)
@@ -92,6 +94,7 @@ def best_first(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -103,6 +106,7 @@ def best_first(
         path_weight: weight of the path's log-probability in the cost, see `a_star`; 0: the value alone.
         depth: lines of an answer at most.
         max_tokens: per line.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
 
     Verified: the first accepted answer ends the search. Otherwise it ends with the first end that comes out of the
     queue, which has the lowest cost in it; where none came out, the answer is the best of the ends met.
@@ -110,7 +114,7 @@ def best_first(
     for name, number in (("width", width), ("simulations", simulations), ("depth", depth)):
         require(name, number, int, 1)
     require("path_weight", path_weight, float, 0)
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
     paths = make_paths(task, root, verified, merge)
     order, stopped, expanded, taken = count(), "exhausted", 0, None
     queue = [(0.0, next(order), paths.root)]
@@ -131,7 +135,7 @@ def best_first(
                 stopped = "done"
                 break
             expanded, last = expanded + 1, [path]
-            for child in (yield from _expand(paths, path, width, sampling)):
+            for child in (yield from _expand(paths, path, width, settings)):
                 cost = path_weight * -child.logprob - math.log(child.chance)
                 if not paths.is_expanded(child) and cost < cheapest.get(child.node, math.inf):
                     cheapest[child.node] = cost
@@ -155,6 +159,7 @@ def a_star(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -167,14 +172,15 @@ def a_star(
     return (
         yield from best_first(
             task, root, width=width, simulations=simulations, path_weight=path_weight, depth=depth,
-            temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, verified=verified, merge=merge,
+            temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, sampling=sampling,
+            verified=verified, merge=merge,
         )
     )  # fmt: skip
 
 
-def _expand(paths: Paths, path: Path, width: int, sampling: LineSampling) -> Generator[Request, list, list[Path]]:
+def _expand(paths: Paths, path: Path, width: int, settings: LineSampling) -> Generator[Request, list, list[Path]]:
     """Expand a path: its children, one a position, valued, best first; [] once the search has its answer."""
-    (family,) = yield from paths.expand([path], [width], 0, sampling)
+    (family,) = yield from paths.expand([path], [width], 0, settings)
     if paths.accepted:
         return []
     children = list({child.node: child for child in family if child.end in ("", "terminal")}.values())

@@ -13,9 +13,6 @@ once, and `Totals` shows the difference. Proposals are never shared between sear
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -26,6 +23,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from game24lab.runs.checks import require, suggest
+from game24lab.search.algorithms import Algorithm, bind, open_search
 from game24lab.search.cost import Cost, measure_texts
 from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import (
@@ -41,14 +39,14 @@ from game24lab.search.requests import (
     strip,
     write_options,
 )
+from game24lab.search.seeds import derive, to_plain
+from game24lab.search.unrepeated import Tries, Wish, draw_lines
 from game24lab.tasks.task import Task
 
 _FIELDS = tuple(f.name for f in fields(Cost))
 UNITS = (*_FIELDS, "flops")
 _WORK = ("prompt_tokens", "sampled_tokens", "policy_calls", "critic_tokens", "critic_calls")  # takes a model's time
-_PROVIDED = ("verified", "merge", "rng")  # keywords that the engine fills in, where the algorithm takes them
 
-Algorithm = Callable[..., Generator[Request, list, Outcome]]
 Turn = Callable[[Sequence[Standing]], Sequence[int]]
 
 
@@ -84,6 +82,7 @@ class _Search:
     saved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0))
     seen: set[tuple[str, str]] = field(default_factory=set)  # prompts with their completions
     repeated: int = 0  # tokens of completions that had come before
+    tries: Tries = field(default_factory=Tries)  # where lines are drawn without replacement
 
     def advance(self, reply: list | BudgetSpent | None) -> None:
         """Send a reply to the algorithm; afterwards there is a new request or an outcome."""
@@ -150,16 +149,14 @@ def run(
     arguments = bind(algorithm, parameters or {})
     task = open_world(task, mode, critic)
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
-    wanted = inspect.signature(algorithm).parameters
     totals = Totals() if totals is None else totals
     dispatcher = _Dispatcher(task, policy, critic, merge, dict(budget or {}), dict(pool or {}), totals)
     outcomes: list[Outcome | None] = [None] * len(problems)
 
     def start(place: int) -> _Search:
         rng = random.Random(derive(seeds[place], problems[place], "rng"))
-        given = {"verified": mode == "verified", "merge": merge, "rng": rng}
-        given = {name: value for name, value in given.items() if name in wanted}
-        search = _Search(place, problems[place], seeds[place], algorithm(task, roots[place], **arguments, **given))
+        generator = open_search(algorithm, task, roots[place], arguments, mode, merge, rng)
+        search = _Search(place, problems[place], seeds[place], generator)
         search.advance(None)
         return search
 
@@ -168,8 +165,8 @@ def run(
         dispatcher.totals.charged += cost
         if trees and outcome.tree is not None:
             outcome.tree.meta |= {
-                "task": task.name, "problem": _plain(search.problem), "strategy": algorithm.__name__, "mode": mode,
-                "parameters": _plain(arguments), "seed": search.seed, "answer": outcome.answer,
+                "task": task.name, "problem": to_plain(search.problem), "strategy": algorithm.__name__, "mode": mode,
+                "parameters": to_plain(arguments), "seed": search.seed, "answer": outcome.answer,
                 "solved": outcome.solved, "outcome": outcome.outcome, "stopped": outcome.stopped,
             }  # fmt: skip
         outcomes[search.place] = replace(
@@ -255,6 +252,8 @@ class _Dispatcher:
             raise ValueError("the search asks for values, but there is no critic: give one, or parameters that "
                              "need none (mcts: leaf='rollout', best_of_n: choose='logprob')")  # fmt: skip
         counts = list_counts(request)
+        if getattr(request, "sampling", "with") != "with" and not self.merge:
+            raise ValueError("merge must be true for sampling without replacement, which knows positions, got false")
         if self.merge:
             kind = strip(request), getattr(request, "attempt", 0)
             return [(kind, count, self.task.key(state)) for state, count in zip(request.states, counts, strict=True)]
@@ -287,6 +286,12 @@ class _Dispatcher:
     def _generate(self, kind: Propose | Complete, queries: list[_Query]) -> None:
         counts, seeds = [query.count for query in queries], [query.seed for query in queries]
         begin = time.perf_counter()
+        if kind.sampling != "with":
+            wishes = [Wish(query.search.tries, query.slot[-1], query.text, query.count,
+                           derive(query.search.seed, query.search.problem, "trie", query.slot[-1]))
+                      for query in queries]  # fmt: skip
+            answers, prices = draw_lines(self.policy, kind, wishes)
+            return self._charge(queries, answers, prices, time.perf_counter() - begin, [True] * len(queries))
         answers = self.policy.generate([query.text for query in queries], counts, seeds=seeds, **write_options(kind))
         seconds = time.perf_counter() - begin
         came = [len(answer) if isinstance(answer, Sequence) else None for answer in answers or ()]
@@ -368,33 +373,3 @@ def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
     return [known[place] for place in chosen]
 
 
-def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The algorithm's keyword parameters with its defaults filled in; ValueError for a name it does not have."""
-    known = {name: parameter for name, parameter in inspect.signature(algorithm).parameters.items()
-             if parameter.kind is parameter.KEYWORD_ONLY and name not in _PROVIDED}  # fmt: skip
-    for name in parameters:
-        if name not in known:
-            raise ValueError(f"{algorithm.__name__} has no parameter {name!r}; it takes {', '.join(known)}"
-                             f"{suggest(name, known)}")  # fmt: skip
-    bound = {name: parameters.get(name, parameter.default) for name, parameter in known.items()}
-    for name, value in bound.items():
-        if value is inspect.Parameter.empty:
-            raise ValueError(f"{algorithm.__name__} needs a value for {name!r}")
-    return bound
-
-
-def derive(*parts: Any) -> int:
-    """A seed of 31 bits from the hash of some parts; never a sum, so that neighbouring seeds share nothing."""
-    text = json.dumps(_plain(parts), ensure_ascii=True)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON holds it; anything JSON does not know as its text, or as its `seed_parts` where it has them."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "seed_parts"):
-        return _plain(value.seed_parts)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -52,6 +52,7 @@ class Node:
     added_heat: float = 0.0  # added to the temperature of the next draw
     returns: float = 0.0  # sum of the values that the draws after the first backed up
     closed: bool = False  # nothing is left to search here, or pruned
+    trie: Any = None  # of its lines, where they are drawn without replacement
 
     @property
     def q(self) -> float:
@@ -111,6 +112,7 @@ class Graph:
     def expand(self, node: Node, lines: list) -> list[Edge]:
         """Read sampled lines: charge all, keep illegal and cut-off ones as leaves, return the edges to new children."""
         parent, new = node.indices[0], []
+        node.trie = getattr(lines, "trie", None)
         for completion in lines:
             line = completion.text
             known = node.lines.get(line)
@@ -134,7 +136,7 @@ class Graph:
                     self.tree.charge(edge.index, completion.tokens)
                 index = edge.index
             logprob = min(0.0, completion.logprob)
-            length = max(1, completion.tokens) if self.prior == "mean" else 1
+            length = max(1, len(completion.ids)) if self.prior == "mean" else 1
             node.lines[line] = [index, 1, math.exp(logprob / length)]
         node.draws += 1
         self._set_priors(node)
@@ -162,6 +164,8 @@ class Graph:
 
     def measure_unseen(self, node: Node) -> float:
         """The probability mass of the lines that have not been sampled at this node yet."""
+        if node.trie is not None:
+            return node.trie.left
         if self.prior == "logprob":
             return 1 - min(1.0, sum(chance for _, _, chance in node.lines.values()))
         counts = [count for _, count, _ in node.lines.values()]

@@ -42,6 +42,7 @@ def gumbel_mcts(
     top_p: float = 1.0,
     top_k: int = 100,
     max_tokens: int = 64,
+    sampling: str = "with",
     prior: str = "mean",
     verified: bool,
     merge: bool = True,
@@ -62,7 +63,7 @@ def gumbel_mcts(
 
     All else is as in `puct.mcts_alpha`. ValueError for invalid parameters.
     """
-    request = make_request(width, temperature, top_p, top_k, max_tokens)
+    request = make_request(width, temperature, top_p, top_k, max_tokens, sampling)
     puct = make_puct(pb_c_init, pb_c_base)
     for name, number in (("simulations", simulations), ("depth", depth),
                          ("max_num_considered_actions", max_num_considered_actions)):  # fmt: skip

@@ -15,7 +15,8 @@ log-probabilities; n_w counts the draws after the first, and Q_w is the mean of 
 without one) and of the position's own value, which estimates a new line's value, as the critic's value is the policy's
 expected success. Progressive widening (Coulom 2007, Couetoux et al. 2011) has a fixed schedule of N instead, and draws
 where nothing is left to find. A draw that repeats known lines only raises the temperature of the next draw there by
-`heat`; one whose new lines are all illegal lowers it again.
+`heat`; one whose new lines are all illegal lowers it again. Without replacement (`sampling`) no draw repeats a line:
+M is exact, a position is given up when M is 0, and there is neither heat nor patience.
 
 **Pruning.** Positions that the critic values below `prune_value`, and those at which `patience` draws in a row brought
 nothing new, are pruned. Critics err and rare lines take many draws: when all positions are pruned and the search would
@@ -60,6 +61,7 @@ def mcts(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     prior: str = "logprob",
     leaf: str = "critic",
     commit: str = "value",
@@ -75,6 +77,7 @@ def mcts(
     Args:
         simulations: draws of lines at most.
         width: lines a draw; duplicates and illegal ones count as cost.
+        sampling: "with" replacement, "without", or a position's "likeliest" lines in their order.
         widen: weight of drawing again; 0: one draw at every position.
         heat: rise of the temperature after a draw without new lines, up to 1.5 above `temperature` in all.
         prior: a line's weight among its siblings, exp of its log-probability ("logprob"), exp of the mean over its
@@ -104,7 +107,7 @@ def mcts(
     require("enough", enough, float, -1)
     if prune_value is not None:
         require("prune_value", prune_value, float, -1, 1)
-    check_sampling(temperature, top_p, top_k, max_tokens)
+    check_sampling(temperature, top_p, top_k, max_tokens, sampling)
     require_one_of("prior", prior, PRIORS)
     require_one_of("leaf", leaf, ("critic", "rollout"))
     require_one_of("commit", commit, ("value", "visits"))
@@ -120,15 +123,17 @@ def mcts(
         for _ in range(simulations):
             stopped = graph.find_stop(enough)
             route = [] if stopped else _select(graph, rule)
-            while not (route or stopped) and rule.patience < patience * 2**wakes and graph.unprune():
+            most = patience * 2 ** (wakes if sampling == "with" else min(wakes, 1))  # nothing is pruned twice without
+            while not (route or stopped) and rule.patience < most and graph.unprune():
                 rule = replace(rule, patience=2 * rule.patience)
                 route = _select(graph, rule)
             if not route:
                 stopped = stopped or "exhausted"
                 break
             node = route[-1][1]
-            warm = temperature + node.added_heat
-            (lines,) = yield Propose((node.state,), width, node.draws, warm, top_p, top_k, max_tokens)
+            warm = temperature + (node.added_heat if sampling == "with" else 0.0)
+            settings = warm, top_p, top_k, max_tokens
+            (lines,) = yield Propose((node.state,), width, node.draws, *settings, sampling=sampling)
             new = _expand(graph, node, lines, heat)
             yield from graph.evaluate([edge.child for edge in new], rollout)
             if prune_value is not None and leaf == "critic":  # a rollout's value is -1 or 1
@@ -179,7 +184,7 @@ def _choose(graph: Graph, node: Node, passed: list[Node], rule: _Rule) -> tuple[
         score = edge.child.q + edge.prior * factor / (edge.followed + 1)
         if score > best and not edge.child.closed and edge.child not in passed:
             best, chosen = score, edge
-    if rule.widen and node.fruitless < rule.patience:
+    if rule.widen and (node.fruitless < rule.patience if node.trie is None else node.trie.left):
         worth = (node.value + node.returns) / node.draws  # draws after the first, and the position's own value
         draw = worth + rule.widen * graph.measure_unseen(node) * factor / node.draws > best
     return (None, True) if draw else (chosen, False)

@@ -10,11 +10,13 @@ in which order an algorithm expands its paths, nor what a line or a position is,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from game24lab.search.requests import Complete, Outcome, Propose, Request, Value
+from game24lab.search.requests import Complete, Lines, Outcome, Propose, Request, Value
 from game24lab.search.sampling import check_sampling, express, judge, make_tree, read, to_chance
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
@@ -28,9 +30,10 @@ class LineSampling:
     top_p: float
     top_k: int
     max_tokens: int  # per line
+    sampling: str = "with"  # replacement, "without", or the "likeliest" lines
 
     def __post_init__(self) -> None:
-        check_sampling(self.temperature, self.top_p, self.top_k, self.max_tokens)
+        check_sampling(**vars(self))
 
 
 @dataclass(eq=False)
@@ -45,6 +48,7 @@ class Path:
     group: int = 0
     value: float | None = None  # of its position, in [-1, 1]; None: never asked, or a budget was spent
     values: tuple[float, ...] = ()  # of its positions up to here, for aggregation
+    share: float = 0.0  # without replacement: of the lines drawn with its last one, its importance weight as a share
 
     @property
     def chance(self) -> float:
@@ -82,7 +86,8 @@ class Paths:
         """Sample `widths[i]` lines that extend path i, all in one request; returns each path's children, one a sample.
 
         Equal positions are one prompt, whose lines are divided among the paths: each gets samples of its own. `attempt`
-        must differ between requests about the same position.
+        must differ between requests about the same position. Without replacement there are fewer children where a
+        position has no more lines, and each has its `share`.
         """
         heaps: dict[Any, list[int]] = {}
         for place, path in enumerate(paths):
@@ -98,7 +103,11 @@ class Paths:
         for places, lines in zip(heaps.values(), answers, strict=True):
             dealt = iter(lines)
             for place in places:
-                children[place] = [self._extend(paths[place], next(dealt)) for _ in range(widths[place])]
+                children[place] = [self._extend(paths[place], line) for line in islice(dealt, widths[place])]
+            if isinstance(lines, Lines):
+                weights, born = lines.weigh(), [child for place in places for child in children[place]]
+                for child, weight in zip(born, weights, strict=True):
+                    child.share = weight / math.fsum(weights)
         self._expanded |= {path.node for path in paths}
         return children
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -33,6 +34,7 @@ def particle_filter(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
     rng: Random,
@@ -50,6 +52,10 @@ def particle_filter(
             draw one by weight ("sample").
         depth: steps at most.
         max_tokens: per line.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
+
+    Without replacement, particles at one position say distinct lines, and share their weight by the lines' importance
+    weights; where a position has fewer lines than particles, the others die.
 
     Verified: the first accepted answer ends the search.
     """
@@ -58,7 +64,7 @@ def particle_filter(
     require("ess", ess, float, 0, 1)
     require_one_of("final", final, ("argmax", "sample"))
     require("depth", depth, int, 1)
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
     paths = make_paths(task, root, verified, merge)
     particles, weights = [paths.root] * n_particles, [0.0] * n_particles  # natural logs
     last, stopped = [paths.root], "done"
@@ -69,11 +75,13 @@ def particle_filter(
             if not alive or paths.accepted:
                 break
             last = [particles[place] for place in alive]
-            proposed = yield from paths.expand(last, [1] * len(last), step, sampling)
+            proposed = yield from paths.expand(last, [1] * len(last), step, settings)
             if paths.accepted:
                 break
-            for place, (child,) in zip(alive, proposed, strict=True):
-                particles[place] = child
+            if sampling != "with":
+                _share_weights(weights, particles, alive, proposed)
+            for place, family in zip(alive, proposed, strict=True):
+                particles[place] = family[0] if family else replace(particles[place], end="unfinished")
             yield from paths.evaluate(particles[place] for place in alive)
             for place in alive:
                 dead = particles[place].end in ("illegal", "unfinished")
@@ -99,6 +107,22 @@ def particle_filter(
     return paths.conclude(stopped, choose)
 
 
+def _share_weights(
+    weights: list[float], particles: Sequence[Path], alive: Sequence[int], proposed: Sequence[Sequence[Path]]
+) -> None:
+    """Divide the weight of the particles at one node among the lines they say, in proportion to the lines' shares."""
+    heaps: dict[int, list[int]] = {}
+    for place in alive:
+        heaps.setdefault(particles[place].node, []).append(place)
+    families = dict(zip(alive, proposed, strict=True))
+    for places in heaps.values():
+        top = max(weights[place] for place in places)
+        whole = top + math.log(math.fsum(math.exp(weights[place] - top) for place in places))
+        for place in places:
+            share = families[place][0].share if families[place] else 0.0
+            weights[place] = whole + math.log(share) if share else -math.inf
+
+
 def measure_logit(chance: float) -> float:
     """ln(p / (1 - p)) for 0 < p < 1."""
     return math.log(chance) - math.log1p(-chance)
@@ -122,6 +146,7 @@ def rebase(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     verified: bool,
     merge: bool = True,
 ) -> Generator[Request, list, Outcome]:
@@ -135,6 +160,7 @@ def rebase(
             direction); else each counts, and frequent positions get more lines still.
         depth: steps at most.
         max_tokens: per line.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
 
     Verified: the first accepted answer ends the search. Otherwise, the answer is the end of the highest value, ties by
     log-probability.
@@ -143,7 +169,7 @@ def rebase(
     require("softmax_temperature", softmax_temperature, float, 1e-3)
     require_flag("correct_duplicates", correct_duplicates)
     require("depth", depth, int, 1)
-    sampling = LineSampling(temperature, top_p, top_k, max_tokens)
+    settings = LineSampling(temperature, top_p, top_k, max_tokens, sampling)
     paths = make_paths(task, root, verified, merge)
     active = [] if paths.root.end else [paths.root]
     last, left, stopped = active, width, "done"
@@ -156,7 +182,7 @@ def rebase(
             counts = allocate_lines(left, [path.chance for path in active], softmax_temperature)
             last = [path for path, number in zip(active, counts, strict=True) if number]
             paths.drop(active, last)
-            proposed = yield from paths.expand(last, [number for number in counts if number], step, sampling)
+            proposed = yield from paths.expand(last, [number for number in counts if number], step, settings)
             if paths.accepted:
                 break
             children = [child for family in proposed for child in family]

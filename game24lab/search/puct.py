@@ -40,6 +40,7 @@ def mcts_alpha(
     top_p: float = 1.0,
     top_k: int = 100,
     max_tokens: int = 64,
+    sampling: str = "with",
     prior: str = "mean",
     sample: bool = False,
     root_dirichlet_alpha: float = 0.3,
@@ -55,6 +56,7 @@ def mcts_alpha(
     Args:
         simulations: for each move. The subtree is kept, with its statistics.
         width: lines drawn at a position.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
         depth: lines from the first position on, at most.
         prior: a line's weight among its siblings: exp of the mean log-probability of its tokens ("mean"), of the sum
             ("logprob"), or how often it was sampled ("frequency").
@@ -68,7 +70,7 @@ def mcts_alpha(
     lead to none, the end of the highest value met; if it met none, the greedy completion of its moves.
     ValueError for invalid parameters.
     """
-    request = make_request(width, temperature, top_p, top_k, max_tokens)
+    request = make_request(width, temperature, top_p, top_k, max_tokens, sampling)
     noisy: dict[Edge, float] = {}
     rule = make_puct(pb_c_init, pb_c_base, virtual_loss, noisy)
     for name, number in (("simulations", simulations), ("depth", depth), ("leaves", leaves)):
@@ -117,6 +119,7 @@ def mcts_rollout(
     top_p: float = 1.0,
     top_k: int = 100,
     max_tokens: int = 64,
+    sampling: str = "with",
     prior: str = "mean",
     aggregate: str = "orm_max",
     leaves: int = 1,
@@ -137,7 +140,7 @@ def mcts_rollout(
     Otherwise, if no simulation reached an end: the end of the highest value met, or the greedy completion of the
     position visited most. ValueError for invalid parameters.
     """
-    request = make_request(width, temperature, top_p, top_k, max_tokens)
+    request = make_request(width, temperature, top_p, top_k, max_tokens, sampling)
     rule = make_puct(pb_c_init, pb_c_base, virtual_loss)
     for name, number in (("num_paths", num_paths), ("simulations", simulations), ("max_token", max_token),
                          ("depth", depth), ("leaves", leaves)):  # fmt: skip

@@ -45,6 +45,7 @@ def rap(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 64,
+    sampling: str = "with",
     prior: str = "mean",
     verified: bool,
     merge: bool = True,
@@ -55,6 +56,7 @@ def rap(
     Args:
         n_iters: simulations, each a path to an end, a dead end or `depth_limit` lines below the root.
         width: lines drawn at a position.
+        sampling: "with" replacement, "without", or the "likeliest" lines.
         w_exp: weight of exploration in UCT; a child not visited yet has its reward for its value.
         cum_reward: a simulation's return at a position: the sum, mean, max or last of the rewards from the position
             to the path's end.
@@ -68,7 +70,7 @@ def rap(
     Verified: the first accepted end ends the search. Otherwise, where nothing leads to an end: the end of the highest
     value met, or greedy sampling from the position visited most.
     """
-    request = make_request(width, temperature, top_p, top_k, max_tokens)
+    request = make_request(width, temperature, top_p, top_k, max_tokens, sampling)
     require("n_iters", n_iters, int, 1)
     require("depth_limit", depth_limit, int, 1)
     require("w_exp", w_exp, float, 0)

@@ -17,6 +17,10 @@ from game24lab.runs.checks import require
 from game24lab.search.cost import Cost
 from game24lab.search.tree import Tree
 
+# Lines are drawn with replacement, or those of a position without: a later request with the same settings goes on where
+# the last one stopped, and the reply is `Lines`. "likeliest" lists a position's lines from the likeliest on.
+SAMPLINGS = ("with", "without", "likeliest")
+
 
 @dataclass(frozen=True)
 class Propose:
@@ -36,6 +40,7 @@ class Propose:
     unit: str = "line"  # where a proposal ends: at a line end, or after `max_tokens` alone ("tokens")
     ranked: bool = False
     stream: int = 0  # see Complete
+    sampling: str = "with"  # see SAMPLINGS
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Complete:
     pause: str = ""  # end early: at a line end ("line"), or as `Policy.generate` says
     threshold: float = 0.0
     spare: int = 0
+    sampling: str = "with"  # see SAMPLINGS
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,19 @@ class Value:
 
 
 Request = Propose | Complete | Value
+
+
+class Lines(list):
+    """Completions drawn without replacement: as many as were asked for, or all that the position had left."""
+
+    def __init__(self, lines: Iterable[Any], trie: Any) -> None:
+        super().__init__(lines)
+        self.trie = trie  # `left`: mass that has not been said; `exhausted`; `weigh()`: see `models.trie.Trie`
+        self._begin = len(trie.said) - len(self)
+
+    def weigh(self) -> list[float]:
+        """The importance weight of each, as it is now: it grows when the position is asked for more."""
+        return self.trie.weigh()[self._begin : self._begin + len(self)]
 
 
 def strategy(family: str, effort: str = "") -> Callable[[Callable], Callable]:
@@ -90,8 +109,14 @@ def strip(request: Request) -> Request:
 
 
 def write_options(kind: Propose | Complete) -> dict[str, Any]:
-    """A request's settings as keywords of `Policy.generate`; optional ones (not all policies have them) only if set."""
+    """A request's settings as keywords of `Policy.generate`, without replacement of `open_trie`.
+
+    Optional ones (not all policies have them) only if set.
+    """
     options = {name: getattr(kind, name) for name in ("max_tokens", "temperature", "top_p", "top_k")}
+    if kind.sampling != "with":
+        line = kind.unit == "line" if isinstance(kind, Propose) else kind.pause == "line"
+        return options | {"stop_line": line, "order": "random" if kind.sampling == "without" else kind.sampling}
     if isinstance(kind, Propose):
         return options | {"stop_line": kind.unit == "line"} | ({"ranked": True} if kind.ranked else {})
     looked = {name: getattr(kind, name) for name in ("pause", "threshold", "spare")}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
-from game24lab.search.requests import BudgetSpent, Complete, Outcome, Request, Value, strategy
+from game24lab.search.requests import SAMPLINGS, BudgetSpent, Complete, Outcome, Request, Value, strategy
 from game24lab.search.tree import Tree
 from game24lab.tasks.task import Illegal, Task
 
@@ -64,6 +64,7 @@ def best_of_n(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 256,
+    sampling: str = "with",
     choose: str = "value",
     agg_strategy: str = "last",
     verified: bool,
@@ -75,10 +76,13 @@ def best_of_n(
     the final position, or of all positions under `agg_strategy` "min" and "prod", see `aggregate`; ties by
     log-probability, and answers that a spent budget left without a value come last), or the one with the highest
     log-probability (`choose="logprob"`). Votes are in `game24lab.search.voting`.
+
+    sampling: "with" replacement, "without" (all answers are distinct) or the "likeliest" ones.
     """
     require("n", n, int, 1)
     require("batch", batch, int, 0)
-    check_sampling(temperature, top_p, top_k, max_tokens)
+    check_sampling(temperature, top_p, top_k, max_tokens, sampling)
+    settings = temperature, top_p, top_k, max_tokens
     require_one_of("choose", choose, ("value", "logprob"))
     require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
     tree = make_tree(task, root)
@@ -93,7 +97,7 @@ def best_of_n(
             if task.is_terminal(root):
                 break
             size = min(batch or n, n - begin)
-            (completions,) = yield Complete((root,), size, attempt, temperature, top_p, top_k, max_tokens)
+            (completions,) = yield Complete((root,), size, attempt, *settings, sampling=sampling)
             new = [read(task, tree, root, completion) for completion in completions]
             candidates += new
             if verified and any(is_solved(task, candidate) for candidate in new):
@@ -140,12 +144,13 @@ def to_chance(value: float) -> float:
     return min(max((value + 1) / 2, _EDGE), 1 - _EDGE)
 
 
-def check_sampling(temperature: float, top_p: float, top_k: int, max_tokens: int) -> None:
+def check_sampling(temperature: float, top_p: float, top_k: int, max_tokens: int, sampling: str = "with") -> None:
     """ValueError for invalid sampling settings."""
     require("temperature", temperature, float, 0)
     require("top_p", top_p, float, 1e-6, 1)
     require("top_k", top_k, int, 0)
     require("max_tokens", max_tokens, int, 1)
+    require_one_of("sampling", sampling, SAMPLINGS)
 
 
 def make_tree(task: Task, root: Any) -> Tree:

@@ -40,11 +40,13 @@ class _Simulation:
         return self.route[-1][1]
 
 
-def make_request(width: int, temperature: float, top_p: float, top_k: int, max_tokens: int) -> Propose:
+def make_request(
+    width: int, temperature: float, top_p: float, top_k: int, max_tokens: int, sampling: str = "with"
+) -> Propose:
     """The settings of a draw, as a request without states; ValueError for invalid ones."""
     require("width", width, int, 1)
-    check_sampling(temperature, top_p, top_k, max_tokens)
-    return Propose((), width, 0, temperature, top_p, top_k, max_tokens)
+    check_sampling(temperature, top_p, top_k, max_tokens, sampling)
+    return Propose((), width, 0, temperature, top_p, top_k, max_tokens, sampling=sampling)
 
 
 def draw(graph: Graph, nodes: Iterable[Node], request: Propose) -> Generator[Request, list, None]:

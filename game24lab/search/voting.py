@@ -48,14 +48,17 @@ def majority(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 256,
+    sampling: str = "with",
     verified: bool,
 ) -> Generator[Request, list, Outcome]:
     """Self-consistency (Wang et al. 2022, arXiv 2203.11171): n answers, one vote each.
 
-    `batch` answers are drawn at a time (0: all at once), which only a verified search profits from.
+    `batch` answers are drawn at a time (0: all at once), which only a verified search profits from. `sampling`
+    "without" replacement: n distinct answers, whose votes are their importance weights, so that sums of votes are what
+    they would be on average of answers drawn with replacement; "likeliest": the likeliest ones by their probabilities.
     """
-    sampling = temperature, top_p, top_k, max_tokens
-    return (yield from _poll(task, root, _split(n, batch), by, "", None, verified, sampling))
+    settings = temperature, top_p, top_k, max_tokens
+    return (yield from _poll(task, root, _split(n, batch), by, "", None, verified, settings, sampling))
 
 
 @strategy("votes", "n")
@@ -71,6 +74,7 @@ def weighted_majority(
     top_p: float = 1.0,
     top_k: int = 0,
     max_tokens: int = 256,
+    sampling: str = "with",
     verified: bool,
 ) -> Generator[Request, list, Outcome]:
     """n answers, each with its score as its vote (Li et al. 2022, arXiv 2206.02336; search-and-learn's `weighted`).
@@ -79,8 +83,8 @@ def weighted_majority(
     the chances of all positions of the answer. A lone answer always has a vote above 0.
     """
     require_one_of("agg_strategy", agg_strategy, AGGREGATIONS)
-    sampling = temperature, top_p, top_k, max_tokens
-    return (yield from _poll(task, root, _split(n, batch), by, agg_strategy, None, verified, sampling))
+    settings = temperature, top_p, top_k, max_tokens
+    return (yield from _poll(task, root, _split(n, batch), by, agg_strategy, None, verified, settings, sampling))
 
 
 @strategy("votes", "n")
@@ -110,8 +114,8 @@ def adaptive_consistency(
         leading = [count for _, count in Counter(ballots).most_common(2)]
         return bool(leading) and measure_lead(*leading) > threshold
 
-    sampling = temperature, top_p, top_k, max_tokens
-    return (yield from _poll(task, root, sizes, by, "", is_sure, verified, sampling))
+    settings = temperature, top_p, top_k, max_tokens
+    return (yield from _poll(task, root, sizes, by, "", is_sure, verified, settings))
 
 
 @strategy("votes", "n")
@@ -138,8 +142,8 @@ def early_stopping(
     def is_unanimous(ballots: Sequence[Hashable], begin: int) -> bool:
         return len(ballots) - begin == window and len(set(ballots[begin:])) == 1
 
-    sampling = temperature, top_p, top_k, max_tokens
-    return (yield from _poll(task, root, sizes, by, "", is_unanimous, verified, sampling))
+    settings = temperature, top_p, top_k, max_tokens
+    return (yield from _poll(task, root, sizes, by, "", is_unanimous, verified, settings))
 
 
 def vote(ballots: Sequence[Hashable], weights: Sequence[float] | None = None) -> Hashable | None:
@@ -180,14 +184,16 @@ def _poll(
     agg_strategy: str,  # "": votes are not weighed
     is_over: Callable[[Sequence[Hashable], int], bool] | None,  # of all votes, and how many stood before the last batch
     verified: bool,
-    sampling: tuple[float, float, int, int],
+    settings: tuple[float, float, int, int],
+    sampling: str = "with",
 ) -> Generator[Request, list, Outcome]:
     """Draw answers in batches of these sizes until it is over, and commit to the winner."""
-    check_sampling(*sampling)
+    check_sampling(*settings, sampling)
     require_one_of("by", by, BALLOTS)
     tree = make_tree(task, root)
     valued = bool(agg_strategy) and not verified
     candidates: list[Candidate] = []
+    trie: Any = None
     ballots: list[Hashable] = []
     stopped = "done"
     try:
@@ -195,7 +201,8 @@ def _poll(
             (tree.value[0],) = yield Value((root,))
             tree.log("evaluate", 0)
         for attempt, size in enumerate([] if task.is_terminal(root) else sizes):
-            (completions,) = yield Complete((root,), size, attempt, *sampling)
+            (completions,) = yield Complete((root,), size, attempt, *settings, sampling=sampling)
+            trie = getattr(completions, "trie", None)
             new = [read(task, tree, root, completion) for completion in completions]
             candidates += new
             if verified and any(is_solved(task, candidate) for candidate in new):
@@ -213,7 +220,13 @@ def _poll(
 
     def count(ended: list[Candidate]) -> Candidate:
         given = [_name_ballot(task, candidate, by) for candidate in ended]
-        winner = vote(given, [_weigh(candidate, agg_strategy) for candidate in ended] if valued else None)
+        weights = [_weigh(candidate, agg_strategy) if valued else 1.0 for candidate in ended]
+        if trie is not None:
+            shares = {candidate.node: 0.0 for candidate in candidates}
+            for candidate, share in zip(candidates, trie.weigh(), strict=True):
+                shares[candidate.node] += share
+            weights = [weight * shares[candidate.node] for weight, candidate in zip(weights, ended, strict=True)]
+        winner = vote(given, weights)
         return max((one for one, ballot in zip(ended, given, strict=True) if ballot == winner), key=rank)
 
     return conclude(task, tree, root, candidates, verified, stopped, count)

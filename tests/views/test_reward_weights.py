@@ -143,7 +143,7 @@ def test_bad_input_is_named(rows, weights, named):
 
 
 def test_shown_is_checked():
-    with pytest.raises(ValueError, match="shown 0"):
+    with pytest.raises(ValueError, match="shown must be an integer >= 1, got 0"):
         Weighing(ROWS, shown=0)
 
 

@@ -1,9 +1,7 @@
 """The tree viewer: the still picture, the widget's Python side, and the standalone page in a real browser."""
 
 import json
-import os
 import re
-import shutil
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -20,7 +18,6 @@ from game24lab.views.tree.still import draw_svg
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 from game24lab.views.tree.widget import TreeView
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 600  # seconds, for the slowest of machines
 API = "document.querySelector('.game24-treeview').__treeview"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -226,19 +223,6 @@ def test_widget_follows_a_tree_that_grows():
 
 
 # ---- the page in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
-        yield browser
-        browser.close()
 
 
 class Page:

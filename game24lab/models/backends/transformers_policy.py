@@ -6,14 +6,24 @@ It does not know of texts or checkpoints.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.models.backends.decoding import decode, make_keys
+from game24lab.models.backends.decoding import decode
 from game24lab.models.backends.prefix_cache import Prefixes
-from game24lab.models.policy import Job, Row, Sampling, TextPolicy, describe, make_batches
+from game24lab.models.backends.reader import Reader
+from game24lab.models.backends.trie_forward import Pool
+from game24lab.models.counted_random import make_keys
+from game24lab.models.policy import Job, Row, Sampling, TextPolicy, decode_texts, describe, make_batches
+from game24lab.models.trie import Book, Drawn, Ids, Trie, draw
+from game24lab.tasks.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _CACHE_BYTES = 2**30  # of keys and values in one batch on a CPU
 _KEPT_BYTES = 2**28  # of keys and values of prompts, between calls
@@ -42,6 +52,49 @@ class TransformersPolicy(TextPolicy):
         if model is not self.model:
             self.model.load_state_dict(model.state_dict())
             self.prefixes.forget()
+            self._pool.forget()
+
+    def open_trie(
+        self, prompt: str | Prompt, seed: int, *, max_tokens: int, temperature: float = 1.0, top_p: float = 1.0,
+        top_k: int = 0, stop_line: bool = False, order: str = "random", beside: Trie | None = None,
+    ) -> Trie:  # fmt: skip
+        """A trie of the lines behind a prompt, for `draw`; the settings are those of `generate`.
+
+        order: "random" draws without replacement, "likeliest" lists lines from the likeliest on. At temperature 0 and
+        with top_k 1 there is one line, with top_k n at most n to the power of `max_tokens`. beside: a trie of the same
+        prompt and settings, whose forward passes this one shares. A trie belongs to the weights that it began with.
+        ValueError names a wrong setting or a prompt that is empty or too long.
+        """
+        if beside is not None:
+            return Trie(beside.book, seed, order)
+        sampling = Sampling(max_tokens, temperature, top_p, top_k)
+        (encoded,) = self._encode([prompt])
+        self._check_length(0, encoded.ids)
+        job = self._make_job(encoded, (), max_tokens)
+        stops = self.card_ends | self.line_ends if stop_line else self.card_ends
+        return Trie(Book(job.ids, sampling, job.limit, stops, stop_line), seed, order)
+
+    def draw(self, tries: Sequence[Trie], counts: Sequence[int]) -> list[Drawn]:
+        """The next lines of some distinct tries, see `models.trie.draw`."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            return draw(tries, counts, self._pool.forward, self._spell)
+        finally:
+            if training:
+                self.model.train()
+
+    def open_reader(self) -> Reader:
+        """What reads the probabilities of given lines: `models.backends.reader`."""
+        return Reader(self.model, self._pool, self.encode, self.tokenizer)
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return Pool(self.model, self._room())
+
+    def _spell(self, book: Book, ids: Ids) -> str:
+        (text,) = decode_texts(self.tokenizer, [ids])
+        return text.split("\n", 1)[0] if book.alone else text
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
         marks = torch.zeros(self.card.vocabulary, dtype=torch.bool)

@@ -82,7 +82,7 @@ def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
     """
     need(table, "critic", "sigma", "width", "accuracy", "useful")
     if len(table[["algorithm", "mode"]].drop_duplicates()) > 1:
-        raise ValueError("the table of widths to draw holds several algorithms or modes; one of each is accepted")
+        raise ValueError("the table of widths to draw must hold one algorithm and mode, got several")
     figure = make_figure((title, "accuracy"), height=340)
     noisy = [critic for critic, rows in table.groupby("critic", sort=False) if np.isfinite(rows["sigma"].iloc[0])]
     shades = dict(zip(noisy, [*_SHADES, *[_SHADES[-1]] * len(noisy)], strict=False))

@@ -106,12 +106,15 @@ def _trim(shares: pd.DataFrame) -> pd.DataFrame:
 
 def draw_gains(table: pd.DataFrame, axis: str = "tokens") -> go.Figure:
     """The gain over the hull of fixed arms against cost, its interval as a band, and beside it the share of the gap to
-    the oracle. Columns: `cost`; `gain`, `share`, each with `_low` and `_high`; missing ones are left out."""
+    the oracle, cut off at -100 % and 100 %. Columns: `cost`; `gain`, `share`, each with `_low` and `_high`; missing
+    ones are left out."""
     need(table, "cost", "gain", "gain_low", "gain_high", "share")
     figure = make_figure((AXES[axis], "gain over the hull"), (AXES[axis], "share of the gap"))
     for panel, name in enumerate(("gain", "share"), 1):
         rows = table.dropna(subset=[name, f"{name}_low", f"{name}_high"]).drop_duplicates("cost").sort_values("cost")
         look = {"panel": panel, "showlegend": False, "mode": "lines"}
+        if name == "share":  # of a gap of nothing it is anything
+            rows = rows.assign(**{end: rows[end].clip(-1, 1) for end in (name, f"{name}_low", f"{name}_high")})
         add_band(figure, rows["cost"], rows[f"{name}_low"], rows[f"{name}_high"], LINES["router"][0], panel=panel)
         add_line(figure, rows, "cost", name, LINES["router"][0], width=1.8, **look)
         add_line(figure, rows.iloc[[0, -1] if len(rows) else []].assign(none=0), "cost", "none", RULE, width=1.0,

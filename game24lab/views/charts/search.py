@@ -75,7 +75,7 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
     check_modes(table["mode"])
     panels = list(dict.fromkeys(table["panel"]))
     if len(panels) > 2:
-        raise ValueError(f"the table to draw has {len(panels)} panels; two are accepted")
+        raise ValueError(f"the table to draw must have at most 2 panels, got {len(panels)}")
     figure = _make_panels(title, panels)
     for (panel, series), rows in table.groupby(["panel", "series"], sort=False):
         colour, symbol = styles.get(rows["algorithm"].iloc[0], (GREY, SYMBOLS[0]))

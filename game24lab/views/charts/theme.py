@@ -23,6 +23,7 @@ from game24lab.views.charts.svg import Chart
 MODES = {"verified": "circle", "rules": "diamond-open", "blind": "square-open-dot"}
 DASHES = {"verified": "solid", "rules": "dot", "blind": "dash"}
 FILLS = {"verified": "", "rules": "-open", "blind": "-open-dot"}  # of symbols that tell something else apart
+_MARKS = ("", "triangle-up", "star", "x")  # of families beyond the colours, so that no two series look alike
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, with room for a marker at the top
@@ -111,17 +112,20 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     """Accuracy against sampled tokens per problem (log axis), one series per arm and mode.
 
     Columns: `arm`, `mode` (one of `MODES`), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
-    and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
+    and `family`: arms of one family share a colour, and those beyond the colours a mark of their own. Points of one arm
+    and mode are joined by a line.
     """
     need(table, "arm", "mode", "sampled_tokens", "accuracy")
     check_modes(table["mode"])
     figure = make_figure(("sampled tokens per problem (mean)", "accuracy"))
     family = "family" if "family" in table else "arm"
     colours = assign_colours(table[family])
+    marks = {name: _MARKS[place // len(PALETTE) % len(_MARKS)] for place, name in enumerate(colours)}
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
-        colour, rows = colours[rows[family].iloc[0]], rows.sort_values("sampled_tokens")
-        add_line(figure, rows, "sampled_tokens", "accuracy", colour, f"{arm}, {mode}", width=1.2, dash=DASHES[mode],
-                 size=9, symbol=MODES[mode])  # fmt: skip
+        kin, rows = rows[family].iloc[0], rows.sort_values("sampled_tokens")
+        symbol = marks[kin] + FILLS[mode] if marks[kin] else MODES[mode]
+        add_line(figure, rows, "sampled_tokens", "accuracy", colours[kin], f"{arm}, {mode}", width=1.2,
+                 dash=DASHES[mode], size=9, symbol=symbol)  # fmt: skip
     return figure.update_layout(xaxis=LOG, yaxis=SHARE)
 
 
@@ -147,6 +151,20 @@ def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:
     for side, rows, colour in split(table, "side"):
         add_counts(figure, rows["alive"], np.linspace(0, 1, bins + 1), side, colour)
     return figure.update_layout(barmode="stack", xaxis={"tickformat": ".0%", "range": [0, 1]})
+
+
+def draw_chances(table: pd.DataFrame, *, bins: int = 24) -> go.Figure:
+    """How many problems have which chance of being solved, on a scale of log10. Columns: `p`; optional `arm`.
+
+    Chances of 0 are not drawn.
+    """
+    need(table, "p")
+    figure = make_figure(("log10 of the exact chance that a sample is right", "problems"))
+    logs = np.log10(table["p"].where(table["p"] > 0))
+    edges = np.linspace(min(-1.0, math.floor(logs.min())) if logs.notna().any() else -1.0, 0.0, bins + 1)
+    for arm, rows, colour in split(table, "arm", "problems"):
+        add_counts(figure, logs[rows.index], edges, arm, colour)
+    return figure.update_layout(barmode="overlay" if "arm" in table else "stack")
 
 
 def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:

@@ -7,8 +7,6 @@ all. This module does not know how a tree is drawn.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import re
@@ -20,6 +18,7 @@ from typing import Any
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
+from game24lab.views.html_page import frame
 from game24lab.views.tree.layout import tidy
 
 # What the colour and the size of a node and the width of an edge can show; the viewer has the same names.
@@ -55,25 +54,10 @@ noscript { font: 15px/1.5 system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { body { background: #14171c; color: #e7eaef; } }
 """
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}' blob:; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>
+_BODY = """<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>
 <div id="view"></div>
 <script type="application/json" id="state">{state}</script>
-<script type="application/json" id="module">{module}</script>
-<script type="module">{script}</script>
-</body>
-</html>
-"""  # noqa: E501 - the policy is one attribute
+<script type="application/json" id="module">{module}</script>"""
 
 
 def as_tree(tree: Tree | Mapping[str, Any] | str) -> Tree:
@@ -117,15 +101,9 @@ def read_module() -> str:
 
 
 def make_html(
-    tree: Tree | Mapping[str, Any] | str,
-    other: Tree | Mapping[str, Any] | str | None = None,
-    *,
-    colour: str = "value",
-    size: str = "visits",
-    edge: str = "visits",
-    selected: int = 0,
-    budget: int | None = None,
-) -> str:
+    tree: Tree | Mapping[str, Any] | str, other: Tree | Mapping[str, Any] | str | None = None, *,
+    colour: str = "value", size: str = "visits", edge: str = "visits", selected: int = 0, budget: int | None = None,
+) -> str:  # fmt: skip
     """The page as text.
 
     Args:
@@ -142,11 +120,8 @@ def make_html(
     state = {"tree": as_json(tree), "other": {} if other is None else as_json(other), "selected": selected,
              "selected_other": 0, "step": len(tree) - 1, "budget": -1 if budget is None else budget, "links": True,
              "height": 0, "searchable": False, **check_look(colour=colour, size=size, edge=edge)}  # fmt: skip
-    return _PAGE.format(
-        script=_SCRIPT, script_hash=_hash(_SCRIPT), style=_STYLE, style_hash=_hash(_STYLE),
-        title=html.escape(f"{name_problem(tree.meta)} - search tree"), state=_inline(state),
-        module=_inline(read_module()),
-    )  # fmt: skip
+    body = _BODY.format(state=_inline(state), module=_inline(read_module()))
+    return frame(html.escape(f"{name_problem(tree.meta)} - search tree"), _STYLE, body, _SCRIPT)
 
 
 def write_html(
@@ -170,8 +145,3 @@ def _inline(data: Any) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _hash(text: str) -> str:
-    """A content policy's name for an inline text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

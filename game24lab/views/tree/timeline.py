@@ -28,7 +28,7 @@ def list_moments(tree: Tree) -> list[Moment]:
     """
     moments: list[Moment] = []
     last = -1  # the node that appeared before
-    for at, (kind, node, _, _, sampled) in enumerate(_list_events(tree), 1):
+    for at, (kind, node, _, _, sampled) in enumerate(list_events(tree), 1):
         apart = not moments or moments[-1].kind != kind
         if kind == "expand":
             apart = apart or not tree.events or tree.parent[node] not in (tree.parent[last], last)
@@ -55,7 +55,7 @@ def play(tree: Tree, end: int) -> Tree:
     A node's `followed` counts the selections through it; what a node cost is known for the whole search only. After
     all events it is the tree itself. ValueError for fewer than one event or more than there are.
     """
-    events = _list_events(tree)
+    events = list_events(tree)
     if type(end) is not int or not 1 <= end <= len(events):
         raise ValueError(f"end must be a number of events from 1 to {len(events)}, got {end!r}")
     if end == len(events):
@@ -99,7 +99,8 @@ _LISTS = ("parent", "line", "label", "prior", "logprob", "value", "visits", "tot
           "expression", "same", "reason", "truth")  # fmt: skip
 
 
-def _list_events(tree: Tree) -> list:
+def list_events(tree: Tree) -> list:
+    """The log of a tree; of one without a log, an event for each node, in the order of the nodes."""
     if tree.events:
         return tree.events
     sampled, events = 0, []

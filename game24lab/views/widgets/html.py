@@ -1,17 +1,18 @@
-"""What the widgets share: one style, foreign text made harmless, judged lines, and what stands where no widget can.
+"""What the widgets share: one style, judged lines, and what stands where no widget can.
 
 Text may be a model's: it is shown, never taken as markup. It does not know what is shown or where it came from.
 """
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 from IPython import get_ipython
+
+from game24lab.runs.printable import clean, escape
 
 _FEW = 12  # lines that are seen at one glance without a strip
 VIEW = "application/vnd.jupyter.widget-view+json"  # the part of an output that is a live widget
@@ -43,18 +44,6 @@ _STYLE = """<style>
 .game24lab.sides p {margin: 0}
 .game24lab-sentence {white-space: normal !important; overflow: visible !important; height: auto !important}
 </style>"""
-
-
-def clean(text: object, longest: int = 240, keep: str = "") -> str:
-    """Printable text of bounded length; what cannot be printed, and turns or breaks a line, is a sign."""
-    text = str(text)
-    shown = "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text[:longest])
-    return shown if len(text) <= longest else f"{shown}..."
-
-
-def escape(text: object) -> str:
-    """Text that HTML shows as it is, line ends included."""
-    return html.escape(clean(text, len(str(text)), keep="\n"))
 
 
 def wrap(kind: str, body: str) -> str:

@@ -15,6 +15,7 @@ import ipywidgets as widgets
 import pandas as pd
 from tqdm.auto import tqdm
 
+from game24lab.runs.checks import require
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import RewardSet, check_weights, score
 from game24lab.views.charts.palette import PALETTE
@@ -45,7 +46,7 @@ def judge_rows(
                 raise ValueError(f"completion {place} to weigh lacks {column!r}; it has {', '.join(map(str, record))}")
         problem, text = record[known], record["text"]
         if not isinstance(text, str):
-            raise ValueError(f"completion {place} to weigh: a text is accepted, not {type(text).__name__}")
+            raise ValueError(f"completion {place} to weigh must be a text, got {type(text).__name__}")
         if (truth := rewards.read(*(record.get(column) for column in rewards.columns))) is None:
             raise ValueError(f"completion {place} to weigh: {known} None; what is known of its problem is needed")
         (row,) = score(rewards, [truth], [text], weights)
@@ -89,8 +90,7 @@ class Weighing(Panel):
         shown: int = 20,
     ) -> None:
         weights = check_weights(rewards.weights if weights is None else weights, rewards.functions)
-        if type(shown) is not int or shown < 1:
-            raise ValueError(f"shown {shown!r}: a whole number of at least 1 is accepted")
+        require("shown", shown, int, 1)
         self._table, self._shown, self._known = judge_rows(rows, weights, rewards), shown, rewards.columns[0]
         self._begin = weights
         problems = list(dict.fromkeys(self._table[self._known]))

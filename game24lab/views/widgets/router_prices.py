@@ -25,6 +25,7 @@ from game24lab.routing.pareto import (
     take_fixed,
     take_oracle,
 )
+from game24lab.runs.checks import require
 from game24lab.views.charts.routing import LINES, draw_ways
 from game24lab.views.charts.svg import to_svg
 from game24lab.views.widgets.html import Panel, escape, make_sentence, make_table, takes_widgets, wrap
@@ -69,8 +70,7 @@ class Pricing(Panel):
 
     @staticmethod
     def _make_slider(name: str, turns: list[float], price: float) -> widgets.FloatLogSlider:
-        if not 0 <= price < math.inf:
-            raise ValueError(f"price {name} {price!r}: a number of at least 0 is accepted")
+        require(f"price {name}", price, float, 0, below=True)
         known = [turn for turn in (*turns, price) if turn > 0] or [1.0]
         low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
         return widgets.FloatLogSlider(value=price or 10.0**low, min=low, max=max(high, low + 1), step=0.05,

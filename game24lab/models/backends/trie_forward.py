@@ -1,0 +1,202 @@
+"""Forward passes behind the prefixes of tries, whose keys and values are kept in one pool, a place for each token.
+
+A pass gathers the places of every prefix's tokens and forwards what comes behind them, one token a row as a rule,
+whatever the tries. What the pool does not hold is forwarded again, which is a matter of speed alone. Models whose
+layers do not all keep plain keys and values are given whole prefixes. This module does not know in which order tries
+ask, nor what they cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, finalize
+
+import numpy as np
+import torch
+
+from game24lab.models.backends.decoding import truncate
+from game24lab.models.backends.prefix_cache import accepts, keeps_plainly
+from game24lab.models.policy import Sampling
+from game24lab.models.trie import HEAD, Book, Ids, Look, Step
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PreTrainedModel
+
+_ROWS = 512  # of one forward pass
+_GROWTH = 4096  # places that the pool grows by at least
+
+
+class Pool:
+    """Keys and values of tokens; of books that a call does not ask about none are kept beyond `room` tokens."""
+
+    def __init__(self, model: PreTrainedModel, room: int) -> None:
+        self.model, self.room, self.plain = model, room, keeps_plainly(model)
+        self._layers: list[list[torch.Tensor]] = []  # of each layer keys and values: (places, heads, width)
+        self._free: list[int] = []
+        self._used = 0
+        # of each book the places of its prompt's tokens, by their number, and of the last tokens of prefixes
+        self._held: WeakKeyDictionary[Book, dict[Hashable, int]] = WeakKeyDictionary()
+
+    def forget(self) -> None:
+        """Drop everything: the weights have changed."""
+        for held in list(self._held.values()):
+            self._release(held)
+
+    @torch.inference_mode()
+    def forward(self, looks: Sequence[Look]) -> list[Step]:
+        """What is behind each prefix. ValueError where the model's numbers are not finite."""
+        if self._used > self.room:
+            asked = {look.book for look in looks}
+            for held in [held for book, held in self._held.items() if book not in asked]:
+                self._release(held)
+        rows = [self._find(look) for look in looks]
+        groups: dict[tuple[int, Sampling, bool], list[int]] = {}
+        for row, ((_, ids), look) in enumerate(zip(rows, looks, strict=True)):
+            groups.setdefault((len(ids), look.book.sampling, look.whole), []).append(row)
+        steps: dict[int, Step] = {}
+        for (_, sampling, whole), members in groups.items():
+            for begin in range(0, len(members), _ROWS):
+                part = members[begin : begin + _ROWS]
+                logits, new = self._run([rows[row] for row in part])
+                steps |= zip(part, make_steps(logits[:, -1], sampling, whole), strict=True)
+                for row, places in zip(part, new, strict=True):
+                    self._note(looks[row], len(rows[row][0]), places)
+        return [steps[row] for row in range(len(looks))]
+
+    @torch.inference_mode()
+    def score(self, looks: Sequence[Look], lines: Sequence[Ids], samplings: Sequence[Sampling]) -> np.ndarray:
+        """Natural logs of the probability of line i behind prefix i, under each sampling: (lines, samplings), float64.
+
+        ValueError where the model's numbers are not finite.
+        """
+        found = [self._find(look) for look in looks]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for row, ((_, ids), line) in enumerate(zip(found, lines, strict=True)):
+            groups.setdefault((len(ids), len(line)), []).append(row)
+        scores = np.zeros((len(looks), len(samplings)))
+        for (_, length), members in groups.items():
+            for begin in range(0, len(members), _ROWS):
+                part = members[begin : begin + _ROWS]
+                rows = [(found[row][0], (*found[row][1], *lines[row][:-1])) for row in part]
+                logits, new = self._run(rows, length)
+                targets = torch.tensor([lines[row] for row in part], device=logits.device)
+                for column, sampling in enumerate(samplings):
+                    _, logs = shape_logs(logits.flatten(0, 1), sampling)
+                    logs = logs.view(*targets.shape, -1).gather(-1, targets[..., None])[..., 0]
+                    scores[part, column] = logs.sum(-1).cpu().numpy()
+                for row, places in zip(part, new, strict=True):
+                    after = Look(looks[row].book, (*looks[row].path, *lines[row][:-1]))
+                    self._note(after, len(found[row][0]), places)
+        return scores
+
+    def _find(self, look: Look) -> tuple[list[int], Ids]:
+        """The places of a prefix's tokens as far as they are held, and the ids behind them: one at least."""
+        ids, count, places = (*look.book.prompt, *look.path), len(look.book.prompt), []
+        if not self.plain:
+            return [], ids
+        held = self._held.get(look.book)
+        if held is None:
+            held = self._held[look.book] = {}
+            finalize(look.book, self._release, held)
+        for number in range(len(ids) - 1):
+            place = held.get(number if number < count else look.path[: number - count + 1])
+            if place is None:
+                break
+            places.append(place)
+        return places, ids[len(places) :]
+
+    def _note(self, look: Look, begin: int, places: Sequence[int]) -> None:
+        """Keep the places of a row's new tokens, unless another row of this call has brought the same ones."""
+        held, count = self._held[look.book] if places else {}, len(look.book.prompt)
+        for number, place in enumerate(places, begin):
+            if held.setdefault(number if number < count else look.path[: number - count + 1], place) != place:
+                self._give_back([place])
+
+    def _release(self, held: dict[Hashable, int]) -> None:
+        self._give_back(list(held.values()))
+        held.clear()
+
+    def _give_back(self, places: list[int]) -> None:
+        self._free += places
+        self._used -= len(places)
+
+    def _run(self, rows: Sequence[tuple[list[int], Ids]], behind: int = 1) -> tuple[torch.Tensor, list[list[int]]]:
+        """Logits behind the last tokens of each row (rows, `behind`, vocabulary), and the places of its new tokens.
+
+        All rows have as many new tokens.
+        """
+        lengths = torch.tensor([len(places) for places, _ in rows])
+        ids, past = torch.tensor([ids for _, ids in rows]), int(lengths.max())
+        new, device = ids.shape[1], self.model.device
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self.model.config)
+        if past:
+            index = np.zeros((len(rows), past), np.int64)
+            for row, (places, _) in enumerate(rows):
+                index[row, past - len(places) :] = places
+            at = torch.from_numpy(index).to(device)
+            for layer, parts in zip(cache.layers, self._layers, strict=True):
+                layer.update(*(part[at].transpose(1, 2) for part in parts))
+        options = {"logits_to_keep": behind} if accepts(self.model, "logits_to_keep") else {}
+        if bool((lengths < past).any()):
+            places = torch.arange(past + new)
+            options["attention_mask"] = (places >= (past - lengths)[:, None]).long().to(device)
+        if accepts(self.model, "position_ids"):
+            options["position_ids"] = (lengths[:, None] + torch.arange(new)).to(device)
+        out = self.model(input_ids=ids.to(device), past_key_values=cache, use_cache=True, **options)
+        taken: list[list[int]] = [[] for _ in rows]
+        if self.plain:
+            flat = self._take(len(rows) * new, cache)
+            at = torch.tensor(flat, device=device)
+            for layer, parts in zip(cache.layers, self._layers, strict=True):
+                for part, tensor in zip(parts, (layer.keys, layer.values), strict=True):
+                    part[at] = tensor[:, :, past:].transpose(1, 2).flatten(0, 1)
+            taken = [flat[begin : begin + new] for begin in range(0, len(flat), new)]
+        return out.logits[:, -behind:].float(), taken
+
+    def _take(self, count: int, cache: DynamicCache) -> list[int]:
+        """Places that are free, of a larger pool if need be; shaped as the layers of a cache."""
+        if len(self._free) < count:
+            size = self._layers[0][0].shape[0] if self._layers else 0
+            more = max(_GROWTH, size // 2, count)
+            self._free += range(size, size + more)
+            blank = [[part.new_zeros(more, part.shape[1], part.shape[3]) for part in (layer.keys, layer.values)]
+                     for layer in cache.layers]  # fmt: skip
+            self._layers = [[torch.cat(pair) for pair in zip(*both, strict=True)] for both in
+                            zip(self._layers, blank, strict=True)] if size else blank  # fmt: skip
+        taken = self._free[-count:]
+        del self._free[-count:]
+        self._used += count
+        return taken
+
+
+def shape_logs(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logs of the model's own probabilities and of those that it is sampled by; all (rows, vocabulary), float64.
+
+    At temperature 0 the likeliest token has all the mass. ValueError where logits are not finite.
+    """
+    if not bool(torch.isfinite(logits).all()):
+        raise ValueError("the model's logits are not finite: damaged weights, or too narrow a compute_type")
+    own = torch.log_softmax(logits.double(), -1)
+    if sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1:
+        return own, own
+    if sampling.temperature == 0:
+        return own, torch.full_like(own, -torch.inf).scatter_(-1, own.argmax(-1, keepdim=True), 0.0)
+    weights = truncate(torch.softmax(logits.double() / sampling.temperature, -1), sampling)
+    return own, torch.log(weights / weights.sum(-1, keepdim=True))
+
+
+def make_steps(logits: torch.Tensor, sampling: Sampling, whole: bool) -> list[Step]:
+    """A step for each row of logits (rows, vocabulary); `whole`: all tokens are listed, not the first ones."""
+    own, logs = shape_logs(logits, sampling)
+    count = logs.shape[-1] if whole else min(HEAD, logs.shape[-1])
+    ranked, order = torch.sort(logs, dim=-1, descending=True, stable=True) if whole else logs.topk(count)
+    rest = torch.full((len(logs),), -torch.inf, dtype=torch.float64)
+    if count < logs.shape[-1]:
+        rest = torch.logsumexp(logs.scatter(-1, order, -torch.inf), -1).cpu()
+    listed = (ranked > -torch.inf).sum(-1).tolist()
+    parts = [part.cpu().numpy() for part in (order, ranked, own.gather(-1, order))]
+    return [Step(*(part[row, :kept].copy() for part in parts), rest=float(rest[row])) for row, kept in
+            enumerate(listed)]  # fmt: skip

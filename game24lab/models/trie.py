@@ -1,0 +1,300 @@
+"""Lines without replacement: a trie for each prompt that says no text twice, and knows how much it has not said yet.
+
+Ancestral Gumbel-top-k sampling (Kool, van Hoof, Welling 2020, JMLR 21(47)), the lazy form of stochastic beam search
+(Kool et al. 2019, arXiv 1903.06059): every prefix has a Gumbel number for the best line behind it, a child's being
+conditioned on its parent's, and the prefix of the highest is looked behind first. So lines come in the order in which
+sampling without replacement draws them, nothing is forwarded that does not lead to a line that is said, and, as in
+incremental sampling (Shi, Bieber, Sutton 2020, arXiv 2002.09067), a later draw goes on where the last one stopped:
+lines depend on the trie's seed alone, not on how they are parted among draws, nor on the other tries of a batch. With
+the order "likeliest" the prefixes' own probabilities take the place of the Gumbel numbers, and lines come exactly from
+the likeliest to the least likely.
+
+Behind a prefix only the `HEAD` likeliest tokens have numbers of their own. All others share one, for their mass
+together, which is exact too: where it comes first, the prefix is looked at again, all tokens of it.
+
+What counts is a token that is taken into the trie: a prefix that is forwarded, and the last token of a line. A shared
+beginning counts once. This module does not know of models or tokenizers, which look behind prefixes and spell lines,
+nor of tasks.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from game24lab.models.counted_random import derive_keys, draw_gumbels, make_keys
+from game24lab.models.policy import Completion, Sampling
+from game24lab.runs.checks import require, require_one_of
+
+HEAD = 32  # tokens behind a prefix that have a number each
+ORDERS = ("random", "likeliest")
+_REST = -1  # stands for all tokens behind a prefix that are not among the first `HEAD`
+_SURE = 700.0  # of an exponent's exponent: a line that is surely among those said
+_EXACT = 1e-6  # mass below which what is left is added up anew: 1 minus the rest would be rounding alone
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What may come behind a prefix: tokens from the likeliest on, with logs of their probabilities.
+
+    Tokens of probability 0 are left out. `rest` is the log of the mass of the tokens that are not listed, -inf: none.
+    """
+
+    tokens: np.ndarray  # int64
+    logs: np.ndarray  # float64, as lines are drawn: with temperature, top-k and top-p
+    own: np.ndarray  # float64, the model's own: at temperature 1 over all tokens
+    rest: float = -math.inf
+
+
+@dataclass(frozen=True)
+class Look:
+    """A prefix to look behind; `whole`: at all tokens, not the likeliest only."""
+
+    book: Book
+    path: Ids
+    whole: bool = False
+
+
+Forward = Callable[[Sequence[Look]], Sequence[Step]]
+Spell = Callable[["Book", Ids], str]
+
+
+@dataclass(eq=False)
+class Book:
+    """What is known behind a prompt; tries of one prompt and one `Sampling` may share it."""
+
+    prompt: Ids
+    sampling: Sampling
+    limit: int  # tokens of a line at most; one that long is a line, though cut off
+    stops: frozenset[int]  # tokens that end a line
+    alone: bool = False  # whether its text ends at the first line end
+    steps: dict[Ids, Step] = field(default_factory=dict)  # by prefix
+    counted: set[Ids] = field(default_factory=set)  # lines whose last token has been counted
+
+
+@dataclass(eq=False)
+class Line:
+    """A text that was said. Where several rows of tokens spell it, those found so far."""
+
+    completion: Completion  # the first of them
+    log: float  # natural log of the probability with which lines are drawn, all rows together
+    score: float  # its Gumbel number, or `log` in the order "likeliest"
+
+
+@dataclass(eq=False)
+class _Family:
+    """The children of a prefix, best first, and which is next."""
+
+    path: Ids
+    key: int
+    own: tuple[float, ...]  # log-probabilities of the path's tokens, the model's own
+    logs: list[float]  # of the prefixes that the children are
+    tokens: list[int]
+    owns: list[float]
+    scores: list[float]
+    next: int = 0
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A prefix that has to be looked behind before the trie can go on."""
+
+    path: Ids
+    key: int
+    own: tuple[float, ...]
+    log: float
+    score: float
+    whole: bool = False
+
+
+@dataclass(eq=False)
+class Trie:
+    """Lines behind one prompt, of which `draw` says the next ones."""
+
+    book: Book
+    seed: int
+    order: str = "random"
+    said: list[Line] = field(default_factory=list)
+    mass: float = 0.0  # probability of all that has been said
+    tokens: int = 0  # taken into the book by draws of this trie
+    _texts: dict[str, Line] = field(default_factory=dict)
+    _heap: list[tuple[float, int, _Family]] = field(default_factory=list)
+    _made: int = 0  # families so far
+    _open: _Open | None = None
+
+    def __post_init__(self) -> None:
+        require_one_of("order", self.order, ORDERS)
+        key = int(make_keys([self.seed], [0])[0])
+        score = float(draw_gumbels(np.array([key], np.uint64))[0]) if self.order == "random" else 0.0
+        self._open = _Open((), key, (), 0.0, score)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every line has been said."""
+        return self._open is None and not self._heap
+
+    @property
+    def left(self) -> float:
+        """The probability mass of the lines that have not been said; exactly 0 where there are none."""
+        if self.exhausted:
+            return 0.0
+        left = 1.0 - self.mass
+        if left > _EXACT:
+            return left
+        logs = [log for _, _, family in self._heap for log in family.logs[family.next :]]
+        return math.fsum(map(math.exp, logs)) if logs else 1.0
+
+    def weigh(self) -> list[float]:
+        """A weight for each text said, in order: sums of weights times anything estimate its expectation unbiasedly.
+
+        p / P(the line is among those said), given the Gumbel number of the next (Vieira 2017; Kool et al. 2019, 2020);
+        where all has been said, p itself. They add up to 1 on average only. In the order "likeliest", which draws
+        nothing, p: sums are lower bounds.
+        """
+        if self.order != "random" or self.exhausted:
+            return [math.exp(line.log) for line in self.said]
+        waiting = [-low for low, _, _ in self._heap[:1]] + ([self._open.score] if self._open else [])
+        bar = max(waiting)
+        return [math.exp(line.log) / -math.expm1(-math.exp(min(_SURE, line.log - bar))) for line in self.said]
+
+    def advance(self, wanted: int, spell: Spell) -> Look | None:
+        """Say lines until there are `wanted`, or none is left (None), or a prefix must be looked behind."""
+        while self._open is None and self._heap and len(self.said) < wanted:
+            _, made, family = self._heap[0]
+            place = family.next
+            family.next += 1
+            if family.next < len(family.scores):
+                heapq.heapreplace(self._heap, (-family.scores[family.next], made, family))
+            else:
+                heapq.heappop(self._heap)
+            token, log, score = family.tokens[place], family.logs[place], family.scores[place]
+            if token == _REST:
+                self._open = _Open(family.path, family.key, family.own, log, score, whole=True)
+                break
+            path, own = (*family.path, token), (*family.own, family.owns[place])
+            if token in self.book.stops or len(path) == self.book.limit:
+                self._say(path, own, log, score, spell)
+            else:
+                key = int(derive_keys(family.key, np.array([token]))[0])
+                self._open = _Open(path, key, own, log, score)
+        if self._open is None or len(self.said) >= wanted:
+            return None
+        return Look(self.book, self._open.path, self._open.whole)
+
+    def attach(self, look: Look, step: Step) -> None:
+        """Take in what is behind the prefix that `advance` asked about."""
+        at, self._open = self._open, None
+        path, log = at.path, at.log
+        tokens, logs, owns = step.tokens, step.logs, step.own
+        if look.whole:  # the rest: all but the first ones, which have been listed
+            others = ~np.isin(tokens, self.book.steps[path].tokens)
+            tokens, logs, owns = tokens[others], logs[others], owns[others]
+            logs = logs - _add_logs(logs) + log  # adds up to what the rest was said to weigh
+        else:
+            logs = logs + log
+            if step.rest > -math.inf:
+                tokens, owns = np.append(tokens, _REST), np.append(owns, -math.inf)
+                logs = np.append(logs, step.rest + log)
+        if not len(tokens):
+            return
+        if self.order == "random":
+            scores = _condition(logs + draw_gumbels(derive_keys(at.key, tokens)), at.score)
+        else:  # the rest comes no later than the likeliest of it could
+            scores = np.where(tokens == _REST, np.minimum(logs, step.logs[-1] + log), logs)
+        best = np.argsort(-scores, kind="stable")
+        family = _Family(path, at.key, at.own, *(part[best].tolist() for part in (logs, tokens, owns, scores)))
+        heapq.heappush(self._heap, (-family.scores[0], self._made, family))
+        self._made += 1
+
+    def _say(self, path: Ids, own: tuple[float, ...], log: float, score: float, spell: Spell) -> None:
+        self.mass += math.exp(log)
+        self.tokens += path not in self.book.counted
+        self.book.counted.add(path)
+        text = spell(self.book, path)
+        known = self._texts.get(text)
+        if known is not None:
+            known.log = float(np.logaddexp(known.log, log))
+            return
+        finish = "stop" if path[-1] in self.book.stops else "length"
+        line = Line(Completion(text, path, own, finish), log, score)
+        self._texts[text] = line
+        self.said.append(line)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a draw from a trie brought: fewer lines than were asked for where the trie has no more."""
+
+    lines: list[Completion]
+    tokens: int  # that were taken into the trie for them
+
+
+def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: Spell) -> list[Drawn]:
+    """The next lines of each trie, `counts[i]` of trie i or all that it has left; tries must be distinct.
+
+    `forward` looks behind prefixes, as many at once as there are tries at most; `spell` gives the text of a line's ids.
+    A line's `charged` are the tokens taken into the trie since the line before. ValueError for counts below 1.
+    """
+    for count in counts:
+        require("n", count, int, 1)
+    begun = [len(trie.said) for trie in tries]
+    before = [trie.tokens for trie in tries]
+    marks: list[list[int]] = [[] for _ in tries]  # the trie's tokens at each line
+    going = list(range(len(tries)))
+    while going:
+        asked: dict[tuple[int, Ids, bool], tuple[Look, list[int]]] = {}
+        for place in going:
+            look = _advance(tries[place], begun[place], counts[place], marks[place], spell)
+            if look is not None:
+                asked.setdefault((id(look.book), look.path, look.whole), (look, []))[1].append(place)
+        looks = [look for look, _ in asked.values()]
+        for (look, places), step in zip(asked.values(), forward(looks) if looks else (), strict=True):
+            if not look.whole:
+                look.book.steps[look.path] = step
+                tries[places[0]].tokens += bool(look.path)
+            for place in places:
+                tries[place].attach(look, step)
+        going = [place for _, places in asked.values() for place in places]
+    found = []
+    for place, trie in enumerate(tries):
+        paid = [int(tokens) for tokens in np.diff([before[place], *marks[place]])]
+        if paid:
+            paid[-1] += trie.tokens - marks[place][-1]  # rows of tokens of texts that were known
+        lines = [replace(line.completion, charged=tokens) for line, tokens in
+                 zip(trie.said[begun[place] :], paid, strict=True)]  # fmt: skip
+        found.append(Drawn(lines, trie.tokens - before[place]))
+    return found
+
+
+def _advance(trie: Trie, begun: int, count: int, marks: list[int], spell: Spell) -> Look | None:
+    """Go on through what the book knows; the look that is missing, or None at the end."""
+    while len(marks) < count:
+        look = trie.advance(begun + len(marks) + 1, spell)
+        if look is None:
+            if len(trie.said) == begun + len(marks):
+                return None  # exhausted
+            marks.append(trie.tokens)
+        elif look.whole or look.path not in trie.book.steps:
+            return look
+        else:
+            trie.attach(look, trie.book.steps[look.path])
+    return None
+
+
+def _add_logs(logs: np.ndarray) -> float:
+    top = float(logs.max())
+    return top + math.log(float(np.exp(logs - top).sum()))
+
+
+def _condition(gumbels: np.ndarray, most: float) -> np.ndarray:
+    """Gumbel numbers given that the largest is `most`, in the stable form of Kool et al. 2019, appendix B.3."""
+    top = gumbels.max()
+    with np.errstate(divide="ignore"):
+        v = most - gumbels + np.log1p(-np.exp(gumbels - top))
+    return most - np.maximum(v, 0.0) - np.log1p(np.exp(-np.abs(v)))
