@@ -235,7 +235,7 @@ def test_every_puzzle_of_a_file_has_its_own_target(capsys, fakes, tmp_path):
 
 
 @pytest.mark.parametrize(("line", "complaint"), [
-    ('{"numbers": [1, 2, 3], "target": 98}', "line 1: target 98, but 24 was asked for"),
+    ('{"numbers": [1, 2, 3], "target": 98}', "line 1: target must be 24, which was asked for, got 98"),
     ('{"numbers": [1, 2, 3], "target": "24h"}', "line 1: target must be an integer up to 999999, such as 24, got"),
     ('{"numbers": [1, 2, 3], "target": 2.5}', "line 1: target must be an integer up to 999999, such as 24, got 2.5"),
     ('{"numbers": [1, 2, 3], "target": true}', "such as 24, got True"),
@@ -270,7 +270,7 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["solve"], "four numbers such as 4 5 6 10"),
     (["solve", "4", "5", "6", "10", "--file", "x"], "four numbers such as"),
     (["solve", "four", "5", "6", "10"], "'four' is no integer"),
-    (["solve", "4", "5"], "2 numbers, 3 to 6 are accepted"),
+    (["solve", "4", "5"], "puzzle must have 3 to 6 numbers, got 2"),
     (["solve", "4", "5", "6", "0"], "'0' is no integer"),
     (["solve", "--file", "none.txt"], "none.txt: No such file"),
     (["solve", "4", "5", "6", "10", "--target", "1/0"], "invalid int value: '1/0'"),
