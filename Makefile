@@ -18,7 +18,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
-PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 ARGS ?=
 TEST_WORKERS ?= 2
 CHAIN_SEEDS ?= 0 1 2
@@ -40,7 +40,8 @@ lint: $(VENV)/.all
 	@$(BIN)/ruff check $(ARGS) && $(BIN)/mypy --no-error-summary
 
 lab: $(VENV)/.all
-	@GOMP_SPINCOUNT=3000 $(BIN)/jupyter lab $(ARGS)
+	@GOMP_SPINCOUNT=3000 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start.ipynb $(ARGS)
 
 # Each run says at once that it is already there where it has finished, and goes on where it was interrupted.
 chains: $(VENV)/.base

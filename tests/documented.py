@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from game24lab.cli import main as cli
+from game24lab.cli.arguments import make_parser
 from game24lab.runs.notebook import check_overrides, find_notebook, parse_override, read_overrides
 
 ROOT = Path(__file__).parent.parent
@@ -47,9 +47,9 @@ def check_command(line):
     else:
         if all(word.startswith("-") for word in words[1:]) and words[0] != "run":  # mentioned, or one without arguments
             with pytest.raises(SystemExit, match=r"^0$"):
-                cli._make_parser().parse_args([*words, "--help"])
+                make_parser().parse_args([*words, "--help"])
             return
-        options = cli._make_parser().parse_args(words)
+        options = make_parser().parse_args(words)
         if words[0] == "run" and options.name:
             notebook = find_notebook(options.name)
             for file in options.file:

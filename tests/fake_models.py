@@ -32,14 +32,8 @@ class FakeCompletion:
     logprobs: tuple[float, ...]
     finish: str
     charged: int | None = None
-
-    @property
-    def tokens(self) -> int:
-        return len(self.ids) if self.charged is None else self.charged
-
-    @property
-    def logprob(self) -> float:
-        return sum(self.logprobs)
+    tokens = property(lambda self: len(self.ids) if self.charged is None else self.charged)
+    logprob = property(lambda self: sum(self.logprobs))
 
 
 def tokenize(text: str) -> list[str]:

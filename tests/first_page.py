@@ -1,16 +1,35 @@
-"""What holds of the first page of every report: the question, the answer in sentences, at most one figure."""
+"""What holds of every report: page one is question, answer, figure and cost; two pages of figures at most follow."""
 
-from game24lab.report.document import Heading, Paragraph, Picture, Report
+from dataclasses import replace
+
+import typst
+
+from game24lab.report import document
+from game24lab.report.document import Columns, Heading, Paragraph, Picture, Report
 
 
 def read_answer(report: Report) -> str:
-    """The answer on the first page, whose blocks are checked."""
-    place = next(i for i, block in enumerate(report.blocks) if block == Heading("Appendix", new_page=True))
-    question, asked, heading, answer, *figures = report.blocks[:place]
-    assert (question, heading) == (Heading("The question"), Heading("The answer"))
+    """The answer on the first page; all pages before the appendix are checked."""
+    headings = [block for block in report.blocks if isinstance(block, Heading)]
+    assert [heading.text for heading in headings if heading.new_page] in (["In figures", "Appendix"], ["Appendix"])
+    place = report.blocks.index(Heading("Appendix", new_page=True))
+    before = list(report.blocks[:place])
+    question, asked, heading, answer, figure, spent, cost, *more = before
+    assert (question, heading, spent) == (Heading("The question"), Heading("The answer"), Heading("What it cost"))
     assert isinstance(asked, Paragraph)
-    assert len(figures) == 1
-    assert isinstance(figures[0], Picture)
+    assert isinstance(figure, Picture)
+    assert isinstance(cost, Paragraph)
+    assert "hours" in cost.text or "run" in cost.text
     assert 100 < len(answer.text) < 1200
-    assert not [block for block in report.blocks[place + 1 :] if getattr(block, "new_page", False)]
+    assert not more or more[0] == Heading("In figures", new_page=True)
+    assert all(isinstance(block, Picture | Columns) for block in more[1:])
+    assert count_pages(replace(report, blocks=tuple(before[:7]))) == 1
+    assert count_pages(replace(report, blocks=tuple(before))) <= 3
     return answer.text
+
+
+def count_pages(report: Report) -> int:
+    """How many pages the document has."""
+    pages = typst.compile(str(document._TEMPLATE), format="svg", font_paths=document._fonts(),
+                          sys_inputs={"data": document.to_json(report)})  # fmt: skip
+    return len(pages) if isinstance(pages, list) else 1

@@ -38,3 +38,15 @@ def measure_panning(page: Any, handle: str) -> tuple[float, list[float]]:
     session.detach()
     print(f"drawn in {drawn:.2f} s, frames of {1000 * sum(frames) / 20:.0f} ms, at most {1000 * max(frames):.0f} ms")
     return drawn, frames
+
+
+_CUT = """[...document.querySelector('.game24-treeview').shadowRoot.querySelectorAll(
+  '.title, .caption, .said, .legend span, .status, .field, .field .name, button:not(.move), output, .found')]
+  .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline' && (e.scrollWidth > e.clientWidth + 1
+    || e.getBoundingClientRect().right > e.getRootNode().host.getBoundingClientRect().right + 1))
+  .map((e) => e.className + ': ' + e.textContent)"""
+
+
+def list_cut(page) -> list[str]:
+    """The texts of the viewer that do not fit the boxes they stand in, or stand out of the viewer."""
+    return page.evaluate(_CUT)

@@ -1,9 +1,13 @@
-"""A policy without chance, and what a reference program can be compared with: counts and sums by path."""
+"""A policy without chance, a tree for reference programs, and what they are compared by: counts and sums by path."""
 
 import math
+from dataclasses import dataclass, field
 
 import pytest
 from fake_models import FakeCompletion, FakePolicy, read_prompt, tokenize
+
+from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.task import Illegal
 
 
 class Likeliest(FakePolicy):
@@ -28,3 +32,51 @@ def compare(tree, theirs):
         visits, total = theirs[path]
         assert tree.visits[place] == visits, path
         assert tree.total[place] == pytest.approx(total, abs=1e-9), path
+
+
+@dataclass
+class Twig:
+    """A node of a reference program."""
+
+    state: object
+    parent: object = None
+    line: str = ""
+    prior: float = 1.0
+    value: float = 0.0
+    n: int = 0
+    w: float = 0.0
+    children: list = field(default_factory=list)
+
+    @property
+    def q(self):
+        return self.w / self.n if self.n else self.value
+
+
+class TreeByTheBook:
+    """What reference programs of tree searches have in common: a plain tree of twigs, which draws lines and values."""
+
+    def __init__(self, problem, policy, critic, width):
+        self.task, self.policy, self.critic, self.width = Game24(), policy, critic, width
+        self.root = Twig(self.task.start(problem))
+
+    def expand(self, node):
+        """The distinct legal lines of one draw as children, their shares of its chances, and their values."""
+        (lines,) = self.policy.generate([self.task.text(node.state)], [self.width])
+        chances = {}
+        for line in lines:
+            after = self.task.step(node.state, line.text)
+            if not isinstance(after, Illegal) and line.text not in chances:
+                chances[line.text] = math.exp(line.logprob / line.tokens)
+                (value,) = self.critic.score([self.task.text(after)])
+                node.children.append(Twig(after, node, line.text, 0.0, value))
+        for child in node.children:
+            child.prior = chances[child.line] / sum(chances.values())
+
+    def tell(self):
+        """Visits and sums by path, for `compare`."""
+        told, stack = {}, [((), self.root)]
+        while stack:
+            path, node = stack.pop()
+            told[path] = (node.n, node.w)
+            stack += [((*path, child.line), child) for child in node.children]
+        return told

@@ -18,7 +18,7 @@ from queue import Empty
 import nbformat
 import pytest
 from demo_trees import grow_big, grow_tree
-from frames import measure_panning
+from frames import list_cut, measure_panning
 
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 
@@ -55,6 +55,7 @@ def lab(tmp_path_factory):
         "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_PATH": f"{package}/.jupyter",  # as `make lab` does
         "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
     }  # fmt: skip
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
@@ -131,11 +132,29 @@ def browser():
         browser.close()
 
 
-def open_notebook(browser, lab, name: str, drawn: str = ".game24-treeview canvas.tree"):
-    """A notebook opened, all its cells set running, its picture drawn: the page and the kernel."""
+def take_picture(page, name: str) -> None:
+    """A picture to look at, where a folder is named for them."""
+    if folder := os.environ.get("GAME24LAB_PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+def write_notebook(path: Path, cells: list[str]) -> None:
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
+def open_notebook(browser, lab, name: str, drawn: str = ".game24-treeview canvas.tree", said: list | None = None):
+    """A notebook opened, all its cells set running, its picture drawn: the page and the kernel.
+
+    `said` gathers the console's complaints.
+    """
     url, _, runtime = lab
     busy = {kernel["id"] for kernel in read(f"{url}/api/kernels")}
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    if said is not None:
+        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(f"{url}/lab/tree/{name}?reset")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
@@ -156,9 +175,7 @@ def notebook(lab, browser):
     (folder / "tree.json").write_text(tree.to_json())
     cells = ["from pathlib import Path\nfrom game24lab.views.tree.widget import TreeView",
              "view = TreeView(Path('tree.json').read_text(), height=520)\nview", "done = True"]  # fmt: skip
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "tree.ipynb")
+    write_notebook(folder / "tree.ipynb", cells)
     page, kernel = open_notebook(browser, lab, "tree.ipynb")
     yield page, kernel, tree
     kernel.client.stop_channels()
@@ -327,20 +344,21 @@ def test_the_curves_of_a_training_grow_while_it_runs(lab, browser):
                          mini_batch=4, budget=32, evaluate_every=75, held_out=2)  # fmt: skip
     page, kernel = open_notebook(browser, lab, name, ".js-plotly-plot")
     count = "document.querySelector('.js-plotly-plot').calcdata[0].length"
-    seen = [page.evaluate(count)]
+    line = "document.querySelector('.js-plotly-plot .scatterlayer .trace path').getAttribute('d')"  # as it is drawn
+    seen, drawn = [page.evaluate(count)], set()
     while len(seen) < 3 and seen[-1] < 150:  # more points each time, and the kernel is at work all the while
         page.wait_for_function(f"{count} > {seen[-1]}")
         seen.append(page.evaluate(count))
         assert page.locator(".js-plotly-plot").count() == 1
-        assert page.evaluate("document.querySelector('.js-plotly-plot .scatterlayer .trace path').getAttribute('d')")
+        drawn.add(page.evaluate(line))
     assert len(seen) == 3
+    assert len(drawn) == 2  # the line on the screen grew too
     assert seen[-1] < 150
     assert page.get_by_text("[*]:").count() == 1
     wait_for(lambda: kernel.ask("'log' in globals()") == "True", "the end of the training")
     page.wait_for_function(f"{count} === 150")
     wait_for(lambda: page.locator(".js-plotly-plot").count() == 1, "the widget to make room for the plain figure")
-    if folder := os.environ.get("GAME24LAB_PICTURES"):
-        page.screenshot(path=f"{folder}/live_curves.png")
+    take_picture(page, "live_curves")
     kernel.client.stop_channels()
     page.close()
 
@@ -359,7 +377,7 @@ def test_the_search_notebook_by_hand(lab, browser):
         return kernel.ask("explorer.view.selected") == str(node)
 
     wait_for(click_node, "the kernel to know of the click")
-    page.locator("input[list]").fill("3 3 8 8")
+    page.get_by_label("Puzzle").fill("3 3 8 8")
     page.keyboard.press("Tab")
     page.locator("button[title=Search]").click()
     wait_for(lambda: kernel.ask("explorer.view.tree['meta']['problem']") == "[3, 3, 8, 8]", "the search")
@@ -368,3 +386,145 @@ def test_the_search_notebook_by_hand(lab, browser):
     wait_for(lambda: kernel.ask("run.status") == "'finished'", "the last cell")
     kernel.client.stop_channels()
     page.close()
+
+
+EXPLORER = f"""\
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from fake_models import FakeCritic, FakePolicy
+import pandas as pd
+from game24lab.evaluation.arms import STRATEGIES
+from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.puzzles import parse_puzzle
+from game24lab.tasks.numbers.task import Game24
+from game24lab.views.charts.theme import draw_learning
+from game24lab.views.tree.explorer import explore, offer
+from game24lab.views.widgets.chain import ChainView
+from game24lab.views.widgets.reward_weights import Weighing
+
+class SlowPolicy(FakePolicy):
+    def generate(self, *given, **named):
+        time.sleep(0.05 * (len(self.calls) > 30))  # not in the first search
+        return super().generate(*given, **named)
+
+policy = SlowPolicy(illegal=0.3)
+"""
+
+
+@pytest.fixture(scope="module")
+def explorer(lab, browser):
+    """A notebook with the explorer, opened and run: the page, the kernel, what the console said."""
+    cells = [EXPLORER, "view = explore(Game24(), policy, FakeCritic(), offer(STRATEGIES, {'mcts': {'width': 4}}),\n"
+             "               parse=parse_puzzle, problems=['4 5 6 10', '3 3 8 8'], effort=12)\nview",
+             "Weighing([{'numbers': '1 2 3 4', 'text': '1 * 2 = 2 (left: 2 3 4)'}] * 2)",
+             "draw_learning(pd.DataFrame({'step': [1, 2, 3], 'loss': [0.9, 0.5, 0.4]}))",
+             "ChainView(judge_chain((1, 2, 3, 4), '1 * 2 = 2 (left: 2 3 4)\\n4 * 2 = 9 (left: 3 9)\\n'))"]  # fmt: skip
+    write_notebook(lab[1] / "explorer.ipynb", cells)
+    said: list[str] = []
+    page, kernel = open_notebook(browser, lab, "explorer.ipynb", said=said)
+    wait_for(lambda: state(page)["shown"], "the tree")
+    yield page, kernel, said
+    kernel.client.stop_channels()
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_no_word_of_the_explorer_is_cut(explorer, theme):
+    page, kernel, _ = explorer
+    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{ theme: 'JupyterLab {theme}' }})")
+    wait_for(lambda: state(page)["theme"] == theme.lower(), "the theme")
+    for width in (1800, 1400, 1000, 900):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.locator(".game24-treeview .status").scroll_into_view_if_needed()
+        wait_for(lambda: not list_cut(page), f"words that fit at {width} pixels")
+        for pair in (True, False):
+            kernel.run(f"view.other = view.tree if {pair} else None")
+            wait_for(lambda pair=pair: bool(state(page)["other"]) == pair, "the tree beside")
+            wait_for(lambda: not list_cut(page), f"words that fit at {width} pixels")
+            take_picture(page, f"explorer_{theme}_{width}{'_pair' * pair}")
+    page.set_viewport_size({"width": 1400, "height": 1000})
+
+
+def test_figures_follow_the_theme_and_lines_begin_at_the_left(explorer):
+    page, _, _ = explorer
+    assert state(page)["theme"] == "dark"
+    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
+    style = "(name, part) => getComputedStyle(document.querySelector(name))[part]"
+    ground = f"({style})('.js-plotly-plot .main-svg', 'backgroundColor')"
+    wait_for(lambda: page.evaluate(ground) == "rgba(0, 0, 0, 0)", "a figure without a ground of its own")
+    share = "e => e.querySelector('.main-svg').clientWidth / e.closest('.jp-OutputArea-output').clientWidth"
+    assert 0.9 < page.locator(".js-plotly-plot").evaluate(share) <= 1  # as wide as its cell
+    assert page.evaluate(f"({style})('.game24lab.lines td:nth-child(3)', 'textAlign')") == "left"
+    take_picture(page, "figure_dark")
+
+
+def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):
+    page, kernel, _ = explorer
+    page.get_by_label("Puzzle").fill("3 3 8 8")
+    page.get_by_label("Strategy").select_option("mcts")
+    page.locator(".game24-treeview button", has_text="rules").click()
+    page.locator(".game24-treeview input[type=range]").first.fill("256")
+    page.locator("button[title=Search]").click()
+    seen = {wait_for(lambda: state(page)["nodes"], "the tree")}
+    status = page.locator(".game24-treeview .status")
+    while len(seen) < 4:
+        seen.add(state(page)["nodes"])
+        if len(seen) > 1:
+            assert "Searching" in status.inner_text()
+    take_picture(page, "explorer_searching")
+    page.locator(".game24-treeview button", has_text="Stop").click()
+    wait_for(lambda: status.inner_text().startswith("Stopped. "), "the end of the search")
+    assert kernel.ask("view.outcome.stopped") == "'stopped'"
+    wait_for(lambda: state(page)["nodes"] == int(kernel.ask("view.nodes")), "the whole tree")
+
+
+def test_a_pair_plays_in_step(explorer):
+    page, kernel, _ = explorer
+    kernel.run("policy.calls.clear()")
+    page.get_by_label("keep beside").check()
+    page.get_by_label("Strategy").select_option("best_of_n")
+    page.locator(".game24-treeview input[type=range]").first.fill("8")
+    page.locator("button[title=Search]").click()
+    wait_for(lambda: state(page)["other"], "the tree beside")
+    wait_for(lambda: state(page)["playing"], "the replay of both")
+    seen = set()
+    while (now := state(page))["playing"]:
+        seen.add((now["place"], now["sampled"], now["other"]["sampled"]))
+    take_picture(page, "explorer_pair")
+    page.evaluate(f"{API}.moveTo(0)")
+    least = state(page)["sampled"], state(page)["other"]["sampled"]  # at least the start is there
+    assert len({place for place, *_ in seen}) > 3
+    for place, *sampled in seen:
+        assert all(some <= max(place, first) for some, first in zip(sampled, least, strict=True))
+
+
+def test_why_a_position_is_dead_is_said(explorer):
+    page, kernel, _ = explorer
+    kernel.run("view.other = None; view.colour = 'truth'")
+    dead = int(kernel.ask("view.tree['truth'].index(False)"))
+    kernel.run(f"view.selected = {dead}")
+    page.locator(".game24-treeview .side button", has_text="Why is this dead?").click()
+    answer = page.locator(".game24-treeview .answer")
+    before = "lost it: before it, 24 is within reach: 8 ÷ (3 − 8 ÷ 3) = 24."
+    wait_for(lambda: answer.count() and before in answer.inner_text(), "the answer")
+    take_picture(page, "explorer_why")
+
+
+def test_a_reopened_notebook_shows_what_it_showed(explorer, lab, browser):
+    page, kernel, said = explorer
+    nodes = int(kernel.ask("view.nodes"))
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    saved = lab[1] / "explorer.ipynb"
+    wait_for(lambda: "widgets" in nbformat.read(saved, as_version=4).metadata, "the state of the widgets")
+    assert [line for line in said if "favicon" not in line] == []
+    again = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.close()
+    again.set_default_timeout(1000 * PATIENCE)
+    again.goto(f"{lab[0]}/lab/tree/explorer.ipynb?reset")
+    again.wait_for_selector(".game24-treeview canvas.tree")
+    again.wait_for_selector(".jp-OutputArea .widget-slider")
+    wait_for(lambda: state(again)["nodes"] == nodes, "the tree as it was")
+    assert again.get_by_text("Error displaying widget").count() == 0
+    take_picture(again, "explorer_reopened")
+    again.close()

@@ -12,6 +12,7 @@ import pytest
 
 from game24lab.runs.notebook import check_overrides, match_notebook, read_overrides, read_parameters
 from game24lab.runs.run import read_run
+from game24lab.views.tables.table import MOST
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,6 +65,7 @@ def test_it_is_short_and_leaves_the_logic_to_the_package(path):
     assert len(read(path)["cells"]) <= 25
     for code in cells[2:]:  # behind parameters and imports
         assert len(code.splitlines()) <= 10, code
+    assert len(cells[1].splitlines()) <= 8, "imports: the page of names, `import game24lab as lab`, has what it needs"
     for code in cells:
         for node in ast.walk(ast.parse(re.sub(r"^%.*$", "pass", code, flags=re.M))):
             if isinstance(node, ast.FunctionDef):
@@ -119,6 +121,7 @@ def test_it_runs_with_its_smallest_parameters(path, playground):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}  # this checkout, whatever is installed
     done = subprocess.run(command, capture_output=True, text=True, cwd=playground, env=environment, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "open next" in done.stdout
     run = read_run(playground / "runs" / "smoke" / path.stem)
     assert run.status == "finished"
     assert len(run.read_records()) >= 1
@@ -128,3 +131,27 @@ def test_it_runs_with_its_smallest_parameters(path, playground):
     said = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr")
     assert "Warning" not in said, "a reader should not see warnings first"
     assert "MISSING" not in said, "nor what transformers thinks of a head that is new on purpose"
+    check_tables(outputs)
+    check_card(run, outputs)
+
+
+def check_tables(outputs):
+    """No table has more columns outside the fold than fit, and none is a bare DataFrame."""
+    pages = ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
+    assert not [page for page in pages if 'class="dataframe"' in page], "tables are shown by show_table"
+    tables = [page for page in pages if 'class="game24lab table"' in page]
+    assert tables, "a result is shown as a table"
+    for page in tables:
+        assert len(re.findall("<th[ >]", page.partition("<details>")[0])) <= MOST
+
+
+def check_card(run, outputs):
+    """The last output is the card: the sentence that the manifest keeps, tokens, where it lies, what to open next."""
+    data = outputs[-1]["data"]
+    assert 'class="game24lab card"' in "".join(data["text/html"])
+    text = "".join(data["text/plain"])
+    result = run.manifest["result"]
+    assert re.search(r"\[[-+]?\d[\d.]*, [-+]?\d[\d.]*\]", result) or run.name == "02_traces", "with its interval"
+    for said in (result, run.manifest["then"], str(run.folder.relative_to(run.folder.parents[2])), "tokens"):
+        assert said in text
+    assert run.name == "01_puzzles" or "none counted" not in text

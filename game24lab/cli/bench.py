@@ -25,6 +25,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from game24lab.cli import bench_training as pace
 from game24lab.cli.bench_scaling import write_growth
+from game24lab.cli.bench_score import time_score, write_answers
 from game24lab.models.checkpoints import find_pretrained, make_model, save_checkpoint
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
@@ -278,9 +279,9 @@ def _race_sft(
 ) -> list[Row]:  # fmt: skip
     """One row for each setting of TRL's activation checkpointing."""
     from game24lab.cli import bench_trl as stock  # TRL takes seconds to load
-    from game24lab.training import loop, sft  # TRL takes seconds to load
+    from game24lab.training import session, sft  # TRL takes seconds to load
 
-    loop.keep_memory()
+    session.keep_memory()
     tokenizer = make_tokenizer(vocabulary)
     rows = sft.tokenize(samples, tokenizer)
     config = sft.SFTConfig(size=size, vocabulary=vocabulary, steps=steps, batch_size=batch_size, evaluate_every=0)
@@ -326,9 +327,23 @@ def bench_kills(kills: int = 15, steps: int = 900, **options: Any) -> list[Row]:
     return [Row("kills", f"{steps} steps of the demo's SFT, {len(lost)} kills, same bits", killed, whole, how)]
 
 
+def bench_score(answers: int = 100_000, workers: int = 2, repeats: int = 1) -> list[Row]:
+    """Different answers of 600 characters scored with several processes and with one, with equal verdicts."""
+    with tempfile.TemporaryDirectory(prefix="game24lab-bench-") as root:
+        path = write_answers(Path(root) / "answers.jsonl", answers)
+        runs = [(time_score(path, 1), time_score(path, workers)) for _ in range(repeats)]
+    if any(one != many for (_, one), (_, many) in runs):
+        raise RuntimeError("score: the processes disagree")
+    alone, ours = (statistics.median(run[side][0] for run in runs) for side in (0, 1))
+    work = f"{answers:,} answers to Countdown"
+    how = f"{workers} processes, {answers / ours:,.0f} answers/s; one {answers / alone:,.0f}"
+    return [Row("score", work, alone, ours, how)]
+
+
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "solver": bench_solver, "generation": bench_generation, "search": bench_search, "backends": bench_backends,
-    "grpo": bench_grpo, "sft": bench_sft, "busy": bench_busy, "kills": bench_kills,
+    "grpo": bench_grpo, "sft": bench_sft, "score": bench_score, "busy": bench_busy,
+    "kills": bench_kills,
 }  # fmt: skip
 _DEFAULT = ("solver", "generation", "search")
 

@@ -27,7 +27,7 @@ from game24lab.tasks.numbers.solutions import Sample, make_solutions
 from game24lab.training.precision import computes_bf16
 
 BATCH = 256  # bare solutions a step
-DEMO_STEP = 0.46  # seconds of a step that `runs.progress.DEMO_SECONDS` stands on (LOG.md, 2026-11-28)
+DEMO_STEP = 0.40  # seconds of a step that `runs.progress.DEMO_SECONDS` stands on (LOG.md, 2026-11-28)
 
 
 def list_samples(count: int) -> list[Sample]:
@@ -37,19 +37,17 @@ def list_samples(count: int) -> list[Sample]:
 
 def make_step(samples: Sequence[Sample]) -> Callable[[], float]:
     """One training step of the demo's SFT on the same batch of samples each time; it returns the loss. No trainer."""
-    from game24lab.training import loop, sft
-    from game24lab.training.muon import MuonAdamW
+    from game24lab.training import loop, session, sft
+    from game24lab.training.muon import make_optimizer
 
-    loop.keep_memory()
+    session.keep_memory()
     tokenizer = make_tokenizer()
     model, half = make_model("tiny", tokenizer), computes_bf16() and not torch.cuda.is_available()
-    if half:
-        model.set_attn_implementation("sdpa_float32")
-    model.config.use_cache = False
+    loop.make_ready(model, bf16=half)
     rows = sorted(sft.tokenize(samples, tokenizer), key=lambda row: row["length"])
     begin = max(0, (len(rows) - BATCH) // 2)  # a batch of about equal lengths, as a trainer's
     batch = sft.leave_out_prompts(sft.RightPad(tokenizer.pad_token_id)(rows[begin : begin + BATCH]))
-    optimizer = MuonAdamW(model, lr=3e-3, matrix_lr=0.03, weight_decay=0.1)
+    optimizer = make_optimizer(model, 3e-3, matrix_lr=0.03, weight_decay=0.1)
 
     def step() -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):

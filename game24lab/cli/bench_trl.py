@@ -64,18 +64,6 @@ def make_stock_sft(
     )  # fmt: skip
 
 
-class _Clock(TrainerCallback):
-    """From the beginning of the first step to its end: no loading, no saving."""
-
-    seconds = 0.0
-
-    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-        self.seconds = -time.perf_counter()
-
-    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-        self.seconds += time.perf_counter()
-
-
 class _Span(TrainerCallback):
     """From the beginning of the first step to the end of the last."""
 
@@ -90,19 +78,12 @@ class _Span(TrainerCallback):
 
 def time_steps(trainer: SFTTrainer) -> tuple[float, int]:
     """Seconds of all steps of an SFT trainer, what comes between them included, and the tokens it learnt from."""
-    span = _Span()
-    trainer.add_callback(span)
-    for callback in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(callback)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        trainer.train()
-    return span.end - span.begin, sum(len(row) for row in trainer.train_dataset["input_ids"])
+    return _time(trainer), sum(len(row) for row in trainer.train_dataset["input_ids"])
 
 
 def time_step(trainer: GRPOTrainer) -> tuple[float, int]:
     """Seconds of the one step of a GRPO trainer, and the tokens it sampled."""
-    clock, tokens, generate = _Clock(), [], trainer._generate
+    tokens, generate = [], trainer._generate
 
     def count(prompts: list) -> Any:
         found = generate(prompts)
@@ -110,10 +91,16 @@ def time_step(trainer: GRPOTrainer) -> tuple[float, int]:
         return found
 
     trainer._generate = count
-    trainer.add_callback(clock)
+    return _time(trainer), sum(tokens)
+
+
+def _time(trainer: GRPOTrainer | SFTTrainer) -> float:
+    """Train, and the seconds from the beginning of the first step to the end of the last: no loading, no saving."""
+    span = _Span()
+    trainer.add_callback(span)
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         trainer.train()
-    return clock.seconds, sum(tokens)
+    return span.end - span.begin

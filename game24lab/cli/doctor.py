@@ -152,7 +152,7 @@ def _look_at_notebooks() -> tuple[str, str]:
 
 
 def _look_at_model() -> tuple[str, str]:
-    from game24lab.models.checkpoints import find_pretrained
+    from game24lab.models.locations import find_pretrained
 
     seen = []
     for part in ("policy", "critic"):

@@ -6,24 +6,30 @@ a strategy searches.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from game24lab.evaluation.arms import Arm, find_strategy
+from game24lab.cli.terminal import SearchLine
+from game24lab.evaluation.arms import Arm, find_strategy, run_arm
+from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
-from game24lab.search import engine
+from game24lab.search.algorithms import check_start
 from game24lab.search.requests import Outcome
-from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.puzzles import NumberProblem, write_puzzle
 from game24lab.tasks.task import Task
 
 AUTO = "auto"  # the strategy that is chosen for each puzzle
+FEW = 16  # problems up to which seconds of imports weigh more than a faster critic
+NO_SOLUTION = "no solution"  # the outcome of a puzzle that the exact solver was asked about and nobody searched
 _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
           "critic_calls", "depth", "seconds")  # fmt: skip
 
 
 def solve(
-    task: Task,
+    environment: Environment,
     problems: Sequence[Any],
     strategy: str,
     parameters: Mapping[str, Any],
@@ -37,13 +43,15 @@ def solve(
     url: str | None = None,
     seed: int = 0,
     trees: bool = False,
+    line: SearchLine | None = None,
 ) -> tuple[list[Outcome], list[str]]:
-    """Outcomes in the order of the problems, and the arm that each got.
+    """Outcomes in the order of the problems, and the arm that each got; `line` says meanwhile how far it is.
 
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
     expect to spend on average, its probe included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
     """
+    task = environment.task
     if budget is not None:
         require("budget", budget, float, 0)
     if router is not None and strategy != AUTO:
@@ -52,29 +60,74 @@ def solve(
         if parameters:
             raise ValueError(f"strategy 'auto' takes no parameters (a router chooses), got {', '.join(parameters)}")
         from game24lab.routing import route as planning
-        from game24lab.tasks.environments import open_environment
 
         known = planning.find_router(router)
     else:
         limit = {} if budget is None else {"sampled_tokens": budget}
         arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded
-    from game24lab.models.checkpoints import find_pretrained
-    from game24lab.models.critic import load_critic
-    from game24lab.models.load_policy import load_policy
-
-    policy = load_policy(checkpoint or find_pretrained("policy"), backend="server" if url and backend == "auto" else
-                         backend, work="lines", seed=seed, url=url)  # fmt: skip
-    judge = load_critic(critic or find_pretrained("critic")) if strategy != "greedy" else None
-    bar = len(problems) > 1
-
+        for problem in problems[:1]:
+            check_start(task, problem, find_strategy(arm.algorithm), arm.parameters, arm.mode)
+    if not problems:
+        return [], []
+    policy, judge = load_models(checkpoint, critic, backend, url, seed, environment=environment,
+                                judged=strategy != "greedy", few=len(problems) <= FEW and strategy != AUTO)  # fmt: skip
+    check_vocabulary(policy, environment, problems)
     if strategy == AUTO:
-        environment = open_environment(task.name)
-        plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget, progress=bar)
-        found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=bar, trees=trees)
+        plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget)
+        found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=line or False,
+                               trees=trees)  # fmt: skip
         return found, [plan.arm for plan in plans]
-    found = engine.run(task, problems, find_strategy(arm.algorithm), policy, judge, parameters=arm.parameters,
-                       mode=arm.mode, budget=arm.budget, seed=seed, progress=bar, trees=trees)  # fmt: skip
+    found = run_arm(task, problems, arm, policy, judge, seed=seed, progress=line or False, trees=trees)
     return found, [strategy] * len(found)
+
+
+def load_models(
+    checkpoint: str | None = None, critic: str | None = None, backend: str = "auto", url: str | None = None,
+    seed: int = 0, *, environment: Environment | None = None, judged: bool = True, few: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Policy and critic of checkpoints, the shipped ones where none is named; no critic unless `judged`.
+
+    `few`: for a few searches, before which importing transformers would take longer than they do. ValueError as
+    `models.load_policy` and `models.critic` raise it, and where none is named and none ships for an environment.
+    """
+    if checkpoint is None or Path(checkpoint).is_dir():  # nothing is downloaded
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from game24lab.models.critic import load_critic
+    from game24lab.models.locations import find_pretrained
+
+    folder = checkpoint or find_pretrained("policy", environment)
+    policy = _load_light(folder) if few and backend == "auto" and url is None else None
+    if policy is None:
+        from game24lab.models.load_policy import load_policy
+
+        backend = "server" if url and backend == "auto" else backend
+        policy = load_policy(folder, backend=backend, work="lines", seed=seed, url=url)
+    judge = load_critic(critic or find_pretrained("critic", environment), light=few) if judged else None
+    return policy, judge
+
+
+def _load_light(folder: str | Path) -> Any:
+    """The policy of a folder that was trained here, without transformers; None where that does not serve."""
+    import torch
+
+    from game24lab.models.plain_decoder import POLICY, fits, load_plain
+
+    if torch.cuda.is_available() or not fits(folder, POLICY):
+        return None
+    from game24lab.models.backends.transformers_policy import TransformersPolicy
+
+    return TransformersPolicy(*load_plain(folder), reason="auto: a few searches with a decoder that was trained here")
+
+
+def is_hopeless(task: Task, problem: NumberProblem, mode: str) -> bool:
+    """Whether the exact solver finds no solution of a problem, where the mode lets the rules help; else False."""
+    return mode != "blind" and task.truth(task.start(problem)) is False
+
+
+def name_unsolvable(mode: str) -> Outcome:
+    """The outcome of a problem that was not searched as it has no solution."""
+    return Outcome("", False, NO_SOLUTION, stopped=NO_SOLUTION, mode=mode)
 
 
 def describe(problem: NumberProblem, outcome: Outcome) -> dict[str, Any]:
@@ -86,11 +139,12 @@ def describe(problem: NumberProblem, outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_line(problem: NumberProblem, outcome: Outcome) -> str:
+def write_line(task: Task, problem: NumberProblem, outcome: Outcome) -> str:
     """What came of a puzzle, for people: its solution, or why there is none."""
     name = write_puzzle(problem.numbers)
     if outcome.solved:
         return f"{name}: {outcome.answer} = {problem.target}"
+    if outcome.outcome == NO_SOLUTION:
+        return f"{name}: no solution exists for {problem.target}"
     reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
-    solvable = reachable(make_state(problem.numbers), problem.target)
-    return f"{name}: {reason}" + ("" if solvable else "; it has no solution")
+    return f"{name}: {reason}" + ("" if not is_hopeless(task, problem, "rules") else "; it has no solution")

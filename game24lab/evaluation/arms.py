@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from game24lab.runs.checks import require, require_one_of, suggest
 from game24lab.search.bandit import RULES, take_turns
 from game24lab.search.beam import beam_search, bfs_v, dvts
 from game24lab.search.bestfirst import a_star, best_first, dfs_v
-from game24lab.search.engine import Algorithm, bind
+from game24lab.search.engine import Algorithm, bind, run
 from game24lab.search.gumbel import gumbel_mcts
 from game24lab.search.lookahead import lookahead
 from game24lab.search.mcts import mcts
@@ -20,6 +20,7 @@ from game24lab.search.modes import read_mode
 from game24lab.search.particles import particle_filter, rebase
 from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.rap import rap
+from game24lab.search.requests import Outcome
 from game24lab.search.sampling import best_of_n, greedy
 from game24lab.search.voting import adaptive_consistency, early_stopping, majority, weighted_majority
 
@@ -119,6 +120,14 @@ def find_strategy(name: str) -> Algorithm:
     known = STRATEGIES | INSIDE
     require_one_of("strategy", name, tuple(known))
     return known[name]
+
+
+def run_arm(
+    task: Any, problems: Sequence[Any], arm: Arm, policy: Any, critic: Any = None, **settings: Any
+) -> list[Outcome]:
+    """Search problems as an arm says; `settings` are further ones of `search.engine.run`, and go before the arm's."""
+    own = {"parameters": arm.parameters, "mode": arm.mode, "merge": arm.merge, "budget": arm.budget}
+    return run(task, problems, find_strategy(arm.algorithm), policy, critic, **own | settings)
 
 
 def describe_strategy(name: str) -> tuple[str, str]:

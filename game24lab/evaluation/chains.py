@@ -28,18 +28,10 @@ LINE_BINS = (8, 16, 32, 64, 128)  # last line count of each bin; the last bin is
 
 
 def grade(
-    environment: Environment,
-    policy: Any,
-    problems: Sequence[Any] | None = None,
-    *,
-    seed: int = 0,
-    stage: str = "end",
-    model: str = "",
-    path: str | Path | None = None,
-    progress: bool = True,
-    batch: int = 256,
+    environment: Environment, policy: Any, problems: Sequence[Any] | None = None, *, seed: int = 0,
+    stage: str = "end", model: str = "", path: str | Path | None = None, progress: bool = True, batch: int = 256,
     **generation: Any,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """`evaluate` with one `Generation`, whose settings are given: a row an answer, the environment's columns.
 
     What counts is the judge's matter: in a number game the policy must end the answer by itself within the `budget`
@@ -160,7 +152,7 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, budget: int, *, confidence: 
     before, after = (cut(rows, budget).groupby(find_key(rows))["solved"].mean() for rows in (first, second))
     changes = (after - before).dropna()
     if changes.empty:
-        raise ValueError("a paired difference: no puzzle was answered by both")
+        raise ValueError("a paired difference needs a puzzle that both have answered, got none")
     low, high = bound_difference(changes.to_numpy(), confidence=confidence)
     return {"difference": float(changes.mean()), "low": low, "high": high, "puzzles": len(changes),
             "gained": int((changes > 0).sum()), "lost": int((changes < 0).sum())}  # fmt: skip

@@ -32,13 +32,13 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.evaluation.arms import Arm, describe_arm, find_strategy
+from game24lab.evaluation.arms import Arm, describe_arm, find_strategy, run_arm
 from game24lab.evaluation.attempts import COLUMNS, from_completions, tabulate
 from game24lab.evaluation.evaluate import name_problems, write_problem
 from game24lab.evaluation.jsonl import append_rows, mend, read_rows
 from game24lab.runs.checks import require
 from game24lab.runs.run import compare
-from game24lab.search.engine import bind, run
+from game24lab.search.engine import bind
 from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import Outcome
 from game24lab.search.sampling import aggregate, to_chance
@@ -78,25 +78,11 @@ def name_file(arm: str, seed: int) -> str:
 
 
 def write_completions(
-    path: str | Path,
-    task: Task,
-    problems: Sequence[Any],
-    arm: Arm,
-    policy: Any,
-    critic: Any = None,
-    *,
-    name: str = "",
-    seed: int = 0,
-    models: Mapping[str, str] | None = None,
-    chunk: int = 128,
-    concurrent: int = 512,
-    traces: bool = True,
-    reference: str = "",
-    ranks: Mapping[Any, int] | None = None,
-    split: str = "",
-    run_id: str = "",
-    progress: Any = True,
-) -> Path:
+    path: str | Path, task: Task, problems: Sequence[Any], arm: Arm, policy: Any, critic: Any = None, *,
+    name: str = "", seed: int = 0, models: Mapping[str, str] | None = None, chunk: int = 128, concurrent: int = 512,
+    traces: bool = True, reference: str = "", ranks: Mapping[Any, int] | None = None, split: str = "",
+    run_id: str = "", progress: Any = True,
+) -> Path:  # fmt: skip
     """Search the problems that the file does not hold yet, and append a line for each, in the order of `problems`.
 
     Args:
@@ -122,19 +108,17 @@ def write_completions(
     append_rows(path, [])  # fails before anything is spent
     left = [(text, problem) for text, problem in zip(texts, problems, strict=True) if text not in done]
     ranks = {write_problem(problem): rank for problem, rank in (ranks or {}).items()}
-    algorithm = find_strategy(arm.algorithm)
     world = open_world(task, arm.mode)  # as the search has seen it
     for begin in range(0, len(left), chunk):
         part = left[begin : begin + chunk]
-        outcomes = run(task, [problem for _, problem in part], algorithm, policy, critic, parameters=arm.parameters,
-                       mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget, concurrent=concurrent,
-                       progress=progress)  # fmt: skip
-        rows = []
-        for (text, problem), outcome in zip(part, outcomes, strict=True):
-            row = {"problem": text, "answer": reference} | _describe(world, problem, arm, outcome) | facts
-            row |= {"rank": ranks.get(text), "split": split, "run_id": run_id}
-            rows.append(row | {"trace": json.loads(outcome.tree.to_json()) if traces else None})
-        append_rows(path, rows)
+        outcomes = run_arm(task, [problem for _, problem in part], arm, policy, critic, seed=seed,
+                           concurrent=concurrent, progress=progress)  # fmt: skip
+        append_rows(path, [
+            {"problem": text, "answer": reference, **_describe(world, problem, arm, outcome), **facts,
+             "rank": ranks.get(text), "split": split, "run_id": run_id,
+             "trace": json.loads(outcome.tree.to_json()) if traces else None}
+            for (text, problem), outcome in zip(part, outcomes, strict=True)
+        ])  # fmt: skip
     return path
 
 

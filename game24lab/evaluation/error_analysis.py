@@ -69,7 +69,7 @@ def count_reasons(rows: pd.DataFrame, most: int = 8) -> pd.DataFrame:
 
 def _split(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     if rows.empty:
-        raise ValueError("the anatomy of chains: no rows to describe")
+        raise ValueError("rows must hold at least one chain of thought, got none")
     endings = name_endings(rows)
     parts = [(ending, rows[endings == ending]) for ending in ENDINGS]
     return [(ending, part) for ending, part in parts if len(part)] + [(_ALL, rows)]

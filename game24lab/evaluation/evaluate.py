@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation.arms import INSIDE, Arm, Generation, describe_arm, find_strategy, read_arms
+from game24lab.evaluation.arms import INSIDE, Arm, Generation, describe_arm, read_arms, run_arm
 from game24lab.evaluation.attempts import (
     COLUMNS,
     LATER,
@@ -35,7 +35,6 @@ from game24lab.runs.memory import measure_memory
 from game24lab.runs.run import write_atomically
 from game24lab.search.bandit import take_turns
 from game24lab.search.cost import Cost, measure_texts
-from game24lab.search.engine import run
 
 __all__ = ["COLUMNS", "LATER", "evaluate", "load_records", "summarise", "tabulate_pass_at_k", "write_problem"]
 
@@ -45,26 +44,12 @@ _SAVED = ("prompt_tokens", "sampled_tokens", "critic_tokens")
 
 
 def evaluate(
-    environment: Any,
-    problems: Sequence[Any] | None,
-    arms: Mapping[str, Mapping[str, Any] | Arm | Generation],
-    policy: Any,
-    critic: Any = None,
-    *,
-    seeds: Iterable[int] = (0,),
-    path: str | Path | None = None,
-    chunk: int = 256,
-    concurrent: int = 512,
-    scorer: Scorer | None = None,
-    form: Scorer | None = None,
-    ranks: Mapping[Any, int] | None = None,
-    split: str = "",
-    run_id: str = "",
-    stage: str = "",
-    model: str = "",
-    part: str = "",
-    progress: bool = True,
-) -> pd.DataFrame:
+    environment: Any, problems: Sequence[Any] | None, arms: Mapping[str, Mapping[str, Any] | Arm | Generation],
+    policy: Any, critic: Any = None, *, seeds: Iterable[int] = (0,), path: str | Path | None = None, chunk: int = 256,
+    concurrent: int = 512, scorer: Scorer | None = None, form: Scorer | None = None,
+    ranks: Mapping[Any, int] | None = None, split: str = "", run_id: str = "", stage: str = "", model: str = "",
+    part: str = "", progress: bool = True,
+) -> pd.DataFrame:  # fmt: skip
     """Run every arm on every problem with every seed; the table of what was asked for, by arm, seed and problem.
 
     With a `path` the attempts of each finished chunk are appended to the file of that name with the suffix `.jsonl`,
@@ -179,10 +164,7 @@ def _search(
         sizes = policy.parameters, critic.parameters if critic is not None else 0
         settings = {"concurrent": len(problems), "pool": {unit: share * len(problems)},
                     "turn": take_turns(unit, rule=arm.rule, parameters=sizes)}  # fmt: skip
-    outcomes = run(
-        world, problems, find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters, mode=arm.mode,
-        seed=seeds, merge=arm.merge, budget=arm.budget, progress=bar, **settings,
-    )  # fmt: skip
+    outcomes = run_arm(world, problems, arm, policy, critic, seed=seeds, progress=bar, **settings)
     rows = []
     for outcome in outcomes:
         row, said = {name: getattr(outcome, name) for name in _OUTCOME}, describe_answer(outcome)

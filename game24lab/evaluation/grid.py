@@ -17,11 +17,10 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from game24lab.evaluation.arms import Arm, find_strategy, read_arms
+from game24lab.evaluation.arms import Arm, read_arms, run_arm
 from game24lab.evaluation.completions import describe_file, list_done, name_file, write_completions
 from game24lab.evaluation.evaluate import evaluate, write_problem
 from game24lab.runs.checks import require, suggest
-from game24lab.search.engine import run
 from game24lab.tasks.task import Task
 
 _KEYS = tuple(Arm.__dataclass_fields__)
@@ -97,24 +96,15 @@ def check_arms(task: Task, problem: Any, arms: Mapping[str, Arm], policy: Any, c
     """ValueError that names the arm whose parameters make no sense together; no model is called."""
     for name, arm in arms.items():
         try:
-            run(task, [problem], find_strategy(arm.algorithm), policy, critic, parameters=arm.parameters,
-                mode=arm.mode, budget={**arm.budget, "depth": 0})  # fmt: skip
+            run_arm(task, [problem], arm, policy, critic, budget={**arm.budget, "depth": 0})
         except ValueError as error:
             raise ValueError(f"arm {name!r}: {error}") from None
 
 
 def estimate_cost(
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Arm],
-    policy: Any,
-    critic: Any = None,
-    *,
-    left: Mapping[str, int],
-    trial: int = 4,
-    seed: int = 0,
-    progress: bool = True,
-) -> pd.DataFrame:
+    task: Task, problems: Sequence[Any], arms: Mapping[str, Arm], policy: Any, critic: Any = None, *,
+    left: Mapping[str, int], trial: int = 4, seed: int = 0, progress: bool = True,
+) -> pd.DataFrame:  # fmt: skip
     """What the searches that are `left` of each arm will cost, by a trial of each on a few problems spread over all.
 
     Columns: `arm`, `tried` (problems), `searches` (left), and what these will sum up to: `sampled_tokens`,
@@ -190,19 +180,10 @@ class _Bar(tqdm):
 
 
 def run_arms(
-    folder: str | Path,
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Arm],
-    policy: Any,
-    critic: Any = None,
-    *,
-    seeds: Sequence[int] = (0,),
-    models: Mapping[str, str] | None = None,
-    trial: int = 4,
-    progress: bool = True,
+    folder: str | Path, task: Task, problems: Sequence[Any], arms: Mapping[str, Arm], policy: Any, critic: Any = None,
+    *, seeds: Sequence[int] = (0,), models: Mapping[str, str] | None = None, trial: int = 4, progress: bool = True,
     **settings: Any,
-) -> list[Path]:
+) -> list[Path]:  # fmt: skip
     """A completions file for each arm and seed, in a folder; the same call goes on where a kill has ended it.
 
     First all arms and all files that are there are checked. Then what is left is tried on `trial` problems (0: not) and

@@ -65,7 +65,7 @@ def _parse(path: Path, number: int, line: bytes, check: Callable[[dict, Path], d
     try:
         row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse)
         if not isinstance(row, dict):
-            raise ValueError("a JSON object is expected")
+            raise ValueError("it must be a JSON object")
         return check(row, path)
     except (ValueError, RecursionError) as error:
         said = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)

@@ -19,6 +19,7 @@ from scipy.optimize import isotonic_regression
 from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.evaluate import evaluate, summarise
 from game24lab.evaluation.oracle_critics import NoCritic, NoisyCritic
+from game24lab.evaluation.statistics import resample
 from game24lab.models.critic import Critic
 from game24lab.runs.checks import require
 from game24lab.tasks.task import Task
@@ -28,19 +29,10 @@ _EDGES = (0.025, 0.975)
 
 
 def run_lab(
-    task: Task,
-    problems: Sequence[Any],
-    arms: Mapping[str, Mapping[str, Any] | Arm],
-    policy: Any,
-    trained: Critic | None = None,
-    *,
-    sigmas: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
-    seeds: Sequence[int] = (0,),
-    folder: str | Path | None = None,
-    run_id: str = "",
-    progress: bool = True,
-    **settings: Any,
-) -> pd.DataFrame:
+    task: Task, problems: Sequence[Any], arms: Mapping[str, Mapping[str, Any] | Arm], policy: Any,
+    trained: Critic | None = None, *, sigmas: Sequence[float] = (0.25, 0.5, 1.0, 2.0), seeds: Sequence[int] = (0,),
+    folder: str | Path | None = None, run_id: str = "", progress: bool = True, **settings: Any,
+) -> pd.DataFrame:  # fmt: skip
     """Evaluate every arm with the truth, with every sigma, with the trained critic and with none (see `noise`).
 
     The rows of `evaluate` with two more columns: `critic` ("truth", "truth + 0.5", ..., "none", "trained") and `sigma`
@@ -89,8 +81,7 @@ def measure_gains(rows: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         shares = part.groupby(["problem", "critic"])["solved"].mean().unstack()
         known = part.groupby("critic")["sigma"].first()
         curve = known[np.isfinite(known)].sort_values()
-        draws = rng.integers(0, len(shares), (_REPEATS, len(shares)))
-        means = {critic: shares[critic].to_numpy()[draws].mean(axis=1) for critic in shares}
+        means = dict(zip(shares, resample(shares.to_numpy(), rng, _REPEATS).T, strict=True))
         middle = shares.mean()
         row = {"arm": arm, "mode": mode, "problems": len(shares), "none": middle["none"], "truth": middle["truth"]}
         row |= _bound("gap", middle["truth"] - middle["none"], means["truth"] - means["none"])
@@ -166,8 +157,7 @@ def find_widths(rows: pd.DataFrame, parameter: str, *, seed: int = 0) -> pd.Data
 
 def _find_useful(shares: np.ndarray, seed: int) -> int:
     """Shares of shape (problems, widths), rising in width: the first column that no later one beats."""
-    draws = np.random.default_rng(seed).integers(0, len(shares), (_REPEATS, len(shares)))
-    means = shares[draws].mean(axis=1)
+    means = resample(shares, np.random.default_rng(seed), _REPEATS)
     for place in range(shares.shape[1]):
         ahead = np.quantile(means[:, place + 1 :] - means[:, [place]], _EDGES[0], axis=0)
         if not (ahead > 0).any():

@@ -68,10 +68,35 @@ def bootstrap(
         if share in (0.0, 1.0):
             return wilson(round(share * values.size), values.size, confidence=confidence)
         return share, share
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, values.size, (repeats, values.size))].mean(axis=1)
+    means = resample(values, np.random.default_rng(seed), repeats)
     low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
+
+
+def resample(values: np.ndarray, rng: np.random.Generator, repeats: int) -> np.ndarray:
+    """Means of as many rows of values, drawn with replacement, as there are: a bootstrap, shape (repeats, ...)."""
+    return values[rng.integers(0, len(values), (repeats, len(values)))].mean(axis=1)
+
+
+def bootstrap_counts(
+    values: np.ndarray, counts: np.ndarray, *, confidence: float = 0.95, repeats: int = 2000, seed: int = 0
+) -> tuple[float, float, str]:
+    """The interval that `bootstrap` gives, of values that occur `counts` times, and how it was found.
+
+    Its time does not grow with the counts: how often each value is drawn is multinomial. Where all are 0 or 1, as with
+    one attempt a problem, it is Wilson's. ValueError without values.
+    """
+    values, counts = np.asarray(values, dtype=float), np.asarray(counts, dtype=np.int64)
+    total = int(counts.sum())
+    if not total:
+        raise ValueError("an interval needs at least one value")
+    if set(values) <= {0.0, 1.0}:
+        return *wilson(int(counts[values == 1].sum()), total, confidence=confidence), "Wilson"
+    if len(set(values)) == 1:
+        return float(values[0]), float(values[0]), "all alike"
+    drawn = np.random.default_rng(seed).multinomial(total, counts / total, repeats)
+    low, high = np.quantile(drawn @ values / total, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high), "bootstrap over problems"
 
 
 def bound_difference(differences: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:

@@ -24,9 +24,15 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from game24lab.models.locations import check_location, find_pretrained
+from game24lab.models.policy import count_parameters
+from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
-from game24lab.tasks.environment import Environment, require_parts
+
+__all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tokens", "check_vocabulary",
+           "complete_tokens", "count_parameters", "find_pretrained", "load_checkpoint", "load_trainable", "make_model",
+           "save_checkpoint"]  # fmt: skip
 
 # Models with another head: with tied embeddings no weight would seem to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
@@ -63,26 +69,6 @@ def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, 
         return Qwen3ForCausalLM(config)
 
 
-def find_pretrained(part: str, environment: Environment | None = None) -> Path:
-    """The folder of the shipped tiny "policy" or "critic".
-
-    ValueError for another name, an incomplete install, and an environment that they were not trained for.
-    """
-    if environment is not None:
-        require_parts(environment, "pretrained")
-    folder = Path(__file__).parents[1] / "pretrained" / part
-    require_one_of("pretrained", part, ("policy", "critic"))
-    if not (folder / "config.json").exists():
-        raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
-    return folder
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Non-embedding parameters, the usual N of scaling laws; tied output weights count as embedding."""
-    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
-    return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)
-
-
 def load_checkpoint(
     name: str | Path, *, dtype: torch.dtype = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -90,11 +76,9 @@ def load_checkpoint(
 
     Raises ValueError in one line that says what is missing or broken, and where.
     """
-    folder = Path(name)
-    if folder.exists():
-        check_policy(folder)
-    elif str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
-        raise ValueError(f"checkpoint {name}: no such folder")
+    check_location(name)
+    if Path(name).is_dir():
+        check_policy(Path(name))
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False, padding_side="left")
         model, loading = AutoModelForCausalLM.from_pretrained(

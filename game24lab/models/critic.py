@@ -11,23 +11,19 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import ctranslate2
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
 
-from game24lab.models.backends.ctranslate2_export import export_ctranslate2, is_exportable
-from game24lab.models.checkpoints import be_quiet, check_checkpoint, count_parameters
+from game24lab.models.locations import check_folder
+from game24lab.models.plain_decoder import CRITIC, fits, load_plain
+from game24lab.models.policy import count_parameters
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
+
+if TYPE_CHECKING:  # a critic that was trained here can do without them
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 READS = ("positions", "chains")  # texts that a critic was trained on: positions alone, or whole chains of lines too
 
@@ -82,7 +78,7 @@ def _batches(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_tok
     encoded = tokenizer(list(texts))["input_ids"] if texts else []
     for index, ids in enumerate(encoded):
         if not ids:
-            raise ValueError(f"text {index} to score: empty")
+            raise ValueError(f"text {index} to score must not be empty")
         by_length.setdefault(len(ids), []).append(index)
     for length, members in by_length.items():
         size = max(1, batch_tokens // length)
@@ -101,6 +97,10 @@ class CTranslate2Critic:
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, compute_type: str = "auto",
         batch_tokens: int = 32_768,
     ) -> None:  # fmt: skip
+        import ctranslate2
+
+        from game24lab.models.backends.ctranslate2_export import export_ctranslate2
+
         supported = ctranslate2.get_supported_compute_types("cpu")
         # int8 would be faster, but moves a logit by up to a half; float32 agrees to 1e-4
         compute_type = "float32" if compute_type == "auto" else compute_type
@@ -123,6 +123,8 @@ class CTranslate2Critic:
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """Values, shape (texts,)."""
+        import ctranslate2
+
         logits = np.empty(len(texts))
         for indices, ids in _batches(self.tokenizer, texts, self.batch_tokens):
             batch = ctranslate2.StorageView.from_array(ids.astype(np.int32))
@@ -133,6 +135,8 @@ class CTranslate2Critic:
 
 def _as_language_model(critic: PreTrainedModel) -> PreTrainedModel:
     """The causal LM around the critic's trunk whose output layer is the value head for token 0, and zero for others."""
+    from transformers import AutoModelForCausalLM
+
     config = copy.deepcopy(critic.config)
     config.tie_word_embeddings = False
     with torch.device("meta"):
@@ -146,16 +150,25 @@ def _as_language_model(critic: PreTrainedModel) -> PreTrainedModel:
 
 
 def load_critic(
-    folder: str | Path, *, backend: str = "auto", compute_type: str = "auto"
+    folder: str | Path, *, backend: str = "auto", compute_type: str = "auto", light: bool = False
 ) -> TransformersCritic | CTranslate2Critic:
     """The critic of a checkpoint folder.
 
     `auto` takes CTranslate2 on a CPU where it can load the architecture, else transformers, on the GPU where there is
-    one. Raises ValueError for an unknown backend, a policy's checkpoint and a broken folder.
+    one. `light`: for a few texts; a critic that was trained here is opened without either library, which is slower in
+    large batches and spares seconds of imports. Raises ValueError for an unknown backend, a policy's checkpoint and a
+    broken folder.
     """
     require_one_of("backend", backend, ("auto", "ctranslate2", "transformers"))
-    model, tokenizer = load_critic_model(folder)
+    check_folder("critic", folder)
     cuda = torch.cuda.is_available()
+    if light and backend == "auto" and not cuda and fits(folder, CRITIC):
+        critic = TransformersCritic(*load_plain(folder))
+        critic.reads = _read_kind(Path(folder))
+        return critic
+    from game24lab.models.backends.ctranslate2_export import is_exportable
+
+    model, tokenizer = load_critic_model(folder)
     if backend == "ctranslate2" or (backend == "auto" and not cuda and is_exportable(model.config)):
         critic = CTranslate2Critic(model, tokenizer, compute_type=compute_type)
     else:
@@ -175,9 +188,12 @@ def _read_kind(folder: Path) -> str:
 
 def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Model and tokenizer of a critic checkpoint, safetensors only; ValueError for a policy or a broken folder."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from game24lab.models.checkpoints import be_quiet, check_checkpoint
+
     folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"critic {folder}: no such folder")
+    check_folder("critic", folder)
     check_checkpoint(folder)
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     try:

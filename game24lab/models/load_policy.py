@@ -28,6 +28,7 @@ from game24lab.models.backends.llama_step import is_plain
 from game24lab.models.backends.openai_policy import ServerPolicy
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import check_policy, load_checkpoint
+from game24lab.models.locations import BACKENDS, check_location
 from game24lab.models.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.messages import condense
@@ -35,7 +36,6 @@ from game24lab.runs.messages import condense
 __all__ = ["BACKENDS", "CTranslate2Policy", "Completion", "Policy", "Sampling", "ServerPolicy", "TransformersPolicy",
            "load_policy"]  # fmt: skip
 
-BACKENDS = ("auto", "ctranslate2", "transformers", "server")
 _WORKS = ("lines", "traces")
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -67,9 +67,11 @@ def load_policy(
         require("max_batch_tokens", max_batch_tokens, int, 1)
     if (backend == "server" and url is None) or (url is not None and backend not in ("auto", "server")):
         raise ValueError(f"url must be given with the backend 'server' and with no other, got {url!r} for {backend!r}")
+    check_location(checkpoint)
     if url is not None:
         return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
-    _check(checkpoint)
+    if Path(checkpoint).is_dir():
+        check_policy(Path(checkpoint))
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device must be 'cpu' or 'auto' without a GPU that torch can use, got 'cuda'")
     if device == "auto":
@@ -111,12 +113,6 @@ def _choose_type(compute_type: str, device: str) -> torch.dtype:
         return half if device == "cuda" else torch.float32
     require_one_of("compute_type", compute_type, ("auto", *_TYPES))
     return _TYPES[compute_type]
-
-
-def _check(checkpoint: str | Path) -> None:
-    """ValueError for a broken checkpoint folder, or a path where there is none; hub ids pass."""
-    if Path(checkpoint).exists() or str(checkpoint).startswith((".", "/", "~")) or str(checkpoint).count("/") > 1:
-        check_policy(Path(checkpoint))
 
 
 def _find_folder(checkpoint: str | Path) -> Path:

@@ -48,7 +48,8 @@ def lay_out_numbers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
     numbers = find_numbers(tokenizer)
     waves = make_waves(torch.tensor(list(numbers.values()))) * model.config.initializer_range
     if weights.shape[1] < waves.shape[1]:
-        raise ValueError(f"embeddings of {weights.shape[1]} dimensions: numbers need at least {waves.shape[1]}")
+        raise ValueError(f"embeddings must have at least {waves.shape[1]} dimensions for numbers, got "
+                         f"{weights.shape[1]}")  # fmt: skip
     with torch.no_grad():
         weights[torch.tensor(list(numbers)), : waves.shape[1]] = waves.to(weights)
     return len(numbers)

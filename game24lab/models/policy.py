@@ -10,14 +10,15 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from game24lab.models.checkpoints import count_parameters
 from game24lab.runs.checks import require
 from game24lab.tasks.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _ENOUGH = 32  # rows from which a batch is not padded to include prompts of another length
 _SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ
@@ -141,6 +142,12 @@ class Card:
     cache: int  # numbers that the key-value cache holds per token
 
 
+def count_parameters(model: torch.nn.Module) -> int:
+    """Non-embedding parameters, the usual N of scaling laws; tied output weights count as embedding."""
+    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+    return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)
+
+
 def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Card:
     """The card of a model (a model on the meta device will do). ValueError for one without attention."""
     config = model.config.get_text_config(decoder=True)
@@ -236,7 +243,7 @@ class TextPolicy:
                 done[prompt] = given[count:]
         return results
 
-    def open_trie(self, prompt: str | Prompt, seed: int, **options: Any) -> Any:
+    def open_trie(self, *request: Any, **options: Any) -> Any:
         """A trie of the lines behind a prompt, to sample without replacement; ValueError where a backend has none."""
         raise ValueError(f"backend must be 'transformers' for sampling without replacement, got {self.name!r}"
                          f"{' in another process' if self.looks else ''}")  # fmt: skip

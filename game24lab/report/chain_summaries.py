@@ -16,7 +16,8 @@ import pandas as pd
 
 from game24lab.evaluation.chains import BUDGETS, bin_lines, cut, pair, pass_at_k, summarise_budgets
 from game24lab.evaluation.error_analysis import count_reasons, describe_lengths, describe_wrong_lines, name_endings
-from game24lab.report.evidence import GRADES, Evidence, describe_runs, plain, refuse
+from game24lab.report.evidence import GRADES, Evidence, describe_runs, refuse
+from game24lab.views.tables.records import plain
 
 START, BEST, END = "start", "best", "end"  # stages: before a training, at its best check, and after it
 # What a curve is called in a log, the first name that is there: ours, then TRL's.

@@ -8,7 +8,6 @@ and equal records give equal bytes.
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 import warnings
@@ -23,8 +22,8 @@ import typst
 
 from game24lab.runs.run import write_atomically
 from game24lab.views.charts import svg as vector
+from game24lab.views.tables.formats import show
 
-MISSING = "-"  # a number that is not there; never 0
 LONGEST_TEXT = 20_000  # characters of one text; what is cut is said
 LONGEST_CELL = 300
 LONGEST_WORD = 36  # longer words may be broken anywhere, else they run off the page
@@ -148,8 +147,27 @@ def to_json(report: Report) -> str:
     day = date and {"year": date.year, "month": date.month, "day": date.day,
                     "hour": date.hour, "minute": date.minute, "second": date.second}
     head = {"title": clean(report.title), "subtitle": clean(report.subtitle), "footer": clean(report.footer)}
-    blocks = [_record(block) for block in report.blocks]
+    blocks = _name_sources([_record(block) for block in report.blocks])
     return json.dumps(head | {"date": day or None, "blocks": blocks}, allow_nan=False)
+
+
+def _name_sources(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks with a letter for each different source, and a list of them at the end."""
+    letters: dict[str, str] = {}
+
+    def name(block: dict[str, Any]) -> dict[str, Any]:
+        if "blocks" in block:
+            return block | {"blocks": [name(inner) for inner in block["blocks"]]}
+        if not block.get("source"):
+            return block
+        place = len(letters)
+        letter = letters.setdefault(block["source"], "z" * (place // 25) + "abcdefghijklmnopqrstuvwxy"[place % 25])
+        return block | {"source": letter}
+
+    named = [name(block) for block in blocks]
+    pairs = [[letter, source] for source, letter in letters.items()]
+    return [*named, {"kind": "heading", "text": "Sources", "new_page": "no"},
+            {"kind": "keyvalues", "pairs": pairs}] if pairs else named  # fmt: skip
 
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -159,22 +177,6 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
         text = f"{text[:longest]} … ({len(text) - longest:,} more characters)"
     seen = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else f"\\u{{{ord(c):x}}}" for c in text)
     return "\n".join(" ".join(map(_breakable, line.split(" "))) for line in seen.split("\n"))
-
-
-def show(value: Any) -> str:
-    """A cell as text: None and NaN are missing, floats get three figures, the rest is written as it is."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return MISSING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return write_float(value) if isinstance(value, float) else str(value)
-
-
-def write_float(value: float) -> str:
-    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358."""
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _breakable(word: str) -> str:

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from game24lab.evaluation.chains import read_grades
@@ -110,18 +109,6 @@ def refuse(evidence: Iterable[Evidence], needed: str) -> ValueError:
     return ValueError(f"nothing to report in {names}: {needed}")
 
 
-def plain(value: Any) -> Any:
-    """As JSON takes it: tables as lists of rows, Python's own numbers, and None for one that is not finite."""
-    if isinstance(value, pd.DataFrame):
-        value = value.to_dict("records")
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
-
-
 # ------------------------------------------------------------------------------------------- files
 def _read(run: Run) -> Evidence:
     digest = hashlib.sha256((run.folder / MANIFEST).read_bytes()).hexdigest()[:12]
@@ -165,7 +152,7 @@ def _read_training(run: Run) -> pd.DataFrame | None:
     table = read_table(run, TRAINING)
     if table is not None:
         check_columns(table, run.folder / TRAINING, ("step",), ("step", "loss", "low", "high"), shares=("accuracy",))
-    return None if table is None else _add_interval(table)
+    return None if table is None else add_interval(table)
 
 
 def _read_calibration(run: Run) -> pd.DataFrame | None:
@@ -217,7 +204,7 @@ def check_columns(
                              f"{table[share].max():g}")  # fmt: skip
 
 
-def _add_interval(log: pd.DataFrame) -> pd.DataFrame:
+def add_interval(log: pd.DataFrame) -> pd.DataFrame:
     """Wilson's interval of the held-out accuracy, where the log says on how many problems it was measured."""
     if "low" in log or not {"accuracy", "problems"} <= set(log):
         return log

@@ -1,4 +1,4 @@
-"""What all reports have in common: a first page with question, answer and one figure, then an appendix with its origin.
+"""What all reports have in common: question, answer, one figure and cost on a page; figures; an appendix with origin.
 
 It does not know what any report is about.
 """
@@ -9,27 +9,52 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from game24lab.report import formats as fmt
-from game24lab.report.document import MISSING, Block, Bullets, Columns, Heading, KeyValues, Paragraph, Picture, Report
+from game24lab.report.document import Block, Bullets, Columns, Heading, KeyValues, Paragraph, Picture, Report
 from game24lab.report.tables import Row, made, make_table, text
+from game24lab.runs.notebook import find_notebook, read_parameters
+from game24lab.runs.run import PATH_PARAMETER
 from game24lab.views.charts import svg as vector
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 WIDE, SMALL = 640, 310  # pixels of a figure over the page, and over half of it
 
 
 def compose_report(
-    title: str, runs: Sequence[Row], question: str, answer: Sequence[str], figure: Picture | None,
-    appendix: Sequence[Block],
+    title: str, runs: Sequence[Row], question: str, answer: Sequence[str], figure: Picture | None, cost: str,
+    figures: Sequence[Block | None], appendix: Sequence[Block],
 ) -> Report:  # fmt: skip
-    """A report: its first page answers the question; the appendix has all else. Head and foot name the runs."""
+    """A report: its first page answers the question and says what that cost; two more pages of figures at most; the
+    appendix has all else. Head and foot name the runs."""
     ends = sorted(filter(None, (run["end"] or run["start"] for run in runs)))
     date = datetime.fromisoformat(ends[-1]) if ends else None
     names = ", ".join(dict.fromkeys(run["name"] for run in runs))
     subtitle = " · ".join(filter(None, (names, date and f"{date:%Y-%m-%d}")))
     footer = "runs " + fmt.some([f"{run['name']} {run['id']}" for run in runs], 4, " · ")
     first = [Heading("The question"), Paragraph(question), Heading("The answer"), Paragraph(" ".join(answer)),
-             *([figure] if figure else []), Heading("Appendix", new_page=True)]  # fmt: skip
-    return Report(title, subtitle, (*first, *appendix), footer, date)
+             *([figure] if figure else []), Heading("What it cost"), Paragraph(f"{cost} {_tell_duration(runs)}")]
+    shown = [block for block in figures if block is not None]
+    pages = [Heading("In figures", new_page=True), *shown] if shown else []
+    last = [Heading("Appendix", new_page=True), *appendix]
+    return Report(title, subtitle, (*first, *pages, *last), footer, date)
+
+
+def tell_spent(arms: Sequence[Row]) -> str:
+    """What all attempts of some arms have cost together."""
+    counts = [arm.get("attempts") or arm["problems"] * arm["seeds"] for arm in arms]
+    sampled, flops = (sum(count * arm[key] for count, arm in zip(counts, arms, strict=True))
+                      for key in ("sampled_tokens", "flops"))  # fmt: skip
+    return (f"{sum(counts):,} attempts sampled {fmt.short(sampled)} tokens and took {fmt.short(flops)} FLOPs, prompts "
+            "and critic included.")  # fmt: skip
+
+
+def _tell_duration(runs: Sequence[Row]) -> str:
+    known = [seconds for run in runs if (seconds := measure_duration(run)) is not None]
+    machines = "; ".join(dict.fromkeys(run["device"] or "unknown" for run in runs))
+    number = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    if not known:
+        return f"{number} on {machines}."
+    return f"{number}, {sum(known) / 3600:.1f} hours from first starts to ends, on {machines}."
 
 
 def add_section(heading: str, *blocks: Block | None) -> list[Block]:
@@ -66,17 +91,28 @@ def add_origin(runs: Sequence[Row], settings: Sequence[tuple[str, str]] = ()) ->
         "took": made(describe_duration, align="left"),
         "commit": made(lambda run: describe_commit(run, 7), align="left"), "manifest": text("manifest_sha256"),
     }  # fmt: skip
-    rows = [{"arm": name(run), "settings": fmt.settings(run["parameters"])} for run in runs]
+    rows = [{"arm": name(run), "settings": fmt.settings(list_asked(run))} for run in runs]
     rows += [{"arm": arm, "settings": parameters} for arm, parameters in settings]
     packages = next((run["packages"] for run in reversed(runs) if run["packages"]), {})
     return add_section(
         "Origin",
         make_table("The runs behind this report. Manifest: SHA-256 of the run's manifest.json.", runs, columns,
                    source="the manifests"),
-        make_table("Parameters of runs and arms.", rows, {"run or arm": text("arm"), "parameters": text("settings", 1)},
+        make_table("Parameters of arms, and those of runs that are not today's defaults (all: the runs' params.yaml).",
+                   rows, {"run or arm": text("arm"), "parameters": text("settings", 1)},
                    source="the manifests and records.parquet"),
         Paragraph("Packages: " + ", ".join(f"{k} {v}" for k, v in packages.items()) + ".") if packages else None,
     )  # fmt: skip
+
+
+def list_asked(run: Row) -> dict[str, Any]:
+    """What must be said today to have a run made again: its parameters that are not the defaults of its notebook."""
+    try:
+        known = read_parameters(find_notebook(run["name"]))
+    except (OSError, ValueError):  # an installed package has none
+        known = {}
+    return {name: value for name, value in run["parameters"].items() if name != PATH_PARAMETER
+            and (name not in known or known[name].default != value)}  # fmt: skip
 
 
 def draw_picture(figure: Any, caption: str, source: str, height: int, width: int = WIDE) -> Picture:
@@ -104,9 +140,16 @@ def describe_commit(run: Mapping[str, Any], digits: int) -> str:
     return f"{git['commit'][:digits]}{' + changes' if git.get('dirty') else ''}"
 
 
-def describe_duration(run: Mapping[str, Any]) -> str:
-    """From a run's first start to its end."""
+def measure_duration(run: Mapping[str, Any]) -> float | None:
+    """Seconds from a run's first start to its end; None where it has not ended."""
     if not run["start"] or not run["end"]:
+        return None
+    return (datetime.fromisoformat(run["end"]) - datetime.fromisoformat(run["start"])).total_seconds()
+
+
+def describe_duration(run: Mapping[str, Any]) -> str:
+    """The same in words."""
+    seconds = measure_duration(run)
+    if seconds is None:
         return MISSING
-    seconds = (datetime.fromisoformat(run["end"]) - datetime.fromisoformat(run["start"])).total_seconds()
     return f"{seconds:.0f} s" if seconds < 100 else f"{fmt.minutes(seconds)} min"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.report.evidence import MODES, RECORDS, Evidence, plain, read_table, refuse
+from game24lab.report.evidence import MODES, RECORDS, Evidence, read_table, refuse
 from game24lab.routing.arms import PROBE_ANSWER, name_modes
 from game24lab.routing.evaluation import (
     REPEATS,
@@ -28,6 +28,7 @@ from game24lab.routing.evaluation import (
     tabulate_reliability,
 )
 from game24lab.runs.run import Run
+from game24lab.views.tables.records import plain
 
 NOTEBOOK, LESSONS = "10_router", "lessons.parquet"
 _NEEDED = ("problem", "arm", "part", "probability", "trials", "verified", "predicted_probability",

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab.evaluation.arms import STRATEGIES, describe_strategy
-from game24lab.evaluation.statistics import bootstrap, wilson
+from game24lab.evaluation.statistics import bound_difference
 from game24lab.report.evidence import MODES, RECORDS, Evidence, refuse
 from game24lab.report.summaries import summarise_run
 from game24lab.search.engine import bind
@@ -198,12 +198,8 @@ def _compare(first: Trial, second: Trial) -> dict[str, float | int] | None:
     difference = (second.shares - first.shares).dropna()
     if difference.empty:
         return None
-    n, middle = len(difference), float(difference.mean())
-    low, high = bootstrap(difference.to_numpy())
-    if difference.nunique() == 1:  # all alike: a bootstrap would claim certainty
-        reach = 1 - wilson(n, n)[0]
-        low, high = max(-1.0, middle - reach), min(1.0, middle + reach)
-    return {"difference": middle, "low": float(low), "high": float(high), "problems": n}
+    low, high = bound_difference(difference.to_numpy())
+    return {"difference": float(difference.mean()), "low": low, "high": high, "problems": len(difference)}
 
 
 def find_wasteful(arms: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -14,7 +14,8 @@ import pandas as pd
 
 from game24lab.evaluation.calibration import calibrate, measure, spread
 from game24lab.evaluation.evaluate import summarise, tabulate_pass_at_k
-from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, Evidence, plain
+from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, Evidence
+from game24lab.views.tables.records import plain
 
 MISSES = ("wrong value", "illegal", "unfinished", "no answer")  # how an attempt can end unsolved
 BINS = 10

@@ -1,33 +1,22 @@
-"""Tables of a report: rows of records, and a specification of each column.
+"""Tables of a report: rows of records by the column specifications that notebooks and the command line use too.
 
     make_table("Accuracy by arm.", arms, {"arm": text("label", 1), "solved": percent("accuracy", "low", "high")})
 
-A key may lead into a nested record: "change.low". A column with `low` and `high` has its interval in a second column,
-headed "95 %". This module does not know what a table is about.
+A column with `low` and `high` has its interval in a second column, headed "95 %". This module does not know what a
+table is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from game24lab.report import formats as fmt
-from game24lab.report.document import MISSING, Table
+from game24lab.report.document import Table
+from game24lab.views.tables.columns import Column, Row, count, find, fixed, made, percent, points, short, text
 
-Row = Mapping[str, Any]
+__all__ = ["Column", "Row", "count", "find", "fixed", "join_sources", "made", "make_table", "percent", "points",
+           "short", "text"]  # fmt: skip
+
 _LISTED = 3  # sources named one by one
-
-
-@dataclass(frozen=True)
-class Column:
-    """How the cells of a column, and of its interval where it has one, are made from a row."""
-
-    cell: Callable[[Row], Any]
-    align: str = "right"
-    width: float = 0  # share of the space left over; 0 = as wide as its content
-    interval: Callable[[Row], str] | None = None
 
 
 def make_table(
@@ -48,52 +37,3 @@ def join_sources(rows: Sequence[Row]) -> str:
     """The sources of some rows, each once; many are only counted, for they stand below."""
     sources = dict.fromkeys(row["source"] for row in rows)
     return "; ".join(sources) if len(sources) <= _LISTED else f"the records of {len(sources)} runs, see Origin"
-
-
-def find(row: Row, key: str) -> Any:
-    """The value of a key, or of a path such as "change.low"; KeyError where there is none."""
-    return row[key] if key in row else reduce(lambda part, name: part[name], key.split("."), row)
-
-
-# ------------------------------------------------------------------------------------------- specifications
-def text(key: str, width: float = 0) -> Column:
-    """Text, at the left; an empty one is missing."""
-    return Column(lambda row: find(row, key) or MISSING, "left", width)
-
-
-def made(cell: Callable[[Row], Any], width: float = 0, align: str = "right") -> Column:
-    """What a function makes of a row."""
-    return Column(cell, align, width)
-
-
-def percent(key: str, low: str = "", high: str = "") -> Column:
-    """A share in percent, with the interval from `low` to `high` where these are given."""
-    return Column(lambda row: fmt.percent(find(row, key)), interval=_bound(low, high, fmt.interval))
-
-
-def points(key: str, low: str = "", high: str = "") -> Column:
-    """A difference in percentage points, with its interval where `low` and `high` are given."""
-    return Column(lambda row: fmt.points(find(row, key)), interval=_bound(low, high, fmt.points_interval))
-
-
-def count(key: str) -> Column:
-    """A number without digits after the point."""
-    return Column(lambda row: fmt.count(find(row, key)))
-
-
-def short(key: str) -> Column:
-    """A large number with its unit: 1.24 G."""
-    return Column(lambda row: fmt.short(find(row, key)))
-
-
-def fixed(key: str, digits: int = 1, scale: float = 1.0) -> Column:
-    """A number times `scale`, with so many digits after the point."""
-    def cell(row: Row) -> str:
-        number = find(row, key)
-        return fmt.fixed(None if number is None else scale * number, digits)
-
-    return Column(cell)
-
-
-def _bound(low: str, high: str, write: Callable[[Row], str]) -> Callable[[Row], str] | None:
-    return (lambda row: write({"low": find(row, low), "high": find(row, high)})) if low else None

@@ -66,13 +66,9 @@ def list_ablations(
 
 
 def compare_ablations(
-    table: pd.DataFrame,
-    features: pd.DataFrame,
-    ablations: Mapping[str, Ablation],
-    *,
-    repeats: int = REPEATS,
+    table: pd.DataFrame, features: pd.DataFrame, ablations: Mapping[str, Ablation], *, repeats: int = REPEATS,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Train a router for each ablation and measure it, a row each.
 
     Columns: `lesson` (the ablation's name), `model`, `columns` (how many), `known_gain` (see
@@ -120,14 +116,9 @@ def pick_ablation(measured: pd.DataFrame, choices: Sequence[str]) -> str:
 
 
 def train_and_evaluate(
-    table: pd.DataFrame,
-    features: pd.DataFrame,
-    ablations: Mapping[str, Ablation],
-    name: str,
-    *,
-    facts: Mapping[str, Any] | None = None,
-    repeats: int = REPEATS,
-) -> Trained:
+    table: pd.DataFrame, features: pd.DataFrame, ablations: Mapping[str, Ablation], name: str, *,
+    facts: Mapping[str, Any] | None = None, repeats: int = REPEATS,
+) -> Trained:  # fmt: skip
     """The router of one ablation, evaluated along tokens and seconds, with `facts` and its operating points."""
     config, columns = ablations[name]
     router = train(config, table, features, columns=columns, facts={"ablation": name} | dict(facts or {}))

@@ -24,18 +24,13 @@ from game24lab.routing.games import find_game, find_solution, name_solution, sol
 from game24lab.routing.splits import name_group, show
 from game24lab.runs.run import read_run
 from game24lab.search.modes import MODES
+from game24lab.tasks.answers import LONGEST, TAIL, find_boxed, find_marked, find_tagged
 from game24lab.tasks.quantities import read_number
 
 Judge = Callable[[str, str], bool]
 
 _POOLS = ("best_of_n", "majority", "weighted_majority")
 _SEED = re.compile(r"(?P<arm>.+)_seed(?P<seed>[0-9]+)")
-_LONGEST = 500  # characters of an answer
-_BOXES = 100  # of a completion, the last ones, that are looked into
-_TAIL = 20_000  # characters of a completion that are looked through, from its end
-_TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
-_MARKED = re.compile(r"####\s*([^\s#][^\n]*)")
-_BOX = re.compile(r"\\(?:boxed|fbox) ?\{")
 _FRACTION = re.compile(r"\\[dt]?frac ?\{(-?[0-9]+)\} ?\{([0-9]+)\}")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\{([^{}]*)\}")
 _SPACING = re.compile(r"\\left|\\right|\\[!,;: ]|\\\$|\$|~|\s+")
@@ -73,11 +68,11 @@ def read_completion_files(
     folder, names = Path(folder), dict(names or {})
     paths = sorted(path for path in folder.rglob("*.jsonl") if is_completions_file(path))
     if not paths:
-        raise ValueError(f"{folder}: no files *{ENDING} there; those of 09_strategies or search-and-learn are accepted")
+        raise ValueError(f"{folder} must hold files *{ENDING} of 09_strategies or of search-and-learn, got none")
     known = {str(path.relative_to(folder)) for path in paths}
     for name in names:
         if name not in known:
-            raise ValueError(f"names: {name!r} is no completions file below {folder}; such as {min(known)} is accepted")
+            raise ValueError(f"names: {name!r} is no completions file below {folder}, as {min(known)} is")
     files: dict[tuple[str, int], CompletionFile] = {}
     for path in tqdm(paths, desc="read", unit="file", disable=not progress or len(paths) < 3):
         file = _read_file(path, folder, names, judge)
@@ -92,15 +87,15 @@ def read_completion_files(
 def _read_file(path: Path, folder: Path, names: Mapping[str, str], judge: Judge | None) -> CompletionFile:
     found = read_completions(path, traces=False)
     if not found:
-        raise ValueError(f"{path}: empty; at least one line is accepted")
+        raise ValueError(f"{path} must hold at least one line, got none")
     rows: dict[str, dict[str, Any]] = {}
     first = found[0]
     for number, row in enumerate(found, 1):
         place = f"{path}, line {number}"
         for key in ("strategy", "seed", "config_hash"):
             if row[key] != first[key]:
-                raise ValueError(f"{place}: {key} {row[key]!r}, but {first[key]!r} on line 1; one arm and seed a file "
-                                 "is accepted")  # fmt: skip
+                raise ValueError(f"{place}: a file must hold one arm and seed, got {key} {row[key]!r}, and on line 1 "
+                                 f"{first[key]!r}")  # fmt: skip
         if row["problem"] in rows:
             raise ValueError(f"{place}: {show(row['problem'])} stands there twice")
         rows[row["problem"]] = {**row, "place": place}
@@ -152,8 +147,7 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
     answers = [find(text) for text in row["completions"]]
     if row["correct"] is None:
         if not gold and game is None:
-            raise ValueError(f"{row['place']}: neither correct nor the right answer stands there; one of the columns "
-                             "'correct' and 'answer' is accepted")  # fmt: skip
+            raise ValueError(f"{row['place']}: one of the columns 'correct' and 'answer' is needed, got neither")
         row["correct"] = [grade(answer) for answer in answers]
     if row.get("ballots") is None:
         row["ballots"] = [name_answer(answer) if game is None else name_solution(answer) for answer in answers]
@@ -162,7 +156,7 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
     if row["solved"] is None:
         pred = row.get("pred")
         if not isinstance(pred, str):
-            raise ValueError(f"{row['place']}: pred {str(pred)[:40]!r}; the text of the chosen completion is accepted")
+            raise ValueError(f"{row['place']}: pred must be the text of the chosen completion, got {str(pred)[:40]!r}")
         if pred in row["completions"]:
             row["solved"] = bool(row["correct"][row["completions"].index(pred)])
         elif gold or game is not None:
@@ -174,8 +168,8 @@ def _grade(row: dict[str, Any], judge: Judge | None) -> None:
 def _join(before: CompletionFile, file: CompletionFile, named: bool) -> CompletionFile:
     """Two files of one arm and seed, given one name on purpose and with different problems."""
     if not named:
-        raise ValueError(f"{file.path} and {before.path} both hold the arm {file.arm!r} with seed {file.seed}: one "
-                         "file an arm and seed is accepted")  # fmt: skip
+        raise ValueError(f"an arm and seed must have one file, got {file.arm!r} with seed {file.seed} in {file.path} "
+                         f"and in {before.path}")  # fmt: skip
     if twice := next((problem for problem in file.rows if problem in before.rows), None):
         raise ValueError(f"{file.rows[twice]['place']}: {show(twice)} stands in {before.path} too")
     rows = {**before.rows, **file.rows}
@@ -190,13 +184,13 @@ def _check_files(files: Sequence[CompletionFile]) -> None:
         before = first.setdefault(file.arm, file)
         hashes = [next(iter(one.rows.values()))["config_hash"] for one in (before, file)]
         if hashes[0] != hashes[1]:
-            raise ValueError(f"{file.path}: the arm {file.arm!r} with configuration {hashes[1]}, but {hashes[0]} in "
-                             f"{before.path}; one configuration an arm is accepted")  # fmt: skip
+            raise ValueError(f"an arm must have one configuration, got {file.arm!r} with {hashes[1]} in {file.path}, "
+                             f"with {hashes[0]} in {before.path}")  # fmt: skip
         for problem, row in file.rows.items():
             split, place = splits.setdefault(name_group(problem), (row["split"], row["place"]))
             if split and row["split"] and split != row["split"]:
-                raise ValueError(f"{row['place']}: {show(problem)} is of the split {row['split']!r}, but of {split!r} "
-                                 f"in {place}; a puzzle is accepted in one split only")  # fmt: skip
+                raise ValueError(f"{row['place']}: {show(problem)} must be in one split, got {row['split']!r}, and "
+                                 f"{split!r} in {place}")  # fmt: skip
 
 
 def find_hardware(folder: Path) -> str:
@@ -213,25 +207,13 @@ def find_answer(text: str) -> str | None:
 
     Behind the first `####` that no word follows: headings have some, and a model that goes on invents other questions.
     """
-    text = text[-_TAIL:]
-    ends = [match.end() for match in _BOX.finditer(text)][-_BOXES:]
-    boxes = [inner for end in ends if (inner := _read_braces(text, end)) is not None]
-    found = boxes or [body for body in _TAGGED.findall(text) if any(map(str.isalnum, body))]
-    if not found:
-        marked = _MARKED.findall(text)
-        found = [said for said in marked if not said[0].isalpha()][:1] or marked[:1]
-    answer = found[-1].strip() if found else ""
-    return answer if 0 < len(answer) <= _LONGEST else None
-
-
-def _read_braces(text: str, begin: int) -> str | None:
-    """What stands between an opened brace and the one that closes it."""
-    depth = 1
-    for place in range(begin, min(len(text), begin + _LONGEST)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if not depth:
-            return text[begin:place]
-    return None
+    text = text[-TAIL:]
+    boxed = find_boxed(text)
+    found = boxed[0] if boxed else find_tagged(text)
+    if found is None:
+        found = find_marked(text) or ""
+    answer = found.strip()
+    return answer if 0 < len(answer) <= LONGEST else None
 
 
 def name_answer(answer: str | None) -> Hashable | None:

@@ -282,7 +282,7 @@ def evaluate_router(
 
 def _take(rows: pd.DataFrame, parts: Sequence[str]) -> Grid:
     if "part" not in rows:
-        raise ValueError("rows: the column 'part' is missing; it says which puzzles are evaluated")
+        raise ValueError("rows must have the column 'part', which says what puzzles are evaluated, got none")
     mine = rows[rows["part"].isin(parts)]
     if mine.empty:
         raise ValueError(f"rows: no puzzles of the part {' or '.join(parts)}; at least one is needed")

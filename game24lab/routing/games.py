@@ -15,12 +15,10 @@ from game24lab.tasks.notation import read_expression
 from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.prompts import read_prompt
 from game24lab.tasks.numbers.puzzles import LARGEST, NumberProblem, Puzzle, check_numbers, parse_puzzle
 
-_LONGEST = 20_000  # characters of a problem that are looked through
-# The published prompts: `Input: 4 5 6 10` of Tree of Thoughts and TS-LLM, and that of Countdown
-_INPUT = re.compile(r"^Input: *([0-9][0-9 ,]*?) *(?:Target: *(-?[0-9]{1,6}))? *$", re.MULTILINE)
-_COUNTDOWN = re.compile(r"numbers \[([0-9, ]+)\][^\n]{0,80}? equals (-?[0-9]{1,6})\b")
+_LONGEST = 20_000  # characters of a problem that are looked through, and of an answer
 _WHOLE = re.compile(r"-?[0-9]{1,6}")
 _BOXED = re.compile(r"= *\\(?:boxed|fbox) ?\{")
 _CALCULATION = re.compile(r"(?:[-+*/×÷()\[\]0-9 \t]|\\(?:times|cdot|div|left|right)(?![A-Za-z]))+\Z")
@@ -51,8 +49,8 @@ def find_game(row: Mapping[str, Any]) -> Game | None:
     if target is None and check_answer(numbers, gold, 24).accepted:
         target = 24
     if target is None or abs(target) > LARGEST:
-        raise ValueError(f"the problem is the puzzle {' '.join(map(str, numbers))}, its answer {gold[:40]!r}: what it "
-                         "must make, such as 24, or one of its solutions is accepted")  # fmt: skip
+        raise ValueError(f"answer of the puzzle {' '.join(map(str, numbers))} must be its target, such as 24, or one "
+                         f"of its solutions, got {gold[:40]!r}")  # fmt: skip
     return Game(numbers, target)
 
 
@@ -61,16 +59,12 @@ def _read_problem(row: Mapping[str, Any]) -> tuple[Puzzle | None, int | None]:
     target = target if type(target) is int else None
     column = next((row[name] for name in ("numbers", "nums") if isinstance(row.get(name), list)), None)
     problem = str(row["problem"])[-_LONGEST:]
-    shown, written = problem, None
-    if matches := _INPUT.findall(problem):
-        shown, written = matches[-1]  # the last one: examples stand before it
-    elif match := _COUNTDOWN.search(problem):
-        shown, written = match.groups()
+    shown = read_prompt(problem)
     try:
-        numbers = parse_puzzle(shown) if column is None else check_numbers(column)
+        numbers = check_numbers(column) if column is not None else parse_puzzle(shown.numbers if shown else problem)
     except (ValueError, TypeError):
         return None, None
-    return numbers, int(written) if target is None and written else target
+    return numbers, shown.target if target is None and shown else target
 
 
 def find_solution(game: Game, text: str, answer: str | None) -> str | None:

@@ -19,6 +19,7 @@ from scipy.special import comb
 from scipy.stats import beta
 
 from game24lab.evaluation.statistics import pass_at_k
+from game24lab.runs.checks import require, require_one_of
 
 AGGREGATIONS = ("last", "min", "prod", "sum")  # of the scores of an answer's steps
 SUBSETS = 20_000  # up to so many are counted out, of more a sample is drawn
@@ -37,7 +38,7 @@ def find_chance_of_best(scores: Sequence[float], correct: Sequence[bool], ns: Se
     total = _check(ns, correct, scores=scores)
     scores, correct = np.asarray(scores, float), np.asarray(correct, bool)
     if np.isnan(scores).any():
-        raise ValueError(f"score {int(np.isnan(scores).argmax())} is NaN: a number is accepted")
+        raise ValueError(f"score {int(np.isnan(scores).argmax())} must be a number, got NaN")
     chances, below = [0.0] * len(ns), 0
     for score in np.unique(scores):
         tied = scores == score
@@ -66,7 +67,7 @@ def find_chance_of_majority(
     """
     total = _check(ns, correct, answers=answers)
     if total > _MOST:
-        raise ValueError(f"{total} samples of a problem: up to {_MOST} are accepted")
+        raise ValueError(f"samples of a problem must be at most {_MOST}, got {total}")
     counts, most, wins = Counter(answer for answer in answers if answer is not None), max(ns), np.zeros(len(ns))
     for answer in _find_right(answers, correct):
         for votes in range(1, min(counts[answer], most) + 1):
@@ -95,14 +96,9 @@ def _count_ways(free: int, rivals: Sequence[int], votes: int, most: int) -> np.n
 
 
 def find_chance_of_weighted(
-    answers: Sequence[Hashable | None],
-    weights: Sequence[float] | np.ndarray,
-    correct: Sequence[bool],
-    ns: Sequence[int],
-    rng: np.random.Generator,
-    *,
-    repeats: int = REPEATS,
-) -> np.ndarray:
+    answers: Sequence[Hashable | None], weights: Sequence[float] | np.ndarray, correct: Sequence[bool],
+    ns: Sequence[int], rng: np.random.Generator, *, repeats: int = REPEATS,
+) -> np.ndarray:  # fmt: skip
     """The chance that of n answers the one with the largest sum of weights is correct, for each n: shape (ns,).
 
     Over all subsets of n where there are at most `SUBSETS`, else over `repeats` random ones, the same orders for every
@@ -112,7 +108,7 @@ def find_chance_of_weighted(
     total = _check(ns, correct, answers=answers, weights=weights)
     weights = np.asarray(weights, float)
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(f"weights {weights.tolist()[:8]}: finite numbers of at least 0 are accepted")
+        raise ValueError(f"weights must be finite numbers >= 0, got {weights.tolist()[:8]}")
     right = _find_right(answers, correct)
     ballots = list(dict.fromkeys(answer for answer in answers if answer is not None))
     if not right:
@@ -155,10 +151,9 @@ def aggregate(scores: Sequence[float], how: str = "last") -> float:
 
     As search-and-learn does it (Beeching, Tunstall, Rush 2024). ValueError for another name, or without scores.
     """
-    if how not in AGGREGATIONS:
-        raise ValueError(f"aggregation {how!r}: one of {', '.join(AGGREGATIONS)} is accepted")
+    require_one_of("aggregation", how, AGGREGATIONS)
     if not len(scores):
-        raise ValueError("an answer without scores: at least one a completed answer is accepted")
+        raise ValueError("an answer must have at least one score, got none")
     return float({"last": lambda one: one[-1], "min": min, "prod": math.prod, "sum": sum}[how](scores))
 
 
@@ -223,14 +218,9 @@ def _miss(total: int, hits: int, drawn: np.ndarray) -> np.ndarray:
 
 
 def draw_totals(
-    tokens: Sequence[float],
-    ns: Sequence[int],
-    rng: np.random.Generator,
-    *,
-    correct: Sequence[bool] | None = None,
-    batch: int = 1,
-    repeats: int = 512,
-) -> np.ndarray:
+    tokens: Sequence[float], ns: Sequence[int], rng: np.random.Generator, *, correct: Sequence[bool] | None = None,
+    batch: int = 1, repeats: int = 512,
+) -> np.ndarray:  # fmt: skip
     """What up to n samples cost together, in random orders: shape (ns, repeats), for quantiles.
 
     With `correct`, drawing ends with the batch of the first correct one, as in `expect_cost_verified`.
@@ -257,12 +247,11 @@ def _check(ns: Sequence[int], correct: Sequence, **others: Sequence) -> int:
     total = len(correct)
     for name, other in others.items():
         if len(other) != total:
-            raise ValueError(f"{name}: {len(other)} for {total} samples; one for each is accepted")
+            raise ValueError(f"{name} must be one for each of {total} samples, got {len(other)}")
     for n in ns:
-        if not isinstance(n, int | np.integer) or not 1 <= n <= total:
-            raise ValueError(f"n {n!r}: a whole number from 1 to {total}, the samples there are, is accepted")
+        require("n", n.item() if isinstance(n, np.integer) else n, int, 1, total)
     if not len(ns):
-        raise ValueError("ns: at least one number is accepted")
+        raise ValueError("ns must be at least one number, got none")
     return total
 
 
@@ -271,5 +260,5 @@ def _find_right(answers: Sequence[Hashable | None], correct: Sequence[bool]) -> 
     verdicts: dict[Hashable, bool] = {}
     for answer, verdict in zip(answers, correct, strict=True):
         if answer is not None and verdicts.setdefault(answer, bool(verdict)) != bool(verdict):
-            raise ValueError(f"answer {str(answer)[:60]!r} is called both right and wrong: one verdict is accepted")
+            raise ValueError(f"answer {str(answer)[:60]!r} is called both right and wrong")
     return {answer for answer, verdict in verdicts.items() if verdict}

@@ -58,17 +58,10 @@ class Probe:
 
 
 def probe_problems(
-    settings: Probe,
-    environment: Environment,
-    problems: Sequence[str],
-    policy: Any = None,
-    critic: Any = None,
-    *,
-    parts: Mapping[str, str] | None = None,
-    oracle: bool = False,
-    probed: Sequence[Outcome] | None = None,
+    settings: Probe, environment: Environment, problems: Sequence[str], policy: Any = None, critic: Any = None, *,
+    parts: Mapping[str, str] | None = None, oracle: bool = False, probed: Sequence[Outcome] | None = None,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Features of problems, a row each, indexed by problem; the cost of the probe stands in `PROBE_COSTS`.
 
     Args:
@@ -107,8 +100,7 @@ def _tabulate(describe: Callable[[str], Mapping[str, float]], problems: Sequence
         try:
             rows.append(describe(problem))
         except ValueError as error:
-            raise ValueError(f"problem {show(problem)}: no features ({error}); for texts, embeddings are accepted "
-                             "instead") from None  # fmt: skip
+            raise ValueError(f"problem {show(problem)}: no features ({error}); texts have embeddings instead") from None
     columns = list(max(rows, key=len, default={}))
     return pd.DataFrame(rows, index=_index(problems), columns=columns, dtype=float).fillna(0.0)
 
@@ -129,15 +121,9 @@ def _embed(settings: Probe, problems: Sequence[str], parts: Mapping[str, str] | 
 
 # ----------------------------------------------------------------------------------------------------------- answers
 def probe(
-    task: Task,
-    root: Any,
-    *,
-    samples: int = 2,
-    valued: bool = True,
-    temperature: float = 1.0,
-    max_tokens: int = 256,
+    task: Task, root: Any, *, samples: int = 2, valued: bool = True, temperature: float = 1.0, max_tokens: int = 256,
     verified: bool,
-) -> Generator[Request, list, Outcome]:
+) -> Generator[Request, list, Outcome]:  # fmt: skip
     """One greedy answer and a few sampled ones, as a search that commits to the best of them, so that all is metered.
 
     The signals stand in the tree's `meta["signals"]`; `valued` asks the critic about the first position and those at
@@ -159,7 +145,7 @@ def probe(
         except BudgetSpent as spent:
             stopped = spent.unit
     if not drawn or (valued and not values):
-        raise ValueError(f"a probe ended early, its budget of {stopped} was spent: a larger one is accepted")
+        raise ValueError(f"a probe ended early: its budget of {stopped} must be larger")
     ends = [_name_end(task, one) for one in found]
     logprobs = answers[0].logprobs or (0.0,)
     signals = {
@@ -187,15 +173,9 @@ def _name_end(task: Task, candidate: Candidate) -> Any:
 
 
 def run_probe(
-    settings: Probe,
-    task: Task,
-    problems: Sequence[str],
-    policy: Any,
-    critic: Any = None,
-    *,
-    mode: str = "",
+    settings: Probe, task: Task, problems: Sequence[str], policy: Any, critic: Any = None, *, mode: str = "",
     progress: bool = True,
-) -> list[Outcome]:
+) -> list[Outcome]:  # fmt: skip
     """Outcomes of `probe`, all problems at once, in the settings' mode unless another of `search.modes` is given.
 
     ValueError as the task's for a problem that it cannot start from.

@@ -57,14 +57,9 @@ def is_causal(model: PreTrainedModel) -> bool:
 
 
 def embed(
-    texts: Sequence[str],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    pooling: str = "mean",
-    batch_tokens: int = 16_384,
-    progress: bool = True,
-) -> np.ndarray:
+    texts: Sequence[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, pooling: str = "mean",
+    batch_tokens: int = 16_384, progress: bool = True,
+) -> np.ndarray:  # fmt: skip
     """One vector a text, shape (texts, width), float32, from the last layer.
 
     `pooling`: the vector of the first token ("cls"), which has to be a token put there for it and to see the text; of
@@ -79,8 +74,8 @@ def embed(
     by_length: dict[int, list[int]] = {}
     for place, ids in enumerate(encoded):
         if not 1 <= len(ids) <= min(window, tokenizer.model_max_length):
-            raise ValueError(f"text {place}, {texts[place][:40]!r}: {len(ids)} tokens; 1 to {window}, the model's "
-                             "window, are accepted")  # fmt: skip
+            raise ValueError(f"text {place} must have 1 to {window} tokens, the model's window, got {len(ids)}: "
+                             f"{texts[place][:40]!r}")  # fmt: skip
         by_length.setdefault(len(ids), []).append(place)
     if pooling == "cls":
         _check_first(model, tokenizer, encoded)
@@ -104,7 +99,7 @@ def _pool(hidden: torch.Tensor, pooling: str) -> torch.Tensor:
 
 
 def _check_first(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, encoded: Sequence[list[int]]) -> None:
-    other = "'mean', 'last' or 'max' is accepted"
+    other = "choose 'mean', 'last' or 'max'"
     if is_causal(model):
         raise ValueError(f"pooling 'cls' with {type(model).__name__}, whose first token sees no other: its vector is "
                          f"the same for all texts; {other}")  # fmt: skip

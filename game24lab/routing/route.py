@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from game24lab.evaluation.arms import find_strategy, read_arms
+from game24lab.evaluation.arms import read_arms, run_arm
 from game24lab.routing.arms import PROBE_ANSWER
 from game24lab.routing.pareto import charge_probe_answers, find_price, read_grid, route
 from game24lab.routing.probe import PROBE_COSTS, Probe, probe_problems, run_probe
 from game24lab.routing.router import CHANCE, COSTS, TRY, Router, load_router
 from game24lab.search.cost import Cost
-from game24lab.search.engine import run
 from game24lab.search.modes import read_mode
 from game24lab.search.requests import Outcome
 from game24lab.tasks.environment import Environment
@@ -46,16 +45,9 @@ def find_router(folder: str | Path | None = None) -> Router:
 
 
 def plan(
-    router: Router,
-    environment: Environment,
-    problems: Sequence[Any],
-    policy: Any,
-    critic: Any,
-    *,
-    mode: str = "verified",
-    budget: float | None = None,
-    progress: bool = False,
-) -> list[Plan]:
+    router: Router, environment: Environment, problems: Sequence[Any], policy: Any, critic: Any, *,
+    mode: str = "verified", budget: float | None = None, progress: bool = False,
+) -> list[Plan]:  # fmt: skip
     """An arm for each problem, of those of a mode that can be run here.
 
     With a `budget`, the lowest price of tokens at which at most so many tokens a problem are expected on average, the
@@ -71,8 +63,8 @@ def plan(
         raise ValueError(f"router: task must be {trained}, which it was trained on, got {environment.name}")
     settings = _read_probe(router)
     if settings.encoder:
-        raise ValueError(f"router: it needs embeddings by {settings.encoder}, which are not kept in it; one without an "
-                         "encoder is accepted")  # fmt: skip
+        raise ValueError(f"router must work without an encoder, got one that needs embeddings by {settings.encoder}, "
+                         "which are not kept in it")  # fmt: skip
     if settings.tries == "answers" and not router.samples:  # without what this router does not use of it
         uses = any(name.startswith(TRY) for name in router.encoding.features)
         settings = replace(settings, tries="value" if uses else "none")
@@ -102,20 +94,13 @@ def plan(
 
 
 def solve(
-    router: Router,
-    task: Task,
-    problems: Sequence[Any],
-    plans: Sequence[Plan],
-    policy: Any,
-    critic: Any,
-    *,
-    seed: int = 0,
-    progress: bool = False,
-    trees: bool = False,
-) -> list[Outcome]:
+    router: Router, task: Task, problems: Sequence[Any], plans: Sequence[Plan], policy: Any, critic: Any, *,
+    seed: int = 0, progress: Any = False, trees: bool = False,
+) -> list[Outcome]:  # fmt: skip
     """Search each problem with its arm, problems of one arm together; outcomes in their order, the probe charged.
 
-    Where the arm returns the probe's answer, nothing more is sampled than the probe.
+    Where the arm returns the probe's answer, nothing more is sampled than the probe. `progress` is as in
+    `search.engine.run`.
     """
     arms, outcomes = read_arms(router.arms) if router.arms else {}, {}
     answers = {arm: mode for mode, arm in PROBE_ANSWER.items()}
@@ -127,10 +112,8 @@ def solve(
                 found = run_probe(_read_probe(router), task, [plans[place].problem for place in mine], policy, critic,
                                   mode=answers[name], progress=progress)  # fmt: skip
         else:
-            arm = arms[name]
-            found = run(task, [problems[place] for place in mine], find_strategy(arm.algorithm), policy, critic,
-                        parameters=arm.parameters, mode=arm.mode, seed=seed, merge=arm.merge, budget=arm.budget,
-                        progress=progress, trees=trees)  # fmt: skip
+            found = run_arm(task, [problems[place] for place in mine], arms[name], policy, critic, seed=seed,
+                            progress=progress, trees=trees)  # fmt: skip
         outcomes |= dict(zip(mine, found, strict=True))
     return [replace(outcomes[place], cost=outcomes[place].cost + one.probe_cost) for place, one in enumerate(plans)]
 
@@ -144,8 +127,8 @@ def _list_arms(router: Router, mode: str) -> list[str]:
     known = {name: arm for name, arm in router.arms.items() if name in router.encoding.arms}
     found = [name for name, arm in (read_arms(known) if known else {}).items() if arm.mode == mode]
     if not found:
-        raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; another "
-                         "mode, or a router with such arms, is accepted")  # fmt: skip
+        raise ValueError(f"router: none of its {len(router.encoding.arms)} arms is {mode} and can be run here; choose "
+                         "another mode or another router")  # fmt: skip
     return [*found, *([PROBE_ANSWER[mode]] if PROBE_ANSWER[mode] in router.encoding.arms else [])]
 
 

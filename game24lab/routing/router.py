@@ -119,12 +119,12 @@ def load_router(folder: str | Path) -> Router:
     folder = Path(folder)
     for name in (_JSON, _ARRAYS):
         if not (folder / name).is_file():
-            raise ValueError(f"router {folder}: {name} is missing; a folder that 10_router has written is accepted")
+            raise ValueError(f"router {folder}: {name} is missing; it must be a folder that 10_router wrote")
     try:
         told = json.loads((folder / _JSON).read_text(encoding="utf-8"))
         arrays = load_file(folder / _ARRAYS)
         if told["version"] != VERSION:
-            raise ValueError(f"version {told['version']!r}; version {VERSION} is accepted")
+            raise ValueError(f"version must be {VERSION}, got {told['version']!r}")
 
         encoding = Encoding(tuple(told["features"]), tuple(map(read_arm_name, told["arm_names"])), **{
             name: arrays[f"encoding.{name}"] for name in ("middle", "scale", "known")
@@ -160,16 +160,16 @@ def check_features(features: pd.DataFrame, wanted: Sequence[str]) -> None:
     """ValueError unless the table has these columns, numbers or missing, and each problem once."""
     if features.index.has_duplicates:
         twice = features.index[features.index.duplicated()][0]
-        raise ValueError(f"features: {show(twice)} stands twice; each problem is accepted once")
+        raise ValueError(f"features: {show(twice)} stands twice")
     for name in wanted:
         if name not in features:
             raise ValueError(f"features: the column {name!r} is missing; there are {', '.join(map(str, features))}")
         if not pd.api.types.is_numeric_dtype(features[name]):
-            raise ValueError(f"feature {name!r}: numbers are accepted, not {features[name].dtype}")
+            raise ValueError(f"feature {name!r} must hold numbers, got {features[name].dtype}")
         infinite = np.isinf(features[name].to_numpy(float))
         if infinite.any():
-            raise ValueError(f"feature {name!r} of {show(features.index[infinite][0])} is infinite; numbers, or NaN "
-                             "for what is not known, are accepted")  # fmt: skip
+            raise ValueError(f"feature {name!r} of {show(features.index[infinite][0])} must be finite, or NaN where it "
+                             "is not known, got an infinite one")  # fmt: skip
 
 
 def _cut(arrays: Mapping[str, np.ndarray], owner: str) -> dict[str, np.ndarray]:

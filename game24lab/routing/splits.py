@@ -43,8 +43,7 @@ def split_problems(
     distinct = sorted(set(groups.values()), key=repr)
     wanted = [part for part in PARTS if shares[part] > 0]
     if len(distinct) < len(wanted):
-        raise ValueError(f"problems: {len(distinct)} puzzles cannot be split into {len(wanted)} parts; at least one "
-                         "puzzle a part is accepted")  # fmt: skip
+        raise ValueError(f"problems must be at least one puzzle for each of {len(wanted)} parts, got {len(distinct)}")
     free, whole = len(distinct) - len(wanted), sum(shares.values())
     edges = np.rint(np.cumsum([shares[part] / whole for part in wanted]) * free).astype(int)
     counts = np.diff(edges, prepend=0) + 1
@@ -60,12 +59,11 @@ def check_parts(parts: Mapping[str, str] | pd.Series) -> None:
     """
     seen: dict[Hashable, tuple[str, str]] = {}
     for problem, part in parts.items():
-        if part not in PARTS:
-            raise ValueError(f"part {part!r} of {show(problem)}: one of {', '.join(PARTS)} is accepted")
+        require_one_of(f"part of {show(problem)}", part, PARTS)
         other, before = seen.setdefault(name_group(problem), (problem, part))
         if before != part:
-            raise ValueError(f"puzzle {show(problem)} is in the part {part!r}, and as {show(other)} in {before!r}: a "
-                             "puzzle is accepted in one part only")  # fmt: skip
+            raise ValueError(f"puzzle {show(problem)} must be in one part, got {part!r}, and as {show(other)} "
+                             f"{before!r}")  # fmt: skip
 
 
 def show(problem: str) -> str:

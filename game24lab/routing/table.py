@@ -57,20 +57,12 @@ _SIZES = {
 
 
 def read_table(
-    folder: str | Path,
-    rng: np.random.Generator,
-    *,
-    ns: Sequence[int] | None = None,
-    votes: Sequence[str] = tuple(VOTES),
-    agg_strategy: str = "",
-    batch: int = 8,
-    names: Mapping[str, str] | None = None,
-    judge: Judge | None = None,
-    costs: Mapping[str, Mapping[str, float]] | None = None,
-    hardware: str = "",
-    repeats: int = REPEATS,
+    folder: str | Path, rng: np.random.Generator, *, ns: Sequence[int] | None = None,
+    votes: Sequence[str] = tuple(VOTES), agg_strategy: str = "", batch: int = 8,
+    names: Mapping[str, str] | None = None, judge: Judge | None = None,
+    costs: Mapping[str, Mapping[str, float]] | None = None, hardware: str = "", repeats: int = REPEATS,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """One row a problem and arm, with the columns `COLUMNS`, from all completions files at or below a folder.
 
     `trials` are independent trials that the label is worth at least; `low` and `high` the Beta interval that they
@@ -129,12 +121,11 @@ def _add_costs(table: pd.DataFrame, costs: Mapping[str, Mapping[str, float]]) ->
     """Fill in what files did not tell."""
     arms = set(table["arm"])
     for arm, known in costs.items():
-        if arm not in arms:
-            raise ValueError(f"costs: there is no arm {arm!r}; one of {', '.join(sorted(arms))} is accepted")
+        require_one_of("arm of costs", arm, sorted(arms))
         for name, value in known.items():
             if name not in COSTS or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-                raise ValueError(f"costs of {arm!r}: {name} {value!r}; numbers of at least 0 for some of "
-                                 f"{', '.join(COSTS)} are accepted")  # fmt: skip
+                raise ValueError(f"costs of {arm!r} must be finite numbers >= 0 for some of {', '.join(COSTS)}, got "
+                                 f"{name} {value!r}")  # fmt: skip
             table.loc[(table["arm"] == arm) & table[name].isna(), name] = float(value)
     return table
 
@@ -158,21 +149,15 @@ def _list_attempts(file: CompletionFile) -> pd.DataFrame:
 
 
 def _label_pool(
-    file: CompletionFile,
-    prefix: str,
-    ns: Sequence[int] | None,
-    votes: Sequence[str],
-    agg_strategy: str,
-    batch: int,
-    rng: np.random.Generator,
-    repeats: int,
-) -> pd.DataFrame:
+    file: CompletionFile, prefix: str, ns: Sequence[int] | None, votes: Sequence[str], agg_strategy: str, batch: int,
+    rng: np.random.Generator, repeats: int,
+) -> pd.DataFrame:  # fmt: skip
     """All arms that a pool of independent samples tells of."""
     fewest = min(len(row["completions"]) for row in file.rows.values())
     ns = list(ns or [2**power for power in range(fewest.bit_length())])
     if min(ns) < 1 or max(ns) > fewest:
-        raise ValueError(f"ns {ns}: whole numbers from 1 to {fewest}, the fewest samples of a problem in {file.path}, "
-                         "are accepted")  # fmt: skip
+        raise ValueError(f"ns must be integers from 1 to {fewest}, the fewest samples of a problem in {file.path}, got "
+                         f"{ns}")  # fmt: skip
     scores = {problem: _read_scores(row, agg_strategy) for problem, row in file.rows.items()}
     scored = any(np.isfinite(some).any() for some in scores.values())
     votes = [vote for vote in votes if scored or vote not in _SCORED]
@@ -293,33 +278,33 @@ def check_table(table: pd.DataFrame) -> None:
         if name not in table:
             raise ValueError(f"table: the column {name!r} is missing; {', '.join(_NEEDED)} are needed")
     if table.empty:
-        raise ValueError("table: no rows; at least one problem and arm is accepted")
+        raise ValueError("table must hold at least one row, got none")
     for name in ("probability", "trials", *COSTS):
         if name in table and not pd.api.types.is_numeric_dtype(table[name]):
-            raise ValueError(f"table: {name} holds {table[name].dtype}, numbers are accepted")
+            raise ValueError(f"table: {name} must hold numbers, got {table[name].dtype}")
     _refuse(table, ~table["probability"].between(0, 1), "probability", "a number from 0 to 1")
     for name in COSTS:
         if name in table:
             known = table[name].notna()
-            _refuse(table, known & ~table[name].between(0, np.finfo(float).max), name, "a number of at least 0")
+            _refuse(table, known & ~table[name].between(0, np.finfo(float).max), name, "a finite number >= 0")
             if known.any():
-                _refuse(table, ~known, name, "a number for every arm, or for none,")
+                _refuse(table, ~known, name, "a number for every arm, or for none")
     for _, row in table[table.duplicated(["problem", "arm"])].iterrows():
         raise ValueError(f"table: {show(row['problem'])} with the arm {row['arm']!r} stands there twice")
     problems = dict.fromkeys(table["problem"])
     for arm, there in table.groupby("arm", sort=False)["problem"].agg(set).items():
         if missing := [problem for problem in problems if problem not in there]:
-            raise ValueError(f"table: the arm {arm!r} is missing for {len(missing)} of {len(problems)} problems, first "
-                             f"{show(missing[0])}: all arms on all problems are accepted")  # fmt: skip
+            raise ValueError(f"table must hold all arms on all problems, got none of {arm!r} for {len(missing)} of "
+                             f"{len(problems)} problems, first {show(missing[0])}")  # fmt: skip
     if "part" in table:
         pairs = table[["problem", "part"]].drop_duplicates()
         for _, pair in pairs[pairs.duplicated("problem")].iterrows():
-            raise ValueError(f"table: {show(pair['problem'])} is in two parts, one of them {pair['part']!r}; one is "
-                             "accepted")  # fmt: skip
+            raise ValueError(f"table: {show(pair['problem'])} must be in one part, got two, one of them "
+                             f"{pair['part']!r}")  # fmt: skip
         check_parts(pairs.set_index("problem")["part"])
 
 
-def _refuse(table: pd.DataFrame, wrong: pd.Series, name: str, accepted: str) -> None:
+def _refuse(table: pd.DataFrame, wrong: pd.Series, name: str, needed: str) -> None:
     for _, row in table[wrong].iterrows():
-        raise ValueError(f"table: {name} {row[name]} of {show(row['problem'])} with the arm {row['arm']!r}; {accepted} "
-                         "is accepted")  # fmt: skip
+        raise ValueError(f"table: {name} of {show(row['problem'])} with the arm {row['arm']!r} must be {needed}, got "
+                         f"{row[name]}")  # fmt: skip

@@ -68,14 +68,9 @@ class RouterConfig:
 
 
 def train(
-    config: RouterConfig,
-    table: pd.DataFrame,
-    features: pd.DataFrame,
-    *,
-    columns: Sequence[str] | None = None,
-    facts: Mapping[str, Any] | None = None,
-    progress: bool = True,
-) -> Router:
+    config: RouterConfig, table: pd.DataFrame, features: pd.DataFrame, *, columns: Sequence[str] | None = None,
+    facts: Mapping[str, Any] | None = None, progress: bool = True,
+) -> Router:  # fmt: skip
     """Learn from a tidy table (a row a problem and arm, with `part`) and features indexed by problem.
 
     Args:
@@ -162,14 +157,9 @@ def _make_encoding(features: pd.DataFrame, arms: Sequence[str], table: pd.DataFr
 
 # ------------------------------------------------------------------------------------------------------------ models
 def fit(
-    config: RouterConfig,
-    link: str,
-    x: np.ndarray,
-    y: np.ndarray,
-    watched: tuple[np.ndarray, np.ndarray],
-    *,
+    config: RouterConfig, link: str, x: np.ndarray, y: np.ndarray, watched: tuple[np.ndarray, np.ndarray], *,
     progress: bool = True,
-) -> tuple[Predictor | BoostedTrees, pd.DataFrame]:
+) -> tuple[Predictor | BoostedTrees, pd.DataFrame]:  # fmt: skip
     """The model with the least loss on the `watched` rows (x, y), and its curve: `step`, `loss` and `stopping`.
 
     Args:

@@ -21,7 +21,7 @@ def check_nesting(data: Any, largest: int | None = LARGEST) -> None:
     levels, level = [], {id(data): data}
     while level:
         if len(levels) > DEEPEST:
-            raise ValueError(f"nested too deeply, or within itself; at most {DEEPEST} levels are accepted")
+            raise ValueError(f"nested too deeply, or within itself; it must have at most {DEEPEST} levels")
         levels.append(level)
         level = {id(inner): inner for outer in level.values() for inner in _list_inner(outer)
                  if isinstance(inner, list | Mapping)}  # fmt: skip
@@ -32,7 +32,7 @@ def check_nesting(data: Any, largest: int | None = LARGEST) -> None:
         for place, outer in level.items():
             sizes[place] = sum(1 + sizes.get(id(inner), 0) for inner in _list_inner(outer))
     if sizes[id(data)] > largest:
-        raise ValueError(f"{sizes[id(data)]:,} entries; at most {largest:,} are accepted")
+        raise ValueError(f"it must have at most {largest:,} entries, got {sizes[id(data)]:,}")
 
 
 def _list_inner(data: Any) -> Any:

@@ -38,6 +38,9 @@ _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
 # Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets.
 _TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
               "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
+# What a value must be, by the type of the parameter's default
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
+          dict: "a mapping", type(None): "a number, text, truth value, None, list or mapping"}  # fmt: skip
 _SESSION = "JPY_SESSION_NAME"  # where Jupyter tells a kernel which notebook it serves
 
 
@@ -100,7 +103,7 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {condense(error)})") from None
     if len(tagged) != 1:
-        raise ValueError(f"{path}: {len(tagged)} cells are tagged `parameters`; exactly one is accepted")
+        raise ValueError(f"{path}: one cell must be tagged `parameters`, got {len(tagged)}")
     source = "".join(tagged[0]["source"])
     try:
         nodes = ast.parse(source).body
@@ -112,15 +115,15 @@ def read_parameters(path: str | Path) -> dict[str, Parameter]:
     for node in nodes:
         line = f"{path}: parameters cell, line {node.lineno}"
         if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
-            raise ValueError(f"{line}: `name = literal  # help` is accepted")
+            raise ValueError(f"{line}: it must read `name = literal  # help`")
         name = node.targets[0].id
         try:
             default = ast.literal_eval(node.value)
         except (ValueError, TypeError, RecursionError):
-            raise ValueError(f"{line}: the default of {name} is computed; a literal is accepted") from None
+            raise ValueError(f"{line}: the default of {name} must be a literal, got a computed one") from None
         if name in parameters or not _is_literal(default):
-            raise ValueError(f"{line}: {name} is {'set twice' if name in parameters else 'no plain literal'}; "
-                             "one number, text, truth value, None, list or mapping is accepted")  # fmt: skip
+            raise ValueError(f"{line}: {name} must be set once, to a number, text, truth value, None, list or mapping, "
+                             f"got {'it twice' if name in parameters else 'no plain literal'}")  # fmt: skip
         help_lines = [notes[number] for number in range(node.lineno, node.end_lineno + 1) if number in notes]
         told, _, former = " ".join(help_lines).partition("; was: ")
         parameters[name] = Parameter(name, default, told, former)
@@ -155,7 +158,7 @@ def parse_override(path: str | Path, name: str, text: str) -> Any:
         try:
             return type(default)(text)
         except ValueError:
-            raise ValueError(f"parameter {name}: {text!r} is text; {_describe(default)} is accepted") from None
+            raise ValueError(f"parameter {name} must be {_KINDS[type(default)]}, got {text!r}") from None
     return _fit(name, default, _numbers(_load_yaml(text, f"parameter {name}")))
 
 
@@ -167,7 +170,7 @@ def read_overrides(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not text") from None
     values = {} if values is None else values
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ValueError(f"{path}: lines such as `name: value` are accepted")
+        raise ValueError(f"{path}: it must hold lines such as `name: value`")
     return values
 
 
@@ -272,7 +275,7 @@ def _execute(
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
-                                       stderr_file=screen, progress_bar=False)  # fmt: skip
+                                       stderr_file=screen, progress_bar=False, store_widget_state=False)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 
@@ -333,13 +336,7 @@ def _fit(name: str, default: Any, value: Any) -> Any:
         hint = f" (YAML reads {value} as text; write {text.replace('e-0', 'e-').replace('e+0', 'e+')})"
     elif isinstance(value, bool) and isinstance(default, str):
         hint = " (YAML reads on, off, yes and no as truth values; put it in quotes)"
-    raise ValueError(f"parameter {name}: {value!r} is {_describe(value)}; {_describe(default)} is accepted{hint}")
-
-
-def _describe(value: Any) -> str:
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
-             dict: "a mapping", type(None): "nothing"}  # fmt: skip
-    return kinds.get(type(value), f"a {type(value).__name__}")
+    raise ValueError(f"parameter {name} must be {_KINDS[type(default)]}, got {value!r}{hint}")
 
 
 def _is_number(text: str) -> bool:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# Seconds of the stages of `game24lab demo` on two AVX2 cores, which a machine's own pace then corrects. Estimates: 900
-# steps of 0.46 s (LOG.md, 2026-11-28) with data and evaluations for 03_sft; no whole demo has been timed since.
-DEMO_SECONDS = {"01_puzzles": 12.0, "03_sft": 480.0, "04_critic": 120.0, "05_search": 60.0}
+# Seconds of the stages of `game24lab demo` on two AVX2 cores without bf16 units, alone on the machine (LOG.md,
+# 2026-11-28), which a machine's own pace then corrects.
+DEMO_SECONDS = {"01_puzzles": 15.0, "03_sft": 298.0, "04_critic": 146.0, "05_search": 115.0}
 _EVERY = {True: 0.2, False: 10.0}  # seconds between two looks, at a terminal or not
 _BAR = re.compile(r"\d+%\||\d+/\d+ \[|\d+it \[")  # as tqdm draws one
 _LEFT = re.compile(r"<(?:(\d+):)?(\d+):(\d+)")  # what tqdm expects

@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
@@ -23,8 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game24lab.runs.card import Card, make_card
 from game24lab.runs.messages import condense
-from game24lab.runs.provenance import describe_device, describe_git, list_packages
+from game24lab.runs.provenance import describe_device, describe_git, describe_process, find_process, list_packages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,9 +89,15 @@ class Run:
             self.write_records(make(), name)
         return self.read_records(name)
 
-    def finish(self, cost: Any = None, **facts: Any) -> None:
-        """Mark the run finished. `cost` is a Cost or a mapping; `facts` go into the manifest as they are."""
-        self._close("finished", cost=_plain(cost) if cost is not None else None, facts=_plain(facts))
+    def finish(self, cost: Any = None, *, result: str = "", then: str = "", **facts: Any) -> Card:
+        """Mark the run finished; its card, which a notebook shows as its last output.
+
+        `cost` is a Cost or a mapping; `facts` go into the manifest as they are, and so do `result`, what came out in
+        one sentence, and `then`, what to open next.
+        """
+        told = {"result": str(result), "then": str(then)}
+        self._close("finished", cost=_plain(cost) if cost is not None else None, facts=_plain(facts), **told)
+        return make_card(self.folder, told | dict(read_run(self.folder).manifest))
 
     def fail(self, error: str) -> None:
         """Mark the run failed, with the reason; it can be resumed."""
@@ -155,14 +161,11 @@ def start_run(folder: str | Path, name: str, parameters: Mapping[str, Any], *, s
             "cost": None,
             "facts": {},
         }
-    import psutil
-
-    me = {"pid": os.getpid(), "born": psutil.Process().create_time(), "host": platform.node()}
     manifest = dict(manifest) | {
         "status": "running",
         "end": None,
         "error": None,
-        "sessions": [*manifest["sessions"], {"start": now, "end": None, **me}],
+        "sessions": [*manifest["sessions"], {"start": now, "end": None, **describe_process()}],
         "git": describe_git(),
         "packages": list_packages(),
         "device": describe_device(),
@@ -190,8 +193,8 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
         strange = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) if folder.exists() else []
         strange = [entry for entry in strange if entry not in _BEFORE_THE_MANIFEST]
         if strange:
-            raise ValueError(f"run folder {folder}: it holds {strange[0]} but no {MANIFEST}, so it is no run; "
-                             "a new or empty folder is accepted")  # fmt: skip
+            raise ValueError(f"run folder {folder} must be new, empty or a run's, got one with {strange[0]} and no "
+                             f"{MANIFEST}")  # fmt: skip
         return "new", {}
     there = read_run(folder).manifest
     elsewhere = "choose another output folder, or delete this one"
@@ -208,7 +211,7 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
                              f"(run {there['inputs'][parameter]} then, {identity} now); {elsewhere}")  # fmt: skip
     if there["status"] == "finished":
         return "finished", there
-    owner = _find_owner(there)
+    owner = find_process(there["sessions"][-1]) if there["sessions"] and there["status"] == "running" else None
     if owner not in (None, os.getpid()):
         raise ValueError(f"run folder {folder}: process {owner} is working on it; wait for it, or end it first")
     return "resumed", there
@@ -232,7 +235,7 @@ def read_run(folder: str | Path) -> Run:
         raise ValueError(f"{folder / MANIFEST}: no run's manifest ({broken[0] if broken else 'status'} is missing "
                          "or broken); delete the folder to run again")  # fmt: skip
     if manifest.get("version") != VERSION:
-        raise ValueError(f"{folder / MANIFEST}: version {manifest.get('version')!r}; version {VERSION} is accepted")
+        raise ValueError(f"{folder / MANIFEST}: version must be {VERSION}, got {manifest.get('version')!r}")
     return Run(folder, manifest, "finished" if manifest["status"] == "finished" else "resumed")
 
 
@@ -335,23 +338,6 @@ def write_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def _find_owner(manifest: Mapping[str, Any]) -> int | None:
-    """The living process that works on a run, if it is on this machine."""
-    import psutil
-
-    session = manifest["sessions"][-1] if manifest["sessions"] else {}
-    if manifest["status"] != "running" or session.get("host") != platform.node():
-        return None
-    try:
-        process = psutil.Process(session["pid"])
-        born = process.create_time()
-        if process.status() == psutil.STATUS_ZOMBIE:  # killed, and nobody has asked how it ended, as in a
-            return None  # container whose first process is no init
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return None
-    return session["pid"] if abs(born - session.get("born", 0)) < 2 else None  # else the number was given out again
-
-
 def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(folder / MANIFEST, lambda temporary: temporary.write_text(text, encoding="utf-8"))
@@ -390,9 +376,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item") and not isinstance(value, type):  # numbers of numpy
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} in a manifest: finite numbers are accepted")
+        raise ValueError(f"numbers in a manifest must be finite, got {value}")
     if not _is_simple(value):
-        raise ValueError(f"{value!r} in a manifest: numbers, text, lists and mappings are accepted")
+        raise ValueError(f"values in a manifest must be numbers, text, lists or mappings, got {value!r}")
     return value
 
 

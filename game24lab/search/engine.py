@@ -13,7 +13,6 @@ once, and `Totals` shows the difference. Proposals are never shared between sear
 
 from __future__ import annotations
 
-import inspect
 import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from game24lab.runs.checks import require, suggest
+from game24lab.search.algorithms import Algorithm, bind, open_search
 from game24lab.search.cost import Cost, measure_texts
 from game24lab.search.modes import open_world, read_mode
 from game24lab.search.requests import (
@@ -46,9 +46,7 @@ from game24lab.tasks.task import Task
 _FIELDS = tuple(f.name for f in fields(Cost))
 UNITS = (*_FIELDS, "flops")
 _WORK = ("prompt_tokens", "sampled_tokens", "policy_calls", "critic_tokens", "critic_calls")  # takes a model's time
-_PROVIDED = ("verified", "merge", "rng")  # keywords that the engine fills in, where the algorithm takes them
 
-Algorithm = Callable[..., Generator[Request, list, Outcome]]
 Turn = Callable[[Sequence[Standing]], Sequence[int]]
 
 
@@ -151,16 +149,14 @@ def run(
     arguments = bind(algorithm, parameters or {})
     task = open_world(task, mode, critic)
     roots = [task.start(problem) for problem in problems]  # a bad problem is found before any model call
-    wanted = inspect.signature(algorithm).parameters
     totals = Totals() if totals is None else totals
     dispatcher = _Dispatcher(task, policy, critic, merge, dict(budget or {}), dict(pool or {}), totals)
     outcomes: list[Outcome | None] = [None] * len(problems)
 
     def start(place: int) -> _Search:
         rng = random.Random(derive(seeds[place], problems[place], "rng"))
-        given = {"verified": mode == "verified", "merge": merge, "rng": rng}
-        given = {name: value for name, value in given.items() if name in wanted}
-        search = _Search(place, problems[place], seeds[place], algorithm(task, roots[place], **arguments, **given))
+        generator = open_search(algorithm, task, roots[place], arguments, mode, merge, rng)
+        search = _Search(place, problems[place], seeds[place], generator)
         search.advance(None)
         return search
 
@@ -179,7 +175,7 @@ def run(
             tree=outcome.tree if trees else None,
         )  # fmt: skip
 
-    waiting, running = iter(range(len(problems))), []
+    waiting, running, due = iter(range(len(problems))), [], 0.0
     own = isinstance(progress, bool)
     bar = tqdm(total=len(problems), disable=not progress, unit="problem", desc=algorithm.__name__) if own else progress
     with bar if own else nullcontext():
@@ -189,6 +185,9 @@ def run(
             if not running:
                 return outcomes
             dispatcher.answer(running if turn is None else _give_turn(turn, running))
+            if time.monotonic() >= due:  # long searches end together: the tokens show that they go on
+                due = time.monotonic() + 1
+                bar.set_postfix_str(f"{dispatcher.spent['sampled_tokens']:,.0f} tokens")
             for search in running:
                 if search.outcome is not None:
                     close(search)
@@ -374,18 +373,3 @@ def _give_turn(turn: Turn, running: list[_Search]) -> list[_Search]:
     return [known[place] for place in chosen]
 
 
-def bind(algorithm: Algorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The algorithm's keyword parameters with its defaults filled in; ValueError for a name it does not have."""
-    known = {name: parameter for name, parameter in inspect.signature(algorithm).parameters.items()
-             if parameter.kind is parameter.KEYWORD_ONLY and name not in _PROVIDED}  # fmt: skip
-    for name in parameters:
-        if name not in known:
-            raise ValueError(f"{algorithm.__name__} has no parameter {name!r}; it takes {', '.join(known)}"
-                             f"{suggest(name, known)}")  # fmt: skip
-    bound = {name: parameters.get(name, parameter.default) for name, parameter in known.items()}
-    for name, value in bound.items():
-        if value is inspect.Parameter.empty:
-            raise ValueError(f"{algorithm.__name__} needs a value for {name!r}")
-    if bound.get("sampling") == "with":  # the only way before it had a name: records from then stay as they are
-        del bound["sampling"]
-    return bound

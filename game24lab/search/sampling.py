@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,8 @@ _MISSES = ("wrong value", "unfinished", "illegal")
 
 AGGREGATIONS = ("last", "min", "prod")  # of the values of an answer's steps, as search-and-learn names them
 _EDGE = 1e-6  # chances are kept this far from 0 and 1, so that logits and products stay finite
+
+ON_TREE: ContextVar[Callable[[Tree], None] | None] = ContextVar("on_tree", default=None)  # see `search.watch`
 
 
 @dataclass
@@ -151,9 +154,11 @@ def check_sampling(temperature: float, top_p: float, top_k: int, max_tokens: int
 
 
 def make_tree(task: Task, root: Any) -> Tree:
-    """A tree that holds the root alone."""
+    """A tree that holds the root alone; `ON_TREE` is told of it."""
     tree = Tree()
     tree.add(-1, "", task.label(root), expression=express(task, root))
+    if (tell := ON_TREE.get()) is not None:
+        tell(tree)
     return tree
 
 

@@ -28,7 +28,9 @@ _BRACKET = re.compile(r"\\[{}]|[()\[\]（）［］]")
 _PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
 _WRAPPING = re.compile(r"\\(?:boxed|fbox|text|mathrm|mathbf|textbf) ?\{")
 _FULL_STOP = re.compile(r"(?<=[0-9)\]}$*`）］])\.$")
-_NUMBER = re.compile(r"[0-9]+")
+_GROUP = r"(?:,|\{,\})[0-9]{3}"  # 1,000 and LaTeX's 1{,}000
+_NUMBER = re.compile(rf"[1-9][0-9]{{0,2}}(?:{_GROUP})+(?![0-9]|,|\{{,)|[0-9]+")
+_THOUSANDS = str.maketrans("", "", ",{}")
 _DECIMAL = re.compile(r"(?:- ?)?[0-9]{1,40}\.[0-9]{1,40}")
 
 
@@ -113,7 +115,7 @@ def _translate(text: str) -> str:
             if match[0] == "0" and text[match.end() : match.end() + 1] in ("x", "X"):
                 raise ExpressionError(f"{text[place : place + 20]!r} is no plain integer")
             begin("number")
-            out.append(match[0])
+            out.append(match[0].translate(_THOUSANDS))
             before, place = "number", match.end()
             continue
         if match := _COMMAND.match(text, place):

@@ -26,7 +26,7 @@ class Prompt:
             raise ValueError(f"prompt of {len(self.ids)} tokens, {self.written} of them the answer's: at least one "
                              "token before the answer is needed")  # fmt: skip
         if self.room is not None and self.room < 1:
-            raise ValueError(f"room {self.room!r} behind a prompt: a whole number of at least 1 is accepted")
+            raise ValueError(f"room behind a prompt must be an integer >= 1, got {self.room!r}")
 
     @property
     def shared(self) -> int:

@@ -65,7 +65,7 @@ def check_weights(weights: Mapping[str, float], functions: Mapping[str, Any]) ->
             hint = " (YAML reads 1e-4 as text; write 1.0e-4)" if isinstance(weight, str) else ""
             raise ValueError(f"weight of {name!r} must be a number >= 0, got {weight!r}{hint}")
     if not any(weights.values()):
-        raise ValueError(f"weights {dict(weights)}: at least one above 0 is accepted, else nothing is rewarded")
+        raise ValueError(f"weights must have at least one above 0, else nothing is rewarded, got {dict(weights)}")
     return {name: float(weight) for name, weight in weights.items()}
 
 

@@ -16,7 +16,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from game24lab.models.checkpoints import load_checkpoint, save_checkpoint
 from game24lab.runs.run import write_atomically
-from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve, replace_folder
+from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve
+from game24lab.training.saving import replace_folder
 
 
 class Watch(HeldOut):

@@ -34,24 +34,14 @@ from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, c
 from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.run import write_atomically
-from game24lab.training.callbacks import Show
 from game24lab.training.critic_data import count_positions, find_targets, hold_out
-from game24lab.training.loop import (
-    HeldOut,
-    arrange,
-    common_arguments,
-    find_finished,
-    finish,
-    start,
-    start_clock,
-)
+from game24lab.training.loop import HeldOut, arrange, common_arguments, make_ready
 from game24lab.training.lora import adapt
-from game24lab.training.muon import MuonAdamW
+from game24lab.training.muon import make_optimizer
 from game24lab.training.packed_prefixes import PackedCollator, measure_loss, pack_prefixes
 from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
-
-_OPTIMISERS = {"betas": (0.9, 0.98), "fused": True}
+from game24lab.training.session import train_once
 
 
 @dataclass(frozen=True)
@@ -83,26 +73,25 @@ class CriticConfig:
 
 
 def train(
-    config: CriticConfig,
-    data: pd.DataFrame,
-    output: Path | str,
-    certain: pd.DataFrame | None = None,
+    config: CriticConfig, data: pd.DataFrame, output: Path | str, certain: pd.DataFrame | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
     only. `certain` are positions whose outcome is known, as of `critic_data.list_ends` and `falsified.falsify`: never
     held out, and seen `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
     the target. The curve's `error` is the mean squared error of P against the share solved, on validation positions;
-    those of trajectories are of problems kept out, less the positions that training met too; `show` is called with the
-    curve so far every few seconds. Resumes after a kill like `sft.train`. Raises ValueError for unusable data.
+    those of trajectories are of problems kept out, less the positions that training met too. `show` and what a kill
+    leaves are as in `sft.train`. Raises ValueError for unusable data.
     """
     output = Path(output)
-    finished = find_finished(output, config)
-    if finished is not None:
-        return finished
-    clock = start_clock(output)
+    return train_once(config, output, lambda: _make_trainer(config, data, output, certain), show)
+
+
+def _make_trainer(
+    config: CriticConfig, data: pd.DataFrame, output: Path, certain: pd.DataFrame | None
+) -> Trainer:  # fmt: skip
     check_policy(Path(config.policy))
     training, validation, passed = _divide(config, data)
     if certain is not None:
@@ -119,10 +108,8 @@ def train(
     complete_tokens(model, tokenizer)
     check_tokens(tokenizer, config.policy)
     model.config.pad_token_id = tokenizer.pad_token_id
-    model.config.use_cache = False
     bf16 = pick_precision(config.precision) == "bf16"
-    if bf16 and not torch.cuda.is_available():
-        model.set_attn_implementation("sdpa_float32")
+    make_ready(model, bf16=bf16)
     rows = _pack(training, tokenizer)
     each = math.ceil(len(rows) / config.batch_size)  # steps an epoch
     steps = math.ceil(len(rows) / config.batch_size * config.epochs)
@@ -132,6 +119,8 @@ def train(
         callbacks.append(HeldOut(lambda _: _validate(plain, tokenizer, validation), max(1, steps // 8)))
     if config.lora_rank:
         model = adapt(model, config.lora_rank, "SEQ_CLS")
+    optimizer = make_optimizer(model, config.learning_rate, weight_decay=config.weight_decay,
+                               matrix_lr=None if config.lora_rank else config.matrix_learning_rate)  # fmt: skip
     trainer = _Trainer(
         model=model,
         args=_arguments(config, output, steps, bf16),
@@ -139,17 +128,14 @@ def train(
         data_collator=PackedCollator(tokenizer.pad_token_id),
         processing_class=tokenizer,
         callbacks=callbacks,
-        optimizers=(_make_optimizer(config, model), None),
+        optimizers=(optimizer, None),
     )
     trainer.targets = torch.tensor((training["solved"] / training["visits"]).to_numpy(), dtype=torch.float32)
     trainer.head = plain.score
     if config.td_lambda < 1:
         scorer = TransformersCritic(plain, tokenizer)
         trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
-    if show is not None:
-        trainer.add_callback(Show(show))
-    start(trainer, output, config, clock)
-    return finish(trainer, tokenizer, output, config, clock)
+    return trainer
 
 
 def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
@@ -245,15 +231,6 @@ def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positi
     values = TransformersCritic(model, tokenizer).score(positions["text"].tolist())
     p = (pd.Series(values, index=positions.index) + 1) / 2
     return {"error": float(((p - positions["solved"] / positions["visits"]) ** 2).mean())}
-
-
-def _make_optimizer(config: CriticConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
-    if config.lora_rank:
-        trained = [p for p in model.parameters() if p.requires_grad]
-        return torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay, **_OPTIMISERS)
-    return MuonAdamW(
-        model, lr=config.learning_rate, matrix_lr=config.matrix_learning_rate, weight_decay=config.weight_decay
-    )
 
 
 def _arguments(config: CriticConfig, output: Path, steps: int, bf16: bool) -> TrainingArguments:

@@ -21,11 +21,11 @@ from trl import DPOTrainer
 
 from game24lab.models.checkpoints import load_checkpoint, load_trainable
 from game24lab.runs.checks import require, require_one_of, require_text
-from game24lab.training.callbacks import Show
-from game24lab.training.loop import HeldOut, arrange, common_arguments, find_finished, finish, start, start_clock
+from game24lab.training.loop import HeldOut, arrange, common_arguments, make_ready
 from game24lab.training.lora import adapt
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.saving import Resumable
+from game24lab.training.session import train_once
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 
@@ -80,40 +80,33 @@ def tokenize(pairs: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> D
 
 
 def train(
-    config: DPOConfig,
-    pairs: Sequence[Sequence],
-    output: Path | str,
-    evaluate: Evaluate | None = None,
+    config: DPOConfig, pairs: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train on pairs (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     The curve holds TRL's own columns: `loss`, `rewards/accuracies` (share of pairs in which the chosen side gained more
-    than the rejected one), `rewards/margins`, `logps/chosen`, ... A run that was killed goes on as `sft.train` does.
-    `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps; `show` is called with the
-    curve so far every few seconds. Raises ValueError for unusable pairs, FloatingPointError where numbers cease to be
-    finite.
+    than the rejected one), `rewards/margins`, `logps/chosen`, ... Held-out evaluation, `show`, what a kill leaves and
+    FloatingPointError are as in `sft.train`. Raises ValueError for unusable pairs.
     """
     output = Path(output)
-    finished = find_finished(output, config)
-    if finished is not None:
-        return finished
-    clock = start_clock(output)
+    return train_once(config, output, lambda: _make_trainer(config, pairs, output, evaluate), show)
+
+
+def _make_trainer(config: DPOConfig, pairs: Sequence[Sequence], output: Path, evaluate: Evaluate | None) -> DPOTrainer:
     torch.manual_seed(config.seed)
     model, tokenizer = load_trainable(config.checkpoint)
     reference = None if config.lora_rank else load_checkpoint(config.checkpoint)[0]  # adapters: the model without them
     bf16 = pick_precision(config.precision) == "bf16"
     for one in (model, reference):
         if one is not None:
-            one.config.use_cache = False
-            if bf16 and not torch.cuda.is_available():
-                one.set_attn_implementation("sdpa_float32")
+            make_ready(one, bf16=bf16)
     data = tokenize(pairs, tokenizer)
     order = arrange(list(data["length"]), config.batch_size, config.steps, config.seed)
     callbacks, plain = [], model
     if evaluate is not None:
         callbacks.append(HeldOut(lambda _: evaluate(plain, tokenizer), config.evaluate_every))
-    trainer = _Trainer(
+    return _Trainer(
         model=adapt(model, config.lora_rank) if config.lora_rank else model,
         ref_model=reference,
         args=_trainer_arguments(config, output, bf16),
@@ -121,10 +114,6 @@ def train(
         processing_class=tokenizer,
         callbacks=callbacks,
     )
-    if show is not None:
-        trainer.add_callback(Show(show))
-    start(trainer, output, config, clock)
-    return finish(trainer, tokenizer, output, config, clock)
 
 
 class _Trainer(Resumable, DPOTrainer):

@@ -22,21 +22,15 @@ from game24lab.models.checkpoints import load_trainable
 from game24lab.runs.checks import require, require_one_of, require_text
 from game24lab.runs.former_names import accept_former
 from game24lab.tasks.problems import Problem
-from game24lab.training.callbacks import Keep, Show, Watch
+from game24lab.training.callbacks import Keep, Watch
 from game24lab.training.grpo_trainer import Locate, Trainer
-from game24lab.training.loop import (
-    common_arguments,
-    count_processes,
-    find_finished,
-    find_resume_point,
-    finish,
-    start,
-    start_clock,
-)
+from game24lab.training.loop import common_arguments, count_processes, find_resume_point, make_ready
+from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.reward_guard import RewardError, guard
 from game24lab.training.rollouts import Rollouts
 from game24lab.training.search_rollouts import Searching
+from game24lab.training.session import train_once
 from game24lab.training.token_credit import CREDITS
 from game24lab.training.trackers import make_trackers
 
@@ -100,21 +94,20 @@ class GRPOConfig:
         require_one_of("credit", self.credit, CREDITS)
         self._check_search()
         if self.rollouts.top_p < 1 and self.trainer_args.get("num_iterations", 1) > 1:
-            raise ValueError(f"trainer_args 'num_iterations' with top_p {self.rollouts.top_p}: 1 is accepted; a later "
+            raise ValueError(f"trainer_args 'num_iterations' must be 1 with top_p {self.rollouts.top_p}, for a later "
                              "iteration no longer knows the nucleus that was sampled from")  # fmt: skip
 
     def _check_search(self) -> None:
         """ValueError for trainer_args with which searched members cannot enter the loss as configured."""
         enter = self.rollouts.search.enter if self.rollouts.search.share else "as_is"
-        accepted = {"loss_type": _BY_TOKEN} if enter != "as_is" or self.credit == "line" else {}
+        needed = {"loss_type": _BY_TOKEN} if enter != "as_is" or self.credit == "line" else {}
         if enter == "supervised":
-            accepted |= {"scale_rewards": ("group",), "multi_objective_aggregation": ("sum_then_normalize",)}
-        for name, options in accepted.items():
+            needed |= {"scale_rewards": ("group",), "multi_objective_aggregation": ("sum_then_normalize",)}
+        for name, options in needed.items():
             value = self.trainer_args.get(name, options[0])
             if value not in options:
                 how = f"searched members that enter {enter}" if enter != "as_is" else "credit 'line'"
-                raise ValueError(f"trainer_args {name!r} {value!r} with {how}: "
-                                 f"{' or '.join(options)} is accepted")  # fmt: skip
+                raise ValueError(f"trainer_args {name!r} must be {' or '.join(options)} with {how}, got {value!r}")
 
 
 def _list_divisors(number: int) -> str:
@@ -122,17 +115,10 @@ def _list_divisors(number: int) -> str:
 
 
 def train(
-    config: GRPOConfig,
-    problems: Sequence[Problem],
-    rewards: Rewards,
-    output: Path | str,
-    evaluate: Evaluate | None = None,
-    show: Callable[[pd.DataFrame], None] | None = None,
-    *,
-    keep_every: int = 0,
-    report_to: str = "none",
-    locate: Locate | None = None,
-) -> Path:
+    config: GRPOConfig, problems: Sequence[Problem], rewards: Rewards, output: Path | str,
+    evaluate: Evaluate | None = None, show: Callable[[pd.DataFrame], None] | None = None, *, keep_every: int = 0,
+    report_to: str = "none", locate: Locate | None = None,
+) -> Path:  # fmt: skip
     """Train on problems and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     Every pass goes through all problems once, in an order that the seed decides. The curve holds a row a step: `loss`
@@ -142,13 +128,11 @@ def train(
     `mismatch` (largest difference between log-probabilities of sampler and trainer), and what
     `evaluate(model, tokenizer)` returned, the first time before the first step.
 
-    A run that was killed goes on from its newest resume point when called again with the same arguments: same number of
-    steps, same problems in the same order, nothing counted twice; one that has finished returns at once. With
-    `patience` the weights of the best evaluated step are what is returned.
+    A run that was killed goes on as in `sft.train`, nothing counted twice. With `patience` the weights of the best
+    evaluated step are what is returned.
 
     Args:
         rewards: functions as TRL calls them (see `game24lab.tasks.rewards.make_reward_functions`), and one weight each.
-        show: is called with the curve so far every few seconds, to draw it while it grows.
         keep_every: above 0, every so many steps the weights and what they sample are kept in `output/steps`.
         locate: where completions first go wrong, for the credit "line" (see `game24lab.tasks.rewards.make_locator`).
         report_to: a tracker that the curve goes to besides, see `training.trackers`.
@@ -157,22 +141,21 @@ def train(
     A reward that raises, or does not return a number (or None) for each completion, is a ValueError that names it; what
     was learnt before is kept, and the same call with a mended reward goes on from there.
     """
-    output = Path(output)
-    finished = find_finished(output, config)
-    if finished is not None:
-        return finished
-    clock = start_clock(output)
-    require("keep_every", keep_every, int, 0)
-    keep = Keep(keep_every, output) if keep_every else None
-    trackers = make_trackers(report_to, output)
-    trainer = make_trainer(config, problems, rewards, output, evaluate, keep, locate)
-    for callback in (*trackers, *([Show(show)] if show is not None else [])):
-        trainer.add_callback(callback)
+    output, made = Path(output), []
+
+    def make() -> Trainer:
+        require("keep_every", keep_every, int, 0)
+        keep = Keep(keep_every, output) if keep_every else None
+        trackers = make_trackers(report_to, output)
+        made.append(make_trainer(config, problems, rewards, output, evaluate, keep, locate))
+        for tracker in trackers:
+            made[0].add_callback(tracker)
+        return made[0]
+
     try:
-        start(trainer, output, config, clock)
+        return train_once(config, output, make, show)
     except RewardError as error:
-        raise ValueError(f"{error}; {_rescue(trainer, output)}") from error
-    return finish(trainer, trainer.processing_class, output, config, clock)
+        raise ValueError(f"{error}; {_rescue(made[0], output)}") from error
 
 
 def make_trainer(
@@ -192,9 +175,7 @@ def make_trainer(
     arguments = _make_arguments(config, output, weights)
     torch.manual_seed(config.seed)
     model, tokenizer = load_trainable(config.checkpoint)
-    if arguments.bf16 and arguments.use_cpu:
-        model.set_attn_implementation("sdpa_float32")
-    model.config.use_cache = False
+    make_ready(model, bf16=arguments.bf16)
     reference = None
     if config.beta:
         second = count_processes() == 1 and torch.cuda.device_count() > 1
@@ -207,9 +188,7 @@ def make_trainer(
         callbacks.append(watch)
     if keep is not None:
         callbacks.append(keep)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
-    )
+    optimizer = make_optimizer(model, config.learning_rate, weight_decay=0.0)
     trainer = Trainer(
         config.rollouts, reference=reference, beta=config.beta, momentum=config.momentum, skip_equal=config.skip_equal,
         keep=keep, locate=locate if config.credit == "line" else None,

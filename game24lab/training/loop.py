@@ -1,34 +1,28 @@
-"""The training loop that all trainers share: processes, held-out evaluation, resume points, NaN stops, atomic results.
+"""The training loop that all trainers share: processes, order of data, held-out evaluation, resume points, NaN stops.
 
-Several processes (`torchrun`, `accelerate launch`) share each batch; the first one alone evaluates and writes. This
-module does not know what is trained or on what, nor who started the processes.
+Several processes (`torchrun`, `accelerate launch`) share each batch; the first one alone evaluates. This module does
+not know what is trained or on what, nor who started the processes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
 import math
 import os
 import random
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from accelerate.utils import DistributedType, broadcast_object_list
-from safetensors import SafetensorError
+from accelerate.utils import broadcast_object_list
 from transformers import (
     AttentionInterface,
     AttentionMaskInterface,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
+    PreTrainedModel,
     ProgressCallback,
-    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -36,16 +30,7 @@ from transformers import (
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
-from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
-from transformers.utils import logging
 
-from game24lab.models.checkpoints import save_checkpoint
-from game24lab.runs.former_names import rename_stored
-from game24lab.runs.run import compare, write_atomically
-from game24lab.training.clock import Clock
-from game24lab.training.saving import SaveByTime, explain, replace_folder
-
-_CONFIG = "training_config.json"  # beside a checkpoint: its training configuration
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
 # What a resume point must hold to be used, besides weights; the Trainer writes trainer_state.json last
 _STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
@@ -61,6 +46,13 @@ def _attend_in_float32(module, query, key, value, attention_mask, **kwargs):
 # matrix products are faster: attention stays in float32 under autocast.
 AttentionInterface.register("sdpa_float32", _attend_in_float32)
 AttentionMaskInterface.register("sdpa_float32", sdpa_mask)
+
+
+def make_ready(model: PreTrainedModel, *, bf16: bool) -> None:
+    """For training: no cache of keys and values, and attention in float32 where a CPU trains in bf16."""
+    model.config.use_cache = False
+    if bf16 and not torch.cuda.is_available():
+        model.set_attn_implementation("sdpa_float32")
 
 
 def arrange(lengths: Sequence[int], batch_size: int, steps: int, seed: int, *, group: int = 8) -> list[int]:
@@ -239,100 +231,3 @@ def common_arguments(
         "seed": seed,
         "data_seed": seed,
     }
-
-
-def keep_memory() -> None:
-    """Let glibc keep the memory of freed tensors: returning and fetching it at every step costs time."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for option, value in ((-3, 2**30), (-1, 2**31 - 1)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-            mallopt(option, value)
-
-
-def start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
-    """Train to the end, from the newest resume point where there is one, with one quiet progress bar.
-
-    Raises ValueError where the resume point is of another `config`, FloatingPointError as `StopAtNaN` does.
-    """
-    point = find_resume_point(output)
-    _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
-    keep_memory()
-    logging.disable_progress_bar()  # or each file of a resume point would have one
-    for callback in (PrinterCallback, DEFAULT_PROGRESS_CALLBACK):  # in a notebook the default is a table of losses
-        trainer.remove_callback(callback)
-    trainer.add_callback(Progress())
-    trainer.add_callback(clock)
-    # after the callback that decides when to log and save, before those that evaluate
-    trainer.callback_handler.callbacks[1:1] = [SaveByTime(trainer), StopAtNaN()]
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, HeldOut):
-            callback.trainer = trainer
-    if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL restarts its count at 0
-        history = TrainerState.load_from_json(str(point / "trainer_state.json")).log_history
-        trainer._total_train_tokens = next((row["num_tokens"] for row in reversed(history) if "num_tokens" in row), 0)
-    trainer.train(resume_from_checkpoint=point)
-
-
-def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> None:
-    """Keep the configuration beside the resume points; ValueError where those that are there have another one."""
-    path = output / STATE_FOLDER / _CONFIG
-    if resumes and path.exists() and config is not None:
-        differences = compare(rename_stored(json.loads(path.read_text()), config), _to_plain(config))
-        if differences:
-            raise ValueError(f"{output}: a training that was not finished lies there, with another configuration "
-                             f"({'; '.join(differences)}); choose another folder, or delete {path.parent}")  # fmt: skip
-    elif writes and config is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(_to_plain(config), indent=1) + "\n"))
-
-
-def _check_agreement(trainer: Trainer) -> None:
-    """RuntimeError unless all processes hold the same weights; not checked where each holds a shard."""
-    if trainer.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU):
-        sums = torch.stack([p.detach().double().sum() for p in trainer.model.parameters()])
-        found = trainer.accelerator.gather(sums[None])
-        if not torch.equal(found, sums.expand_as(found)):
-            raise RuntimeError(f"{len(found)} processes: their weights differ after training together")
-
-
-def start_clock(output: Path) -> Clock:
-    """A clock that goes on from where a training of which there is a resume point has been."""
-    return Clock(output, resumes=find_resume_point(output) is not None)
-
-
-def find_finished(output: Path, config: Any) -> Path | None:
-    """The checkpoint that training with an equal configuration has left in `output`, None where there is none."""
-    try:
-        stored = json.loads((output / "checkpoint" / _CONFIG).read_text())
-        same = isinstance(stored, dict) and rename_stored(stored, config) == _to_plain(config)
-    except (OSError, ValueError, RecursionError):
-        return None
-    return output / "checkpoint" if same else None
-
-
-def _to_plain(config: Any) -> Any:
-    return json.loads(json.dumps(asdict(config), default=str))
-
-
-def finish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, output: Path, config: Any, clock: Clock) -> Path:
-    """Write curve (`training.parquet`), checkpoint and cost, drop the resume points, return the checkpoint.
-
-    Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises OSError
-    where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
-    """
-    _check_agreement(trainer)
-    if trainer.is_world_process_zero():
-        write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        temporary = output / ".checkpoint.part"
-        model = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
-        try:
-            save_checkpoint(model, tokenizer, temporary)
-        except SafetensorError as error:
-            raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
-        (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
-        clock.write()
-        replace_folder(temporary, output / "checkpoint")
-        shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
-    trainer.accelerator.wait_for_everyone()
-    return output / "checkpoint"

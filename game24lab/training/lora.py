@@ -1,6 +1,6 @@
 """Adapters (LoRA): small matrices beside frozen ones, for trainers that start from a checkpoint.
 
-Whoever trains them merges them into the model at the end (`training.loop.finish`). It does not know who trains, or on
+Whoever trains them merges them into the model at the end (`training.session`). It does not know who trains, or on
 what.
 """
 

@@ -63,6 +63,16 @@ class MuonAdamW(torch.optim.Optimizer):
         self._share_groups()
 
 
+def make_optimizer(
+    model: nn.Module, lr: float, *, weight_decay: float, matrix_lr: float | None = None
+) -> torch.optim.Optimizer:
+    """Muon and AdamW, or AdamW for all that is trained where there is no learning rate of matrices."""
+    if matrix_lr is not None:
+        return MuonAdamW(model, lr=lr, matrix_lr=matrix_lr, weight_decay=weight_decay)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return torch.optim.AdamW(trained, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
+
+
 class BatchedMuon(torch.optim.Muon):
     """`torch.optim.Muon` with all matrices of one shape orthogonalised at once, in a format that the machine computes.
 

@@ -10,6 +10,8 @@ import os
 
 import torch
 
+from game24lab.runs.checks import require_one_of
+
 PRECISIONS = ("auto", "bf16", "fp32")
 # oneDNN, which multiplies bf16 matrices on CPUs, emulates them where it may not go beyond one of these
 _WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
@@ -36,8 +38,7 @@ def pick_precision(precision: str) -> str:
 
     ValueError for another name, and for "bf16" where it would be emulated: several times slower than float32.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be 'auto', 'bf16' or 'fp32', got {precision!r}")
+    require_one_of("precision", precision, PRECISIONS)
     if precision == "auto":
         return "bf16" if computes_bf16() else "fp32"
     if precision == "bf16" and not computes_bf16():

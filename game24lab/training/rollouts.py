@@ -56,14 +56,14 @@ class Rollouts:
         if self.device:
             check_device(self.device)
             if self.backend != "transformers":
-                raise ValueError(f"device {self.device!r} of the rollouts with backend {self.backend!r}: "
-                                 "'transformers' is accepted")  # fmt: skip
+                raise ValueError(f"backend must be 'transformers' for rollouts on a device of their own, "
+                                 f"{self.device!r}, got {self.backend!r}")  # fmt: skip
         if self.search.count(self.num_generations) and self.backend != "transformers":
-            raise ValueError(f"backend {self.backend!r} with a search: it does not show the distributions that are "
-                             "searched; 'transformers' is accepted")  # fmt: skip
+            raise ValueError("backend must be 'transformers' with a search, for others do not show the distributions "
+                             f"that are searched, got {self.backend!r}")  # fmt: skip
         if self.search.share and self.search.enter == "corrected" and (self.temperature, self.top_p) != (1, 1):
-            raise ValueError(f"enter 'corrected' at temperature {self.temperature} and top_p {self.top_p}: 1 and 1 are "
-                             "accepted, where the policy's own probabilities are those of sampling")  # fmt: skip
+            raise ValueError("temperature and top_p must be 1 with enter 'corrected', where the policy's own "
+                             f"probabilities are those of sampling, got {self.temperature}, {self.top_p}")  # fmt: skip
 
     @property
     def completions(self) -> int:

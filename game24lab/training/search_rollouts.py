@@ -59,8 +59,8 @@ class Searching:
         """How many members of a group are searched; ValueError where a share comes to none, or to all."""
         count = round(self.share * group)
         if self.share and not 0 < count < group:
-            raise ValueError(f"share {self.share} of a group of {group}: it comes to {count} members; from 1 to "
-                             f"{group - 1} are accepted")  # fmt: skip
+            raise ValueError(f"share of a group of {group} must come to 1 to {group - 1} members, got {self.share}, "
+                             f"which comes to {count}")  # fmt: skip
         return count
 
     def is_searched(self, row: int, group: int) -> bool:

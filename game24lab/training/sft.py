@@ -23,25 +23,15 @@ from trl import SFTTrainer
 
 from game24lab.models.checkpoints import load_trainable, make_model
 from game24lab.models.number_embeddings import lay_out_numbers
-from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
+from game24lab.models.tokenizer import NUMBERED, VOCABULARIES, make_tokenizer
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.former_names import accept_former
-from game24lab.training.callbacks import Show
-from game24lab.training.loop import (
-    HeldOut,
-    arrange,
-    common_arguments,
-    count_processes,
-    find_finished,
-    finish,
-    pack,
-    start,
-    start_clock,
-)
+from game24lab.training.loop import HeldOut, arrange, common_arguments, count_processes, make_ready, pack
 from game24lab.training.lora import adapt
-from game24lab.training.muon import MuonAdamW
+from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.saving import Resumable
+from game24lab.training.session import train_once
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 _SMALL_VOCABULARY = 4096  # logits of vocabularies up to here are kept in memory; TRL's loss recomputes them instead
@@ -53,7 +43,7 @@ class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
     size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
-    vocabulary: str = "lines"  # of a model from scratch: "lines", "traces" (long chains too), "problems" (stories)
+    vocabulary: str = "lines"  # of a model from scratch: one of `models.tokenizer.VOCABULARIES`
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
@@ -130,12 +120,9 @@ class RightPad:
 
 
 def train(
-    config: SFTConfig,
-    samples: Sequence[Sequence],
-    output: Path | str,
-    evaluate: Evaluate | None = None,
+    config: SFTConfig, samples: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
     show: Callable[[pd.DataFrame], None] | None = None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
@@ -145,15 +132,7 @@ def train(
     finite.
     """
     output = Path(output)
-    finished = find_finished(output, config)
-    if finished is not None:
-        return finished
-    clock = start_clock(output)
-    trainer = make_trainer(config, samples, output, evaluate)
-    if show is not None:
-        trainer.add_callback(Show(show))
-    start(trainer, output, config, clock)
-    return finish(trainer, trainer.processing_class, output, config, clock)
+    return train_once(config, output, lambda: make_trainer(config, samples, output, evaluate), show)
 
 
 def make_trainer(
@@ -166,12 +145,10 @@ def make_trainer(
     else:
         tokenizer = make_tokenizer(config.vocabulary)
         model = make_model(config.size, tokenizer, seed=config.seed)
-        if config.vocabulary == "traces":
+        if config.vocabulary in NUMBERED:
             lay_out_numbers(model, tokenizer)
     bf16 = pick_precision(config.precision) == "bf16"
-    if bf16 and model.device.type == "cpu" and not torch.cuda.is_available():
-        model.set_attn_implementation("sdpa_float32")
-    model.config.use_cache = False
+    make_ready(model, bf16=bf16)
     data = tokenize(samples, tokenizer)
     lengths = list(data["length"])
     _check_lengths(lengths, model)
@@ -192,6 +169,10 @@ def make_trainer(
         callbacks.append(HeldOut(lambda _: evaluate(plain, tokenizer), config.evaluate_every))
     if config.lora_rank:
         model = adapt(model, config.lora_rank)
+    optimizer = make_optimizer(
+        model, config.learning_rate, weight_decay=config.weight_decay,
+        matrix_lr=config.matrix_learning_rate if config.optimizer == "muon" and not config.lora_rank else None,
+    )  # fmt: skip
     trainer = _Trainer(
         model=model,
         args=_trainer_arguments(config, output, each, bf16),
@@ -199,7 +180,7 @@ def make_trainer(
         processing_class=tokenizer,
         data_collator=RightPad(tokenizer.pad_token_id),
         callbacks=callbacks,
-        optimizers=(_make_optimizer(config, model), None),
+        optimizers=(optimizer, None),
     )
     trainer.count_tokens(sizes, each)
     return trainer
@@ -250,17 +231,6 @@ def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:
         if max(own) >= rows:
             raise ValueError(f"training sample {index}: the tokenizer gives token {max(own)}, the model has {rows} "
                              "embeddings; the two are not of one checkpoint")  # fmt: skip
-
-
-def _make_optimizer(config: SFTConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
-    if config.optimizer == "muon" and not config.lora_rank:
-        return MuonAdamW(
-            model, lr=config.learning_rate, matrix_lr=config.matrix_learning_rate, weight_decay=config.weight_decay
-        )
-    trained = [p for p in model.parameters() if p.requires_grad]
-    return torch.optim.AdamW(
-        trained, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
-    )
 
 
 def _trainer_arguments(config: SFTConfig, output: Path, batch_size: int, bf16: bool) -> TRLConfig:

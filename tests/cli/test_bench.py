@@ -64,6 +64,13 @@ def test_sft_does_the_same_work():
     assert all(row.how.endswith(f"; {describe_units()}") for row in rows)
 
 
+def test_scoring_with_processes_finds_the_same():
+    (row,) = bench.bench_score(500)
+    assert row.work == "500 answers to Countdown"
+    assert re.fullmatch(r"2 processes, [0-9,]+ answers/s; one [0-9,]+", row.how)
+    assert row.ratio > 0
+
+
 def test_a_busy_machine_is_measured_and_left_idle(monkeypatch):
     monkeypatch.setattr(bench.pace, "make_step", lambda samples: lambda: sum(range(10**5)))
     before = set(psutil.Process().children())

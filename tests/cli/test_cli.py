@@ -14,6 +14,7 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.cli import main as cli
+from game24lab.models.locations import BACKENDS, check_folder, check_location
 from game24lab.runs.former_names import say_once
 from game24lab.runs.run import read_run, start_run
 
@@ -56,7 +57,8 @@ def fakes(monkeypatch, tmp_path):
     for name, functions in {
         "models.load_policy": {"load_policy": load_policy},
         "models.critic": {"load_critic": load_critic},
-        "models.checkpoints": {"find_pretrained": lambda part: tmp_path / part},
+        "models.locations": {"find_pretrained": lambda part: tmp_path / part, "check_location": check_location,
+                             "check_folder": check_folder, "BACKENDS": BACKENDS},
     }.items():
         module = types.ModuleType(f"game24lab.{name}")
         vars(module).update(functions)
@@ -114,25 +116,46 @@ def test_solve_answers_one_puzzle_in_a_line(capsys, fakes, tmp_path):
     assert cli.main(["check", "4", "5", "6", "10", expression]) == 0
 
 
-def test_solve_says_when_there_is_no_solution(capsys, fakes):
-    status, out, _ = call(capsys, "solve", 1, 1, 1, 1, "--simulations", 5)
+@pytest.mark.parametrize("mode", ["verified", "rules"])
+def test_what_has_no_solution_is_told_before_any_model_is_loaded(capsys, fakes, tmp_path, mode):
+    status, out, err = call(capsys, "solve", 1, 1, 1, 1, "--mode", mode, "--tree", tmp_path / "tree.html")
+    assert (status, out) == (0, "1 1 1 1: no solution exists for 24\n")
+    assert err == "1 of 1 not searched, as the exact solver finds no solution; --anyway searches\n"
+    assert fakes == {}
+    assert not (tmp_path / "tree.html").exists()
+    (tmp_path / "puzzles.txt").write_text("1 1 1 1\n4 5 6 10\n1 1 1 2\n")
+    status, out, err = call(capsys, "solve", "--file", tmp_path / "puzzles.txt", "--mode", mode, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["outcome"] for row in rows] == ["no solution", "solved", "no solution"]
+    assert [row["sampled_tokens"] > 0 for row in rows] == [False, True, False]
+    assert "1 of 1 solved" in err
+    assert "2 of 3 not searched" in err
+    assert "not searched" not in call(capsys, "solve", 1, 1, 1, 1, "--target", 4, "--mode", mode)[2]
+
+
+@pytest.mark.parametrize("words", [["--anyway"], ["--mode", "blind", "--strategy", "best_of_n"]])
+def test_what_has_no_solution_is_searched_where_asked_and_blind(capsys, fakes, words):
+    status, out, _ = call(capsys, "solve", 1, 1, 1, 1, *words)
     assert status == 0
+    assert fakes["policy"]
     assert out.startswith("1 1 1 1: not solved (")
     assert out.endswith("; it has no solution\n")
 
 
-def test_solve_takes_the_options_of_the_strategies(capsys, fakes):
-    status, out, _ = call(capsys, "solve", "--strategy", "greedy", "--mode", "rules", "--checkpoint", "mine",
-                          4, 5, 6, 10, "--json")  # fmt: skip
+def test_solve_takes_the_options_of_the_strategies(capsys, fakes, tmp_path):
+    for name in ("mine", "judge"):
+        (tmp_path / name).mkdir()
+    status, out, _ = call(capsys, "solve", "--strategy", "greedy", "--mode", "rules", "--checkpoint",
+                          tmp_path / "mine", 4, 5, 6, 10, "--json")  # fmt: skip
     assert status == 0
     assert json.loads(out)["mode"] == "rules"
-    assert fakes["policy"][0] == "mine"
+    assert fakes["policy"][0] == str(tmp_path / "mine")
     assert "critic" not in fakes
-    status, out, _ = call(capsys, "solve", "--strategy", "best_of_n", "-n", 3, "--critic", "judge", 1, 1, 1, 1,
-                          "--json", "--seed", 7, "--backend", "transformers")  # fmt: skip
+    status, out, _ = call(capsys, "solve", "--strategy", "best_of_n", "-n", 3, "--critic", tmp_path / "judge",
+                          1, 1, 1, 1, "--anyway", "--json", "--seed", 7, "--backend", "transformers")  # fmt: skip
     assert json.loads(out)["candidates"] == 3
     assert json.loads(out)["seed"] == 7
-    assert fakes["critic"][0] == "judge"
+    assert fakes["critic"][0] == str(tmp_path / "judge")
     assert fakes["policy"][1]["backend"] == "transformers"
 
 
@@ -237,11 +260,11 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["solve", "4", "5", "6", "10", "--strategy", "greedy", "--width", "3"], "width"),
     (["solve", "4", "5", "6", "10", "--mode", "sure"], "mode must be one of blind, rules, verified, got 'sure'"),
     (["solve", "4", "5", "6", "10", "--simulations", "0"], "simulations must be an integer >= 1, got 0"),
-    (["solve", "4", "5", "6", "10", "--tree", "tree.txt"], "--tree must end in .html, got tree.txt"),
+    (["solve", "4", "5", "6", "10", "--tree", "tree.txt"], "--tree must end in .html or .json or .svg, got tree.txt"),
     (["solve", "4", "5", "6", "10", "--tree", "none/tree.html"], "none: no folder that can be written to"),
     (["solve", "4", "5", "6", "10", "--simulation", "x"], "invalid int value"),
-    (["slove", "4"], "invalid choice: 'slove'"),
-    ([], "COMMAND"),
+    (["slove", "4"], "COMMAND must be one of play, solve, check"),
+    (["slove", "4"], "got 'slove'; did you mean 'solve'?"),
     (["check", "4", "5", "6", "x", "1"], "'x' is no integer"),
     (["check", "4", "5", "6", "-7", "1"], "'-7' is no integer"),
     (["check", "4", "5", "6", "7", "1", "--strickt"], "unrecognized arguments: --strickt"),
@@ -354,20 +377,25 @@ def checkout(tmp_path, monkeypatch):
 def test_notebooks_are_listed_with_their_parameters(capsys, checkout):
     status, out, _ = call(capsys, "run", "--list")
     assert status == 0
-    assert out.splitlines()[:3] == ["03_sft", "  output = 'runs/03_sft'                      folder of this run",
-                                    "  lr = 0.001                                  learning rate"]  # fmt: skip
+    assert out.splitlines()[:2] == ["03_sft", "05_search"]
+    for words in (["03_sft", "--help"], ["-h", "03"]):
+        status, out, _ = call(capsys, "run", *words)
+        assert status == 0
+        assert out.splitlines()[-2:] == ["  output = 'runs/03_sft'  folder of this run",
+                                         "  lr = 0.001              learning rate"]  # fmt: skip
+    assert call(capsys, "run", "--help")[1].startswith("usage: game24lab run")
 
 
 @pytest.mark.parametrize(("words", "complaint"), [
     (["-p", "stpes", "3"], "05_search has no parameter 'stpes': did you mean steps?"),
-    (["-p", "steps", "three"], "parameter steps: 'three' is text; a whole number is accepted"),
+    (["-p", "steps", "three"], "parameter steps must be a whole number, got 'three'"),
     (["-f", "a.yaml"], "a.yaml: 05_search has no parameter 'stpes': did you mean steps?"),
-    (["-f", "b.yaml"], "b.yaml: parameter steps: '1e-4' is text; a whole number is accepted (YAML reads 1e-4 as text"),
+    (["-f", "b.yaml"], "b.yaml: parameter steps must be a whole number, got '1e-4' (YAML reads 1e-4 as text"),
     (["-f", "c.yaml"], "c.yaml, line 1: not YAML"),
     (["-f", "none.yaml"], "none.yaml: No such file"),
     (["--output", "a.yaml"], "run folder a.yaml must be a folder, got a file"),
     (["--output", "a.yaml/below"], "a.yaml/below: run folder cannot be written"),
-    (["--output", "."], "run folder .: it holds a.yaml but no manifest.json"),
+    (["--output", "."], "run folder . must be new, empty or a run's, got one with a.yaml and no manifest.json"),
     (["--output", "other"], "it holds a run of 03_sft, not 05_search"),
 ])  # fmt: skip
 def test_parameters_are_checked_before_anything_runs(capsys, checkout, words, complaint):
@@ -465,8 +493,10 @@ def test_an_interrupted_run_says_so_and_goes_on(checkout):
 
 # ---------------------------------------------------------------------------------------------------------- doctor
 def test_the_doctor_looks_at_everything(capsys):
-    status, out, _ = call(capsys, "doctor")
+    status, out, err = call(capsys, "doctor")
     assert status == 0
+    missing = [line.split()[1] for line in out.splitlines() if line.startswith("missing")]
+    assert err == (f"missing: {', '.join(missing)}\n" if missing else "everything that is needed works\n")
     lines = {line[8:].split()[0]: line for line in out.splitlines()}
     assert {"python", "torch", "bf16", "ctranslate2", "report", "browser", "git", "notebooks", "model"} <= set(lines)
     assert lines["python"].startswith("ok")

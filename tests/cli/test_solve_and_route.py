@@ -189,7 +189,7 @@ def test_solving_checks_before_it_loads():
         ({"strategy": "auto", "parameters": {}, "router": "nowhere"}, r"router nowhere: router\.json is missing"),
     ):
         with pytest.raises(ValueError, match=named):
-            solving.solve(TASK, PUZZLES, **settings)
+            solving.solve(GAME, PUZZLES, **settings)
 
 
 # ------------------------------------------------------------------------------------------------------------ probes
@@ -292,7 +292,7 @@ def test_an_evaluation_is_of_test_puzzles_and_its_choices_are_not(ablations):
     assert json.loads(json.dumps(schedule)) == schedule
     assert evaluate_router(rows, "seconds", repeats=2).axis == "seconds"
     for spoilt, named in (
-        (rows.drop(columns="part"), "'part' is missing"),
+        (rows.drop(columns="part"), "must have the column 'part'"),
         (rows[rows["part"] != "test"], "no puzzles of the part test"),
         (rows[~rows["part"].isin(["calibration", "stopping"])], "calibration or stopping"),
     ):

@@ -129,7 +129,7 @@ def test_a_pair_is_compared_puzzle_by_puzzle():
     same = pair(after, after, 4096)
     assert same["difference"] == 0
     assert same["low"] < 0 < same["high"], "no difference on four puzzles is no certainty"
-    with pytest.raises(ValueError, match="no puzzle"):
+    with pytest.raises(ValueError, match="both have answered, got none"):
         pair(before[:1], after[1:], 4096)
 
 

@@ -7,7 +7,7 @@ import pytest
 import tiny_models
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from game24lab.evaluation import evaluate as evaluation
+from game24lab.evaluation import arms as ways
 from game24lab.evaluation.attempts import read_attempts
 from game24lab.evaluation.decoding import Scorer, list_arms, make_grid
 from game24lab.evaluation.evaluate import evaluate
@@ -66,7 +66,7 @@ def test_a_killed_comparison_repeats_no_arm(tmp_path, monkeypatch):
     policy, path = TransformersPolicy(*tiny_models.make("qwen3"), frozen=True), tmp_path / "records.parquet"
     environment = replace(open_environment("game24", held_out=1), held_out=((4, 5, 6, 10), (1, 2, 3)))
     scorer, form = make_scorer(environment), make_scorer(environment, {"finished": 1.0})
-    arms, made, run = list_arms(LOOK, [1], honest=True, critic=False), [], evaluation.run
+    arms, made, run = list_arms(LOOK, [1], honest=True, critic=False), [], ways.run
 
     def dying(*arguments, **settings):
         made.append(arguments[2].__name__)
@@ -77,7 +77,7 @@ def test_a_killed_comparison_repeats_no_arm(tmp_path, monkeypatch):
     options = {"scorer": scorer, "form": form, "seeds": (0, 1), "part": "main", "progress": False}
     rows = evaluate(environment, None, arms, policy, **options)
     assert len(rows) == 5 * 2 * 2
-    monkeypatch.setattr(evaluation, "run", dying)
+    monkeypatch.setattr(ways, "run", dying)
     with pytest.raises(KeyboardInterrupt):
         evaluate(environment, None, arms, policy, path=path, **options)
     assert len(read_attempts(path)) == 7 * 2

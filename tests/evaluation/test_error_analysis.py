@@ -52,7 +52,7 @@ def test_reasons_are_counted_without_their_numbers():
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(ValueError, match="no rows"):
+    with pytest.raises(ValueError, match="at least one chain of thought"):
         describe_lengths(ROWS[:0])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.evaluation import evaluate as evaluation
+from game24lab.evaluation import arms as ways
 from game24lab.evaluation.arms import STRATEGIES, Arm, find_strategy, read_arms
 from game24lab.evaluation.evaluate import COLUMNS, LATER, evaluate, load_records, summarise, tabulate_pass_at_k
 from game24lab.evaluation.statistics import bootstrap, pass_at_k, wilson
@@ -82,7 +82,7 @@ def test_a_killed_evaluation_goes_on_and_ends_with_the_rows_of_an_undisturbed_on
             raise KilledError
         return run(*arguments, **settings)
 
-    monkeypatch.setattr(evaluation, "run", dying)
+    monkeypatch.setattr(ways, "run", dying)
     kills = 0
     for _ in range(100):
         try:

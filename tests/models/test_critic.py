@@ -58,7 +58,7 @@ def test_scores_do_not_depend_on_the_batch(trained):
     assert all(-1 <= value <= 1 for value in one_by_one)
     assert small.score([]) == []
     assert small.count(texts[0]) == len(tokenizer(texts[0])["input_ids"])
-    with pytest.raises(ValueError, match="text 1 to score: empty"):
+    with pytest.raises(ValueError, match="text 1 to score must not be empty"):
         small.score(["Input: 24\n", ""])
 
 

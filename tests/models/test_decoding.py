@@ -5,8 +5,8 @@ import pytest
 import tiny_models
 import torch
 
-from game24lab.models.backends import decoding
 from game24lab.models.backends import llama_step as plain
+from game24lab.models.backends import model_steps
 from game24lab.models.backends.decoding import choose, decode, truncate
 from game24lab.models.backends.llama_step import PlainSteps
 from game24lab.models.counted_random import draw_uniform, make_keys
@@ -113,7 +113,7 @@ def test_prompts_are_forwarded_once(monkeypatch):
     seen = []
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda **inputs: seen.append(inputs["input_ids"].shape) or forward(**inputs))
-    monkeypatch.setattr(decoding, "accepts", lambda model, name: True)
+    monkeypatch.setattr(model_steps, "accepts", lambda model, name: True)
     run(model, prompts=PROMPTS[:1], rows=[0] * 50)
     assert seen == [(1, 3)]
 

@@ -270,7 +270,7 @@ def test_broken_checkpoints_get_one_clear_line(folders, tmp_path, backend):
     garbled = tmp_path / "garbled"
     shutil.copytree(folders["qwen3"], garbled)
     (garbled / "config.json").write_text("{")
-    for folder, message in ((broken, "cut short"), (bare, "no tokenizer"), (tmp_path / "none", "config.json"),
+    for folder, message in ((broken, "cut short"), (bare, "no tokenizer"), (tmp_path / "none", "no such folder"),
                             (garbled, "config")):  # fmt: skip
         with pytest.raises(ValueError, match=message) as error:
             load_policy(folder, backend=backend)

@@ -36,5 +36,5 @@ def test_a_sum_is_a_rotation():
 def test_a_model_too_narrow_for_waves_is_refused(monkeypatch):
     monkeypatch.setitem(models.PRESETS, "narrow", {"layers": 1, "width": 16, "heads": 2, "feed_forward": 32})
     tokenizer = make_tokenizer("traces")
-    with pytest.raises(ValueError, match="16 dimensions: numbers need at least 40"):
+    with pytest.raises(ValueError, match="at least 40 dimensions for numbers, got 16"):
         lay_out_numbers(make_model("narrow", tokenizer), tokenizer)

@@ -12,7 +12,6 @@ from game24lab.cli import main as cli
 from game24lab.evaluation import claims
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
 from game24lab.report import evidence, results
-from game24lab.report import formats as fmt
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import compile_report, to_json
 from game24lab.report.sections import modes
@@ -21,6 +20,7 @@ from game24lab.runs.run import start_run
 from game24lab.search.modes import MODES
 from game24lab.tasks.numbers.puzzles import write_puzzle
 from game24lab.tasks.numbers.task import Game24
+from game24lab.views.tables import formats as fmt
 
 ARMS = {
     f"{name}{mode}": {"algorithm": algorithm, "mode": mode, "parameters": parameters}

@@ -67,8 +67,7 @@ def test_it_is_a_pdf_with_its_numbers_beside_it(searched, tmp_path, capsys):
 
 def test_it_says_what_a_reader_must_know(told):
     expected = ("Every strategy, ranks 901-1000, verified", "Every strategy, ranks 1001-1362, rules", "flatters",
-                "against sampled tokens, ranks 1001-1362", "against model calls", "against FLOPs", "sampled lines",
-                "sampled characters", "c_init of Monte-Carlo trees (exploration)", "width of", "simulations of",
+                "against sampled tokens, ranks 1001-1362", "against FLOPs, ranks 1001-1362", "What a parameter does",
                 "p95 s", "said before", "illegal", "86.7 %", "1,297", "54.1 %", "2,500", "N = 7 billion", "noise",
                 "Brier", "Not all problems of ranks", "Filled: the exact verifier chose")  # fmt: skip
     assert not [said for said in expected if said not in told[2]]
@@ -165,8 +164,8 @@ def test_every_strategy_has_a_kind_and_a_look_of_its_own():
 def test_no_figure_holds_more_names_than_there_are_colours(told):
     shown = [block for block in search.make_report(told[0], told[1]).blocks if isinstance(block, Picture)]
     kinds = [block.caption for block in shown if block.caption.startswith("All arms of")]
-    assert len(kinds) == 2 * len({arm["kind"] for arm in told[1]["arms"]})
-    assert all(f"All arms of {arm['kind']}, ranks {arm['split']}" in " ".join(kinds) for arm in told[1]["arms"])
+    assert len(kinds) == len({arm["kind"] for arm in told[1]["arms"]})
+    assert all(f"All arms of {arm['kind']}, ranks 1001-1362" in " ".join(kinds) for arm in told[1]["arms"])
 
 
 def test_the_front_is_what_nothing_beats():
@@ -176,16 +175,16 @@ def test_the_front_is_what_nothing_beats():
         ("a", 1, 0.5), ("a", 3, 0.7), ("b", 2, 0.1)]  # fmt: skip
 
 
-def test_a_parameter_without_a_difference_is_named_and_not_drawn(told):
+def test_parameters_without_a_difference_are_summed_up_and_the_others_listed(told):
     sweeps = told[1]["sweeps"]
     flat = [sweep | {"change": {"difference": 0.0, "low": -0.1, "high": 0.1, "problems": 12}} for sweep in sweeps]
-    blocks = search.describe_sweeps(flat)
-    assert not [block for block in blocks if isinstance(block, Picture)]
-    assert "the problems show no difference: " in blocks[0].text
-    assert all(sweep["parameter"] in blocks[0].text for sweep in sweeps)
+    (table,) = search.describe_sweeps(flat)
+    assert table.caption == "Parameters of which the problems show no difference."
+    assert {row[0] for row in table.rows} == {sweep["parameter"] for sweep in sweeps}
+    assert sum(int(row[2]) for row in table.rows) == len(sweeps)
     steep = [sweep | {"change": {"difference": 0.3, "low": 0.1, "high": 0.5, "problems": 12}} for sweep in sweeps]
-    drawn = [block.caption for block in search.describe_sweeps(steep) if isinstance(block, Picture)]
-    assert "Accuracy by c_init of Monte-Carlo trees (exploration), all other parameters held (95 %)." in drawn
+    (table,) = search.describe_sweeps(steep)
+    assert (table.caption, len(table.rows)) == ("Parameters that made a difference.", len(sweeps))
 
 
 # --------------------------------------------------------------------------------------------------- whose critic

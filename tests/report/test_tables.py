@@ -2,8 +2,8 @@
 
 import pytest
 
-from game24lab.report import formats as fmt
 from game24lab.report.tables import count, fixed, join_sources, made, make_table, percent, points, short, text
+from game24lab.views.tables import formats as fmt
 
 ROW = {"arm": "greedy", "solved": 0.45, "low": 0.307, "high": 0.602, "tokens": 1234.4, "flops": 1.24e9, "source": "a",
        "change": {"difference": -0.0004, "low": -0.1, "high": 0.25}, "none": None}  # fmt: skip

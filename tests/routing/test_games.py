@@ -45,7 +45,7 @@ def test_games_are_told_from_other_problems(row, game):
 
 @pytest.mark.parametrize("answer", ["", "many", "(10 - 4) * 5", "23.5", "99999999"])
 def test_a_game_without_a_target_is_named(answer):
-    with pytest.raises(ValueError, match="the problem is the puzzle 4 5 6 10, its answer"):
+    with pytest.raises(ValueError, match="answer of the puzzle 4 5 6 10 must be"):
         find_game({"problem": "4 5 6 10", "answer": answer})
 
 
@@ -112,7 +112,7 @@ def test_a_pred_that_is_no_completion_is_graded_by_the_game_too(tmp_path):
 
 def test_a_game_whose_target_nobody_knows_is_refused(tmp_path):
     path = write(tmp_path, {"problem": "4 5 6 10", "answer": "none", "completions": ["24"], "pred": "24"})
-    with pytest.raises(ValueError, match=rf"{path.name}, line 1: the problem is the puzzle 4 5 6 10"):
+    with pytest.raises(ValueError, match=rf"{path.name}, line 1: answer of the puzzle 4 5 6 10"):
         read_table(tmp_path, np.random.default_rng(0), progress=False)
 
 

@@ -280,17 +280,17 @@ def change(table, **values):
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
-        (lambda t: change(t, probability=1.2), r"probability 1\.2 of '1 1 1 1' with the arm 'best_of_n@1'"),
-        (lambda t: change(t, probability=np.nan), "probability nan"),
-        (lambda t: change(t, sampled_tokens=-1.0), r"sampled_tokens -1\.0"),
-        (lambda t: change(t, seconds=np.nan), "seconds nan"),
-        (lambda t: t.iloc[1:], "the arm 'best_of_n@1' is missing for 1 of"),
+        (lambda t: change(t, probability=1.2), r"of '1 1 1 1' with the arm 'best_of_n@1' must be .*, got 1\.2"),
+        (lambda t: change(t, probability=np.nan), "probability .*, got nan"),
+        (lambda t: change(t, sampled_tokens=-1.0), r"sampled_tokens .*, got -1\.0"),
+        (lambda t: change(t, seconds=np.nan), "seconds .*, got nan"),
+        (lambda t: t.iloc[1:], "got none of 'best_of_n@1' for 1 of"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "stands there twice"),
         (lambda t: t.drop(columns="part"), "the column 'part' is missing"),
-        (lambda t: t.iloc[:0], "no rows"),
-        (lambda t: change(t, part="other"), "'1 1 1 1' is in two parts"),
+        (lambda t: t.iloc[:0], "must hold at least one row"),
+        (lambda t: change(t, part="other"), "'1 1 1 1' must be in one part, got two"),
         (lambda t: pd.concat([t, t.iloc[4:8].assign(problem="2 1 1 1", part="test"),
-                              t.iloc[4:8].assign(problem="1 2 1 1", part="train")]), "in one part only"),
+                              t.iloc[4:8].assign(problem="1 2 1 1", part="train")]), "must be in one part"),
         (lambda t: t.assign(probability=t["probability"].where(t["part"] != "train", 0.0)), "one class only"),
         (lambda t: t.assign(probability=t["probability"].where(t["part"] != "calibration", 1.0)), "that are all 1"),
         (lambda t: t[t["part"] != "stopping"], "part 'stopping': no puzzles"),
@@ -312,8 +312,8 @@ def test_features_that_cannot_be_used_are_refused_with_their_place():
     router = train(RouterConfig(steps=2), table, features, progress=False)
     for spoilt, named in [
         (features.drop(columns="sum"), "the column 'sum' is missing"),
-        (features.assign(sum="many"), "feature 'sum': numbers"),
-        (features.assign(sum=np.inf), "feature 'sum' of '1 1 1 1' is infinite"),
+        (features.assign(sum="many"), "feature 'sum' must hold numbers"),
+        (features.assign(sum=np.inf), "feature 'sum' of '1 1 1 1' must be finite"),
         (pd.concat([features, features.iloc[:1]]), "stands twice"),
     ]:
         with pytest.raises(ValueError, match=named):

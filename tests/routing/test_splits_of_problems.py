@@ -52,9 +52,9 @@ def test_every_wanted_part_gets_a_puzzle(count, shares):
 @pytest.mark.parametrize(
     ("problems", "shares", "told"),
     [
-        (PROBLEMS[:3], (1, 1, 1, 1), "3 puzzles cannot be split into 4 parts"),
-        (["4 5 6 10", "10 6 5 4"], (1, 0, 0, 1), "1 puzzles cannot"),
-        ([], (1, 0, 0, 0), "0 puzzles"),
+        (PROBLEMS[:3], (1, 1, 1, 1), "at least one puzzle for each of 4 parts, got 3"),
+        (["4 5 6 10", "10 6 5 4"], (1, 0, 0, 1), "each of 2 parts, got 1"),
+        ([], (1, 0, 0, 0), "each of 1 parts, got 0"),
         (PROBLEMS, (1, 1, 1), "share of test must be a number >= 0, got None"),
         (PROBLEMS, {"validation": 1}, "'validation'"),
         (PROBLEMS, (1, 1, 1, -1), "share of test must be a number >= 0, got -1"),
@@ -69,7 +69,7 @@ def test_bad_shares(problems, shares, told):
 
 
 def test_a_puzzle_in_two_parts_is_named():
-    with pytest.raises(ValueError, match="'10 6 5 4' is in the part 'test', and as '4 5 6 10' in 'train'"):
+    with pytest.raises(ValueError, match="'10 6 5 4' must be in one part, got 'test', and as '4 5 6 10' 'train'"):
         check_parts({"4 5 6 10": "train", "1 2 3 4": "test", "10 6 5 4": "test"})
-    with pytest.raises(ValueError, match=r"part 'valid' of '4 5 6 10': one of train"):
+    with pytest.raises(ValueError, match=r"part of '4 5 6 10' must be one of train"):
         check_parts(pd.Series({"4 5 6 10": "valid"}))

@@ -227,13 +227,13 @@ def test_a_manifest_of_another_version(tmp_path):
     start_run(tmp_path, "n", {}).finish()
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
-    with pytest.raises(ValueError, match="version 99; version 1 is accepted"):
+    with pytest.raises(ValueError, match="version must be 1, got 99"):
         read_run(tmp_path)
 
 
 def test_folders_that_are_no_runs(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ValueError, match=r"holds thesis\.tex but no manifest\.json"):
+    with pytest.raises(ValueError, match=r"must be new, empty or a run\'s, got one with thesis\.tex"):
         start_run(tmp_path, "n", {})
     with pytest.raises(ValueError, match="must be a folder, got a file"):
         start_run(tmp_path / "thesis.tex", "n", {})
@@ -254,7 +254,7 @@ def test_paths_stay_within_the_run(tmp_path):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, b"x"])
 def test_parameters_that_json_cannot_hold(tmp_path, value):
-    with pytest.raises(ValueError, match="accepted"):
+    with pytest.raises(ValueError, match="in a manifest must be"):
         start_run(tmp_path / "run", "n", {"lr": value})
     assert not (tmp_path / "run").exists()
 

@@ -265,31 +265,3 @@ def test_bfs_v_stops_at_its_depth_and_completes_the_best():
     assert policy.asked[-1] == ("ab>", 1, 0.0)
     assert found.outcome == "unfinished"
     assert found.tree.status[found.tree.label.index("aa")] == "unfinished"
-
-
-# ------------------------------------------------------------------------------------- bad input
-@pytest.mark.parametrize(
-    ("algorithm", "parameters", "reason"),
-    [
-        (beam_search, {"n": 0}, "n must be an integer >= 1, got 0"),
-        (beam_search, {"beam_width": 0}, "beam_width must be an integer from 1 to 4, got 0"),
-        (beam_search, {"n": 4, "beam_width": 5}, "beam_width must be an integer from 1 to 4, got 5"),
-        (beam_search, {"num_iterations": 0}, "num_iterations must be an integer >= 1, got 0"),
-        (beam_search, {"lookahead": -1}, "lookahead must be an integer >= 0, got -1"),
-        (beam_search, {"agg_strategy": "product"}, "agg_strategy must be one of last, min, prod, got 'product'"),
-        (beam_search, {"agg_strategy": "mim"}, "did you mean 'min'"),
-        (beam_search, {"filter_duplicates": "yes"}, "filter_duplicates must be true or false, got 'yes'"),
-        (beam_search, {"sort_completed": 2}, "sort_completed must be true or false, got 2"),
-        (beam_search, {"max_tokens": 0}, "max_tokens must be an integer >= 1, got 0"),
-        (beam_search, {"beam_widht": 2}, "did you mean 'beam_width'"),
-        (dvts, {"n": 6}, "n must be a multiple of beam_width, which is 4, got 6"),
-        (dvts, {"sort_completed": True}, "no parameter 'sort_completed'"),
-        (bfs_v, {"width": 0}, "width must be an integer >= 1, got 0"),
-        (bfs_v, {"beam_size": 0}, "beam_size must be an integer >= 1, got 0"),
-        (bfs_v, {"depth": 1.5}, "depth must be an integer >= 1, got 1.5"),
-        (bfs_v, {"temperature": "1e-1"}, "YAML reads"),
-    ],
-)
-def test_parameters_that_make_no_sense_are_named(algorithm, parameters, reason):
-    with pytest.raises(ValueError, match=reason):
-        search(algorithm, Sayings(_="a"), Table(), **parameters)

@@ -2,17 +2,15 @@
 
 import math
 import random
-from dataclasses import dataclass, field
 
 import pytest
 from fake_models import FakeCritic, FakePolicy
 from letters import Sayings, Table, label_end, list_events, search
-from likeliest import Likeliest, compare
+from likeliest import Likeliest, TreeByTheBook, compare
 
 from game24lab.search.engine import derive, run
 from game24lab.search.gumbel import gumbel_mcts
 from game24lab.tasks.numbers.task import Game24
-from game24lab.tasks.task import Illegal
 
 PLAIN = {"gumbel_scale": 0.0, "gumbel_c_visit": 1.0, "gumbel_c_scale": 0.5, "prior": "logprob"}
 
@@ -48,45 +46,14 @@ def test_halving_by_hand():
 
 
 # ------------------------------------------------------------------------------------- the published program, anew
-@dataclass
-class Twig:
-    """A node of the reference below."""
-
-    state: object
-    parent: object = None
-    line: str = ""
-    prior: float = 1.0
-    value: float = 0.0
-    n: int = 0
-    w: float = 0.0
-    children: list = field(default_factory=list)
-
-    @property
-    def q(self):
-        return self.w / self.n if self.n else self.value
-
-
-class GumbelSearch:
+class GumbelSearch(TreeByTheBook):
     """Danihelka et al. 2022 as ReSCALE runs it on TS-LLM's tree: the moves considered one after the other."""
 
     def __init__(self, problem, policy, critic, rng, simulations, width, considered, c_visit, c_scale):
-        self.task, self.policy, self.critic, self.rng = Game24(), policy, critic, rng
-        self.simulations, self.width, self.considered = simulations, width, considered
+        super().__init__(problem, policy, critic, width)
+        self.rng, self.simulations, self.considered = rng, simulations, considered
         self.c_visit, self.c_scale = c_visit, c_scale
-        start = self.task.start(problem)
-        self.root = Twig(start, value=critic.score([self.task.text(start)])[0])
-
-    def expand(self, node):
-        (lines,) = self.policy.generate([self.task.text(node.state)], [self.width])
-        chances = {}
-        for line in lines:
-            after = self.task.step(node.state, line.text)
-            if not isinstance(after, Illegal) and line.text not in chances:
-                chances[line.text] = math.exp(line.logprob / line.tokens)
-                (value,) = self.critic.score([self.task.text(after)])
-                node.children.append(Twig(after, node, line.text, 0.0, value))
-        for child in node.children:
-            child.prior = chances[child.line] / sum(chances.values())
+        (self.root.value,) = critic.score([self.task.text(self.root.state)])
 
     def sigma(self, node, q):
         return (self.c_visit + max(child.n for child in node.children)) * self.c_scale * q
@@ -140,14 +107,6 @@ class GumbelSearch:
             if last:
                 break
         return best(kept, 1, True)[0]
-
-    def tell(self):
-        told, stack = {}, [((), self.root)]
-        while stack:
-            path, node = stack.pop()
-            told[path] = (node.n, node.w)
-            stack += [((*path, child.line), child) for child in node.children]
-        return told
 
 
 @pytest.mark.parametrize(

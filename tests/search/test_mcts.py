@@ -2,61 +2,29 @@
 
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from fake_models import FakeCompletion, FakeCritic, FakePolicy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from letters import Letters
 from likeliest import Likeliest, compare
+from searches import check_end
 
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.tree import Tree
 from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.task import Game24
-from game24lab.tasks.task import Illegal, Verdict
+from game24lab.tasks.task import Illegal
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
 
 
 # ------------------------------------------------------------------------------------- a world worked out by hand
-class Letters:
-    """Write two letters; the goal is one word. Equal keys: the same letters in any order, if `bag`."""
-
-    name = "letters"
-
-    def __init__(self, goal="bb", bag=False):
-        self.goal, self.bag = goal, bag
-
-    def start(self, problem):
-        return ""
-
-    def text(self, state):
-        return f"{state}>"
-
-    def label(self, state):
-        return state or "-"
-
-    def step(self, state, line):
-        return state + line if len(line) == 1 and line in "abcd" else Illegal(f"{line!r} is no letter")
-
-    def is_terminal(self, state):
-        return len(state) == 2
-
-    def verdict(self, state):
-        solved = state == self.goal
-        return Verdict(solved, "solved" if solved else "wrong value", state if solved else "", f"is {state}")
-
-    def key(self, state):
-        return "".join(sorted(state)) if self.bag else state
-
-    def truth(self, state):
-        return None
-
-
 class Sayings:
     """A policy with given lines and probabilities for each prompt, in order; the last line is said for ever."""
 
@@ -152,14 +120,9 @@ def test_positions_share_what_they_have_learnt_on_a_graph():
 
     The root is drawn from, then a (.1 + .5 against .5), then b (.707 against .453), and then ab by way of a.
     """
-
-    class Three(Letters):
-        def is_terminal(self, state):
-            return len(state) == 3
-
     said = {"_": [("a", 0.5), ("b", 0.5)], "a": [("b", 1.0)], "b": [("a", 1.0)], "ab": [("c", 1.0)], "ba": [("c", 1.0)]}
     critic = Table(_=0.0, a=0.1, b=0.0, ab=0.9, ba=0.7)
-    found = search(Sayings(**said), critic, Three("ddd", bag=True), width=2)
+    found = search(Sayings(**said), critic, Letters("ddd", 3, bag=True), width=2)
     tree = found.tree
     assert tree.label == ["-", "a", "b", "ab", "ba", "abc"]
     assert tree.same == [None, None, None, None, 3, None]
@@ -170,7 +133,7 @@ def test_positions_share_what_they_have_learnt_on_a_graph():
     assert tree.children(4) == tree.children(3) == [5]
     assert found.stopped == "exhausted"
     assert found.saved.critic_calls == 1  # the value of ba
-    apart = search(Sayings(**said), critic, Three("ddd", bag=True), merge=False, width=2)
+    apart = search(Sayings(**said), critic, Letters("ddd", 3, bag=True), merge=False, width=2)
     assert apart.tree.label == ["-", "a", "b", "ab", "ba", "abc", "bac"]
     assert apart.tree.same == [None] * 7
     assert apart.tree.value[4] == 0.7
@@ -305,13 +268,7 @@ def test_any_search_leaves_a_sound_tree(seed, problem, width, merge, mode, widen
         assert len({tree.line[child] for child in inner}) == len(inner)
         replayed = [event[2:4] for event in tree.events if event[1] == node]
         assert replayed[-1] == [tree.visits[node], tree.total[node]]
-    state = Game24().start(problem)
-    if found.answer:
-        end = tree.events[-1][1]
-        for step in tree.path(end)[1:]:
-            state = Game24().step(state, tree.line[step])
-        assert Game24().verdict(state).answer == found.answer
-        assert found.solved == (tree.status[end] == "solved")
+    check_end(found, problem, "rules")
     assert found.correct == len({node for node in nodes if tree.status[node] == "solved" and tree.same[node] is None})
 
 
@@ -321,30 +278,6 @@ def test_the_same_seed_gives_the_same_tree():
 
 
 # ------------------------------------------------------------------------------------- two ways to end
-class Contrary(Game24):
-    """A world whose judge says the opposite, once it is asked."""
-
-    def verdict(self, state):
-        true = super().verdict(state)
-        return Verdict(not true.solved, "wrong value" if true.solved else "solved", true.answer, true.reason)
-
-    def truth(self, state):
-        raise AssertionError("no search may ask for the truth")
-
-
-@pytest.mark.parametrize("commit", ["value", "visits"])
-def test_a_choice_by_the_rules_never_depends_on_the_judge(commit):
-    policy = FakePolicy(skill=1.0)
-    arguments, parameters = (PUZZLES, mcts, policy, FakeCritic(policy)), {"simulations": 25, "commit": commit}
-    honest = run(Game24(), *arguments, mode="rules", parameters=parameters)
-    contrary = run(Contrary(), *arguments, mode="rules", parameters=parameters)
-    for one, other in zip(honest, contrary, strict=True):
-        assert one.answer == other.answer != ""
-        assert one.tree.visits == other.tree.visits
-        assert replace(one.cost, seconds=0) == replace(other.cost, seconds=0)
-        assert one.solved is not other.solved
-
-
 def test_a_search_by_the_rules_takes_the_best_valued_end_or_the_most_visited_path():
     said = {"_": [("a", 0.9), ("b", 0.1)], "a": [("a", 0.5), ("b", 0.5)], "b": [("a", 0.5), ("b", 0.5)]}
     values = {"_": 0.0, "a": 0.8, "b": -0.5, "aa": 0.1, "ab": 0.3, "ba": -0.9, "bb": 0.6}

@@ -177,24 +177,3 @@ def test_the_particle_filter_takes_its_chance_from_the_seed_alone():
     random.seed(2)
     assert draw(1) == one
     assert draw(2) != one
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "parameters", "reason"),
-    [
-        (particle_filter, {"n_particles": 0}, "n_particles must be an integer >= 1, got 0"),
-        (particle_filter, {"softmax_temp": 0}, "softmax_temp must be a number >= 0.001, got 0"),
-        (particle_filter, {"ess": 1.1}, "ess must be a number from 0 to 1, got 1.1"),
-        (particle_filter, {"final": "best"}, "final must be one of argmax, sample, got 'best'"),
-        (particle_filter, {"depth": 0}, "depth must be an integer >= 1, got 0"),
-        (particle_filter, {"rng": 1}, "no parameter 'rng'"),
-        (rebase, {"width": 0}, "width must be an integer >= 1, got 0"),
-        (rebase, {"softmax_temperature": 0}, "softmax_temperature must be a number >= 0.001, got 0"),
-        (rebase, {"correct_duplicates": 1}, "correct_duplicates must be true or false, got 1"),
-        (rebase, {"top_p": 2}, "top_p must be a number from 1e-06 to 1, got 2"),
-        (rebase, {"withd": 2}, "did you mean 'width'"),
-    ],
-)
-def test_parameters_that_make_no_sense_are_named(algorithm, parameters, reason):
-    with pytest.raises(ValueError, match=reason):
-        search(algorithm, Sayings(_="a"), Table(), **parameters)

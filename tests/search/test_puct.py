@@ -2,13 +2,12 @@
 
 import math
 import random
-from dataclasses import dataclass, field
 from itertools import repeat
 
 import pytest
 from fake_models import FakeCritic, FakePolicy
 from letters import Letters, Sayings, Table, label_end, list_events, search
-from likeliest import Likeliest, compare
+from likeliest import Likeliest, TreeByTheBook, compare
 
 from game24lab.search.engine import run
 from game24lab.search.graph import make_graph
@@ -16,7 +15,6 @@ from game24lab.search.puct import mcts_alpha, mcts_rollout
 from game24lab.search.requests import BudgetSpent, Propose, Value
 from game24lab.search.simulation import draw, make_puct, make_request, simulate
 from game24lab.tasks.numbers.task import Game24
-from game24lab.tasks.task import Illegal
 
 PLAIN = {"pb_c_init": 1.0, "pb_c_base": 1e12, "prior": "logprob"}
 SAID = {"_": "a.6 b.3", "a": "a.5 b.5", "b": "a.9 b.1"}
@@ -92,44 +90,13 @@ def test_verified_ends_at_the_first_accepted_line_in_its_draw():
 
 
 # ------------------------------------------------------------------------------------- TS-LLM's program, written anew
-@dataclass
-class Twig:
-    """A node of the reference below."""
-
-    state: object
-    parent: object = None
-    line: str = ""
-    prior: float = 1.0
-    value: float = 0.0
-    n: int = 0
-    w: float = 0.0
-    children: list = field(default_factory=list)
-
-    @property
-    def q(self):
-        return self.w / self.n if self.n else self.value
-
-
-class TreeSearch:
+class TreeSearch(TreeByTheBook):
     """TS-LLM's MCTS class as its paper and code have it, on a plain tree: nodes know their parent, ends their value."""
 
     def __init__(self, problem, policy, critic, width, pb_c_init, pb_c_base):
-        self.task, self.policy, self.critic = Game24(), policy, critic
-        self.width, self.pb_c_init, self.pb_c_base = width, pb_c_init, pb_c_base
-        self.root = Twig(self.task.start(problem))
+        super().__init__(problem, policy, critic, width)
+        self.pb_c_init, self.pb_c_base = pb_c_init, pb_c_base
         self.expand(self.root)
-
-    def expand(self, node):
-        (lines,) = self.policy.generate([self.task.text(node.state)], [self.width])
-        chances = {}
-        for line in lines:
-            after = self.task.step(node.state, line.text)
-            if not isinstance(after, Illegal) and line.text not in chances:
-                chances[line.text] = math.exp(line.logprob / line.tokens)
-                (value,) = self.critic.score([self.task.text(after)])
-                node.children.append(Twig(after, node, line.text, 0.0, value))
-        for child in node.children:
-            child.prior = chances[child.line] / sum(chances.values())
 
     def score(self, parent, child):
         pb_c = math.log((parent.n + self.pb_c_base + 1) / self.pb_c_base) + self.pb_c_init
@@ -162,14 +129,6 @@ class TreeSearch:
         found = 0
         for _ in range(simulations):
             found += self.simulate(self.root) if found < num_paths else 0
-
-    def tell(self):
-        told, stack = {}, [((), self.root)]
-        while stack:
-            path, node = stack.pop()
-            told[path] = (node.n, node.w)
-            stack += [((*path, child.line), child) for child in node.children]
-        return told
 
 
 REFERENCE = [(4, 3.0, 19652.0, 5), (20, 3.0, 19652.0, 5), (6, 10.0, 19652.0, 30), (5, 0.0, 3.0, 12)]

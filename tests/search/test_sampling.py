@@ -39,12 +39,12 @@ class Scripted:
 
 
 class Opinion:
-    """A critic with given values by text, 0 elsewhere."""
+    """A critic with given values by the numbers left, as in `n6_4`, 0 elsewhere."""
 
     parameters, name = 5, "opinion"
 
     def __init__(self, **values):
-        self.values = {f"Input: {key.lstrip('n')}\n": value for key, value in values.items()}
+        self.values = {f"Input: {key.lstrip('n').replace('_', ' ')}\n": value for key, value in values.items()}
 
     def count(self, text):
         return len(text.split())

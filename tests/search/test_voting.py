@@ -16,21 +16,6 @@ VOTES = [majority, weighted_majority, adaptive_consistency, early_stopping]
 RIGHT, TEN, LESS = "4 * 6 = 24", "4 + 6 = 10", "4 - 6 = -2"
 
 
-class Told:
-    """A critic with given values by the numbers left, 0 elsewhere."""
-
-    parameters, name = 5, "told"
-
-    def __init__(self, **values):
-        self.values = {f"Input: {name.lstrip('n').replace('_', ' ')}\n": value for name, value in values.items()}
-
-    def count(self, text):
-        return len(text.split())
-
-    def score(self, texts):
-        return [self.values.get(text, 0.0) for text in texts]
-
-
 def vote(algorithm, *texts, critic=None, mode="rules", problem=(4, 6), finish="stop", logprobs=None, **parameters):
     policy = Scripted(*texts, finish=finish, logprobs=logprobs)
     return solve(policy, algorithm, mode, critic, problem, n=parameters.pop("n", len(texts)), **parameters)
@@ -84,7 +69,7 @@ def test_every_aggregation_changes_the_choice(algorithm):
     """
     lines = {"a": "6 - 2 = 4 (left: 4 4)\n4 * 4 = 16", "b": "4 - 2 = 2 (left: 2 6)\n2 + 6 = 8",
              "c": "2 + 4 = 6 (left: 6 6)\n6 / 6 = 1"}  # fmt: skip
-    critic = Told(n4_4=0.8, n16=0.0, n2_6=-0.4, n8=0.6, n6_6=0.2, n1=0.2)
+    critic = Opinion(n4_4=0.8, n16=0.0, n2_6=-0.4, n8=0.6, n6_6=0.2, n1=0.2)
     ends = {}
     for name in ("last", "min", "prod"):
         found = vote(algorithm, *lines.values(), problem=(2, 4, 6), critic=critic, agg_strategy=name, batch=0)

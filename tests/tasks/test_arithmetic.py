@@ -42,97 +42,33 @@ patient = settings(deadline=None, max_examples=60)  # other work may share the m
 # What published verifiers accept or crash on, see their sources: Tree of Thoughts and TS-LLM (digits by regex, then
 # sympy, right-hand side ignored), reasoning-gym (numbers never compared, int()), LLM4Game24 (eval), allow-lists of
 # Python's own syntax tree, str.isdigit, recursive parsers.
-REJECTED = [
-    ((1, 1, 1, 4), "4!*1*1*1"),
-    ((1, 2, 3, 3), "2**3*3*1"),
-    ((4, 5, 7, 8), "4+5+7+8 = 99"),
-    ((4, 5, 7, 8), "4+5+7+8 = 24 = 24"),
-    ((1, 2, 3, 4), "6+6+6+6"),
-    ((2, 9, 10, 10), "10+10+9/2"),
-    ((1, 2, 3, 4), "12*(3-4/4)"),
-    ((1, 2, 3, 4), "1*2*3*4*1"),
-    ((1, 2, 3, 4), "1*2*3*4.0"),
-    ((1, 2, 3, 4), "1*2*12"),
-    ((1, 2, 3, 4), "1*2*34"),
-    ((1, 2, 3, 4), "2*3*4"),
-    ((1, 2, 3, 4), "1+2+3+4"),
-    ((1, 2, 3, 4), "1*2*3*4 = 24.0"),
-    ((1, 2, 3, 4), "1*2*3*4 = 20 + 4"),
-    ((1, 2, 3, 4), "1*2*3*4 ="),
-    ((1, 2, 3, 4), "24 = 1*2*3*4"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = 2 4"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = 2\t4"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = 2\n4"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = 2\u00a04"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = − 24"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = 24."),
-    ((1, 2, 3, 4), "1*2*3*4 == 24"),
-    ((1, 2, 3, 4), "+1*2*3*4"),
-    ((1, 2, 3, 4), "-1*-2*3*4"),
-    ((1, 2, 3, 4), "(-1)*(-2)*3*4"),
-    ((1, 2, 3, 4), "1*2*3*04"),
-    ((1, 2, 3, 4), "1*2*3*4 = 024"),
-    ((1, 2, 3, 4), "1*2*3(4)"),
-    ((1, 2, 3, 4), "(1*2)(3*4)"),
-    ((1, 2, 3, 4), "1 2 3 4"),
-    ((1, 2, 3, 4), "(1*2*3*4"),
-    ((1, 2, 3, 4), "1*2*3*4)"),
-    ((1, 2, 3, 4), "1*2*3*4*"),
-    ((1, 2, 3, 4), "()"),
-    ((1, 2, 3, 4), "1*2*3*4\n*1"),
-    ((1, 2, 3, 4), "1*2*3*4 # = 24"),
-    ((1, 2, 3, 4), "1*2*3*4; 24"),
-    ((1, 2, 3, 4), "1*2,3*4"),
-    ((1, 2, 3, 4), "4//1*3*2"),
-    ((1, 2, 3, 4), "1^2*3*4"),
-    ((24,), "0x18"),
-    ((24,), "0X18"),
-    ((24,), "0b11000"),
-    ((24,), "2_4"),
-    ((24,), "24e0"),
-    ((1, 1), "1e1"),
-    ((24,), "True*24"),
-    ((24,), "24.0"),
-    ((24,), "24j"),
-    ((24,), "²⁴"),
-    ((24,), "٢٤"),
-    ((24,), "２４"),
-    ((24,), "x"),
-    ((2, 12), "²*12"),
-    ((3, 8), "٣*8"),
-    ((1, 2, 3, 4), "1/0"),
-    ((1, 1, 12, 12), "12/(1-1)+12"),
-    ((1, 1, 24), "24/(1-1)"),
-    ((24,), ""),
-    ((24,), " \t\n"),
-    ((24,), "="),
-    ((24,), "9**9**9"),
-    ((24,), "9" * 900),
-    ((24,), "(" * 300 + "24" + ")" * 300),
-    ((24,), "(" * 60 + "24" + ")" * 60),
-    ((24,), "(" * 900),
-    ((24,), "-" * 100_000 + "24"),
-    ((24,), "-" * 900 + "24"),
-    ((24,), "1*" * 100_000 + "24"),
-    ((24,), "9*" * 400 + "9"),
-    ((24,), "24\x00"),
-    ((24,), "\ud800"),
-    ((24,), "__import__('os').system('true')"),
-]
+REJECTED = [(numbers, text) for numbers, texts in {
+    (1, 1, 1, 4): ["4!*1*1*1"],
+    (1, 2, 3, 3): ["2**3*3*1"],
+    (4, 5, 7, 8): ["4+5+7+8 = 99", "4+5+7+8 = 24 = 24"],
+    (1, 2, 3, 4): ["6+6+6+6", "12*(3-4/4)", "1*2*3*4*1", "1*2*3*4.0", "1*2*12", "1*2*34", "2*3*4", "1+2+3+4",
+        "1*2*3*4 = 24.0", "1*2*3*4 = 20 + 4", "1*2*3*4 =", "24 = 1*2*3*4", "(1+2+3)*4 = 2 4", "(1+2+3)*4 = 2\t4",
+        "(1+2+3)*4 = 2\n4", "(1+2+3)*4 = 2\u00a04", "(1+2+3)*4 = − 24", "(1+2+3)*4 = 24.", "1*2*3*4 == 24",
+        "+1*2*3*4", "-1*-2*3*4", "(-1)*(-2)*3*4", "1*2*3*04", "1*2*3*4 = 024", "1*2*3(4)", "(1*2)(3*4)", "1 2 3 4",
+        "(1*2*3*4", "1*2*3*4)", "1*2*3*4*", "()", "1*2*3*4\n*1", "1*2*3*4 # = 24", "1*2*3*4; 24", "1*2,3*4",
+        "4//1*3*2", "1^2*3*4", "1/0"],
+    (2, 9, 10, 10): ["10+10+9/2"],
+    (24,): ["0x18", "0X18", "0b11000", "2_4", "24e0", "True*24", "24.0", "24j", "²⁴", "٢٤", "２４", "x", "", " \t\n",
+        "=", "9**9**9", "9" * 900, "(" * 300 + "24" + ")" * 300, "(" * 60 + "24" + ")" * 60, "(" * 900,
+        "-" * 100_000 + "24", "-" * 900 + "24", "1*" * 100_000 + "24", "9*" * 400 + "9", "24\x00", "\ud800",
+        "__import__('os').system('true')"],
+    (1, 1): ["1e1"],
+    (2, 12): ["²*12"],
+    (3, 8): ["٣*8"],
+    (1, 1, 12, 12): ["12/(1-1)+12"],
+    (1, 1, 24): ["24/(1-1)"],
+}.items() for text in texts]  # fmt: skip
 ACCEPTED = [
-    ((3, 3, 8, 8), "8/(3-8/3)"),
-    ((1, 2, 3, 4), "(1+2+3)*4 = 24"),
-    ((4, 3, 2, 1), " ( 1 +2+ 3)\t*4=24 \n"),
-    ((1, 2, 3, 4), "((((((1*2))*3)))*4)"),
-    ((1, 2, 3, 4), "1×2·3∙4"),
-    ((1, 2, 3, 4), "1 x 2 X 3 ⋅ 4"),
-    ((1, 2, 3, 4), "1*2*3*4 = 24"),
-    ((3, 3, 8, 8), "8÷（3−8∕3）"),
-    ((3, 3, 8, 8), "8 : (3 – 8 / 3)"),
-    ((10, 2, 2, 2), "10x2＋2＋2"),
-    ((24,), "24"),
-    ((24,), "(" * 40 + "24" + ")" * 40),
-]
+    ((3, 3, 8, 8), "8/(3-8/3)"), ((1, 2, 3, 4), "(1+2+3)*4 = 24"), ((4, 3, 2, 1), " ( 1 +2+ 3)\t*4=24 \n"),
+    ((1, 2, 3, 4), "((((((1*2))*3)))*4)"), ((1, 2, 3, 4), "1×2·3∙4"), ((1, 2, 3, 4), "1 x 2 X 3 ⋅ 4"),
+    ((1, 2, 3, 4), "1*2*3*4 = 24"), ((3, 3, 8, 8), "8÷（3−8∕3）"), ((3, 3, 8, 8), "8 : (3 – 8 / 3)"),
+    ((10, 2, 2, 2), "10x2＋2＋2"), ((24,), "24"), ((24,), "(" * 40 + "24" + ")" * 40),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("numbers", "text"), REJECTED, ids=range(len(REJECTED)))  # some are very long
@@ -152,33 +88,32 @@ def test_honest_answers_are_accepted(numbers, text):
     assert check_expression(iter(numbers), text).accepted
 
 
-@pytest.mark.parametrize(
-    ("numbers", "text", "reason"),
-    [
-        ((4, 5, 7, 8), "4+5+7+8 = 99", "the right-hand side is not 24"),
-        ((1, 2, 3, 4), "1*2*3*4 = 2 4", "the right-hand side is not the plain number 24: "
-         "unexpected '4' after the expression"),
-        ((1, 2, 3, 4), "1*2*3*4 = 24.", "the right-hand side is not the plain number 24: "
-         "unexpected '.' at character 3"),
-        ((1, 2, 3, 4), "1*2*3*4 = 24.0", "the right-hand side is not the plain number 24: "
-         "unexpected '.' at character 3"),
-        ((1, 2, 3, 4), "1*2*3*4 = 20 + 4", "the right-hand side is not written as the number 24"),
-        ((1, 2, 3, 4), "1*2*3*4 = 8*3 = 24", "2 right-hand sides: one, the number 24, is accepted"),
-        ((1, 2, 3, 4), "1*2*3*4 =", "the right-hand side is not the plain number 24: empty expression"),
-        ((1, 2, 3, 4), "6+6+6+6", "wrong numbers: does not use 1 2 3 4; uses too often or without right 6 6 6 6"),
-        ((1, 2, 3, 4), "1+2+3+4", "makes 10, not 24"),
-        ((2, 9, 10, 10), "10+10+9/2", "makes 49/2, not 24"),
-        ((1, 2, 3, 4), "1*2*3*0x4", "not an expression: '0x4' at character 7 is no plain integer"),
-        ((1, 2, 3, 4), "1*2*3!*4", "not an expression: unexpected '!' at character 6"),
-        ((1, 2, 3, 4), "1/0", "not an expression: division by zero"),
-        ((1, 2, 3, 4), "(1", "not an expression: a parenthesis is not closed"),
-        ((1, 2, 3, 4), "*1", "not an expression: unexpected '*' where a number was expected"),
-        ((1, 2, 3, 4), "", "not an expression: empty expression"),
-        ((1, 2, 3, 4), "1*2*3*4", "makes 24 with exactly the given numbers"),
-    ],
-)
-def test_the_reason_says_what_is_wrong(numbers, text, reason):
-    assert check_expression(numbers, text).reason == reason
+# Numbers, an expression for them, and what the verifier says of it.
+REASONS = """
+4 5 7 8 | 4+5+7+8 = 99 | the right-hand side is not 24
+1 2 3 4 | 1*2*3*4 = 2 4 | the right-hand side is not the plain number 24: unexpected '4' after the expression
+1 2 3 4 | 1*2*3*4 = 24. | the right-hand side is not the plain number 24: unexpected '.' at character 3
+1 2 3 4 | 1*2*3*4 = 24.0 | the right-hand side is not the plain number 24: unexpected '.' at character 3
+1 2 3 4 | 1*2*3*4 = 20 + 4 | the right-hand side is not written as the number 24
+1 2 3 4 | 1*2*3*4 = 8*3 = 24 | 2 right-hand sides: one, the number 24, is accepted
+1 2 3 4 | 1*2*3*4 = | the right-hand side is not the plain number 24: empty expression
+1 2 3 4 | 6+6+6+6 | wrong numbers: does not use 1 2 3 4; uses too often or without right 6 6 6 6
+1 2 3 4 | 1+2+3+4 | makes 10, not 24
+2 9 10 10 | 10+10+9/2 | makes 49/2, not 24
+1 2 3 4 | 1*2*3*0x4 | not an expression: '0x4' at character 7 is no plain integer
+1 2 3 4 | 1*2*3!*4 | not an expression: unexpected '!' at character 6
+1 2 3 4 | 1/0 | not an expression: division by zero
+1 2 3 4 | (1 | not an expression: a parenthesis is not closed
+1 2 3 4 | *1 | not an expression: unexpected '*' where a number was expected
+1 2 3 4 |  | not an expression: empty expression
+1 2 3 4 | 1*2*3*4 | makes 24 with exactly the given numbers
+"""
+
+
+@pytest.mark.parametrize("row", REASONS.strip().splitlines())
+def test_the_reason_says_what_is_wrong(row):
+    numbers, text, reason = row.split(" | ")
+    assert check_expression(map(int, numbers.split()), text).reason == reason
 
 
 def test_other_targets_are_checked_on_both_sides():

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pandas as pd
 import pytest
@@ -58,7 +59,7 @@ def test_what_is_written_is_read_back(tmp_path):
         (p.question, p.answer, p.steps) for p in problems
     ]
     for bad in (tmp_path / "train.txt", tmp_path / "train.jsonl"):
-        with pytest.raises(ValueError, match="accepted"):
+        with pytest.raises(ValueError, match="must"):
             write_problems(bad, problems if bad.suffix == ".txt" else [])
 
 
@@ -84,18 +85,16 @@ FIRST = '{"question": "?", "answer": "#### 1"}\n'
 
 @pytest.mark.parametrize(("text", "named"), [
     (FIRST + '{"question": "?"', "line 2: damaged"),
-    (FIRST + '\n{"question": "!", "answer": "1"}\n', "line 3: its answer has no line ####"),
-    ('{"question": "?", "answer": "#### some"}\n', "line 1: the answer 'some' is no number"),
-    ('{"question": "?"}\n', "line 1: answer 'None'"),
+    (FIRST + '\n{"question": "!", "answer": "1"}\n', "line 3: answer must have a line such as ####"),
+    ('{"question": "?", "answer": "#### some"}\n', "line 1: answer must be a number such as .*, got 'some'"),
+    ('{"question": "?"}\n', "line 1: answer must be a text such as .*, got 'None'"),
     (FIRST + '{"question": "?", "answer": "#### 2"}\n', "line 2: the question came before"),
-    ("[1]\n", "line 1: an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),
+    ("[1]\n", "line 1 must be an object"), ("", "it holds none"), ("[" * 100_000 + "\n", "line 1: damaged"),
 ])  # fmt: skip
 def test_damaged_files_are_named_with_the_line(text, named, tmp_path):
-    path = tmp_path / "train.jsonl"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=named) as error:
+    (path := tmp_path / "train.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))}.*{named}") as error:
         read_problems(path)
-    assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -105,10 +104,10 @@ def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.jsonl"):
         read_problems(tmp_path / "train.csv")
     for source in (tmp_path / "nothing", "./nothing", "nothing.jsonl", "a/b/c"):
-        with pytest.raises(ValueError, match="no such file or folder"):
+        with pytest.raises(ValueError, match="must be a file, a folder or a hub data set"):
             read_split(source, held_out=1)
     write(tmp_path / "train.jsonl", PUBLISHED)
-    with pytest.raises(ValueError, match="0 files of the side 'test'"):
+    with pytest.raises(ValueError, match=r"must hold one of test.*, got 0 of them"):
         read_split(tmp_path, held_out=1)
     write(tmp_path / "test.jsonl", PUBLISHED[:1])
     with pytest.raises(ValueError, match="is both held out and for training"):

@@ -136,18 +136,19 @@ def test_the_published_schema_is_read_and_written():
 
 
 @pytest.mark.parametrize(("row", "named"), [
-    ({"question": "?"}, "answer 'None'"), ({"question": "?", "answer": None}, "answer"),
+    ({"question": "?"}, "answer must be a text .*'None'"), ({"question": "?", "answer": None}, "answer"),
     ({"answer": "#### 1"}, "question"), ({"question": " ", "answer": "#### 1"}, "question"),
-    ({"question": "?", "answer": "#### \\sqrt{3}"}, "is no number"),
-    ({"question": "?", "answer": "42"}, "no line ####"), ({"question": "?", "answer": "#### "}, "no number"),
-    ({"question": "?", "answer": "#### many"}, "'many' is no number"),
-    ([1], "not list"), ("text", "not str"),
+    ({"question": "?", "answer": "#### \\sqrt{3}"}, "must be a number such as"),
+    ({"question": "?", "answer": "42"}, "must have a line such as ####"),
+    ({"question": "?", "answer": "#### "}, "must be a number"),
+    ({"question": "?", "answer": "#### many"}, "must be a number such as .*'many'"),
+    ([1], "got list"), ("text", "got str"),
 ])  # fmt: skip
 def test_rows_without_answers_are_named(row, named):
     with pytest.raises(ValueError, match=named) as error:
         read_row(row, "train.jsonl, line 7")
-    assert str(error.value).startswith("train.jsonl, line 7:")
-    assert "accepted" in str(error.value)
+    assert str(error.value).startswith("train.jsonl, line 7")
+    assert "must" in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -206,7 +207,7 @@ def test_greedy_search_reads_it(tmp_path):
 
 
 def test_bad_tasks_are_refused():
-    with pytest.raises(ValueError, match="answers 42 and 43"):
+    with pytest.raises(ValueError, match="must have one answer, got 42 and 43"):
         WordProblems([EGGS, WordProblem(EGGS.question, Fraction(43))])
     with pytest.raises(ValueError, match="one of the 1 questions"):
         WordProblems([EGGS]).start("How much is it?")

@@ -26,10 +26,19 @@ _SIGNS = {"*": "×·∙⋅∗✕xX", "/": "÷∕⁄:", "-": "−–－‐‑‒�
 def brute_force(numbers, text, target):
     """Whether a text is a right answer, by replacing and Python's own grammar; None where it is of no written form."""
     sides = [_unframe(side) for side in re.split("[=＝]", _unframe(text))]
+    sides = [re.sub(r"(?<![0-9,])[1-9][0-9]{0,2}(?:(?:,|\{,\})[0-9]{3})+(?!\{?,|[0-9])",
+                    lambda match: re.sub("[^0-9]", "", match[0]), side) for side in sides]  # fmt: skip
+    right = _judge(numbers, sides, target)
+    if not right and len(sides) > 1 and _read_plainly(sides[0]) == str(target):  # 24 = (1 + 2 + 3) * 4
+        right = _judge(numbers, [*sides[1:], sides[0]], target)
+    return right
+
+
+def _judge(numbers, sides, target):
     values = []
     for place, side in enumerate(sides):
         if place and re.fullmatch(r"[-−–－‐‑‒﹣]? ?[0-9]+\.[0-9]+", side):
-            values.append(Fraction("".join("-" if sign in _SIGNS["-"] else sign for sign in side if sign != " ")))
+            values.append(Fraction(_read_plainly(side)))
             continue
         read = [_evaluate(side, tight) for tight in (False, True)]  # 6/2(3) in both ways
         if None in read or read[0] != read[1]:
@@ -39,6 +48,10 @@ def brute_force(numbers, text, target):
         if not place and sorted(operands) != sorted(numbers):
             return False
     return all(value == target for value in values)
+
+
+def _read_plainly(side):
+    return "".join("-" if sign in _SIGNS["-"] else sign for sign in side if sign != " ")
 
 
 def _unframe(text):

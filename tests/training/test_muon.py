@@ -155,5 +155,5 @@ def test_units_and_precision(monkeypatch, capability, amx, bf16, most, units, co
     else:
         with pytest.raises(ValueError, match=rf"'auto' or 'fp32' on this machine \({units}\), got 'bf16'"):
             precision.pick_precision("bf16")
-    with pytest.raises(ValueError, match="precision must be 'auto', 'bf16' or 'fp32', got 'int8'"):
+    with pytest.raises(ValueError, match="precision must be one of auto, bf16, fp32, got 'int8'"):
         precision.pick_precision("int8")

@@ -40,3 +40,20 @@ def test_what_a_model_wrote_is_never_markup(rows):
 def test_no_rows_are_refused(rows):
     with pytest.raises(ValueError, match="there are none"):
         AnswerView(rows[:0])
+
+
+def test_answers_are_stepped_through_and_filtered_by_how_they_ended(rows):
+    view = AnswerView(rows)
+    assert dict(view.kind.options) == {"all (2)": "", "solved (1)": "solved",
+                                       "wrong expression (1)": "wrong expression"}  # fmt: skip
+    view.step(-1)
+    assert view.chosen.value == 0
+    view.step(-1)  # there is none before
+    assert view.chosen.value == 0
+    view.kind.value = "wrong expression"
+    assert [place for _, place in view.chosen.options] == [1]
+    assert view.chosen.value == 1
+    assert "&lt;script&gt;" in view._view.value
+    view.kind.value = ""
+    assert view.chosen.value == 1
+    assert len(view.chosen.options) == 2

@@ -34,10 +34,22 @@ def test_verdicts_are_told_by_sign_and_word():
 def test_the_table_says_the_same_with_colours():
     view = ChainView(judge_chain((1, 11, 11, 13), CHAIN))
     table = view._repr_html_()
-    assert len(re.findall(r"<tr style=\"border-left: 6px solid #[0-9A-F]{6}", table)) == 6
+    assert len(re.findall(r"<tr style=\"border-left: 6px solid #[0-9A-Fa-f]{6}", table)) == 6
     for line in CHAIN.splitlines():
         assert line.replace("<", "&lt;") in table
     assert "wrong: 11 - 10 is 1, not 2" in table
+
+
+def test_a_verdict_is_told_where_it_changes():
+    lines = "".join(f"13 - 11 = {wrong} (left: 1 2 11)\n" for wrong in (2, *[5] * 14))
+    view = ChainView(judge_chain((1, 11, 11, 13), lines))
+    said = [line[5:].partition(")")[2].strip() for line in str(view).splitlines()[:-1]]
+    assert said[:2] == ["the target is within reach", view.judge_lines()[1][3]]
+    assert said[2:] == [""] * 13
+    page = view._repr_html_()
+    assert page.count("the target is within reach</td>") == 1
+    assert page.count('<i style="background: ') == 15  # all lines at one glance
+    assert '<div class="strip">' not in ChainView(judge_chain((1, 11, 11, 13), CHAIN))._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -143,5 +143,22 @@ def test_bad_input_is_named(rows, weights, named):
 
 
 def test_shown_is_checked():
-    with pytest.raises(ValueError, match="shown 0"):
+    with pytest.raises(ValueError, match="shown must be an integer >= 1, got 0"):
         Weighing(ROWS, shown=0)
+
+
+def test_one_problems_completions_are_compared_among_themselves():
+    rows = [*ROWS, {"numbers": "1 2 3 4", "text": "1 * 2 = 2 (left: 2 3 4)\n"}, {"numbers": "1 2 3 4", "text": ""}]
+    view = Weighing(rows)
+    assert [name for name, _ in view.group.options] == ["all problems", NUMBERS, "1 2 3 4"]
+    means = view.ranking.groupby("numbers")["advantage"].mean()
+    assert means.abs().max() < 1e-12  # advantages of a group add up to nothing
+    view.group.value = "1 2 3 4"
+    assert set(view.ranking["numbers"]) == {"1 2 3 4"}
+    assert view.ranking["rank"].tolist() == [1, 2]
+    assert "2 completions moved" in view._said.value
+    total = view.ranking["total"]
+    assert view.ranking["advantage"].tolist() == pytest.approx((total - total.mean()).tolist())
+    assert "advantage" in view._view.value
+    view.group.value = ""
+    assert len(view.ranking) == 6

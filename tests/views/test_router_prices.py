@@ -75,7 +75,7 @@ def test_seconds_that_nobody_knows_have_no_slider():
     view = Pricing(blind)
     assert view.seconds.disabled
     assert " s a problem" not in view._said.value
-    with pytest.raises(ValueError, match="price per token -1"):
+    with pytest.raises(ValueError, match=r"price per token must be .*, got -1"):
         Pricing(GRID, (-1, 0.0))
 
 
@@ -122,3 +122,14 @@ def test_prices_at_which_nothing_changes_are_not_drawn():
     assert 1e-6 < drawn.min() <= 1e-5 < 1e-2 <= drawn.max() < 1e-1
     still = tradeoffs.draw_mix(shares.assign(share=1.0 * (shares["arm"] == "long")))
     assert [trace.name for trace in still.data] == ["long"]
+
+
+def test_prices_are_told_as_what_an_answer_is_worth():
+    view = Pricing(GRID, (1e-3, 0.0))
+    assert view._said.value.startswith("A right answer is worth 1,000 tokens: ")
+    view.tokens.value = 1e-2
+    assert view._said.value.startswith(f"A right answer is worth {1 / view.tokens.value:,.0f} tokens: ")
+    view.free["tokens"].value = True
+    assert view._said.value.startswith("All is free: ")
+    view.seconds.value = view.seconds.value * 2
+    assert view._said.value.startswith(f"A right answer is worth {1 / view.seconds.value:,.1f} s: ")

@@ -76,7 +76,7 @@ def test_what_cannot_be_drawn_is_said():
         curves.draw_frontier(ARMS, "flops", "FLOPs", STYLES)
     with pytest.raises(ValueError, match="got 'both'"):
         curves.draw_frontier(ARMS.assign(mode="both"), "sampled_tokens", "tokens", STYLES)
-    with pytest.raises(ValueError, match="3 panels; two are accepted"):
+    with pytest.raises(ValueError, match="at most 2 panels, got 3"):
         curves.draw_sweeps(pd.concat([SWEEP, SWEEP[:1].assign(panel="z")]), "width", STYLES)
 
 

@@ -1,16 +1,14 @@
 """The tree viewer: the still picture, the widget's Python side, and the standalone page in a real browser."""
 
 import json
-import os
 import re
-import shutil
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 from demo_trees import grow_big, grow_tree
-from frames import measure_panning
+from frames import list_cut, measure_panning
 
 from game24lab.search.formulas import measure_exploration
 from game24lab.search.tree import Tree
@@ -20,7 +18,6 @@ from game24lab.views.tree.still import draw_svg
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 from game24lab.views.tree.widget import TreeView
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 600  # seconds, for the slowest of machines
 API = "document.querySelector('.game24-treeview').__treeview"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -74,6 +71,25 @@ def test_svg_shows_all_nodes_when_there_is_room_and_few_when_not():
     deep = grow_big(2000)
     few, many = draw_svg(deep, rows=10).count("<text"), draw_svg(deep, rows=100).count("<text")
     assert many > 2 * few
+
+
+def make_illegal(count: int = 26) -> Tree:
+    """Illegal lines of one position, after and between legal ones; one of them as the search went on."""
+    tree = Tree(meta={"problem": [3, 3, 8, 8]})
+    tree.add(-1, "", "3 3 8 8")
+    tree.add(0, "8 / 3 = 8/3", "8/3 3 8", prior=0.5)
+    for number in range(count):
+        tree.add(0, f"8 - 3 = {number + 6}", "", status="illegal", reason=f"8 - 3 is 5, not {number + 6}", tokens=10)
+    tree.add(1, "3 - 8/3 = 1/2", "", status="illegal", reason="one alone", tokens=10)
+    return tree
+
+
+def test_illegal_lines_of_a_position_are_one_node_with_their_number():
+    root = ElementTree.fromstring(draw_svg(make_illegal()))
+    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert words.count("26 illegal lines") == 1
+    assert words.count("illegal line") == 2  # of one position, and in the legend
+    assert not [word for word in words if "more" in word or word == "8 − 3"]
 
 
 def test_svg_keeps_hostile_text_inside_text_elements():
@@ -136,23 +152,23 @@ def test_svg_of_two_trees_at_one_budget(tree):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda tree: draw_svg(tree, colour="red"), "colour 'red': one of value, mean, truth, visits, prior"),
-        (lambda tree: draw_svg(tree, size="huge"), "size 'huge': one of visits, tokens"),
+        (lambda tree: draw_svg(tree, colour="red"), "colour must be one of value, mean, truth, visits, prior"),
+        (lambda tree: draw_svg(tree, size="huge"), "size must be one of visits, tokens, got 'huge'"),
         (lambda tree: draw_svg(tree, rows=0), "rows must be an integer >= 1, got 0"),
-        (lambda tree: draw_svg(tree, budget=-1), "budget -1"),
+        (lambda tree: draw_svg(tree, budget=-1), "budget must be a number of sampled tokens >= 0, got -1"),
         (lambda tree: draw_svg(tree, {"version": 7}), "version 7"),
-        (lambda tree: make_html(tree, edge="thick"), "edge 'thick': one of visits, prior"),
-        (lambda tree: make_html(tree, budget=100), "budget 100: a number of sampled tokens from 0, for two trees"),
-        (lambda tree: make_html(tree, 7), "tree: a Tree, its JSON text or object was expected, not int"),
-        (lambda tree: TreeView(tree, tree, selected_other=10_000), "selected_other 10000"),
-        (lambda tree: TreeView(tree, edge="thick"), "edge 'thick'"),
-        (lambda tree: TreeView(tree, tree, budget=-2), "budget -2"),
+        (lambda tree: make_html(tree, edge="thick"), "edge must be one of visits, prior, got 'thick'"),
+        (lambda tree: make_html(tree, budget=100), "a number of sampled tokens >= 0, for two trees, got 100"),
+        (lambda tree: make_html(tree, 7), "tree must be a Tree, its JSON text or its object, got int"),
+        (lambda tree: TreeView(tree, tree, selected_other=10_000), ", got 10000"),
+        (lambda tree: TreeView(tree, edge="thick"), "got 'thick'"),
+        (lambda tree: TreeView(tree, tree, budget=-2), "budget must be a number of tokens >= 0, or -1 for all, got -2"),
         (lambda tree: draw_svg({"version": 7}), "version 7"),
-        (lambda tree: make_html(42), "tree: a Tree, its JSON text or object was expected, not int"),
-        (lambda tree: make_html(tree, selected=10_000), "selected 10000"),
-        (lambda tree: TreeView(tree, selected=10_000), "selected 10000"),
-        (lambda tree: TreeView(tree, step=-1), "step -1"),
-        (lambda tree: TreeView(tree, height=3), "height 3"),
+        (lambda tree: make_html(42), "tree must be a Tree, its JSON text or its object, got int"),
+        (lambda tree: make_html(tree, selected=10_000), ", got 10000"),
+        (lambda tree: TreeView(tree, selected=10_000), ", got 10000"),
+        (lambda tree: TreeView(tree, step=-1), "step must be a node from 0 to"),
+        (lambda tree: TreeView(tree, height=3), "height must be 200 to 5000 pixels, got 3"),
         (lambda tree: TreeView("{}"), "a JSON object with a version"),
     ],
 )
@@ -177,7 +193,7 @@ def test_widget_traits(tree):
     view = TreeView(tree, colour="truth")
     assert (view.selected, view.step, view.nodes, view.tree["label"][0]) == (0, len(tree) - 1, len(tree), "4 5 6 10")
     view.selected, view.step = 5, 7
-    with pytest.raises(ValueError, match="selected 9999"):
+    with pytest.raises(ValueError, match=r"selected must be .*, got 9999"):
         view.selected = 9999
     assert (view.selected, view.step) == (5, 7)
     assert repr(view) == f"TreeView of 4 5 6 10 ({len(tree)} nodes, mcts rules)"
@@ -207,19 +223,6 @@ def test_widget_follows_a_tree_that_grows():
 
 
 # ---- the page in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
-        yield browser
-        browser.close()
 
 
 class Page:
@@ -460,6 +463,94 @@ def test_sizes_edges_and_links_can_be_chosen(page):
     assert page.state["links"]
     assert len(set(pictures)) == len(pictures)
     assert (page.state["size"], page.state["edge"], page.state["colour"]) == ("tokens", "prior", "depth")
+
+
+def test_illegal_lines_are_folded_and_spread_by_hand(browser, tmp_path):
+    page = Page(browser, tmp_path / "tree.html", make_illegal())
+    shown = page.state["shown"]
+    assert sorted(shown) == [0, 1, 2, 28]
+    page.click(2)
+    said = page.say()
+    assert said.startswith("26 illegal lines\nof one position, 260 tokens together")
+    assert "8 - 3 is 5, not 31" in said
+    page.page.locator(".side button", has_text="8 - 3 is 5, not 31").click()  # looked at alone
+    assert page.state["selected"] == 27
+    assert sorted(page.state["shown"]) == [0, 1, 2, 27, 28]
+    page.press_pill("spread")
+    page.press_pill("more")
+    assert len(page.state["shown"]) > 15
+    page.click(3, clicks=2)
+    assert sorted(page.state["shown"]) == [0, 1, 2, 27, 28]
+    page.page.locator("input[type=search]").fill("not 20")
+    page.page.keyboard.press("Enter")
+    assert page.state["selected"] == 16
+    assert 16 in page.state["shown"]
+    assert page.complaints == []
+    page.page.close()
+
+
+def test_a_link_leads_to_its_moment(browser, tree, tmp_path):
+    page = Page(browser, tmp_path / "tree.html", tree)
+    page.ask("moveTo(40)")
+    page.ask("select(2)")
+    page.page.get_by_label("Colour", exact=True).select_option("truth")
+    page.page.get_by_label("Copy a link to this moment").click()
+    page.frame()
+    link = page.page.evaluate("location.hash")
+    assert link == "#at=40&node=2&colour=truth&size=visits&edge=visits"
+    assert page.complaints == []
+    page.page.close()
+    again = Page(browser, tmp_path / "tree.html", tree)
+    again.page.evaluate(f"location.hash = '{link}'")
+    again.wait(lambda state: (state["place"], state["selected"], state["colour"]) == (40, 2, "truth"))
+    again.page.locator("input[type=search]").fill("#at=7&node=0&colour=<b>")  # pasted, and partly nonsense
+    assert (again.state["place"], again.state["selected"], again.state["colour"]) == (7, 0, "value")
+    for text in ("#at=x", "#node=2", "#at=99999999999999999999"):
+        again.page.locator("input[type=search]").fill(text)
+        assert again.state["place"] == 7
+    assert again.complaints == []
+    again.page.close()
+
+
+def test_hovering_tells_a_node_in_a_few_words(page, tree):
+    node = next(n for n in page.state["shown"] if tree.status[n] == "solved")
+    place = page.ask(f"positionOf({node})")
+    page.page.mouse.move(place["x"], place["y"])
+    tip = page.page.locator(".tip:visible")
+    assert tree.line[node].replace(" * ", " × ").replace(" / ", " ÷ ") in tip.inner_text().replace("−", "-")
+    assert f"{tree.visits[node]} visits" in tip.inner_text()
+    box, stage = tip.bounding_box(), page.page.locator(".stage").bounding_box()
+    assert box["x"] >= stage["x"]
+    assert box["x"] + box["width"] <= stage["x"] + stage["width"]
+    page.page.mouse.move(5, 5)
+    assert page.page.locator(".tip:visible").count() == 0
+
+
+def test_the_keys_are_told(page):
+    page.page.locator("canvas.tree").focus()
+    page.page.keyboard.press("?")
+    assert "fold or unfold what is selected" in page.page.locator(".help:visible").inner_text()
+    page.page.keyboard.press("Escape")
+    assert page.page.locator(".help:visible").count() == 0
+
+
+@pytest.mark.parametrize("width", [900, 1000, 1400, 1800])
+def test_two_trees_fit_their_width_and_no_word_is_cut(browser, tree, tmp_path, width):
+    other = grow_tree(nodes=60, seed=5, explore=0.4)
+    page = Page(browser, write_html(tree, tmp_path / "pair.html", other), None)
+    page.page.set_viewport_size({"width": width, "height": 800})
+    page.frame()
+    page.ask("fit()")
+    page.ask("fit(null, 1)")
+    page.frame()
+    state = page.state
+    for which, shown in ((0, state["shown"]), (1, state["other"]["shown"])):
+        stage = page.page.locator(".stage").nth(which).bounding_box()
+        for node in shown:
+            place = page.ask(f"positionOf({node}, {which})")
+            assert stage["x"] <= place["x"] <= stage["x"] + stage["width"] - 10
+    assert list_cut(page.page) == []
+    page.page.close()
 
 
 def test_two_trees_on_one_budget(browser, tree, tmp_path):

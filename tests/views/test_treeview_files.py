@@ -61,11 +61,11 @@ def test_a_file_that_is_no_tree(paths, tmp_path, capsys, content, complaint):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["a.json", "-o", "tree.png"], "tree.png: a name that ends in .html or .svg"),
-        (["a.json", "b.json", "a.json"], "3 trees: one, or two"),
+        (["a.json", "-o", "tree.png"], "output must end in .html or .svg, got tree.png"),
+        (["a.json", "b.json", "a.json"], "trees must be one, or two to stand side by side, got 3"),
         (["none.json"], "none.json: No such file"),
-        (["a.json", "--colour", "red"], "colour 'red': one of value, mean"),
-        (["a.json", "b.json", "--budget", "-5"], "budget -5"),
+        (["a.json", "--colour", "red"], "colour must be one of value, mean"),
+        (["a.json", "b.json", "--budget", "-5"], "a number of sampled tokens >= 0, for two trees, got -5"),
     ],
 )
 def test_bad_words(paths, tmp_path, capsys, monkeypatch, words, complaint):

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import PretrainedConfig, PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
 
 _PLAIN = ("llama", "mistral", "qwen2", "qwen3")  # model types whose layers may compute what `PlainSteps` computes
 _ONE_THREAD = 2**18  # multiplications in a product up to which OpenBLAS does not call other threads to help

@@ -7,12 +7,15 @@ can be begun in the middle; of others nothing is kept. This module does not know
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]  # of every layer, keys and values of shape (heads, tokens, width)
 _BATCH_TOKENS = 16_384  # of beginnings forwarded at once
@@ -65,6 +68,8 @@ class Prefixes:
             held -= len(self._known.popitem(last=False)[0])
 
     def _forward(self, model: PreTrainedModel, members: Sequence[tuple[int, ...]]) -> None:
+        from transformers import DynamicCache
+
         cache = DynamicCache(config=model.config)
         trunk = model.base_model  # no logits are needed here
         trunk(input_ids=torch.tensor(members, device=model.device), past_key_values=cache, use_cache=True)
@@ -73,8 +78,19 @@ class Prefixes:
             self._known[ids] = [(layer.keys[row].clone(), layer.values[row].clone()) for layer in cache.layers]
 
 
+def accepts(model: PreTrainedModel, name: str) -> bool:
+    """Whether a model's `forward` has a parameter of this name."""
+    return name in inspect.signature(model.forward).parameters
+
+
 def keeps_plainly(model: PreTrainedModel) -> bool:
-    """Whether every layer of a model keeps the keys and values of all tokens, and nothing else."""
+    """Whether every layer of a model keeps the keys and values of all tokens, and nothing else, in a cache that can be
+    given to it."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    if hasattr(model, "prefill"):  # it makes its own
+        return False
     layers = DynamicCache(config=model.config).layers
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 

@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.backends.decoding import decode
 from game24lab.models.backends.prefix_cache import Prefixes
@@ -21,6 +21,9 @@ from game24lab.models.counted_random import make_keys
 from game24lab.models.policy import Job, Row, Sampling, TextPolicy, decode_texts, describe, make_batches
 from game24lab.models.trie import Book, Drawn, Ids, Trie, draw
 from game24lab.tasks.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _CACHE_BYTES = 2**30  # of keys and values in one batch on a CPU
 _KEPT_BYTES = 2**28  # of keys and values of prompts, between calls

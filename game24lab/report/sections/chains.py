@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from game24lab.evaluation.error_analysis import KINDS
-from game24lab.report import formats as fmt
 from game24lab.report.document import Block, Picture, Table
 from game24lab.report.layout import draw_picture, pair_pictures
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
 
 ONE_ANSWER = ("Each puzzle gets one greedy answer, which counts where its own last line is an expression that uses the "
               "four numbers once each and makes 24 by exact arithmetic, within the budget. The verifier only counts; "
@@ -136,8 +136,22 @@ def describe_costs(costs: Sequence[Row]) -> Table:
     return make_table("Cost.", costs, columns, note)
 
 
-def describe_ranks(rows: pd.DataFrame) -> str:
-    """How many held-out puzzles answers are about, and their published ranks."""
+def tell_costs(costs: Sequence[Row]) -> str:
+    """The same in a sentence: what all runs have cost together, as far as they say."""
+    parts = []
+    for key, told in (("training_tokens", "tokens learnt from"), ("sampled_tokens", "tokens sampled for it")):
+        if known := [cost[key] for cost in costs if cost[key]]:
+            parts.append(f"{fmt.short(sum(known))} {told}")
+    if known := [cost["training_cpu_seconds"] for cost in costs if cost["training_cpu_seconds"]]:
+        parts.append(f"training took {fmt.minutes(sum(known))} minutes of CPU")
+    sizes = " or ".join(dict.fromkeys(fmt.short(cost["parameters"]) for cost in costs))
+    return f"{len(costs)} trainings of {sizes} parameters: {', '.join(parts) or 'what they cost is not known'}."
+
+
+def describe_ranks(rows: pd.DataFrame | None, puzzles: int) -> str:
+    """How many held-out puzzles answers are about, and their published ranks where the answers are at hand."""
+    if rows is None:
+        return f"{puzzles} held-out puzzles"
     buckets = sorted(set(rows["bucket"]) - {""}, key=lambda bucket: int(bucket.partition("-")[0]))
     ranks = f", published ranks {', '.join(buckets)}" if buckets else ""
     return f"{rows['numbers'].nunique()} held-out puzzles{ranks}"

@@ -19,15 +19,16 @@ import pandas as pd
 
 from game24lab.evaluation.calibration import measure_groups
 from game24lab.evaluation.oracle_critics import find_like
-from game24lab.report import formats as fmt
 from game24lab.report.document import Block, Picture, Table
-from game24lab.report.evidence import CALIBRATION, Evidence, describe_runs, plain
+from game24lab.report.evidence import CALIBRATION, Evidence, describe_runs
 from game24lab.report.layout import draw_picture
 from game24lab.report.summaries import summarise_calibration
 from game24lab.report.tables import Row, count, fixed, make_table, percent, text
 from game24lab.search.modes import read_mode
 from game24lab.views.charts import critics as diagrams
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.records import plain
 
 FILES = {
     "choices": ("arm", "k", "accuracy", "low", "high", "problems"),
@@ -37,7 +38,7 @@ FILES = {
 }
 NOISE, TRUTH = ("noiselab", "gains", "widths"), ("calibration", "depths", "choices")  # what stands in which section
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
-_FORMER = "blind"  # how runs before November 2026 call a search without a critic
+FORMER_NONE = "blind"  # how runs before November 2026 call a search without a critic
 SHIPPED = ("", "shipped")  # what a parameter says of the model that ships
 Numbers = Mapping[str, Sequence[Row]]
 
@@ -98,9 +99,9 @@ def gather_critics(evidence: Iterable[Evidence]) -> dict[str, list[dict[str, Any
 
 
 def _read(one: Evidence, file: str) -> list[dict[str, Any]]:
-    table = one.read(f"{file}.parquet", FILES[file], _TRAINED if file == "gains" else (), former={_FORMER: "none"})
+    table = one.read(f"{file}.parquet", FILES[file], _TRAINED if file == "gains" else (), former={FORMER_NONE: "none"})
     if "critic" in table:
-        table["critic"] = table["critic"].replace(_FORMER, "none")
+        table["critic"] = table["critic"].replace(FORMER_NONE, "none")
     if "mode" in table:
         table["mode"] = table["mode"].map(read_mode)
     head = {"run": one.run.id, "source": one.source(f"{file}.parquet")}
@@ -116,6 +117,11 @@ def _restore(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------- blocks
+def list_pictures(blocks: Iterable[Block]) -> list[Picture]:
+    """The pictures among some blocks."""
+    return [block for block in blocks if isinstance(block, Picture)]
+
+
 def draw_calibration(entry: Row) -> Picture:
     """One critic's reliability, and its values on alive and on dead positions."""
     figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), pd.DataFrame(entry["values"]))

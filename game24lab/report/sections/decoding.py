@@ -13,15 +13,17 @@ import pandas as pd
 
 from game24lab.evaluation.decoding import ANSWER, looks_ahead, match, read_settings, tabulate_answers
 from game24lab.report import chain_summaries as sm
-from game24lab.report import formats as fmt
 from game24lab.report import layout
-from game24lab.report.document import MISSING, Block, Code, KeyValues, Paragraph, Picture, Report, Table
-from game24lab.report.evidence import RECORDS, TREE, Evidence, describe_runs, plain, refuse
+from game24lab.report.document import Block, Code, KeyValues, Paragraph, Picture, Report, Table
+from game24lab.report.evidence import RECORDS, TREE, Evidence, describe_runs, refuse
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, points, short, text
 from game24lab.tasks.environments import list_text_alone
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
+from game24lab.views.tables.records import plain
 from game24lab.views.tree.still import draw_svg
 from game24lab.views.widgets.side_by_side import LEGEND, read_side
 
@@ -69,20 +71,22 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: all arms, equal cost, rewards, the ablation, chains, a tree, training, limits."""
     looked, arms, runs = _list_looked(evidence), numbers["arms"], numbers["runs"]
     figure, *others = _by_run(numbers, arms, _draw_arms)
+    figures = [*others, *_by_run(numbers, numbers["grid"], _draw_grid)]
     appendix = [
         _describe_setting(numbers),
-        *add_section("All arms", *_by_run(numbers, arms, _describe_arms, _describe_speed), *others),
+        *add_section("All arms", *_by_run(numbers, arms, _describe_arms, _describe_speed)),
         *add_section("At equal cost", *[block for unit, entries in numbers["matched"].items()
                                         for block in _by_run(numbers, entries, partial(_describe_matched, unit))]),
         *add_section("Which rewards answers get", *_by_run(numbers, arms, _describe_rewards)),
-        *add_section("Where, how many, how deep", *_by_run(numbers, numbers["grid"], _draw_grid, _describe_grid)),
+        *add_section("Where, how many, how deep", *_by_run(numbers, numbers["grid"], _describe_grid)),
         *add_section("What it changed", *[block for one, rows in looked for block in _describe_chains(rows)],
                      *[_draw_tree(one) for one, _ in looked if one.tree is not None]),
         *add_section("Searched answers in training", *_describe_trainings(numbers["trainings"])),
         *layout.add_limits(runs, list_limits(numbers)),
         *layout.add_origin(runs),
     ]  # fmt: skip
-    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, appendix)
+    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, layout.tell_spent(arms),
+                                 figures, appendix)  # fmt: skip
 
 
 def answer(numbers: Row) -> list[str]:
@@ -218,9 +222,9 @@ def _describe_rewards(arms: Sequence[Row], where: str) -> Table:
     return make_table(f"Rewards and forms{where}.", [dict.fromkeys(names) | arm for arm in arms], columns, note)
 
 
-def _draw_grid(grid: Sequence[Row], where: str) -> Block:
+def _draw_grid(grid: Sequence[Row], where: str) -> Block | None:
     if not grid:
-        return Paragraph(f"No combination was tried{where}.")
+        return None
     figure = charts.draw_grid(pd.DataFrame(grid), "simulations", "depth", "rule")
     caption = f"Solved by simulations, depth and decision rule, verified{where}."
     return draw_picture(figure, caption, join_sources(grid), 280)

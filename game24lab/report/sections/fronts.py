@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import Picture
 from game24lab.report.layout import draw_picture
 from game24lab.report.tables import Row, join_sources
 from game24lab.views.charts import search as curves
+from game24lab.views.tables import formats as fmt
 
 STYLES = curves.style(trials.KINDS)
 
@@ -66,11 +66,11 @@ def draw_costs(numbers: Row, cost: str, splits: Sequence[str] | None = None) -> 
     return pictures
 
 
-def draw_kinds(numbers: Row) -> list[Picture]:
+def draw_kinds(numbers: Row, splits: Sequence[str] | None = None) -> list[Picture]:
     """Accuracy against sampled tokens, all arms of one kind of strategies at a time, with what all kinds reach."""
     pictures, cost = [], "sampled_tokens"
     for kind in trials.KINDS:
-        for split in list_splits(numbers["arms"]):
+        for split in list_splits(numbers["arms"]) if splits is None else splits:
             table = _tabulate(numbers, split, cost)
             mine = table[table["kind"] == kind]
             if len(mine) > 1:

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import search_summaries as trials
-from game24lab.report.document import MISSING, Block, Bullets, Report, Table
+from game24lab.report.document import Block, Bullets, Report, Table
 from game24lab.report.evidence import Evidence, describe_runs
 from game24lab.report.layout import add_section
 from game24lab.report.published import find_published, hold_against
@@ -27,6 +26,8 @@ from game24lab.report.sections import critics
 from game24lab.report.sections.fronts import draw_costs, list_limits, list_settings, list_splits, name_split
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.search.modes import HELP, MODES
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Three ways to search"
 QUESTION = ("How far do the models come alone, what do the rules of the game add, and what the exact verifier? Every "
@@ -63,22 +64,24 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     stops, and the critic."""
     arms, runs = numbers["arms"], numbers["runs"]
     figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
+    truth = critics.add_critics(numbers["critics"])
+    figures = [*others[:1], *draw_costs(numbers, "flops", list_splits(arms)[-1:]), *critics.list_pictures(truth)[:3]]
     appendix = [
         _describe_setting(numbers),
         Bullets(tuple(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())),
-        *add_section("The three modes side by side", *[_describe_modes(arms, split) for split in list_splits(arms)],
-                     *others),
+        *add_section("The three modes side by side", *[_describe_modes(arms, split) for split in list_splits(arms)]),
         *add_section("Blind, beside what is published", *[
             describe_published(numbers, split) for split in list_splits(arms)
             if split in trials.SPLITS and numbers["published"]]),
         *add_section("Answers that nobody checks", *_describe_claims(numbers)),
         *add_section("Where a search stops",
                      _describe_sensitivity(numbers["sensitivity"]) if numbers["sensitivity"] else None),
-        *add_section("The critic against the truth", *critics.add_critics(numbers["critics"])),
+        *add_section("The critic against the truth", *[block for block in truth if block not in figures]),
         *layout.add_limits(runs, list_limits(arms)),
         *layout.add_origin(runs, list_settings(arms)),
     ]  # fmt: skip
-    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, appendix)
+    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, layout.tell_spent(arms),
+                                 figures, appendix)  # fmt: skip
 
 
 def answer(numbers: Row) -> list[str]:

@@ -14,16 +14,17 @@ import pandas as pd
 
 from game24lab.evaluation.chains import BUDGETS, summarise_budgets
 from game24lab.report import chain_summaries as sm
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report.chain_summaries import BEST, END, START
 from game24lab.report.document import Block, Bullets, Paragraph, Picture, Report, Table
-from game24lab.report.evidence import TRAINING, Evidence, plain, refuse
+from game24lab.report.evidence import TRAINING, Evidence, refuse
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import PUBLISHED_RL
 from game24lab.report.sections import chains
 from game24lab.report.tables import Row, count, fixed, join_sources, make_table, percent, points, short, text
 from game24lab.views.charts import chains as charts
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.records import plain
 
 TITLE = "Learning from rewards and preferences"
 QUESTION = ("A model that learnt from search traces goes on learning from its own answers: by GRPO, from weighted "
@@ -33,6 +34,7 @@ METHODS = {"06_grpo": "GRPO", "07_dpo": "DPO"}  # runs of these notebooks; other
 ANCHOR = 1024  # tokens that the published run, and our aim, stand at
 _ALIKE = 1.1  # so much more than another cost is still equal to it
 SEEDS = 3  # below which the limits say so
+SHOWN = 4  # figures of trainings before the appendix
 PANELS = {  # of the curves: title, short enough for a narrow panel, and whether a share
     "reward": ("reward", False),
     "length": ("answer tokens", False),
@@ -83,23 +85,28 @@ def group_methods(graded: Sequence[Evidence]) -> dict[str, list[Evidence]]:
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
-    """The report: what each method added, how it went, at which cost, beside the published, and limits."""
-    graded, budget = sm.select_graded(evidence), f"{numbers['budget']:,} tokens"
+    """The report: what each method added, how it went, at which cost, beside the published, and limits.
+
+    Without evidence, from kept numbers alone, curves of the training and of smaller budgets are left out.
+    """
+    graded, budget = sm.select_graded(evidence) if evidence else [], f"{numbers['budget']:,} tokens"
+    curves = _draw_curves(graded) if graded else []
+    figures = [*([_draw_budgets(graded)] if graded else []), *curves[:SHOWN]]
     appendix = [
         _describe_setting(graded, numbers),
         *add_section("What it added", _describe_trainings(numbers, budget), _describe_methods(numbers, budget)),
-        *add_section("How it went", *_draw_curves(graded)),
+        *(add_section("How it went", *curves[SHOWN:]) if curves[SHOWN:] else []),
         *add_section("At equal rollout cost", _describe_equal_cost(numbers)),
         *add_section("How answers changed", _describe_lengths(numbers["lengths"])),
-        *add_section("Beside the published",
-                     chains.describe_published(numbers["published"], _list_ours(graded, numbers))),
+        *(add_section("Beside the published",
+                      chains.describe_published(numbers["published"], _list_ours(graded, numbers))) if graded else []),
         *add_section("What that cost", chains.describe_costs(numbers["costs"])),
         *add_section("What did not work", Bullets(tuple(list_negatives(numbers)))),
         *layout.add_limits(numbers["runs"], list_limits(numbers)),
         *layout.add_origin(numbers["runs"]),
     ]  # fmt: skip
-    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), _draw_change(graded),
-                                 appendix)  # fmt: skip
+    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), _draw_change(numbers),
+                                 chains.tell_costs(numbers["costs"]), figures, appendix)  # fmt: skip
 
 
 def answer(numbers: Row) -> list[str]:
@@ -229,16 +236,29 @@ def _list_ours(graded: Sequence[Evidence], numbers: Row) -> list[dict[str, Any]]
 
 # ------------------------------------------------------------------------------------------- sections
 def _describe_setting(graded: Sequence[Evidence], numbers: Row) -> Block:
-    rows = pd.concat([one.grades for one in graded])
+    rows = pd.concat([one.grades for one in graded]) if graded else None
     sizes = " or ".join(dict.fromkeys(fmt.short(cost["parameters"]) for cost in numbers["costs"]))
     counts = ", ".join(f"{m['method']} {m['runs']} run{'s' if m['runs'] > 1 else ''}" for m in numbers["methods"])
+    judged = chains.describe_ranks(rows, numbers["methods"][0]["end"]["puzzles"])
     return layout.describe_setting(
-        numbers["runs"], ("Judged on", f"{chains.describe_ranks(rows)}, at {numbers['budget']:,} tokens"),
+        numbers["runs"], ("Judged on", f"{judged}, at {numbers['budget']:,} tokens"),
         ("Trained", f"{counts}, {sizes} parameters (embeddings not counted)"),
     )  # fmt: skip
 
 
-def _draw_change(graded: Sequence[Evidence]) -> Picture:
+def _draw_change(numbers: Row) -> Picture:
+    """What each method added, from the numbers alone: before and after beside each other."""
+    table = pd.DataFrame([{"method": method["method"], "run": stage} | method[stage]
+                          for stage in (START, END) for method in numbers["methods"]])  # fmt: skip
+    told = "; ".join(f"{m['method']} {fmt.points(m['change']['difference'])} points "
+                     f"[{fmt.points_interval(m['change'], between=', ')}]" for m in numbers["methods"])  # fmt: skip
+    caption = (f"Solved before and after training within {numbers['budget']:,} tokens, all runs of a method together "
+               f"(95 %). Paired by puzzle: {told}.")  # fmt: skip
+    figure = charts.draw_groups(table, "method", "method")
+    return draw_picture(figure, caption, join_sources(numbers["methods"]), 260)
+
+
+def _draw_budgets(graded: Sequence[Evidence]) -> Picture:
     tables, groups = [], group_methods(graded)
     for method, some in groups.items():
         for stage in (START, END):

@@ -5,20 +5,22 @@ It describes `10_router` runs, a router each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import router_summaries as sm
-from game24lab.report.document import MISSING, Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
+from game24lab.report.document import Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
 from game24lab.report.evidence import Evidence, describe_runs
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, points, text
 from game24lab.views.charts import routing as charts
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 _BESIDES = (("calls", "calls", "1f"), ("seconds", "seconds", "3g"), ("seconds_p50", "p50", "3g"),
             ("seconds_p95", "p95", "3g"))  # fmt: skip
@@ -47,14 +49,17 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
-    """The report: for each router what it gains, how well it predicts and what it is made of; then the published."""
-    mine, routers = sm.select_routed(evidence), numbers["routers"]
-    routed = [sm.judge_run(one) for one in mine]
-    drawn = [_draw_ways(one.judged, router) for one, router in zip(routed, routers, strict=True)]
+    """The report: what the first router gains and how well it predicts; then all else of it, the other routers, and the
+    published.
+
+    Without evidence, from kept numbers alone, the mix of arms by price and the figure along seconds are left out.
+    """
+    routers = numbers["routers"]
+    routed = sm.judge_run(sm.select_routed(evidence)[0]) if evidence else None
     blocks: list[Block] = [_describe_setting(numbers)]
-    for place, (one, router) in enumerate(zip(routed, routers, strict=True)):
+    for place, router in enumerate(routers):
         more = f" ({router['label']})" if len(routers) > 1 else ""
-        blocks += _describe_router(one, router, more, drawn[place] if place else None)
+        blocks += _describe_router(router, more, first=not place)
     appendix = [
         *blocks,
         *add_section("Beside the published", _describe_published(numbers)),
@@ -62,7 +67,9 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         *layout.add_limits(numbers["runs"], list_limits(routers)),
         *layout.add_origin(numbers["runs"]),
     ]
-    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(routers[0]), drawn[0], appendix)
+    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(routers[0]),
+                                 _draw_ways(routers[0]), _tell_cost(routers), _draw_router(routed, routers[0]),
+                                 appendix)  # fmt: skip
 
 
 def answer(router: Row) -> list[str]:
@@ -99,36 +106,78 @@ def _describe_setting(numbers: Row) -> KeyValues:
     )  # fmt: skip
 
 
-def _draw_ways(judged: Any, router: Row) -> Block:
+def _tell_cost(routers: Sequence[Row]) -> str:
+    labelled, looks = (", ".join(f"{value(one):.0f}" for one in routers) for value in (
+        lambda one: sum(one["puzzles"].values()), lambda one: one["fee"]))  # fmt: skip
+    return (f"Labels of {labelled} puzzles, at least {min(one['trials'] for one in routers):.0f} independent attempts "
+            f"an arm; a look takes {looks} tokens a puzzle and is charged to the router.")  # fmt: skip
+
+
+def _draw_ways(router: Row) -> Block:
+    """The router, hull and oracle against cost, and the fixed arms, from the numbers alone."""
+    prices = pd.DataFrame(router["at_prices"])
+    table = pd.concat([
+        pd.DataFrame(router["fixed"]).assign(way="fixed arm"),
+        prices.assign(way="router", tokens=prices["cost"])[["way", "step", "accuracy", "tokens"]],
+        prices.assign(way="oracle", tokens=prices["cost"], accuracy=prices["oracle"]).dropna(subset=["accuracy"])[
+            ["way", "step", "accuracy", "tokens"]],
+    ], ignore_index=True)  # fmt: skip
     said = (f"Accuracy against sampled tokens on {router['puzzles'].get('test', 0)} test puzzles ({router['label']}); "
-            "fixed arms with 95 % intervals, bootstrap over puzzles.")  # fmt: skip
-    return draw_picture(charts.draw_ways(judged.points, "tokens", judged.hull), said, router["source"], 300)
+            f"fixed arms with 95 % intervals, bootstrap over puzzles. {_tell_below(router)}")  # fmt: skip
+    figure = charts.draw_ways(table, "tokens", router["hull"]).update_yaxes(range=_zoom(table))
+    return draw_picture(figure, said, router["source"], 300)
 
 
-def _describe_router(one: sm.Routed, router: Row, more: str, ways: Block | None) -> list[Block]:
-    judged, source = one.judged, router["source"]
-    timed = [] if one.timed is None else [
-        Paragraph(_describe_time(router["timed"]["point"])),
-        draw_picture(charts.draw_ways(one.timed.points, "seconds", one.timed.hull),
-                     "The same against seconds of model time.", source, 300)]  # fmt: skip
+def _zoom(table: pd.DataFrame) -> list[float]:
+    """An axis of accuracy from the tenth below the lowest point to the top."""
+    low = float(table[["accuracy", "low"]].min().min())
+    return [max(0.0, math.floor(10 * low) / 10), 1.03]
+
+
+def _tell_below(router: Row) -> str:
+    """At which costs the router is worth less than the hull, which a reader of a falling curve must know."""
+    below = [e for e in router["at_prices"] if e["gain_high"] is not None and e["gain_high"] < 0]
+    if not below:
+        return "At no price is the router below the hull beyond chance."
+    costs = [entry["cost"] for entry in below]
+    worst = min(below, key=lambda entry: entry["gain"])
+    costs = " to ".join(dict.fromkeys(fmt.count(end) for end in (min(costs), max(costs))))
+    return (f"Below the hull, beyond chance, at {len(below)} of {len(router['at_prices'])} prices ({costs} tokens): "
+            f"there mixing fixed arms at random is better, by {-100 * worst['gain']:.1f} points at most.")  # fmt: skip
+
+
+def _draw_router(one: sm.Routed | None, router: Row) -> list[Block]:
+    """What a router gains at each price, how well it predicts, and with evidence its mix of arms, and seconds."""
+    source = router["source"]
     reliability = charts.draw_reliability({"router": pd.DataFrame(router["reliability"])})
+    gains = charts.draw_gains(pd.DataFrame(router["at_prices"]))
+    said = ("What the router gains over the hull of the fixed arms at each of its prices, and the share of the gap to "
+            "the oracle, from -100 to 100 %; bands: 95 %. What lies below 0 is worse than a mix of fixed arms.")
+    blocks: list[Block] = [
+        draw_picture(gains, said, source, 210),
+        Columns((draw_picture(reliability, "Predicted chances against what held; 95 %, bootstrap over puzzles.", source,
+                              230, SMALL), _describe_quality(router))),
+    ]  # fmt: skip
+    if one is None:
+        return blocks
+    blocks.append(draw_picture(charts.draw_mix(one.judged.shares), "Which share of the puzzles gets which arm, against "
+                               "the price of a token. At the operating point: "
+                               f"{_describe_mix(router['mix'])}.", source, 260))  # fmt: skip
+    if one.timed is not None:
+        figure = charts.draw_ways(one.timed.points, "seconds", one.timed.hull)
+        caption = f"The same against seconds of model time. {_describe_time(router['timed']['point'])}"
+        blocks.append(draw_picture(figure, caption, source, 270))
+    return blocks
+
+
+def _describe_router(router: Row, more: str, first: bool) -> list[Block]:
+    """The tables of a router; but for the first one, whose stand on page one, its answer and its figure too."""
+    told = [] if first else [Paragraph(" ".join(answer(router))), _draw_ways(router)]
     return [
-        *add_section(
-            f"What it gains{more}", Paragraph(" ".join(answer(router))) if ways else None, ways,
-            _describe_costs(router), _describe_rivals(router),
-            draw_picture(charts.draw_gains(judged.at_prices),
-                         "What the router gains over the hull of the fixed arms at each of its prices, and the share "
-                         "of the gap to the oracle; bands: 95 %.", source, 210),
-            *timed,
-            draw_picture(charts.draw_mix(judged.shares),
-                         "Which share of the puzzles gets which arm, against the price of a token. At the operating "
-                         f"point: {_describe_mix(router['mix'])}.", source, 260)),
-        *add_section(
-            f"How well it predicts{more}",
-            Columns((draw_picture(reliability, "Predicted chances against what held; 95 %, bootstrap over puzzles.",
-                                  source, 230, SMALL), _describe_quality(router)))),
+        *add_section(f"What it gains{more}", *told, _describe_costs(router), _describe_rivals(router)),
         *add_section(f"Models and features{more}",
-                     _describe_models(router, source.replace("records", "lessons")) if router["lessons"] else None),
+                     _describe_models(router, router["source"].replace("records", "lessons")) if router["lessons"]
+                     else None),
         *add_section(f"The fixed arms{more}", _describe_fixed(router)),
     ]  # fmt: skip
 

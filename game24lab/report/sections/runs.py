@@ -7,16 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import summaries as sm
-from game24lab.report.document import MISSING, Block, Columns, Picture, Report, Table
+from game24lab.report.document import Block, Columns, Picture, Report, Table
 from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evidence, describe_runs, refuse
 from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
 from game24lab.report.published import find_published
 from game24lab.report.sections.critics import draw_calibration
-from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
+from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
+from game24lab.views.tables.specifications import list_arm_columns
 from game24lab.views.tree.still import draw_svg
 
 TITLE = "What the runs found"
@@ -25,6 +27,7 @@ QUESTION = ("How many problems does each arm solve, at which cost in tokens and 
             "verifier accepts an answer, in the other modes the models choose it.")  # fmt: skip
 TREE_ROWS = 20
 LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON
+SHOWN = 4  # pictures of how it came about that stand before the appendix
 FEW = 50  # problems, below which the limits say so
 
 
@@ -50,15 +53,17 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     runs, arms, pictures = numbers["runs"], numbers["results"], _draw_origins(evidence, numbers)
     appendix: list[Block] = [layout.describe_setting(runs, *_describe_setting(evidence))]
     figure = _draw_accuracy(arms) if arms else pictures.pop(0)
+    figures: list[Block] = [*(_draw_results(arms, numbers["pass_at_k"]) if arms else []), *pictures[:SHOWN]]
     if arms:
-        appendix += add_section("Results", *_describe_results(arms, numbers["pass_at_k"]))
+        appendix += add_section("Results", _describe_results(arms))
     if numbers["published"]:
         appendix.append(_describe_published(numbers["published"]))
-    appendix += add_section("How it came about", *pictures)
+    appendix += add_section("How it came about", *pictures[SHOWN:])
     appendix += [_describe_failures(arms)] if arms else []
     settings = [(_name(arm), f"{arm['algorithm']}: {fmt.settings(arm['parameters'])}") for arm in arms]
     appendix += [*layout.add_limits(runs, list_limits(numbers)), *layout.add_origin(runs, settings)]
-    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, appendix)
+    cost = layout.tell_spent(arms) if arms else "Nothing was evaluated."
+    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), figure, cost, figures, appendix)
 
 
 def answer(numbers: Row) -> list[str]:
@@ -122,22 +127,22 @@ def _draw_accuracy(arms: Sequence[Row]) -> Picture:
     return draw_picture(figures.draw_accuracy(drawn), caption, join_sources(arms), 300)
 
 
-def _describe_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
-    columns = {
-        "arm": text("label"), "mode": text("mode"), "chosen by": text("chosen_by"), "problems": count("problems"),
-        "seeds": count("seeds"), "accuracy": percent("accuracy", "low", "high"), "tokens": count("sampled_tokens"),
-        "median": count("sampled_tokens_median"), "critic": count("critic_tokens"), "FLOPs": short("flops"),
-    }  # fmt: skip
+def _describe_results(arms: Sequence[Row]) -> Table:
+    columns = {**list_arm_columns("label"), "chosen by": text("chosen_by"), "median": count("sampled_tokens_median"),
+               "critic": count("critic_tokens")}  # fmt: skip
     note = (f"95 %: interval ({', '.join(dict.fromkeys(arm['interval'] for arm in arms))}). Tokens: sampled from the "
             "policy per attempt, mean and median; critic: tokens it read, mean; FLOPs: of both, mean.")  # fmt: skip
-    table = make_table("Accuracy and cost by arm.", arms, columns, note)
+    return make_table("Accuracy and cost by arm.", arms, columns, note)
+
+
+def _draw_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
     if not passes:
-        return [table, _draw_cost(arms, WIDE)]
+        return [_draw_cost(arms, WIDE)]
     drawn = pd.DataFrame(passes)
     caption = (f"Unbiased pass@k on {drawn['problems'].max()} problems, {drawn['samples'].max()} samples each; band: "
                "95 % by bootstrap over problems.")  # fmt: skip
     picture = draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, SMALL)
-    return [table, Columns((picture, _draw_cost(arms, SMALL)))]
+    return [Columns((picture, _draw_cost(arms, SMALL)))]
 
 
 def _draw_cost(arms: Sequence[Row], width: int) -> Picture:

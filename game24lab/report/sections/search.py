@@ -10,19 +10,20 @@ from typing import Any
 
 import pandas as pd
 
-from game24lab.report import formats as fmt
 from game24lab.report import layout
 from game24lab.report import search_summaries as trials
-from game24lab.report.document import MISSING, Block, Bullets, Paragraph, Report, Table
+from game24lab.report.document import Block, Bullets, Report, Table
 from game24lab.report.evidence import MODES, Evidence, describe_runs
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
 from game24lab.report.sections import critics, fronts
-from game24lab.report.sections.fronts import STYLES, draw_costs, draw_kinds, list_splits, name_split
+from game24lab.report.sections.fronts import draw_costs, draw_kinds, list_splits, name_split
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.search.modes import HELP
-from game24lab.views.charts import search as curves
 from game24lab.views.charts import theme as figures
+from game24lab.views.charts.changes import draw_changes
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Search under one meter"
 MOST = 1300  # sampled tokens a problem, at which strategies are held against each other and against the published
@@ -30,6 +31,7 @@ QUESTION = ("Many ways to spend tokens: which finds most for what? Every sampled
             "duplicates, of illegal lines and of answers thrown away, and all that the critic reads. Three modes are "
             "kept apart throughout. ") + " ".join(f"{mode.capitalize()}: {told}." for mode, told in HELP.items())
 FEW_SEEDS = 3  # below which the limits say so
+KNOBS, HARM = 16, 3  # parameters in the figure of them, and those that did harm among what did not work
 # Columns that several tables have in common.
 _SIZE = {"n": count("problems"), "seeds": count("seeds")}
 _SOLVED = {"accuracy": percent("accuracy", "low", "high"), "tokens": count("sampled_tokens")}
@@ -54,31 +56,36 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
-    """The report: the best at the published budget, then every cost and parameter, time and waste, and the critic."""
+    """The report: the best at the published budget, then FLOPs, parameters, time and waste, and the critic.
+
+    It is drawn from the numbers alone: no run needs to be at hand.
+    """
     arms, found = numbers["arms"], numbers["critics"]
     parts = [(split, mode) for split in list_splits(arms) for mode in MODES if _pick(arms, split, mode)]
+    hardest = list_splits(arms)[-1:]
     figure, *others = draw_costs(numbers, "sampled_tokens", list_splits(arms)[::-1])
+    lab, truth = critics.add_noise(found), critics.add_critics(found)
+    figures = [*others[:1], *draw_costs(numbers, "flops", hardest), _draw_knobs(numbers["sweeps"]),
+               *(critics.list_pictures(lab) or critics.list_pictures(truth))[:1]]  # fmt: skip
     appendix = [
         _describe_setting(numbers),
         *add_section(f"The best at no more than {MOST:,} sampled tokens", _describe_best(numbers["best"]),
-                     _compare_published(numbers), *others,
+                     _compare_published(numbers),
                      _describe_published(numbers["published"]) if numbers["published"] else None),
         *add_section("Every strategy", *[_describe_strategies(numbers, *part) for part in parts],
-                     *draw_kinds(numbers)),
-        *add_section("Against other costs", *[picture for cost in trials.COSTS if cost != "sampled_tokens"
-                                              for picture in draw_costs(numbers, cost)]),
+                     *draw_kinds(numbers, hardest)),
         *(add_section("Sensitivity", *describe_sweeps(numbers["sweeps"])) if numbers["sweeps"] else []),
         *add_section("Time", *[_describe_times(numbers, *part) for part in parts]),
         *add_section("Where the budget goes",
                      *[block for part in parts for block in _describe_budget(numbers, *part)]),
-        *add_section("The noise lab: what a better critic is worth", *critics.add_noise(found)),
-        *add_section("The critic against the truth", *critics.add_critics(found)),
+        *add_section("The noise lab: what a better critic is worth", *[block for block in lab if block not in figures]),
+        *add_section("The critic against the truth", *[block for block in truth if block not in figures]),
         *add_section("What did not work", Bullets(tuple(list_negatives(numbers)))),
         *layout.add_limits(numbers["runs"], _list_limits(arms)),
-        *add_section("All arms", *[_describe_arms(arms, *part) for part in parts]),
-        *layout.add_origin(numbers["runs"], fronts.list_settings(arms)),
+        *layout.add_origin(numbers["runs"]),
     ]  # fmt: skip
-    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), figure, appendix)
+    return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), figure,
+                                 layout.tell_spent(arms), figures, appendix)  # fmt: skip
 
 
 def answer(numbers: Row) -> list[str]:
@@ -179,34 +186,30 @@ def _describe_strategies(numbers: Row, split: str, mode: str) -> Table:
     return make_table(f"Every strategy, {name_split(split)}, {mode}.", arms, columns, note)
 
 
-def _describe_arms(arms: Sequence[Row], split: str, mode: str) -> Table:
-    columns = {"arm": text("label", 1), **_SIZE, **_SOLVED, "p95": count("sampled_tokens_p95"), **_WORK,
-               "critic": count("critic_tokens"), "FLOPs": short("flops")}  # fmt: skip
-    note = "Means a problem; p95: of sampled tokens; critic: tokens it read. Problems that no seed solved: in the JSON."
-    return make_table(f"All arms, {name_split(split)}, {mode}.", _pick(arms, split, mode), columns, note)
-
-
 # ------------------------------------------------------------------------------------------- sweeps, time, budget
+def _name_sweep(sweep: Row) -> str:
+    first, last = (fmt.value(sweep["points"][place]["value"]) for place in (0, -1))
+    return f"{sweep['algorithm']}, {sweep['mode']}, {sweep['split']}: {sweep['parameter']} {first} to {last}"
+
+
+def _draw_knobs(sweeps: Sequence[Row]) -> Block | None:
+    """The parameters that make most difference, of all strategies, modes and splits, in one figure."""
+    known = sorted((s for s in sweeps if s["change"]), key=lambda s: -abs(s["change"]["difference"]))[:KNOBS]
+    if not known:
+        return None
+    rows = [s["change"] | {"name": _name_sweep(s)} for s in known]
+    rows.sort(key=lambda row: -row["difference"])
+    flat = sum(_is_flat(sweep) for sweep in sweeps)
+    caption = (f"What a parameter does: accuracy at its largest value less that at its smallest, all others held, the "
+               f"{len(rows)} largest differences of {len(sweeps)}; {flat} of all show none beyond chance. Bars: 95 %, "
+               "paired by problem.")  # fmt: skip
+    return draw_picture(draw_changes(pd.DataFrame(rows)), caption, "the records of the runs, see Origin",
+                        90 + 15 * len(rows))  # fmt: skip
+
+
 def describe_sweeps(sweeps: Sequence[Row]) -> list[Block]:
-    """A figure for each parameter that made a difference, and a table of all."""
-    blocks: list[Block] = []
-    flat = []
-    for subject, name, kind in dict.fromkeys((s["subject"], s["parameter"], s["kind"]) for s in sweeps):
-        mine = [sweep for sweep in sweeps if sweep["split"] in trials.SPLITS
-                and (sweep["parameter"], sweep["kind"]) == (name, kind)]  # fmt: skip
-        about = f"{name} of {kind}" + f" ({subject})" * (subject not in (name, "others"))
-        if mine and all(_is_flat(sweep) for sweep in mine):
-            flat.append(about)
-        elif mine:
-            rows = [point | {"algorithm": sweep["algorithm"], "mode": sweep["mode"], "panel": f"ranks {sweep['split']}",
-                             "series": f"{sweep['algorithm']}, {sweep['mode']}"}
-                    for sweep in mine for point in sweep["points"]]  # fmt: skip
-            table = pd.DataFrame(rows).sort_values("panel", key=lambda names: names.map(len), kind="stable")
-            caption = f"Accuracy by {about}, all other parameters held (95 %)."
-            height = 215 + 18 * (table["series"].nunique() // 3)
-            blocks.append(draw_picture(curves.draw_sweeps(table, name, STYLES), caption, join_sources(rows), height))
-    if flat:
-        blocks.append(Paragraph(f"Not drawn, as the problems show no difference: {', '.join(flat)}."))
+    """A table of the parameters that made a difference, and one that sums up those that made none."""
+    steep = [sweep for sweep in sweeps if sweep["change"] and not _is_flat(sweep)]
 
     def ends(key: str, write: Any) -> Any:
         return lambda s: f"{write(s['points'][0][key])} – {write(s['points'][-1][key])}"
@@ -221,8 +224,32 @@ def describe_sweeps(sweeps: Sequence[Row]) -> list[Block]:
     }  # fmt: skip
     note = ("Accuracy: in percent at each value, from the smallest to the largest. Difference: of the largest value to "
             "the smallest in percentage points, paired by problem; [95 % by bootstrap over problems].")  # fmt: skip
-    return [*blocks, make_table("Arms that differ in one parameter alone.", sweeps, columns, note,
-                                "the records of the runs, see Origin")]  # fmt: skip
+    source, flat = "the records of the runs, see Origin", _sum_up_flat(sweeps)
+    columns_flat = {
+        "parameter": text("parameter"), "of": text("strategies", 1), "arms compared": count("sweeps"),
+        "accuracy": made(lambda row: f"{100 * row['lowest']:.0f} – {100 * row['highest']:.0f} %"),
+        "largest difference": made(lambda row: fmt.points(row["largest"])),
+    }  # fmt: skip
+    return [
+        *([make_table("Parameters that made a difference.", steep, columns, note, source)] if steep else []),
+        *([make_table("Parameters of which the problems show no difference.", flat, columns_flat,
+                      "All values of all strategies, modes and ranks together; each by itself: in the JSON.", source)]
+          if flat else []),
+    ]  # fmt: skip
+
+
+def _sum_up_flat(sweeps: Sequence[Row]) -> list[dict[str, Any]]:
+    """One row a parameter, over all sweeps of it that show no difference."""
+    groups: dict[str, list[Row]] = {}
+    for sweep in filter(_is_flat, sweeps):
+        groups.setdefault(sweep["parameter"], []).append(sweep)
+    rows = []
+    for parameter, some in groups.items():
+        shares = [point["accuracy"] for sweep in some for point in sweep["points"]]
+        largest = max((sweep["change"]["difference"] for sweep in some), key=abs)
+        rows.append({"parameter": parameter, "strategies": ", ".join(dict.fromkeys(s["algorithm"] for s in some)),
+                     "sweeps": len(some), "lowest": min(shares), "highest": max(shares), "largest": largest})
+    return rows
 
 
 def _is_flat(sweep: Row) -> bool:
@@ -266,16 +293,19 @@ def list_negatives(numbers: Row) -> list[str]:
     """What did not work, as far as the records show."""
     said = []
     for split, mode in dict.fromkeys((w["split"], w["mode"]) for w in numbers["wasteful"]):
-        lost = [f"{w['label']} (below {w['better']})" for w in _pick(numbers["wasteful"], split, mode)]
-        said.append(f"{name_split(split)}, {mode}: spent no less than a better arm whose interval lies wholly above "
-                    f"theirs: {fmt.some(lost, 12, ', ', ', and {} more')}.")  # fmt: skip
-    for sweep in numbers["sweeps"]:
-        if sweep["change"] and sweep["change"]["high"] < 0:
-            said.append(f"{sweep['algorithm']}, {sweep['mode']}, {name_split(sweep['split'])}: a larger "
-                        f"{sweep['parameter']} did harm, {fmt.points(sweep['change']['difference'])} points.")
+        lost, known = _pick(numbers["wasteful"], split, mode), _pick(numbers["arms"], split, mode)
+        arms = {arm["label"]: arm for arm in known}
+        worst = max(lost, key=lambda w: arms[w["better"]]["accuracy"] - arms[w["label"]]["accuracy"])
+        told = [f"{arm['label']} ({fmt.percent(arm['accuracy'])} at {fmt.count(arm['sampled_tokens'])} tokens)"
+                for arm in (arms[worst["label"]], arms[worst["better"]])]  # fmt: skip
+        said.append(f"{name_split(split)}, {mode}: {len(lost)} of {len(known)} arms cost as much as another one, or "
+                    f"more, and solve surely less; furthest behind is {told[0]}, beside {told[1]}.")  # fmt: skip
+    harm = sorted((s for s in numbers["sweeps"] if s["change"] and s["change"]["high"] < 0),
+                  key=lambda s: s["change"]["difference"])  # fmt: skip
+    said += [f"{_name_sweep(s)} did harm, {fmt.points(s['change']['difference'])} points." for s in harm[:HARM]]
     if flat := [sweep for sweep in numbers["sweeps"] if _is_flat(sweep)]:
-        names = ", ".join(dict.fromkeys(f"{s['parameter']} of {s['algorithm']}" for s in flat))
-        said.append(f"No difference that the problems could show from the smallest to the largest value: {names}.")
+        said.append(f"{len(flat)} of {len(numbers['sweeps'])} comparisons of a parameter's smallest and largest value "
+                    "show no difference beyond chance.")  # fmt: skip
     return said or ["No arm spent more than another to solve clearly less, as far as these problems can tell."]
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import pandas as pd
 
 from game24lab.report import chain_summaries as sm
-from game24lab.report import formats as fmt
 from game24lab.report import layout
-from game24lab.report.document import MISSING, Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
+from game24lab.report.document import Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
 from game24lab.report.evidence import TRAINING, Evidence, refuse
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_SFT
@@ -22,6 +21,8 @@ from game24lab.report.summaries import find_ends
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
 
 TITLE = "Learning to search from search traces"
 QUESTION = ("A small language model learns from written-down searches: moves, dead ends, returns, and at last an "
@@ -74,22 +75,26 @@ def _describe_data(one: Evidence) -> dict[str, Any]:
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
-    """The report: the best run, all runs beside each other and the published, then errors, data, cost and limits."""
-    graded, arms, analysis = select_runs(evidence), numbers["arms"], numbers["anatomy"]
-    best = next(one for one in graded if one.label == numbers["best"])
-    rows, budgets = sm.list_endings(best, sm.END), numbers["budgets"][best.label]
+    """The report: the best run, all runs beside each other and the published, then errors, data, cost and limits.
+
+    Without evidence, from kept numbers alone, histograms of answers and learning curves are left out.
+    """
+    arms, analysis = numbers["arms"], numbers["anatomy"]
+    graded = select_runs(evidence) if evidence else []
+    rows = next((sm.list_endings(one, sm.END) for one in graded if one.label == numbers["best"]), None)
+    budgets = numbers["budgets"][numbers["best"]]
+    figures = [_draw_best(budgets), *_draw_learning(graded, numbers), *chains.draw_groups(analysis),
+               *([] if rows is None else chains.draw_endings(rows, analysis)[:1]),
+               *([chains.draw_passes(numbers["passes"])] if numbers["passes"] else [])]  # fmt: skip
     appendix = [
         _describe_setting(numbers, rows),
-        *add_section(f"The best run: {best.label}",
-                     chains.describe_budgets(budgets, f"{best.label}: how its answers end, by token budget."),
-                     _draw_best(budgets)),
+        *add_section(f"The best run: {numbers['best']}",
+                     chains.describe_budgets(budgets, f"{numbers['best']}: how its answers end, by token budget.")),
         *add_section("Formats and lengths beside each other" if len(arms) > 1 else "The run", _describe_arms(numbers)),
-        *add_section("Beside the published", chains.describe_published(numbers["published"], _list_ours(numbers)),
-                     *_draw_learning(graded, numbers)),
+        *add_section("Beside the published", chains.describe_published(numbers["published"], _list_ours(numbers))),
         *add_section("What its chains look like", chains.describe_lengths(analysis),
-                     *chains.draw_endings(rows, analysis), *chains.describe_wrong_lines(analysis),
-                     *chains.draw_groups(analysis),
-                     *([chains.draw_passes(numbers["passes"])] if numbers["passes"] else [])),
+                     *([] if rows is None else chains.draw_endings(rows, analysis)[1:]),
+                     *chains.describe_wrong_lines(analysis)),
         *add_section("What it learnt from, and what that cost", _describe_traces(numbers),
                      chains.describe_costs(numbers["costs"])),
         *add_section("What did not work", Bullets(tuple(list_negatives(numbers)))),
@@ -97,7 +102,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         *layout.add_origin(numbers["runs"]),
     ]  # fmt: skip
     return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(numbers), _draw_arms(numbers),
-                                 appendix)  # fmt: skip
+                                 chains.tell_costs(numbers["costs"]), figures, appendix)  # fmt: skip
 
 
 def answer(numbers: Row) -> list[str]:
@@ -121,11 +126,11 @@ def answer(numbers: Row) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------- sections
-def _describe_setting(numbers: Row, rows: pd.DataFrame) -> Block:
+def _describe_setting(numbers: Row, rows: pd.DataFrame | None) -> Block:
     analysis = numbers["anatomy"]
     sizes = " or ".join(dict.fromkeys(fmt.short(arm["parameters"]) for arm in numbers["arms"]))
     return layout.describe_setting(
-        numbers["runs"], ("Judged on", chains.describe_ranks(rows)),
+        numbers["runs"], ("Judged on", chains.describe_ranks(rows, numbers["arms"][0]["largest"]["puzzles"])),
         ("Models", f"{len(numbers['arms'])} of {sizes} parameters (embeddings not counted)"),
         ("Tokens", f"100 tokens of the best run's answers are {100 * analysis['lines_per_token']:.1f} lines or "
                    f"{100 * analysis['characters_per_token']:.0f} characters"),
@@ -172,10 +177,10 @@ def _draw_arms(numbers: Row) -> Picture:
 def _draw_learning(graded: Sequence[Evidence], numbers: Row) -> list[Block]:
     ends = {end["label"]: end for end in numbers["learning"]}
     order = [arm["label"] for arm in numbers["arms"]][: len(figures.PALETTE)]
-    shown = [label for label in order if label in ends]
+    logs = {one.label: one.training.assign(run=one.label) for one in graded if one.training is not None}
+    shown = [label for label in order if label in ends and label in logs]
     if not shown:
         return []
-    logs = {one.label: one.training.assign(run=one.label) for one in graded if one.label in shown}
     table = pd.concat([logs[label] for label in shown], ignore_index=True)
     figure = figures.draw_learning(table if len(shown) > 1 else table.drop(columns="run"))
     told = "; ".join(f"{label}: loss from {ends[label]['first_loss']:.2f} to {ends[label]['last_loss']:.3f} in "

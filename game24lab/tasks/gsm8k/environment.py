@@ -65,7 +65,7 @@ class WordGame(Environment):
     def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """Prompts with right answers. ValueError for a difficulty: nobody knows it before they are tried."""
         if (lowest, highest) != (0, 1):
-            raise ValueError(f"difficulty from {lowest} to {highest}: 0 to 1 is accepted for word problems")
+            raise ValueError(f"difficulty must be 0 to 1 for word problems, got {lowest} to {highest}")
         return pose(self.find("trials", count, progress), self.task)
 
     def write_name(self, problem: Any) -> str:
@@ -127,7 +127,7 @@ def open_word_game(
     else:
         split = split or SIDES[1]
         if split not in SIDES[1:]:
-            raise ValueError(f"split {split!r}: {' or '.join(SIDES[1:])} is accepted for word problems made here")
+            raise ValueError(f"split must be {' or '.join(SIDES[1:])} for word problems made here, got {split!r}")
         # the held-out problems are the same whatever the seed
         asked, name = make_problems(held_out, "held out", operations, side=split), f"made here, {split}"
 

@@ -47,8 +47,8 @@ def make_problems(
         raise ValueError(f"count must be an integer >= 0, got {count!r}")
     operations = tuple(operations)
     if not operations or not all(type(number) is int and number in OPERATIONS for number in operations):
-        raise ValueError(f"operations {list(operations)}: whole numbers from {OPERATIONS[0]} to {OPERATIONS[-1]} are "
-                         "accepted, at least one")  # fmt: skip
+        raise ValueError(f"operations must be integers from {OPERATIONS[0]} to {OPERATIONS[-1]}, at least one, got "
+                         f"{list(operations)}")  # fmt: skip
     if side not in SIDES:
         raise ValueError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
     if not isinstance(asides, int | float) or not 0 <= asides <= 1:

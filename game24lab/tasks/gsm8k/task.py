@@ -153,18 +153,18 @@ def read_row(row: Any, place: str = "row 0", *, annotations: bool = False) -> Wo
     Calculator annotations (`<<3*14=42>>`) are taken out of its steps unless they are asked for.
     """
     if not isinstance(row, Mapping):
-        raise ValueError(f"{place}: an object with question and answer is accepted, not {type(row).__name__}")
+        raise ValueError(f"{place} must be an object with question and answer, got {type(row).__name__}")
     for name in ("question", "answer"):
         if not isinstance(row.get(name), str) or not row[name].strip():
-            raise ValueError(f"{place}: {name} {str(row.get(name))[:60]!r}; a text is accepted, such as "
-                             f"{'#### 42' if name == 'answer' else 'How much is 40 + 2?'!r}")  # fmt: skip
+            example = "#### 42" if name == "answer" else "How much is 40 + 2?"
+            raise ValueError(f"{place}: {name} must be a text such as {example!r}, got {str(row.get(name))[:60]!r}")
     steps, mark, gold = row["answer"].rpartition(GOLD)
     if not mark:
-        raise ValueError(f"{place}: its answer has no line {GOLD} with a number; {GOLD} 42 is accepted")
+        raise ValueError(f"{place}: answer must have a line such as {GOLD} 42, got none")
     number = read_number(gold)
     if number is None:
-        raise ValueError(f"{place}: the answer {gold.strip()[:60]!r} is no number; one such as 42, -3, 1,234.5 or 3/4 "
-                         "is accepted")  # fmt: skip
+        raise ValueError(f"{place}: answer must be a number such as 42, -3, 1,234.5 or 3/4, got "
+                         f"{gold.strip()[:60]!r}")  # fmt: skip
     lines = [line if annotations else _ANNOTATION.sub("", line) for line in steps.split("\n") if line.strip()]
     return WordProblem(row["question"].strip(), number.value, tuple(map(str.strip, lines)), written=gold.strip())
 
@@ -235,8 +235,8 @@ class WordProblems:
         for problem in self.problems:
             other = known.setdefault(problem.question, problem)
             if other.answer != problem.answer:
-                raise ValueError(f"problem {problem.question[:60]!r}: answers {other.answer} and {problem.answer}; one "
-                                 "is accepted")  # fmt: skip
+                raise ValueError(f"problem {problem.question[:60]!r} must have one answer, got {other.answer} and "
+                                 f"{problem.answer}")  # fmt: skip
         return known
 
     def start(self, problem: WordProblem | str) -> Attempt:
@@ -244,8 +244,8 @@ class WordProblems:
         if isinstance(problem, WordProblem):
             return Attempt(problem)
         if problem not in self._known:
-            raise ValueError(f"problem {str(problem)[:60]!r}: one of the {len(self._known)} questions of this task, or "
-                             "a WordProblem, is accepted")  # fmt: skip
+            raise ValueError(f"problem must be a WordProblem or one of the {len(self._known)} questions of this task, "
+                             f"got {str(problem)[:60]!r}")  # fmt: skip
         return Attempt(self._known[problem])
 
     def prompt(self, question: str) -> str:

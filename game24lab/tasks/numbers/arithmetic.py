@@ -24,6 +24,8 @@ OPERATORS = "+-*/"
 SIGNS = str.maketrans("×·∙⋅∗✕xX÷∕⁄:−–＋（）", "*" * 8 + "/" * 4 + "--+()")
 # Python reads 0x18 as 24 and C reads 010 as 8: an integer has one spelling here, without leading zeros.
 _TOKEN = re.compile(r"(?P<bad>0[xX0-9][0-9]*)|[0-9]+|[-+*/()]")
+_PLAIN = re.compile(r"(?:(?<![0-9])(?:0|[1-9][0-9]{0,11})(?![0-9])|[-+*/() \t])*")
+_PIECE = re.compile(r"[0-9]+|[-+*/()]")
 _BLANK = re.compile(r"(?<=[-/])[ \t]+|[ \t]+(?=/)")
 _MAX_CHARACTERS = 1000  # an honest expression of six numbers has under 100; the rest is a parser bomb
 _MAX_DEPTH = 50
@@ -248,15 +250,12 @@ def write_step(step: Step) -> str:
     return f"{step.left} {step.operator} {step.right} = {step.result}"
 
 
-def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list[int]]:
-    """Value and operands (in order) of an expression over `+ - * / ( )` and plain non-negative integers.
-
-    Signs such as `×`, `÷` and `−` are read as what they mean. With `signed` a minus may stand at the beginning and
-    behind an opened parenthesis. Raises ExpressionError for anything else (a leading
-    minus and leading zeros too), for a division by zero, and for texts made to break parsers.
-    """
+def _split(text: str) -> list[str]:
+    """The tokens of an expression. ExpressionError for anything that is none."""
     if len(text) > _MAX_CHARACTERS:
         raise ExpressionError(f"expression of {len(text)} characters: at most {_MAX_CHARACTERS} are read")
+    if _PLAIN.fullmatch(text):  # nearly always; nothing to translate or to refuse
+        return _PIECE.findall(text)
     tokens, position = [], 0
     while position < len(text):
         if text[position] in " \t":
@@ -271,12 +270,29 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
             raise ExpressionError(f"a number of {len(match[0])} digits: at most {_MAX_DIGITS} are read")
         tokens.append(match[0])
         position += len(match[0])
+    return tokens
+
+
+def parse_expression(text: str, *, signed: bool = False, whole: bool = False) -> tuple[Fraction, list[int]]:
+    """Value and operands (in order) of an expression over `+ - * / ( )` and plain non-negative integers.
+
+    Signs such as `×`, `÷` and `−` are read as what they mean. With `signed` a minus may stand at the beginning and
+    behind an opened parenthesis; with `whole` every sum and product, its terms taken in whatever order serves, must be
+    a whole number of at least 0. Raises ExpressionError for anything else (a leading
+    minus and leading zeros too), for a division by zero, and for texts made to break parsers.
+    """
+    tokens = _split(text)
     if not tokens:
         raise ExpressionError("empty expression")
     operands: list[int] = []
     index = 0
 
-    def parse_sum(depth: int) -> Fraction:
+    def allow(value: Fraction | int) -> Fraction | int:
+        if value.denominator != 1 or value < 0:
+            raise ExpressionError(f"makes {value} on the way: whole numbers of at least 0 are accepted")
+        return value
+
+    def parse_sum(depth: int) -> Fraction | int:
         nonlocal index
         negative = signed and index < len(tokens) and tokens[index] == "-"
         index += negative
@@ -284,19 +300,19 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
         while index < len(tokens) and tokens[index] in "+-":
             operator, index = tokens[index], index + 1
             value = apply(value, operator, parse_product(depth))
-        return value
+        return allow(value) if whole else value
 
-    def parse_product(depth: int) -> Fraction:
+    def parse_product(depth: int) -> Fraction | int:
         nonlocal index
         value = parse_atom(depth)
         while index < len(tokens) and tokens[index] in "*/":
             operator, index = tokens[index], index + 1
-            value = apply(value, operator, parse_atom(depth))
+            value = apply(Fraction(value) if operator == "/" else value, operator, parse_atom(depth))
             if value is None:
                 raise ExpressionError("division by zero")
-        return value
+        return allow(value) if whole else value
 
-    def parse_atom(depth: int) -> Fraction:
+    def parse_atom(depth: int) -> Fraction | int:
         nonlocal index
         if depth > _MAX_DEPTH:
             raise ExpressionError(f"more than {_MAX_DEPTH} nested parentheses")
@@ -312,18 +328,20 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
         if not token.isdigit():
             raise ExpressionError(f"unexpected {token!r} where a number was expected")
         operands.append(int(token))
-        return Fraction(int(token))
+        return operands[-1]  # whole numbers are fast, and exact; a division makes a fraction of them
 
     value = parse_sum(0)
     if index < len(tokens):
         raise ExpressionError(f"unexpected {tokens[index]!r} after the expression")
-    return value, operands
+    return Fraction(value), operands
 
 
 def check_expression(
-    numbers: Iterable[int], text: str, target: Fraction | int = 24, *, lenient: bool = False
+    numbers: Iterable[int], text: str, target: Fraction | int = 24, *, lenient: bool = False, every: bool = True
 ) -> Check:
     """Judge an answer: does the expression use exactly these numbers, each once, and make the target exactly?
+
+    Without `every` each number may be used once or left out.
 
     An equation such as `4 * 6 = 24` is accepted only if its right-hand side is the target, written as a number. With
     `lenient` it may have several, each an expression with the target's value, `8/(3-8/3) = 8/(1/3) = 24`, and a minus
@@ -337,15 +355,17 @@ def check_expression(
         return Check(False, f"not an expression: {error}")
     if right and (reason := _explain_right(right, target, lenient)):
         return Check(False, reason)
-    missing = list((Counter(numbers) - Counter(operands)).elements())
-    surplus = list((Counter(operands) - Counter(numbers)).elements())
+    missing, surplus = [], []
+    if sorted(operands) != sorted(numbers):
+        missing = list((Counter(numbers) - Counter(operands)).elements()) if every else []
+        surplus = list((Counter(operands) - Counter(numbers)).elements())
     if missing or surplus:
         named = (("does not use", missing), ("uses too often or without right", surplus))
         parts = [f"{name} {' '.join(map(str, sorted(some)[:8]))}" for name, some in named if some]
         return Check(False, "wrong numbers: " + "; ".join(parts))
     if value != target:
         return Check(False, f"makes {value}, not {target}")
-    return Check(True, f"makes {target} with exactly the given numbers")
+    return Check(True, f"makes {target} with {'exactly' if every else 'some of'} the given numbers")
 
 
 def _explain_right(sides: list[str], target: Fraction | int, lenient: bool) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from game24lab.runs.checks import require_one_of
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.features import ask_solver, describe_structure
@@ -14,14 +15,15 @@ from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answe
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
-from game24lab.tasks.numbers.rewards import REWARDS
-from game24lab.tasks.numbers.solutions import make_solutions
-from game24lab.tasks.numbers.splits import Split, make_split, pick_held_out
+from game24lab.tasks.numbers.rewards import LINE_REWARDS, REWARDS
+from game24lab.tasks.numbers.solutions import draw_fractions, draw_roots, make_solutions
+from game24lab.tasks.numbers.splits import Split, make_split, pick_held_out, pick_train
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Problem, Progress, Sample
 from game24lab.tasks.rewards import RewardSet
 from game24lab.tasks.task import Task
 
+ANSWERS = ("chains", "lines")
 
 @dataclass(frozen=True)
 class NumberGame(Environment):
@@ -38,6 +40,9 @@ class NumberGame(Environment):
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     lacks: Mapping[str, str] = field(default_factory=dict)
     ranking: Ranking | None = None  # the published one by default
+    answers: str = "chains"  # what answers a problem: one of `ANSWERS`
+    # The ends that a critic learns for certain: whole numbers from `lowest` to `highest` for each target
+    ends: Mapping[str, Any] = field(default_factory=lambda: {"lowest": -99, "highest": 199, "targets": (TARGET,)})
 
     def __str__(self) -> str:
         return f"{len(self.split.train)} training puzzles, {len(self.split.held_out)} held out"
@@ -52,9 +57,18 @@ class NumberGame(Environment):
         options |= {"held_out": self.split.forbidden, "seed": self.seed, "progress": progress}
         return make_solutions(self.split.train, count, **options)
 
-    def list_forbidden(self) -> Sequence[tuple]:
+    def list_forbidden(self) -> Container[tuple]:
         """The held-out puzzles, those that are not asked too, and what a strict split holds out besides."""
         return tuple(self.split.forbidden)
+
+    def draw_starts(
+        self, puzzles: int, *, roots: int = 0, fractions: int = 0, highest: int = 30
+    ) -> tuple[list[Any], list[str]]:
+        """Where rollouts for a critic begin: training puzzles (0: all) and `roots` wider ones, and texts of `fractions`
+        positions, see `tasks.numbers.solutions`."""
+        drawn = {"held_out": self.split.forbidden, "highest": highest, "seed": self.seed}
+        starts = [*pick_train(self.split, puzzles), *draw_roots(self.split.train, roots, **drawn)]
+        return starts, draw_fractions(self.split.train, fractions, **drawn)
 
     def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.numbers.problems.pick_by_difficulty`."""
@@ -88,23 +102,27 @@ class NumberGame(Environment):
 
     def judge(self, problem: Any, completion: Any) -> dict[str, Any]:
         """One completion, a chain of thought, as a row: see `tasks.numbers.judge.judge_answer`."""
-        return judge_answer(read_problem(problem), completion)
+        return judge_answer(read_problem(problem), completion, moves_answer=self.answers == "lines")
 
 
 def open_number_game(
-    *, split: str = "", held_out: int = 100, seed: int = 0, chains: bool = False, **others: Any
-) -> NumberGame:
+    *, split: str = "", held_out: int = 100, seed: int = 0, chains: bool = False, answers: str = "chains", **others: Any
+) -> NumberGame:  # fmt: skip
     """The Game of 24 with its held-out problems drawn; options of other tasks change nothing.
 
     Args:
         split: one of `tasks.numbers.splits.SPLITS` or a file; "tot" by default.
         chains: answers are chains of thought, judged whole.
+        answers: "chains" give theirs on a last line; with "lines" right moves that leave one number are one too, as
+            policies write them that have learnt solutions line by line.
 
     ValueError for a bad split or count.
     """
+    require_one_of("answers", answers, ANSWERS)
     sides = make_split(split or "tot", seed=seed)
     asked = pick_held_out(sides, held_out)
     if chains:
         lacks = {"positions": "its critic would have to read half a chain of thought"}
         return NumberGame(sides, asked, seed, Chains24(), "chains24", "traces", lacks=lacks)
-    return NumberGame(sides, asked, seed)
+    rewards = LINE_REWARDS if answers == "lines" else REWARDS
+    return NumberGame(sides, asked, seed, rewards=rewards, answers=answers)

@@ -7,6 +7,7 @@ from typing import Any
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem
 from game24lab.tasks.numbers.rankings import Ranking, find_bucket
+from game24lab.tasks.numbers.solution_lines import STYLE, add_answer
 
 COLUMNS = {
     "numbers": "str", "rank": "Int64", "bucket": "str", "stage": "str", "model": "str", "sample": "int64",
@@ -28,21 +29,25 @@ def describe_problem(problem: NumberProblem, ranks: Ranking) -> dict[str, Any]:
     return {"rank": rank, "bucket": bucket or "", "target": problem.target}
 
 
-def judge_answer(problem: NumberProblem, answer: Any) -> dict[str, Any]:
+def judge_answer(problem: NumberProblem, answer: Any, *, moves_answer: bool = False) -> dict[str, Any]:
     """One completion of a chain of thought (`text`, `tokens`, `finish`) as a row: the judge's word on all its lines.
 
     `first_wrong` and `first_unsound` are lines counted from 0. An answer that was cut off is unfinished, whatever
-    stands there. Never raises on text.
+    stands there. With `moves_answer` right moves that leave one number are an answer too, in the style "lines", see
+    `tasks.numbers.solution_lines`. Never raises on text.
     """
     text = answer.text.encode("utf-8", "replace").decode()  # a server may send halves of characters; no file takes them
-    judged = judge_chain(problem, text)
+    judged = ends = judge_chain(problem, text)
+    if moves_answer and not judged.finished:
+        ends = judge_chain(problem, add_answer(problem, text))
     ended = answer.finish == "stop"
     wrong = None if judged.first_wrong is None else judged.lines[judged.first_wrong]
     return {
         "text": text, "tokens": answer.tokens, "lines": len(judged.lines), "characters": len(text),
-        "finish": answer.finish, "outcome": judged.outcome if ended else "unfinished",
-        "solved": judged.solved and ended, "finished": judged.finished and ended, "answer": judged.answer,
-        "style": judged.style, "share_right": judged.share_right, "first_wrong": judged.first_wrong,
-        "wrong_kind": wrong.kind if wrong else "", "wrong_reason": wrong.reason if wrong else "",
+        "finish": answer.finish, "outcome": ends.outcome if ended else "unfinished",
+        "solved": ends.solved and ended, "finished": ends.finished and ended, "answer": ends.answer,
+        "style": judged.style if ends.finished == judged.finished else STYLE, "share_right": judged.share_right,
+        "first_wrong": judged.first_wrong, "wrong_kind": wrong.kind if wrong else "",
+        "wrong_reason": wrong.reason if wrong else "",
         "first_unsound": judged.first_unsound, "rollbacks": judged.rollbacks,
     }  # fmt: skip

@@ -8,7 +8,8 @@ ask. It does not know of weights, groups, models or trainers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from game24lab.tasks.numbers.arithmetic import ExpressionError, parse_expression
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
+from game24lab.tasks.numbers.solution_lines import add_answer
 from game24lab.tasks.rewards import RewardSet, reads_text_alone
 from game24lab.tasks.tags import strip_tags
 
@@ -171,4 +173,15 @@ REWARDS = RewardSet(
     }),
     weights=MappingProxyType({"output": 0.55, "process": 0.30, "length": 0.15}),
     columns=("numbers", "target"), read=_read, describe=_describe_chain, find_fault=find_fault,
+)  # fmt: skip
+
+
+def _take_moves(reward: Callable[[NumberProblem, str], Any]) -> Callable[[NumberProblem, str], Any]:
+    """A reward that takes right moves for an answer too, see `tasks.numbers.solution_lines`: it reads the numbers."""
+    return lambda problem, text: reward(problem, add_answer(problem, text))
+
+
+# The same for policies that write solutions line by line, without a last line for the answer.
+LINE_REWARDS = replace(REWARDS, functions=MappingProxyType(
+    {name: _take_moves(reward) for name, reward in REWARDS.functions.items()}), describe=_take_moves(_describe_chain)
 )  # fmt: skip

@@ -11,9 +11,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
-from game24lab.views.charts.theme import PALETTE, SHARE, add_line, draw_curves, make_figure, need, plain, split, tick
+from game24lab.views.charts.palette import ALIVE, DEAD, IDEAL, UNKNOWN
+from game24lab.views.charts.theme import SHARE, add_line, draw_curves, make_figure, need, plain, split, tick
 
-ENDINGS = {"solved": PALETTE[2], "wrong": PALETTE[1], "unfinished": "#BBBBBB"}
+ENDINGS = {"solved": ALIVE, "wrong": DEAD, "unfinished": UNKNOWN}
 
 
 def draw_lengths(table: pd.DataFrame, limits: tuple[int, ...] = (), width: int = 50) -> go.Figure:
@@ -33,7 +34,7 @@ def draw_lengths(table: pd.DataFrame, limits: tuple[int, ...] = (), width: int =
     for limit in limits:
         figure.add_scatter(x=[limit, limit], y=[0, highest], mode="lines", name="limits of the buckets",
                            legendgroup="limits", showlegend=limit == limits[0], hoverinfo="skip",
-                           line={"color": theme.IDEAL, "width": 1, "dash": "dash"})  # fmt: skip
+                           line={"color": IDEAL, "width": 1, "dash": "dash"})  # fmt: skip
     return figure.update_layout(yaxis={"tickformat": ".0%", "rangemode": "tozero"}, legend=theme.ABOVE)
 
 
@@ -100,7 +101,7 @@ def draw_rewards(log: pd.DataFrame) -> go.Figure:
     with `low` and `high`.
     """
     panels = {"reward": "reward", "tokens": "tokens", "unfinished": "unfinished", "equal_groups": "groups alike",
-              "kl": "KL", "accuracy": "held out"}  # fmt: skip
+              "kl": "KL (nats)", "accuracy": "held out"}  # fmt: skip
     panels = {name: title for name, title in panels.items() if name == "reward" or any(log.get(name, pd.Series()) > 0)}
     parts = [column for column in log if str(column).startswith("reward/")]
     lines = [log.assign(run="total")]

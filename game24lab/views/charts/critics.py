@@ -11,14 +11,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
-from game24lab.views.charts.theme import PALETTE, SHARE, add_line, draw_curves, make_figure, need, plain, tick
+from game24lab.views.charts.palette import ALIVE, DEAD, PALETTE
+from game24lab.views.charts.theme import SHARE, add_line, draw_curves, make_figure, need, plain, tick
 
-_SHADES = ("#08306B", "#2171B5", "#6BAED6", "#9ECAE1", "#C6DBEF")  # dark: little noise
+_SHADES = ("#2166AC", "#4393C3", "#74ADD1", "#A6BDDB", "#C6DBEF")  # dark: little noise
 
 
 def draw_training(log: pd.DataFrame) -> go.Figure:
     """A critic's training. Columns: `step`, `loss`; optional `error`, the squared error on held-out positions."""
-    return draw_curves(log, {"loss": "training loss", "error": "held-out squared error"})
+    return draw_curves(log, {"loss": "training loss (nats)", "error": "held-out squared error"})
 
 
 def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
@@ -28,8 +29,8 @@ def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
     """
     need(table, "group", "false_dead", "false_alive", "auc")
     figure = make_figure((title, "judged wrongly"), (title, "AUC, alive over dead"))
-    for name, column, colour, symbol, panel in (("alive, called dead", "false_dead", PALETTE[2], "circle", 1),
-                                                ("dead, called alive", "false_alive", PALETTE[1], "diamond-open", 1),
+    for name, column, colour, symbol, panel in (("alive, called dead", "false_dead", ALIVE, "circle", 1),
+                                                ("dead, called alive", "false_alive", DEAD, "diamond-open", 1),
                                                 ("", "auc", PALETTE[0], "circle", 2)):  # fmt: skip
         add_line(figure, table.dropna(subset=[column]), "group", column, colour, name, panel=panel, size=7,
                  symbol=symbol, showlegend=bool(name))  # fmt: skip
@@ -81,7 +82,7 @@ def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
     """
     need(table, "critic", "sigma", "width", "accuracy", "useful")
     if len(table[["algorithm", "mode"]].drop_duplicates()) > 1:
-        raise ValueError("the table of widths to draw holds several algorithms or modes; one of each is accepted")
+        raise ValueError("the table of widths to draw must hold one algorithm and mode, got several")
     figure = make_figure((title, "accuracy"), height=340)
     noisy = [critic for critic, rows in table.groupby("critic", sort=False) if np.isfinite(rows["sigma"].iloc[0])]
     shades = dict(zip(noisy, [*_SHADES, *[_SHADES[-1]] * len(noisy)], strict=False))

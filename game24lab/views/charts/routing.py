@@ -13,20 +13,22 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
-from game24lab.views.charts.theme import INK, PALETTE, SHARE, add_band, add_line, draw_curves, make_figure, need
+from game24lab.views.charts.palette import GREY, PALETTE, RULE
+from game24lab.views.charts.theme import SHARE, add_band, add_line, draw_curves, make_figure, need
 
 draw_reliability = theme.draw_reliability
 AXES = {"tokens": "sampled tokens per problem (mean)", "seconds": "seconds per problem (mean)"}
 LINES = {  # how each way is drawn: colour, dash, width; a way of one step is a mark
     "router": (PALETTE[1], "solid", 2.4),
     "oracle": (PALETTE[2], "solid", 1.4),
-    "hull of fixed arms": (INK, "dash", 1.4),
+    "hull of fixed arms": (RULE, "dash", 1.4),
     "difficulty alone": (PALETTE[0], "dot", 1.6),
     "cascade, verified": (PALETTE[3], "dot", 1.6),
     "router's mix at random": (PALETTE[4], "dash", 1.2),
     "any arm at random": (PALETTE[5], "solid", 1.2),
 }
 _CHANGE = 0.002  # of a share of problems: less than half a pixel
+_WORST = 1.0  # share of the gap, down to which it is drawn
 
 
 def draw_ways(
@@ -53,8 +55,13 @@ def draw_ways(
             mixed = _mix(rows, axis, points[axis].min())
             add_line(figure, mixed, axis, "accuracy", colour, way, mode="lines" if len(mixed) > 1 else "markers",
                      width=width, dash=dash, size=9, symbol="diamond")  # fmt: skip
-    add_line(figure, fixed, axis, "accuracy", theme.GREY, "fixed arm", mode="markers")
-    return figure.update_layout(xaxis=theme.LOG, yaxis=SHARE)
+    add_line(figure, fixed, axis, "accuracy", GREY, "fixed arm", mode="markers")
+    return figure.update_layout(xaxis=_scale(axis, points[axis]), yaxis=SHARE)
+
+
+def _scale(axis: str, costs: pd.Series) -> dict:
+    """The logarithmic axis of a cost: tokens by thousands (2k), seconds as they are (0.02: "20m" would be minutes)."""
+    return theme.LOG if axis == "tokens" else theme.tick_decades(costs, "{:g}".format)
 
 
 def _mix(rows: pd.DataFrame, axis: str, least: float) -> pd.DataFrame:
@@ -87,7 +94,8 @@ def draw_mix(shares: pd.DataFrame, unit: str = "token") -> go.Figure:
     tops = table.cumsum(axis=1)
     for arm, colour in zip(table, cycle((*PALETTE, "#A6761D", "#BBBBBB")), strict=False):
         add_band(figure, table.index, tops[arm] - table[arm], tops[arm], colour, share=1, name=arm)
-    return figure.update_layout(xaxis={"type": "log"}, yaxis={"tickformat": ".0%", "range": [0, 1]})
+    prices = theme.tick_decades(table.index, lambda price: f"1/{1 / price:,.0f}" if price < 1 else f"{price:g}", (1,))
+    return figure.update_layout(xaxis=prices, yaxis={"tickformat": ".0%", "range": [0, 1]})
 
 
 def _trim(shares: pd.DataFrame) -> pd.DataFrame:
@@ -98,17 +106,23 @@ def _trim(shares: pd.DataFrame) -> pd.DataFrame:
 
 def draw_gains(table: pd.DataFrame, axis: str = "tokens") -> go.Figure:
     """The gain over the hull of fixed arms against cost, its interval as a band, and beside it the share of the gap to
-    the oracle. Columns: `cost`; `gain`, `share`, each with `_low` and `_high`; missing ones are left out."""
+    the oracle, cut off at -100 % and 100 %. Columns: `cost`; `gain`, `share`, each with `_low` and `_high`; missing
+    ones are left out."""
     need(table, "cost", "gain", "gain_low", "gain_high", "share")
     figure = make_figure((AXES[axis], "gain over the hull"), (AXES[axis], "share of the gap"))
     for panel, name in enumerate(("gain", "share"), 1):
         rows = table.dropna(subset=[name, f"{name}_low", f"{name}_high"]).drop_duplicates("cost").sort_values("cost")
         look = {"panel": panel, "showlegend": False, "mode": "lines"}
+        if name == "share":  # of a gap of nothing it is anything
+            rows = rows.assign(**{end: rows[end].clip(-1, 1) for end in (name, f"{name}_low", f"{name}_high")})
         add_band(figure, rows["cost"], rows[f"{name}_low"], rows[f"{name}_high"], LINES["router"][0], panel=panel)
         add_line(figure, rows, "cost", name, LINES["router"][0], width=1.8, **look)
-        add_line(figure, rows.iloc[[0, -1] if len(rows) else []].assign(none=0), "cost", "none", INK, width=1.0,
+        add_line(figure, rows.iloc[[0, -1] if len(rows) else []].assign(none=0), "cost", "none", RULE, width=1.0,
                  dash="dash", **look)  # fmt: skip
-    return figure.update_xaxes(**theme.LOG).update_yaxes(tickformat=".0%")
+    low = table["share"].min()
+    if low < -_WORST:  # one far off would flatten all others
+        figure.update_layout(yaxis2={"range": [-_WORST, 1.05], "title": {"text": "share of the gap (cut at −100 %)"}})
+    return figure.update_xaxes(**_scale(axis, table["cost"])).update_yaxes(tickformat=".0%")
 
 
 def draw_learning(curves: pd.DataFrame) -> go.Figure:

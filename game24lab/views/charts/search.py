@@ -15,7 +15,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
-from game24lab.views.charts.theme import DASHES, FILLS, GREY, add_line, check_modes, make_figure, need, plain
+from game24lab.views.charts.palette import GREY, PALETTE
+from game24lab.views.charts.theme import DASHES, FILLS, add_line, check_modes, make_figure, need, plain
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x")
 _WIDE = 8.0  # largest over smallest value, from which on an axis is logarithmic
@@ -29,7 +30,7 @@ def style(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
     There are more strategies than colours that eyes tell apart, so those of different kinds belong in different plots.
     """
     looks = {name: look for names in (kinds, *kinds.values())
-             for name, *look in zip(names, cycle(theme.PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
+             for name, *look in zip(names, cycle(PALETTE), cycle(SYMBOLS), strict=False)}  # fmt: skip
     return {name: (colour, symbol) for name, (colour, symbol) in looks.items()}
 
 
@@ -53,7 +54,7 @@ def draw_frontier(
     if published is not None and cost in published:
         known = published.dropna(subset=[cost])
         ends.append(known[cost])
-        shades = dict(zip(dict.fromkeys(published["source"]), cycle(("#000000", "#707070", "#A8A8A8")), strict=False))
+        shades = dict(zip(dict.fromkeys(published["source"]), cycle(("#6A6A6A", "#8F8F8F", "#B4B4B4")), strict=False))
         for (source, mode), rows in known[known["mode"].isin(panels)].groupby(["source", "mode"], sort=False):
             rows = rows.drop(columns=["low", "high"], errors="ignore")
             add_line(figure, rows, cost, "accuracy", shades[source], source, mode="markers", size=11, symbol="star",
@@ -74,7 +75,7 @@ def draw_sweeps(table: pd.DataFrame, title: str, styles: Styles) -> go.Figure:
     check_modes(table["mode"])
     panels = list(dict.fromkeys(table["panel"]))
     if len(panels) > 2:
-        raise ValueError(f"the table to draw has {len(panels)} panels; two are accepted")
+        raise ValueError(f"the table to draw must have at most 2 panels, got {len(panels)}")
     figure = _make_panels(title, panels)
     for (panel, series), rows in table.groupby(["panel", "series"], sort=False):
         colour, symbol = styles.get(rows["algorithm"].iloc[0], (GREY, SYMBOLS[0]))

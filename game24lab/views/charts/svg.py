@@ -9,6 +9,7 @@ what a figure shows.
 from __future__ import annotations
 
 import html
+import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,15 @@ from typing import Any
 import matplotlib
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from game24lab.views.charts.theme import FONT, GRID, INK, PALETTE
+from game24lab.runs.checks import require_one_of
+from game24lab.views.charts.palette import FONT, GRID, INK, PALETTE
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu: open, and there wherever matplotlib is
 PIXELS_PER_INCH = 100  # a figure of 640 pixels is as wide as the text of an A4 page, its 12 pixel letters 8.6 pt
@@ -61,6 +64,26 @@ _STYLE = {
 }
 
 
+class Chart(go.Figure):
+    """A figure that brings its picture: interactive where Plotly is drawn, an image in other front ends and pages."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
+        bundle = {"application/vnd.plotly.v1+json": json.loads(self.to_json()), "text/plain": "a Plotly figure"}
+        try:
+            return bundle | {"image/svg+xml": to_svg(self)}
+        except ValueError:  # somebody has added to it what the second renderer does not draw
+            return bundle
+
+    def _ipython_display_(self) -> None:
+        shown = pio.renderers.default or ""
+        if "plotly_mimetype" in shown:
+            from IPython.display import display  # here alone: a report needs no IPython
+
+            display(self._repr_mimebundle_(), raw=True)
+        elif shown:  # Colab, a browser, what the user has chosen
+            pio.show(self)
+
+
 def save(figure: go.Figure, path: str | Path) -> Path:
     """Write a figure: `.html` is interactive, works offline; `.svg`, `.pdf`, `.png` are drawn without a browser.
 
@@ -73,7 +96,7 @@ def save(figure: go.Figure, path: str | Path) -> Path:
     elif ending in (".svg", ".pdf", ".png"):
         path.write_bytes(_render(figure, ending[1:]))
     else:
-        raise ValueError(f"figure file {str(path)!r}: .html, .svg, .pdf or .png is accepted")
+        raise ValueError(f"figure file must end in .html, .svg, .pdf or .png, got {str(path)!r}")
     return path
 
 
@@ -145,7 +168,7 @@ def _part_labels(canvas: Canvas) -> None:
 def _check(figure: go.Figure) -> None:
     for trace in figure.data:
         if trace.type not in ("scatter", "bar"):
-            raise ValueError(f"trace type {trace.type!r} cannot be drawn without a browser: scatter, bar are accepted")
+            raise ValueError(f"trace type must be scatter or bar without a browser, got {trace.type!r}")
         _refuse(trace.to_plotly_json(), trace.type, f"{trace.type} trace {trace.name!r}")
         if trace.type == "scatter" and trace.fill not in (None, "none", "toself"):
             raise ValueError(f"fill {trace.fill!r} of {trace.name!r}: a band is one closed line with fill 'toself'")
@@ -220,8 +243,7 @@ def _draw_scatter(trace: Any, axes: Axes, entries: dict[str, Any]) -> None:
 def _draw_bars(bars: Sequence[Any], axes: Axes, barmode: str, entries: dict[str, Any]) -> None:
     if not bars:
         return
-    if barmode not in ("group", "stack"):
-        raise ValueError(f"barmode {barmode!r}: group, stack are accepted")
+    require_one_of("barmode", barmode, ("group", "stack"))
     flat = [t.orientation == "h" for t in bars]
     places: dict[Any, float] = {}
     for trace, lying in zip(bars, flat, strict=True):
@@ -271,7 +293,7 @@ def _set_axis(axes: Axes, side: str, given: Any) -> None:
     elif given.tickformat == ".0%":
         axis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
     elif given.tickformat:
-        raise ValueError(f"tickformat {given.tickformat!r}: ~s, .0% are accepted")
+        raise ValueError(f"tickformat must be ~s or .0%, got {given.tickformat!r}")
     if given.tickvals is not None:
         axis.set_ticks(list(given.tickvals), [html.unescape(str(t)) for t in given.ticktext or given.tickvals])
         axis.set_ticks([], minor=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -16,27 +16,27 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-FONT = "DejaVu Sans"
-# Okabe & Ito 2008, told apart by nearly all eyes; the yellow is left out, too pale for lines on paper.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
-INK, GRID, IDEAL, GREY = "#333333", "#E3E3E3", "#999999", "#8C8C8C"
+from game24lab.views.charts.palette import ALIVE, DEAD, FONT, IDEAL, PALETTE, SCREEN, SCREEN_GRID
+from game24lab.views.charts.svg import Chart
+
 # Symbol, dash and name tell the modes apart, never colour alone.
 MODES = {"verified": "circle", "rules": "diamond-open", "blind": "square-open-dot"}
 DASHES = {"verified": "solid", "rules": "dot", "blind": "dash"}
 FILLS = {"verified": "", "rules": "-open", "blind": "-open-dot"}  # of symbols that tell something else apart
+_MARKS = ("", "triangle-up", "star", "x")  # of families beyond the colours, so that no two series look alike
 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, with room for a marker at the top
 LOG = {"type": "log", "tickformat": "~s"}
 _FEW = 20  # points of a curve: so few are marked, one alone would not be seen
-_AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": INK, "showline": True, "ticks": "outside", "ticklen": 4,
-         "automargin": True}  # fmt: skip
+_AXIS = {"gridcolor": SCREEN_GRID, "zeroline": False, "linecolor": SCREEN, "showline": True, "ticks": "outside",
+         "ticklen": 4, "automargin": True}  # fmt: skip
 TEMPLATE = go.layout.Template(
     layout={
         "colorway": PALETTE,
-        "font": {"family": f"{FONT}, Verdana, sans-serif", "size": 12, "color": INK},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "font": {"family": f"{FONT}, Verdana, sans-serif", "size": 12, "color": SCREEN},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": _AXIS,
         "yaxis": _AXIS,
         "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
@@ -71,7 +71,7 @@ def draw_curves(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[s
 
 def draw_learning(log: pd.DataFrame) -> go.Figure:
     """Loss and held-out accuracy against the training step. Columns: `step`, `loss`; optional as in `draw_curves`."""
-    return draw_curves(log, {"loss": "training loss", "accuracy": "held-out accuracy"}, shares=["accuracy"])
+    return draw_curves(log, {"loss": "training loss (nats)", "accuracy": "held-out accuracy"}, shares=["accuracy"])
 
 
 def draw_reliability(
@@ -101,7 +101,7 @@ def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = No
     figure = draw_reliability({"critic": reliability}, ("critic's value", "share") if two else None, height=300)
     if two:
         need(values, "value", "truth", "share")
-        for truth, name, fill in ((True, "alive", PALETTE[2]), (False, "dead", PALETTE[1])):
+        for truth, name, fill in ((True, "alive", ALIVE), (False, "dead", DEAD)):
             part = values[values["truth"] == truth].sort_values("value")
             figure.add_bar(x=part["value"], y=part["share"], name=name, marker={"color": fill}, xaxis="x2", yaxis="y2")
         figure.update_layout(yaxis2={"tickformat": ".0%"})
@@ -112,17 +112,20 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     """Accuracy against sampled tokens per problem (log axis), one series per arm and mode.
 
     Columns: `arm`, `mode` (one of `MODES`), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
-    and `family`: arms of one family share a colour. Points of one arm and mode are joined by a line.
+    and `family`: arms of one family share a colour, and those beyond the colours a mark of their own. Points of one arm
+    and mode are joined by a line.
     """
     need(table, "arm", "mode", "sampled_tokens", "accuracy")
     check_modes(table["mode"])
     figure = make_figure(("sampled tokens per problem (mean)", "accuracy"))
     family = "family" if "family" in table else "arm"
     colours = assign_colours(table[family])
+    marks = {name: _MARKS[place // len(PALETTE) % len(_MARKS)] for place, name in enumerate(colours)}
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
-        colour, rows = colours[rows[family].iloc[0]], rows.sort_values("sampled_tokens")
-        add_line(figure, rows, "sampled_tokens", "accuracy", colour, f"{arm}, {mode}", width=1.2, dash=DASHES[mode],
-                 size=9, symbol=MODES[mode])  # fmt: skip
+        kin, rows = rows[family].iloc[0], rows.sort_values("sampled_tokens")
+        symbol = marks[kin] + FILLS[mode] if marks[kin] else MODES[mode]
+        add_line(figure, rows, "sampled_tokens", "accuracy", colours[kin], f"{arm}, {mode}", width=1.2,
+                 dash=DASHES[mode], size=9, symbol=symbol)  # fmt: skip
     return figure.update_layout(xaxis=LOG, yaxis=SHARE)
 
 
@@ -179,7 +182,8 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
 def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure:
     """An empty figure with panels side by side, each given by the names of its axes; None is left out.
 
-    Plotly makes it as wide as the page; as vector art it is 640 pixels wide.
+    It is as wide as its cell or page, and its ground shows through: it follows a dark theme. As vector art it is 640
+    pixels wide.
     """
     panels = [titles for titles in panels if titles is not None]
     gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
@@ -191,7 +195,7 @@ def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure
         layout[f"xaxis{x[1:]}"] = {"title": {"text": titles[0]}, "anchor": y,
                                    "domain": [round(begin, 4), round(min(1.0, begin + width), 4)]}  # fmt: skip
         layout[f"yaxis{y[1:]}"] = {"title": {"text": titles[1]}, "anchor": x}
-    return go.Figure(layout=layout)
+    return Chart(layout=layout)
 
 
 def name_axes(panel: int) -> tuple[str, str]:
@@ -254,6 +258,15 @@ def tick(values: Iterable[Any], form: str = "") -> dict[str, list]:
     """An axis with a tick at each different value, and its text as `format` writes it."""
     values = sorted(set(values))
     return {"tickvals": values, "ticktext": [format(value, form) for value in values]}
+
+
+def tick_decades(values: Iterable[float], write: Callable[[float], str], steps: Sequence[int] = (1, 2, 5)) -> dict:
+    """A logarithmic axis with ticks at `steps` times powers of ten, from just below the values to just above."""
+    known = [value for value in values if value > 0] or [1.0]
+    decades = range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    ticks = [value for value in ticks if 0.5 * min(known) <= value <= 2 * max(known)] or ticks
+    return {"type": "log", "tickvals": ticks, "ticktext": [write(value) for value in ticks]}
 
 
 def need(table: pd.DataFrame, *columns: str) -> None:

@@ -55,11 +55,11 @@ def search_on(
     a node that is not there, that is an end, or whose lines the task does not take.
     """
     if type(node) is not int or not 0 <= node < len(tree):
-        raise ValueError(f"node {node!r}: a node from 0 to {len(tree) - 1} is accepted")
+        raise ValueError(f"node must be one from 0 to {len(tree) - 1}, got {node!r}")
     task = open_world(task, mode)
     state = find_state(task, problem, tree, node)
     if task.is_terminal(state):
-        raise ValueError(f"node {node}: this is an end; a position from which there is a next line is accepted")
+        raise ValueError(f"node must be a position with a next line, got {node}, which is an end")
     before = sum(event[0] == "stop" for event in tree.events)
     (outcome,) = run(_From(task, state), [problem], algorithm, policy, critic, parameters=parameters, mode=mode,
                      seed=seed + before)  # fmt: skip

@@ -1,8 +1,8 @@
 """Which nodes of a tree a still picture shows, and where: unfolding, rows and columns, and short words for nodes.
 
-A row for every leaf, a column for every depth, a node midway between its first and last child; the most followed lines
-are unfolded as far as the rows reach, the rest is counted. The viewer (`viewer/folds.js`) follows the same rules. This
-module does not know of SVG or colours.
+A row for every leaf, a column for every depth, a node midway between its first and last child, the illegal lines of a
+position in one node with their number; the most followed lines are unfolded as far as the rows reach, the rest is
+counted. The viewer (`viewer/folds.js`) follows the same rules. This module does not know of SVG or colours.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Layout:
     moves: list[float]  # by depth: the widest move
     line: list[int]  # the line the search committed to; without one, the most followed line
     below: dict[int, int]  # how many nodes lie under a node that stands folded
+    crowds: dict[int, int]  # how many illegal lines a node stands for, where it does not stand for itself alone
 
 
 def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) -> Layout:
@@ -49,6 +50,7 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
     for siblings in children:
         siblings.sort(key=lambda node: (-passed[node], -(tree.prior[node] or 0.0), node))
     line = _choose_line(tree, children, passed)
+    crowds = _gather_illegal(tree, children, line)
     shown = _unfold(children, line, passed, rows)
 
     nodes, chips, row, stack, used = [], [], {}, [0], 0
@@ -60,8 +62,8 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
             used += 1
             continue
         nodes.append(node)
-        labels[depth[node]] = max(labels[depth[node]], measure(name(tree, node)))
-        moves[depth[node]] = max(moves[depth[node]], measure(name_move(tree, node)))
+        labels[depth[node]] = max(labels[depth[node]], measure(name(tree, node, crowds.get(node, 1))))
+        moves[depth[node]] = max(moves[depth[node]], measure(name_move(tree, node, crowds.get(node, 1))))
         if node not in shown:
             row[node] = used
             used += 1
@@ -76,7 +78,20 @@ def lay_out(tree: Tree, rows: int, measure: Callable[[str], float], gap: float) 
     for level in range(1, len(labels)):
         x.append(x[-1] + labels[level - 1] + gap + moves[level])
     folded = {node: below[node] for node in nodes if node not in shown and below[node]}
-    return Layout(nodes, chips, row, used, depth, x, moves, line, folded)
+    return Layout(nodes, chips, row, used, depth, x, moves, line, folded, crowds)
+
+
+def _gather_illegal(tree: Tree, children: list[list[int]], line: Sequence[int]) -> dict[int, int]:
+    """Leave the first illegal line of each position among its children; how many it stands for, where several."""
+    crowds = {}
+    for siblings in children:
+        illegal = sorted(node for node in siblings
+                         if tree.status[node] == "illegal" and not children[node] and node not in line)
+        if len(illegal) > 1:
+            crowds[illegal[0]] = len(illegal)
+            others = set(illegal[1:])
+            siblings[:] = [node for node in siblings if node not in others]
+    return crowds
 
 
 def _choose_line(tree: Tree, children: Sequence[Sequence[int]], passed: Sequence[int]) -> list[int]:
@@ -107,13 +122,20 @@ def _unfold(
     return shown
 
 
-def name(tree: Tree, node: int) -> str:
-    """The node's label in one short line, or its status where it has none."""
+def name(tree: Tree, node: int, count: int = 1) -> str:
+    """The node's label in one short line, or its status where it has none; the number of lines it stands for."""
+    if count > 1:
+        return f"{count} illegal lines"
     return typeset(tidy(tree.label[node], 26)) or WORDS.get(tree.status[node], "…")
 
 
-def name_move(tree: Tree, node: int) -> str:
-    """The move of a node's line: what stands before the equals sign; where lines are token ids, what they say."""
+def name_move(tree: Tree, node: int, count: int = 1) -> str:
+    """The move of a node's line: what stands before the equals sign; where lines are token ids, what they say.
+
+    A node that stands for several lines has none.
+    """
+    if count > 1:
+        return ""
     moves = tree.meta.get("moves")
     if isinstance(moves, list) and len(moves) == len(tree):
         return tidy(str(moves[node]), 20)

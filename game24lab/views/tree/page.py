@@ -7,8 +7,6 @@ all. This module does not know how a tree is drawn.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import re
@@ -17,8 +15,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
+from game24lab.views.html_page import frame
 from game24lab.views.tree.layout import tidy
 
 # What the colour and the size of a node and the width of an edge can show; the viewer has the same names.
@@ -29,7 +29,7 @@ EDGES = {"visits": "visits", "prior": "prior"}
 _LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
 
 # The files of the viewer in the order in which they are joined: each imports from those before it alone.
-PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "pane", "viewer")
+PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "form", "pane", "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -54,25 +54,10 @@ noscript { font: 15px/1.5 system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { body { background: #14171c; color: #e7eaef; } }
 """
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}' blob:; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>
+_BODY = """<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>
 <div id="view"></div>
 <script type="application/json" id="state">{state}</script>
-<script type="application/json" id="module">{module}</script>
-<script type="module">{script}</script>
-</body>
-</html>
-"""  # noqa: E501 - the policy is one attribute
+<script type="application/json" id="module">{module}</script>"""
 
 
 def as_tree(tree: Tree | Mapping[str, Any] | str) -> Tree:
@@ -83,7 +68,7 @@ def as_tree(tree: Tree | Mapping[str, Any] | str) -> Tree:
         return Tree.from_json(tree)
     if isinstance(tree, Mapping):
         return Tree.from_json(json.dumps(dict(tree)))
-    raise ValueError(f"tree: a Tree, its JSON text or object was expected, not {type(tree).__name__}")
+    raise ValueError(f"tree must be a Tree, its JSON text or its object, got {type(tree).__name__}")
 
 
 def as_json(tree: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
@@ -94,8 +79,7 @@ def as_json(tree: Tree | Mapping[str, Any] | str) -> dict[str, Any]:
 def check_look(**look: str) -> dict[str, str]:
     """What `colour`, `size` and `edge` are to show, as given; ValueError for a name that the viewer does not know."""
     for name, shown in look.items():
-        if shown not in _LOOK[name]:
-            raise ValueError(f"{name} {shown!r}: one of {', '.join(_LOOK[name])} is accepted")
+        require_one_of(name, shown, _LOOK[name])
     return look
 
 
@@ -117,15 +101,9 @@ def read_module() -> str:
 
 
 def make_html(
-    tree: Tree | Mapping[str, Any] | str,
-    other: Tree | Mapping[str, Any] | str | None = None,
-    *,
-    colour: str = "value",
-    size: str = "visits",
-    edge: str = "visits",
-    selected: int = 0,
-    budget: int | None = None,
-) -> str:
+    tree: Tree | Mapping[str, Any] | str, other: Tree | Mapping[str, Any] | str | None = None, *,
+    colour: str = "value", size: str = "visits", edge: str = "visits", selected: int = 0, budget: int | None = None,
+) -> str:  # fmt: skip
     """The page as text.
 
     Args:
@@ -136,17 +114,14 @@ def make_html(
     """
     tree = as_tree(tree)
     if not -1 <= selected < len(tree):
-        raise ValueError(f"selected {selected!r}: a node from 0 to {len(tree) - 1}, or -1 for none, is accepted")
+        raise ValueError(f"selected must be a node from 0 to {len(tree) - 1}, or -1 for none, got {selected!r}")
     if budget is not None and (type(budget) is not int or budget < 0 or other is None):
-        raise ValueError(f"budget {budget!r}: a number of sampled tokens from 0, for two trees, is accepted")
+        raise ValueError(f"budget must be a number of sampled tokens >= 0, for two trees, got {budget!r}")
     state = {"tree": as_json(tree), "other": {} if other is None else as_json(other), "selected": selected,
              "selected_other": 0, "step": len(tree) - 1, "budget": -1 if budget is None else budget, "links": True,
              "height": 0, "searchable": False, **check_look(colour=colour, size=size, edge=edge)}  # fmt: skip
-    return _PAGE.format(
-        script=_SCRIPT, script_hash=_hash(_SCRIPT), style=_STYLE, style_hash=_hash(_STYLE),
-        title=html.escape(f"{name_problem(tree.meta)} - search tree"), state=_inline(state),
-        module=_inline(read_module()),
-    )  # fmt: skip
+    body = _BODY.format(state=_inline(state), module=_inline(read_module()))
+    return frame(html.escape(f"{name_problem(tree.meta)} - search tree"), _STYLE, body, _SCRIPT)
 
 
 def write_html(
@@ -170,8 +145,3 @@ def _inline(data: Any) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _hash(text: str) -> str:
-    """A content policy's name for an inline text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

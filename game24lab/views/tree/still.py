@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from game24lab.search.tree import Tree
+from game24lab.views.charts.palette import ALIVE, DEAD
 from game24lab.views.tree.layout import WORDS, Layout, lay_out, name, name_move, tidy
 from game24lab.views.tree.page import COLOURS, EDGES, SIZES, as_tree, check_look, name_problem
 from game24lab.views.tree.timeline import count_passed, find_moment, play
@@ -21,10 +23,16 @@ FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32
 _ROW, _MARGIN, _SIZE, _GAP = 20.0, 22.0, 11.5, 116.0  # row, margin, font size, room for nodes and curves: SVG units
 
-_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#d3d8e0", "#5b6779", "#ffffff", "#c3c8d1"
-_ALIVE, _DEAD = "#1f6cb0", "#c7621a"
+_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#b9c1cc", "#5b6779", "#ffffff", "#c3c8d1"
+_ALIVE, _DEAD = ALIVE, DEAD
 _DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
 _RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")
+_STEPS = 32  # shades of a scale
+# The same in the viewer's dark theme; the scales in the same order.
+_DARK = {_INK: "#e7eaef", _MUTED: "#98a2b3", _EDGE: "#39414d", _PATH: "#a3aebf", _PAPER: "#14171c",
+         _UNKNOWN: "#5b6472", _ALIVE: "#62b0f2", _DEAD: "#f09a52", "#747b88": "#98a2b3"}  # fmt: skip
+_DARK_SCALES = (("#ff9d4f", "#b2662d", "#4b505a", "#4385bf", "#82c8ff"),
+                ("#333a45", "#2b626e", "#3c95a1", "#7ac8ce", "#d8f5f3"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ def draw_svg(
     rows: int = ROWS,
     font: str = FONT,
     budget: int | None = None,
+    group: Callable[[int, int], str] | None = None,
 ) -> str:
     """The tree, or two beside each other, as SVG text on white ground.
 
@@ -57,14 +66,15 @@ def draw_svg(
         colour, size, edge: what nodes and edges show, of page.COLOURS, page.SIZES and page.EDGES.
         rows: about how many rows are unfolded; the committed line is always whole.
         budget: draw each tree as it was when at most so many tokens had been sampled; None: at the end.
+        group: the class of what belongs to a node, from the place of its tree (0 or 1) and its number; "" for none.
 
     Raises ValueError for an unknown name, fewer than one row, a negative budget, or what is no tree.
     """
     trees, parts, x, tall = [as_tree(one) for one in (tree, other) if one is not None], [], 0.0, 0.0
     look = check_look(colour=colour, size=size, edge=edge)
-    for one in trees:
+    for place, one in enumerate(trees):
         then = one if budget is None else play(one, find_moment(one, budget).end)
-        picture, wide, high = _draw(then, rows, look)
+        picture, wide, high = _draw(then, rows, look, None if group is None else partial(group, place))
         title = f"Search tree of {name_problem(then.meta)}: {len(then)} nodes"
         if other is not None:
             strategy = tidy(str(one.meta.get("strategy", "")), 40)
@@ -85,21 +95,38 @@ def draw_svg(
     )
 
 
-def _draw(tree: Tree, rows: int, look: Mapping[str, str]) -> tuple[list[str], float, float]:
+def list_dark() -> dict[str, str]:
+    """The colours of a picture in the dark theme, by those that it is drawn in."""
+    shades = [(_mix(light, k / _STEPS), _mix(dark, k / _STEPS))
+              for light, dark in zip((_DIVERGING, _RISING), _DARK_SCALES, strict=True)
+              for k in range(_STEPS + 1)]  # fmt: skip
+    return dict(shades) | _DARK
+
+
+def _draw(
+    tree: Tree, rows: int, look: Mapping[str, str], group: Callable[[int], str] | None
+) -> tuple[list[str], float, float]:
     """The elements of a picture with its legend, their width and height."""
     if type(rows) is not int or rows < 1:
         raise ValueError(f"rows must be an integer >= 1, got {rows!r}")
     look, layout = _weigh(tree, **look), lay_out(tree, rows, _measure, _GAP)
     edges = sorted(layout.nodes[1:], key=lambda node: node in layout.line)  # the committed line on top
-    parts = [_draw_edge(tree, layout, node, look) for node in edges]
+    parts = [_wrap(_draw_edge(tree, layout, node, look), node, group) for node in edges]
     for node in layout.nodes:
-        parts += _draw_node(tree, layout, node, look)
+        parts.append(_wrap("".join(_draw_node(tree, layout, node, look)), node, group))
+    last = {tree.parent[node]: node for node in range(1, len(tree))}  # what is folded is whole with its last node
     for node, row, count in layout.chips:
-        parts.append(_write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED))
-    width = max(_x(layout, node) + 64 + _measure(name(tree, node)) for node in layout.nodes) + _MARGIN
+        chip = _write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED)
+        parts.append(_wrap(chip, last[node], group))
+    width = max(_x(layout, node) + 64 + _measure(_name(tree, layout, node)) for node in layout.nodes) + _MARGIN
     height = _y(layout.rows - 1) + _MARGIN
     legend, wide = _draw_legend(tree, layout, look, height)
     return parts + legend, max(width, wide), height + 24
+
+
+def _wrap(text: str, node: int, group: Callable[[int], str] | None) -> str:
+    kind = "" if group is None else group(node)
+    return f'<g class="{html.escape(kind)}">{text}</g>' if kind else text
 
 
 def _weigh(tree: Tree, colour: str, size: str, edge: str) -> _Look:
@@ -118,6 +145,10 @@ def _y(row: float) -> float:
     return _MARGIN + row * _ROW
 
 
+def _name(tree: Tree, layout: Layout, node: int) -> str:
+    return name(tree, node, layout.crowds.get(node, 1))
+
+
 def _radius(node: int, look: _Look) -> float:
     shown = look.spent if look.size == "tokens" else look.visits
     return 3.4 + 6.5 * math.sqrt(min(1.0, shown[node] / max(1, shown[0]))) if shown[node] > 0 else 2.8
@@ -125,7 +156,7 @@ def _radius(node: int, look: _Look) -> float:
 
 def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
     parent = tree.parent[node]
-    x0 = _x(layout, parent) + _radius(parent, look) + 12 + _measure(name(tree, parent))
+    x0 = _x(layout, parent) + _radius(parent, look) + 12 + _measure(_name(tree, layout, parent))
     x1, y0, y1 = _x(layout, node), _y(layout.row[parent]), _y(layout.row[node])
     turn = max(x0 + 10, x1 - layout.moves[layout.depth[node]] - 20)
     by_prior = min(1.0, max(0.0, tree.prior[node] or 0.0))
@@ -139,7 +170,7 @@ def _draw_edge(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
 
 def _draw_node(tree: Tree, layout: Layout, node: int, look: _Look) -> list[str]:
     x, y, r, principal = _x(layout, node), _y(layout.row[node]), _radius(node, look), node in layout.line
-    parts, label, move = [], name(tree, node), name_move(tree, node)
+    parts, label, move = [], _name(tree, layout, node), name_move(tree, node, layout.crowds.get(node, 1))
     if move:
         left, wide = x - r - 12 - _measure(move), _measure(move) + 6
         parts.append(f'<rect x="{left:.1f}" y="{y - 7:.1f}" width="{wide:.1f}" height="14" fill="{_PAPER}"/>')
@@ -194,7 +225,7 @@ def _draw_legend(tree: Tree, layout: Layout, look: _Look, y: float) -> tuple[lis
         parts.append(_write(words, x, y, _MUTED))
         x += _measure(words) + 6
         for k in range(24):
-            shade = _mix(_DIVERGING if colour in ("value", "mean") else _RISING, k / 23)
+            shade = _shade(_DIVERGING if colour in ("value", "mean") else _RISING, k / 23)
             parts.append(f'<rect x="{x + 3 * k:.1f}" y="{y - 4:.1f}" width="3.2" height="8" fill="{shade}"/>')
         parts.append(_write(high, x + 78, y, _MUTED))
         x += 100 + _measure(high)
@@ -215,14 +246,18 @@ def _fill(tree: Tree, layout: Layout, node: int, look: _Look) -> str:
     if colour == "truth":
         return _UNKNOWN if tree.truth[node] is None else _ALIVE if tree.truth[node] else _DEAD
     if colour == "visits":
-        return _mix(_RISING, math.log1p(look.visits[node]) / math.log1p(max(1, look.visits[0])))
+        return _shade(_RISING, math.log1p(look.visits[node]) / math.log1p(max(1, look.visits[0])))
     if colour == "depth":
-        return _mix(_RISING, layout.depth[node] / max(1, *layout.depth))
+        return _shade(_RISING, layout.depth[node] / max(1, *layout.depth))
     if colour == "prior":
-        return _UNKNOWN if tree.prior[node] is None else _mix(_RISING, math.sqrt(max(0.0, tree.prior[node])))
+        return _UNKNOWN if tree.prior[node] is None else _shade(_RISING, math.sqrt(max(0.0, tree.prior[node])))
     mean = tree.total[node] / tree.visits[node] if tree.visits[node] else None
     value = mean if colour == "mean" else tree.value[node]
-    return _UNKNOWN if value is None else _mix(_DIVERGING, (value + 1) / 2)
+    return _UNKNOWN if value is None else _shade(_DIVERGING, (value + 1) / 2)
+
+
+def _shade(stops: Sequence[str], share: float) -> str:
+    return _mix(stops, round(_STEPS * min(1.0, max(0.0, share))) / _STEPS)
 
 
 def _channels(colour: str) -> list[int]:

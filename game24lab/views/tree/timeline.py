@@ -28,7 +28,7 @@ def list_moments(tree: Tree) -> list[Moment]:
     """
     moments: list[Moment] = []
     last = -1  # the node that appeared before
-    for at, (kind, node, _, _, sampled) in enumerate(_list_events(tree), 1):
+    for at, (kind, node, _, _, sampled) in enumerate(list_events(tree), 1):
         apart = not moments or moments[-1].kind != kind
         if kind == "expand":
             apart = apart or not tree.events or tree.parent[node] not in (tree.parent[last], last)
@@ -42,7 +42,7 @@ def list_moments(tree: Tree) -> list[Moment]:
 def find_moment(tree: Tree, budget: int) -> Moment:
     """The last moment at which at most `budget` tokens had been sampled; at least the start. ValueError below 0."""
     if type(budget) is not int or budget < 0:
-        raise ValueError(f"budget {budget!r}: a number of sampled tokens from 0 is accepted")
+        raise ValueError(f"budget must be a number of sampled tokens >= 0, got {budget!r}")
     moments = list_moments(tree)
     if budget >= moments[-1].sampled:
         return moments[-1]
@@ -55,9 +55,9 @@ def play(tree: Tree, end: int) -> Tree:
     A node's `followed` counts the selections through it; what a node cost is known for the whole search only. After
     all events it is the tree itself. ValueError for fewer than one event or more than there are.
     """
-    events = _list_events(tree)
+    events = list_events(tree)
     if type(end) is not int or not 1 <= end <= len(events):
-        raise ValueError(f"end {end!r}: a number of events from 1 to {len(events)} is accepted")
+        raise ValueError(f"end must be a number of events from 1 to {len(events)}, got {end!r}")
     if end == len(events):
         return tree
     nodes = max(node for kind, node, *_ in events[:end] if kind == "expand") + 1 if tree.events else end
@@ -99,7 +99,8 @@ _LISTS = ("parent", "line", "label", "prior", "logprob", "value", "visits", "tot
           "expression", "same", "reason", "truth")  # fmt: skip
 
 
-def _list_events(tree: Tree) -> list:
+def list_events(tree: Tree) -> list:
+    """The log of a tree; of one without a log, an event for each node, in the order of the nodes."""
     if tree.events:
         return tree.events
     sampled, events = 0, []

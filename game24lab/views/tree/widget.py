@@ -1,7 +1,8 @@
 """The tree viewer as a notebook widget: JupyterLab, VS Code, Colab and every other front end that anywidget reaches.
 
-A tree travels to the browser once, as a whole, whenever it is set; the replay runs there. Where no front end
-takes the widget, its output shows the still picture. This module does not know how a tree is drawn.
+A tree travels to the browser once, as a whole, whenever it is set; the replay runs there. Beside the widget stands the
+still picture: where no front end takes widgets, and in a notebook that runs headless, it is all there is. This module
+does not know how a tree is drawn.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import traitlets
 from game24lab.search.tree import Tree
 from game24lab.views.tree.page import as_json, as_tree, check_look, name_problem, read_module
 from game24lab.views.tree.still import draw_svg
+from game24lab.views.widgets.html import VIEW, is_headless
 
 
 class _TreeTrait(traitlets.TraitType):
@@ -60,6 +62,8 @@ class TreeView(anywidget.AnyWidget):
     links = traitlets.Bool(True).tag(sync=True)
     height = traitlets.Int(560).tag(sync=True)
     searchable = traitlets.Bool(False).tag(sync=True)  # see on_search
+    explains = traitlets.Bool(False).tag(sync=True)  # see on_why
+    plays = traitlets.Int(0).tag(sync=True)  # the replay begins anew whenever it has grown
 
     def __init__(
         self,
@@ -72,16 +76,39 @@ class TreeView(anywidget.AnyWidget):
 
     def on_search(self, call: Callable[[int, str], Any]) -> None:
         """Offer "search on from here" in the inspector: `call(node, name)`, the name "tree" or "other"."""
+        self._answer("search on", call)
+        self.searchable = True
+
+    def on_why(self, call: Callable[[int, str], str]) -> None:
+        """Offer "why is this dead?" in the inspector: `call(node, name)` returns what is shown there."""
+
+        def take(node: int, name: str) -> None:
+            self.send({"kind": "why", "name": name, "node": node, "text": call(node, name)})
+
+        self._answer("why", take)
+        self.explains = True
+
+    def _answer(self, kind: str, call: Callable[[int, str], None]) -> None:
+        """Call with node and name of every message of a kind that names a node that is there."""
 
         def read(_: Any, message: Any, __: Any) -> None:
             message = message if isinstance(message, Mapping) else {}
             node, name = message.get("node"), message.get("name")
             known = name in ("tree", "other") and type(node) is int
-            if message.get("kind") == "search on" and known and 0 <= node < self._count(name):
+            if message.get("kind") == kind and known and 0 <= node < self._count(name):
                 call(node, name)
 
         self.on_msg(read)
-        self.searchable = True
+
+    def follow(self, link: str) -> None:
+        """Go to the moment of a link that the viewer has copied, such as `#at=12&node=5&colour=truth`."""
+        self.send({"kind": "follow", "link": link})
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """What a browser says; places of a tree that has been replaced since are passed over."""
+        trees = {"selected": "tree", "step": "tree", "selected_other": "other"}
+        super().set_state({name: value for name, value in sync_data.items()
+                           if name not in trees or (type(value) is int and value < self._count(trees[name]))})
 
     @property
     def nodes(self) -> int:
@@ -95,17 +122,17 @@ class TreeView(anywidget.AnyWidget):
     def _check_node(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]
         nodes = self._count("other" if name == "selected_other" else "tree")
-        none = ", or -1 for none," * (name != "step")
+        none = " or -1 for none" * (name != "step")
         if name == "selected_other" and not nodes:
             return value  # there is nothing to select, and it is not shown
         if not (0 if name == "step" else -1) <= value < nodes:
-            raise ValueError(f"{name} {value}: a node from 0 to {nodes - 1}{none} is accepted")
+            raise ValueError(f"{name} must be a node from 0 to {nodes - 1}{none}, got {value}")
         return value
 
     @traitlets.validate("budget")
     def _check_budget(self, proposal: Any) -> int:
         if proposal["value"] < -1:
-            raise ValueError(f"budget {proposal['value']}: a number of tokens from 0, or -1 for all, is accepted")
+            raise ValueError(f"budget must be a number of tokens >= 0, or -1 for all, got {proposal['value']}")
         return proposal["value"]
 
     @traitlets.validate("colour", "size", "edge")
@@ -116,7 +143,7 @@ class TreeView(anywidget.AnyWidget):
     @traitlets.validate("height")
     def _check_height(self, proposal: Any) -> int:
         if not 200 <= proposal["value"] <= 5000:
-            raise ValueError(f"height {proposal['value']}: 200 to 5000 pixels are accepted")
+            raise ValueError(f"height must be 200 to 5000 pixels, got {proposal['value']}")
         return proposal["value"]
 
     @traitlets.observe("tree")
@@ -137,11 +164,13 @@ class TreeView(anywidget.AnyWidget):
         meta = self.tree["meta"]
         facts = " ".join(str(meta[key]) for key in ("strategy", "mode") if meta.get(key))
         beside = f" beside one of {self._count('other')}" * bool(self.other)
-        return f"TreeView of {name_problem(meta)} ({self.nodes} nodes{', ' * bool(facts)}{facts}){beside}"
+        return f"{type(self).__name__} of {name_problem(meta)} ({self.nodes} nodes{', ' * bool(facts)}{facts}){beside}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             look = {"colour": self.colour, "size": self.size, "edge": self.edge}
             bundle[0]["image/svg+xml"] = draw_svg(self.tree, self.other or None, **look)
+            if is_headless():
+                del bundle[0][VIEW]
         return bundle

@@ -10,6 +10,7 @@ import pandas as pd
 from game24lab.evaluation.chains import find_key
 from game24lab.tasks.numbers.chains import judge_chain
 from game24lab.tasks.numbers.puzzles import read_problem
+from game24lab.tasks.numbers.solution_lines import STYLE, add_answer
 from game24lab.views.widgets.chain import ChainView
 from game24lab.views.widgets.html import Chooser
 from game24lab.views.widgets.word_solution import SolutionView
@@ -30,7 +31,7 @@ class AnswerView(Chooser):
         names = [f"{name} · {row.outcome} · {row.tokens:,} tokens"
                  for name, row in zip(problems, self._rows.itertuples(), strict=True)]  # fmt: skip
         unsolved = self._rows.index[~self._rows["solved"]]
-        super().__init__(names, int(unsolved[0]) if len(unsolved) else 0, "answer")
+        super().__init__(names, int(unsolved[0]) if len(unsolved) else 0, "answer", list(self._rows["outcome"]))
 
     @property
     def chain(self) -> ChainView | SolutionView:
@@ -38,7 +39,9 @@ class AnswerView(Chooser):
         row = self._rows.loc[self.chosen.value]
         if "question" in row:
             return SolutionView(row["question"], row["gold"], row["text"])
-        return ChainView(judge_chain(read_problem(row["numbers"], int(row["target"])), row["text"]))
+        problem = read_problem(row["numbers"], int(row["target"]))
+        text = add_answer(problem, row["text"]) if row["style"] == STYLE else row["text"]
+        return ChainView(judge_chain(problem, text))
 
     def _draw(self) -> str:
         return self.chain._repr_html_()

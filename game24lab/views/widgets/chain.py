@@ -8,16 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from game24lab.tasks.numbers.chains import Judgement, Line
+from game24lab.views.charts.palette import ALIVE, DEAD, RULE, WRONG
 from game24lab.views.widgets.html import JudgedLines, clean
 
 # What a line is, with its sign and colour; the words come first in what is said of it.
 _VERDICTS = {
-    "alive": ("+", "#009E73", "the target is within reach"),
-    "dead": ("-", "#E69F00", "a dead end"),
-    "rollback": ("<", "#0072B2", "goes back"),
-    "recap": ("=", "#0072B2", "tells the way"),
-    "answer": ("=", "#009E73", "solved"),
-    "wrong": ("!", "#D55E00", "wrong"),
+    "alive": ("+", ALIVE, "the target is within reach"),
+    "dead": ("-", DEAD, "a dead end"),
+    "rollback": ("<", RULE, "goes back"),
+    "recap": ("=", RULE, "tells the way"),
+    "answer": ("=", ALIVE, "solved"),
+    "wrong": ("!", WRONG, "wrong"),
 }
 
 

@@ -1,17 +1,21 @@
-"""What the widgets share: one style, foreign text made harmless, judged lines, and what stands where no widget can.
+"""What the widgets share: one style, judged lines, and what stands where no widget can.
 
 Text may be a model's: it is shown, never taken as markup. It does not know what is shown or where it came from.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 from IPython import get_ipython
 
+from game24lab.runs.printable import clean, escape
+
+_FEW = 12  # lines that are seen at one glance without a strip
+VIEW = "application/vnd.jupyter.widget-view+json"  # the part of an output that is a live widget
 # Two class names each: JupyterLab's own rules for tables have as many, and stand before these.
 _STYLE = """<style>
 .game24lab {font: 13px/1.5 system-ui, sans-serif; overflow-x: auto}
@@ -21,6 +25,8 @@ _STYLE = """<style>
   font-family: ui-monospace, "DejaVu Sans Mono", monospace}
 .game24lab.lines tbody td:first-child {text-align: right; opacity: .6}
 .game24lab.lines tbody td:last-child {font-family: system-ui, sans-serif; opacity: .85}
+.game24lab.lines .strip {display: flex; gap: 1px; margin: 4px 0 8px; max-width: 48em}
+.game24lab.lines .strip i {flex: 1 1 2px; max-width: 10px; height: 14px}
 .game24lab.numbers tr th, .game24lab.numbers tr td {padding: 2px 9px; text-align: right; vertical-align: top;
   white-space: nowrap}
 .game24lab.numbers tr .text {text-align: left}
@@ -36,24 +42,20 @@ _STYLE = """<style>
 .game24lab.sides .looked {border-bottom: 2px solid #0072B2}
 .game24lab.sides .changed {background: #E69F0055; border-bottom: 2px solid #D55E00; font-weight: 600}
 .game24lab.sides p {margin: 0}
+.game24lab-sentence {white-space: normal !important; overflow: visible !important; height: auto !important}
 </style>"""
-
-
-def clean(text: object, longest: int = 240, keep: str = "") -> str:
-    """Printable text of bounded length; what cannot be printed, and turns or breaks a line, is a sign."""
-    text = str(text)
-    shown = "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text[:longest])
-    return shown if len(text) <= longest else f"{shown}..."
-
-
-def escape(text: object) -> str:
-    """Text that HTML shows as it is, line ends included."""
-    return html.escape(clean(text, len(str(text)), keep="\n"))
 
 
 def wrap(kind: str, body: str) -> str:
     """A part of a page in the common style; `kind` is one of lines, numbers, sides."""
     return f'{_STYLE}<div class="game24lab {kind}">{body}</div>'
+
+
+def make_sentence() -> widgets.Label:
+    """A label that goes on in the next line where it is longer than its cell, and is not cut there."""
+    label = widgets.Label()
+    label.add_class("game24lab-sentence")
+    return label
 
 
 def make_table(heads: Iterable[str], rows: Iterable[str]) -> str:
@@ -80,21 +82,31 @@ class JudgedLines:
         """All lines together in one sentence."""
         raise NotImplementedError
 
+    def _list_lines(self) -> Iterator[tuple[int, str, str, str, str]]:
+        """The lines with their places; a verdict's words stand where they change, its sign and colour everywhere."""
+        before = ""
+        for place, (sign, colour, text, said) in enumerate(self.judge_lines()):
+            yield place, sign, colour, clean(text), "" if said == before else said
+            before = said
+
     def __str__(self) -> str:
-        lines = [(sign, clean(text), said) for sign, _, text, said in self.judge_lines()]
-        width = max((len(text) for _, text, _ in lines), default=0)
-        body = [f"{place:4} {sign} {text:{width}}  {said}".rstrip() for place, (sign, text, said) in enumerate(lines)]
+        lines = list(self._list_lines())
+        width = max((len(text) for *_, text, _ in lines), default=0)
+        body = [f"{place:4} {sign} {text:{width}}  {said}".rstrip() for place, sign, _, text, said in lines]
         return "\n".join([*filter(None, [clean(self.title, 2_000)]), *body, self.summarise()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = []
-        for place, (sign, colour, text, said) in enumerate(self.judge_lines()):
-            cells = "".join(f"<td>{escape(cell)}</td>" for cell in (place, sign, clean(text), said))
+        for place, sign, colour, text, said in self._list_lines():
+            cells = "".join(f"<td>{escape(cell)}</td>" for cell in (place, sign, text, said))
             rows.append(f'<tr style="border-left: 6px solid {colour}; background: {colour}22">{cells}</tr>')
         title = f"<p>{escape(clean(self.title, 2_000))}</p>" if self.title else ""
-        return wrap("lines", f"{title}{make_table((), rows)}<p>{escape(self.summarise())}</p>")
+        strip = "".join(f'<i style="background: {colour}" title="{place}: {escape(said)}"></i>'
+                        for place, (_, colour, _, said) in enumerate(self.judge_lines()))  # fmt: skip
+        strip = f'<div class="strip">{strip}</div>' if len(rows) > _FEW else ""  # all of a long answer at one glance
+        return wrap("lines", f"{title}{strip}{make_table((), rows)}<p>{escape(self.summarise())}</p>")
 
 
 class Panel(widgets.VBox):
@@ -110,21 +122,50 @@ class Panel(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**kwargs)
+        if is_headless():
+            del bundle[VIEW]
         return {**bundle, "text/html": f"<p>{escape(self._tell())}</p>{self._draw_still()}"}
 
 
 class Chooser(Panel):
-    """A list to choose one of several from, `chosen`, and HTML of the chosen one, which `_draw` writes."""
+    """A list to choose one of several from, `chosen`, and HTML of the chosen one, which `_draw` writes.
 
-    def __init__(self, names: Sequence[str], first: int, description: str) -> None:
-        self.chosen = widgets.Dropdown(
-            options=[(name, place) for place, name in enumerate(names)], value=first, description=description,
-            layout={"width": "auto", "max_width": "48em"},
-        )  # fmt: skip
+    Buttons go to the one before and to the next. `kinds`, a word for each, are offered as a filter where they differ:
+    `kind` is the one that is listed, "" for all.
+    """
+
+    def __init__(self, names: Sequence[str], first: int, description: str, kinds: Sequence[str] = ()) -> None:
+        self._names, self._kinds = list(names), list(kinds)
+        self.chosen = widgets.Dropdown(options=self._list(""), value=first, description=description,
+                                       layout={"width": "auto", "max_width": "48em"})  # fmt: skip
+        counts = Counter(self._kinds)
+        listed = [(f"all ({len(names)})", ""), *((f"{kind} ({count})", kind) for kind, count in counts.most_common())]
+        self.kind = widgets.Dropdown(options=listed, description="of these", layout={"width": "auto"})
         self._view = widgets.HTML(layout={"max_height": "40em", "overflow": "auto"})
+        buttons = [widgets.Button(icon=icon, tooltip=tooltip, layout={"width": "36px"})
+                   for icon, tooltip in (("chevron-left", "one back"), ("chevron-right", "one on"))]  # fmt: skip
+        for button, way in zip(buttons, (-1, 1), strict=True):
+            button.on_click(lambda _, way=way: self.step(way))
         self.chosen.observe(self._show, "value")
-        super().__init__([self.chosen, self._view])
+        self.kind.observe(self._filter, "value")
+        row = [*([self.kind] if len(counts) > 1 else []), self.chosen, *(buttons if len(names) > 1 else [])]
+        super().__init__([widgets.HBox(row, layout={"flex_flow": "row wrap"}), self._view])
         self._show()
+
+    def step(self, way: int) -> None:
+        """Go so many places on in the list; at its ends nothing happens."""
+        place = self.chosen.index + way
+        if 0 <= place < len(self.chosen.options):
+            self.chosen.index = place
+
+    def _list(self, kind: str) -> list[tuple[str, int]]:
+        return [(name, place) for place, name in enumerate(self._names) if not kind or self._kinds[place] == kind]
+
+    def _filter(self, _: Any) -> None:
+        before, listed = self.chosen.value, self._list(self.kind.value)
+        self.chosen.options = listed
+        if before in [place for _, place in listed]:
+            self.chosen.value = before
 
     def _draw(self) -> str:
         raise NotImplementedError
@@ -140,3 +181,8 @@ def takes_widgets() -> bool:
     """Whether a browser shows this notebook's widgets. As tqdm, it goes by the settings of the kernel."""
     shell = get_ipython()
     return shell is not None and "IPKernelApp" in shell.config
+
+
+def is_headless() -> bool:
+    """Whether this is a notebook that nobody watches: what it shows has to be there without widgets."""
+    return get_ipython() is not None and not takes_widgets()

@@ -15,10 +15,11 @@ import ipywidgets as widgets
 import pandas as pd
 from tqdm.auto import tqdm
 
+from game24lab.runs.checks import require
 from game24lab.tasks.numbers.rewards import REWARDS
 from game24lab.tasks.rewards import RewardSet, check_weights, score
-from game24lab.views.charts.theme import PALETTE
-from game24lab.views.widgets.html import Panel, escape, make_table, wrap
+from game24lab.views.charts.palette import PALETTE
+from game24lab.views.widgets.html import Panel, clean, escape, make_sentence, make_table, wrap
 
 _MOST_CHARACTERS = 4_000  # of a text in the table: it travels to the browser at every touch of a slider
 
@@ -45,7 +46,7 @@ def judge_rows(
                 raise ValueError(f"completion {place} to weigh lacks {column!r}; it has {', '.join(map(str, record))}")
         problem, text = record[known], record["text"]
         if not isinstance(text, str):
-            raise ValueError(f"completion {place} to weigh: a text is accepted, not {type(text).__name__}")
+            raise ValueError(f"completion {place} to weigh must be a text, got {type(text).__name__}")
         if (truth := rewards.read(*(record.get(column) for column in rewards.columns))) is None:
             raise ValueError(f"completion {place} to weigh: {known} None; what is known of its problem is needed")
         (row,) = score(rewards, [truth], [text], weights)
@@ -75,7 +76,9 @@ class Weighing(Panel):
 
     `rows` as in `judge_rows`; `weights` say where the sliders begin, and the ranks there are what `moved` is counted
     from (2: two ranks up). `shown` rows are drawn, the best of the moment; `ranking` holds them all, as `rank_rows`
-    left them. `sliders` by name and `normalise` can be set from Python too. ValueError for bad rows or weights.
+    left them, with the `advantage` of each: its total less the mean of its problem's completions, as GRPO compares.
+    `sliders` by name, `normalise` and `group`, the problem whose completions are shown alone, can be set from Python
+    too. ValueError for bad rows or weights.
     """
 
     def __init__(
@@ -87,10 +90,12 @@ class Weighing(Panel):
         shown: int = 20,
     ) -> None:
         weights = check_weights(rewards.weights if weights is None else weights, rewards.functions)
-        if type(shown) is not int or shown < 1:
-            raise ValueError(f"shown {shown!r}: a whole number of at least 1 is accepted")
+        require("shown", shown, int, 1)
         self._table, self._shown, self._known = judge_rows(rows, weights, rewards), shown, rewards.columns[0]
-        self._start = rank_rows(self._table, weights)["rank"]
+        self._begin = weights
+        problems = list(dict.fromkeys(self._table[self._known]))
+        self.group = widgets.Dropdown(options=[("all problems", ""), *((clean(name, 60), name) for name in problems)],
+                                      description="of", layout={"width": "auto"})  # fmt: skip
         top = max(1.0, *weights.values())
         self.sliders = {
             name: widgets.FloatSlider(value=weight, min=0, max=top, step=0.01, description=name, readout_format=".2f")
@@ -98,11 +103,12 @@ class Weighing(Panel):
         }
         self.normalise = widgets.Checkbox(value=False, description="weights add up to 1", indent=False,
                                          layout={"width": "auto", "margin": "2px 24px 2px 2px"})  # fmt: skip
-        self._said, self._view = widgets.Label(), widgets.HTML()
-        for control in (*self.sliders.values(), self.normalise):
+        self._said, self._view = make_sentence(), widgets.HTML()
+        for control in (*self.sliders.values(), self.normalise, self.group):
             control.observe(self._rank, "value")
         super().__init__([widgets.HBox(tuple(self.sliders.values()), layout={"flex_flow": "row wrap"}),
-                          widgets.HBox([self.normalise, self._said]), self._view])  # fmt: skip
+                          widgets.HBox([*([self.group] if len(problems) > 1 else []), self.normalise, self._said],
+                                       layout={"flex_flow": "row wrap"}), self._view])  # fmt: skip
         self._rank()
 
     @property
@@ -116,12 +122,16 @@ class Weighing(Panel):
         if not whole:
             self._said.value = "all weights are 0: nothing to rank by; the table is left as it was"
             return
-        ranked = rank_rows(self._table, weights, normalise=normalise)
-        self.ranking = ranked.assign(moved=self._start - ranked["rank"])
-        moved = int((self.ranking["moved"] != 0).sum())
+        chosen = self.group.value
+        table = self._table[self._table[self._known] == chosen] if chosen else self._table
+        ranked = rank_rows(table, weights, normalise=normalise)
+        means = ranked.groupby(self._known)["total"].transform("mean")
+        moved = rank_rows(table, self._begin)["rank"] - ranked["rank"]
+        self.ranking = ranked.assign(moved=moved, advantage=ranked["total"] - means)
+        count = int((self.ranking["moved"] != 0).sum())
         shares = ", ".join(f"{name} {weight / whole if normalise else weight:.2f} ({weight / whole:.0%})"
                            for name, weight in weights.items())  # fmt: skip
-        self._said.value = f"{shares}: {moved} of {len(ranked)} completions moved"
+        self._said.value = f"{shares}: {count} of {len(ranked)} completions moved"
         parts = {name: weight / whole for name, weight in weights.items()}
         self._view.value = _draw(self.ranking, parts, self._shown, self._known)
 
@@ -137,7 +147,7 @@ def _draw(ranking: pd.DataFrame, shares: Mapping[str, float], shown: int, known:
     """The table as HTML: whatever a model wrote is escaped and cut."""
     colours = dict(zip(shares, cycle(PALETTE), strict=False))
     names = ("outcome", "lines", "puzzle" if known == "numbers" else known)
-    heads = [*(f"<th>{name}</th>" for name in ("rank", "moved", "total")),
+    heads = [*(f"<th>{name}</th>" for name in ("rank", "moved", "total", "advantage")),
              *(f'<th style="border-bottom: 3px solid {colours[name]}">{escape(name)}</th>' for name in shares),
              *(f"<th>{name}</th>" for name in names), '<th class="text">completion</th>']  # fmt: skip
     rows = (_draw_row(row, shares, colours, known) for row in ranking.head(shown).to_dict("records"))
@@ -152,8 +162,8 @@ def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapp
     bar = "".join(f'<i style="width: {100 * share * paid[name]:.2f}%; background: {colours[name]}"></i>'
                   for name, share in shares.items())  # fmt: skip
     cells = [row["rank"], moved, f'{row["total"]:.3f}<span class="bar">{bar}</span>',
-             *(_write(row[name]) for name in shares), escape(row["outcome"]), _write(row["lines"]),
-             escape(row[known])]  # fmt: skip
+             f"{row['advantage']:+.3f}", *(_write(row[name]) for name in shares), escape(row["outcome"]),
+             _write(row["lines"]), escape(row[known])]  # fmt: skip
     text = row["text"].strip("\n")
     cut = text[:_MOST_CHARACTERS]
     rest = f"\n… and {len(text) - len(cut):,} more characters" if len(cut) < len(text) else ""

@@ -25,9 +25,10 @@ from game24lab.routing.pareto import (
     take_fixed,
     take_oracle,
 )
+from game24lab.runs.checks import require
 from game24lab.views.charts.routing import LINES, draw_ways
 from game24lab.views.charts.svg import to_svg
-from game24lab.views.widgets.html import Panel, escape, make_table, takes_widgets, wrap
+from game24lab.views.widgets.html import Panel, escape, make_sentence, make_table, takes_widgets, wrap
 
 
 class Pricing(Panel):
@@ -56,7 +57,7 @@ class Pricing(Panel):
                                             layout={"width": "70px"})
                      for name, price in zip(("tokens", "seconds"), prices, strict=True)}  # fmt: skip
         self.seconds.disabled = self.free["seconds"].disabled = not grid.timed
-        self._said, self._view = widgets.Label(), widgets.HTML()
+        self._said, self._view = make_sentence(), widgets.HTML()
         for slider, free in ((self.tokens, self.free["tokens"]), (self.seconds, self.free["seconds"])):
             slider.observe(lambda _, free=free: setattr(free, "value", False), "value")  # who moves it means it
             slider.observe(self._show, "value")
@@ -69,8 +70,7 @@ class Pricing(Panel):
 
     @staticmethod
     def _make_slider(name: str, turns: list[float], price: float) -> widgets.FloatLogSlider:
-        if not 0 <= price < math.inf:
-            raise ValueError(f"price {name} {price!r}: a number of at least 0 is accepted")
+        require(f"price {name}", price, float, 0, below=True)
         known = [turn for turn in (*turns, price) if turn > 0] or [1.0]
         low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
         return widgets.FloatLogSlider(value=price or 10.0**low, min=low, max=max(high, low + 1), step=0.05,
@@ -93,7 +93,7 @@ class Pricing(Panel):
         took = f", {self.result['seconds']:.3g} s" if self.grid.timed else ""
         said = f"{self.result['accuracy']:.1%} at {self.result['tokens']:,.0f} tokens{took} a problem"
         fixed = f"{best['step']}: {best['accuracy']:.1%} at {best['tokens']:,.0f}"
-        self._said.value = f"{said}; the best fixed arm, {fixed}"
+        self._said.value = f"{_tell_worth(*self.prices)}: {said}; the best fixed arm, {fixed}"
         self._figure.data[-1].update(x=[self.result["tokens"]], y=[self.result["accuracy"]])
         self._view.value = _tabulate(self.choices, way)
 
@@ -106,6 +106,13 @@ class Pricing(Panel):
     def _draw_still(self) -> str:
         picture = to_svg(go.Figure(self._figure))
         return picture[picture.index("<svg") :] + self._view.value
+
+
+def _tell_worth(token: float, second: float) -> str:
+    """The prices the other way round: how many tokens or seconds a right answer is worth."""
+    prices = (token, 0, "tokens"), (second, 1, "s")
+    worth = [f"{1 / price:,.{digits}f} {unit}" for price, digits, unit in prices if price]
+    return f"A right answer is worth {' or '.join(worth)}" if worth else "All is free"
 
 
 def _tabulate(choices: pd.Series, way: Way) -> str:

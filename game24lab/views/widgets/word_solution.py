@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from game24lab.tasks.gsm8k.rewards import read_gold
 from game24lab.tasks.gsm8k.task import TAGS, check_calculation, judge_answer
+from game24lab.views.charts.palette import ALIVE, RULE, UNKNOWN, WRONG
 from game24lab.views.widgets.html import JudgedLines, clean
 
-_SIGNS = {True: ("+", "#009E73", "right"), False: ("!", "#D55E00", "wrong"), None: (" ", "#999999", "")}
-_TAG = (" ", "#DDDDDD", "")  # around the answer, no part of it
+_SIGNS = {True: ("+", ALIVE, "right"), False: ("!", WRONG, "wrong"), None: (" ", RULE, "")}
+_TAG = (" ", UNKNOWN, "")  # around the answer, no part of it
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,6 +1,7 @@
 /**
  * Which subtrees stand open, and where every node goes: columns are depths, a leaf has a row of its own, a node stands
- * between its first and last child, and subtrees beyond a budget of rows are folded. It does not know the screen.
+ * between its first and last child, and subtrees beyond a budget of rows are folded. The illegal lines of a position
+ * stand in one node with their number. It does not know the screen.
  */
 
 import { lastOf } from "./words.js";
@@ -10,13 +11,44 @@ const CHILDREN = 8; // shown before "+n more"
 
 /** Which subtrees are open: the user's word where there is one, else the most followed that fit a budget of rows. */
 export class Folds {
-  constructor() { this.user = new Map(); this.more = new Map(); this.pinned = new Set(); this.auto = new Set(); }
+  constructor() {
+    this.user = new Map(); this.more = new Map(); this.pinned = new Set(); this.auto = new Set();
+    this.spread = new Set(); // positions whose illegal lines stand one by one
+  }
 
   isOpen(node) { return this.user.get(node) ?? this.auto.has(node); }
 
+  /** The children of a node, its illegal lines as one; those that were looked for stand for themselves. */
+  gather(tree, node) {
+    const all = tree.children[node];
+    return this.spread.has(node) ? all : all.filter((child) => !tree.spare.has(child) || this.pinned.has(child));
+  }
+
   shown(tree, node) {
-    const all = tree.children[node], most = this.more.get(node) ?? CHILDREN;
+    const all = this.gather(tree, node), most = this.more.get(node) ?? CHILDREN;
     return all.length <= most + 1 ? all : all.filter((child, rank) => rank < most || this.pinned.has(child));
+  }
+
+  /** The illegal lines that a node stands for, itself first; none for a node that stands for itself. */
+  crowd(tree, node, step = Infinity) {
+    const lines = this.spread.has(tree.parent[node]) ? [] : tree.crowds.get(node) ?? [];
+    const known = lines.filter((line) => line <= step && (line === node || !this.pinned.has(line)));
+    return known.length > 1 ? known : [];
+  }
+
+  labelOf(tree, node, step) {
+    const { length } = this.crowd(tree, node, step);
+    return length ? `${length} illegal lines` : tree.labelOf(node);
+  }
+
+  moveOf(tree, node, step) { return this.crowd(tree, node, step).length ? "" : tree.moveOf(node); }
+
+  /** Show the illegal lines beside a node one by one, or as one again; whether there is anything to show so. */
+  toggleSpread(tree, node) {
+    const up = tree.parent[node];
+    if (!tree.crowds.has(node) && !tree.spare.has(node)) return false;
+    if (!this.spread.delete(up)) this.spread.add(up);
+    return true;
   }
 
   /** Open by visits until so many rows are used up; the committed line in any case. */
@@ -43,7 +75,9 @@ export class Folds {
   showMore(node) { this.more.set(node, (this.more.get(node) ?? CHILDREN) + 12); }
 
   openAll(tree) {
-    for (let node = 0; node < tree.size; node++) { this.user.set(node, true); this.more.set(node, Infinity); }
+    for (let node = 0; node < tree.size; node++) {
+      this.user.set(node, true); this.more.set(node, Infinity); this.spread.add(node);
+    }
   }
 
   /** Make a node visible: open its ancestors and show it among its siblings. */
@@ -55,8 +89,11 @@ export class Folds {
   }
 }
 
-/** Rows and columns of what is open, in pixels at zoom 1. `nodes` stand in reading order, `chips` are the "+n more". */
-export function layOut(tree, folds, measure) {
+/**
+ * Rows and columns of what is open, in pixels at zoom 1. `nodes` stand in reading order, `chips` are the "+n more".
+ * `narrow` leaves no room for moves between the columns, as they are wide enough for labels then.
+ */
+export function layOut(tree, folds, measure, narrow = false) {
   const nodes = [], chips = [], y = new Float64Array(tree.size).fill(NaN), stack = [0];
   const labels = [], moves = [];
   let rows = 0;
@@ -65,11 +102,11 @@ export function layOut(tree, folds, measure) {
     if (entry < 0) { chips.push({ node: ~entry, y: rows++ * ROW }); continue; }
     nodes.push(entry);
     const d = tree.depth[entry];
-    labels[d] = Math.max(labels[d] ?? 0, measure(tree.labelOf(entry)));
-    moves[d] = Math.max(moves[d] ?? 0, measure(tree.moveOf(entry)) * 0.92);
+    labels[d] = Math.max(labels[d] ?? 0, measure(folds.labelOf(tree, entry)));
+    moves[d] = narrow ? 0 : Math.max(moves[d] ?? 0, measure(folds.moveOf(tree, entry)) * 0.92);
     const shown = folds.isOpen(entry) ? folds.shown(tree, entry) : [];
     if (!shown.length) { y[entry] = rows++ * ROW; continue; }
-    if (shown.length < tree.children[entry].length) stack.push(~entry);
+    if (shown.length < folds.gather(tree, entry).length) stack.push(~entry);
     for (let k = shown.length - 1; k >= 0; k--) stack.push(shown[k]);
   }
   const low = new Float64Array(tree.size).fill(Infinity), high = new Float64Array(tree.size).fill(-Infinity);
@@ -79,11 +116,11 @@ export function layOut(tree, folds, measure) {
     if (up >= 0) { low[up] = Math.min(low[up], y[node]); high[up] = Math.max(high[up], y[node]); }
   }
   const x = [0];
-  for (let d = 1; d < labels.length; d++) x[d] = x[d - 1] + labels[d - 1] + FAN + moves[d] + 44;
+  for (let d = 1; d < labels.length; d++) x[d] = x[d - 1] + labels[d - 1] + FAN + moves[d] + (narrow ? 24 : 44);
   const span = Float64Array.from(low, (value, node) => (Number.isFinite(value) ? high[node] - value : 0));
   const worth = tree.counted ? tree.visits : tree.followed, ranked = [...nodes];
   ranked.sort((a, b) => worth[b] - worth[a] || a - b);
   const open = Uint8Array.from(low, (value) => (Number.isFinite(value) ? 1 : 0));
   const width = lastOf(x) + lastOf(labels) + 70, height = Math.max(1, rows - 1) * ROW;
-  return { nodes, chips, ranked, x, y, span, open, moves, width, height };
+  return { nodes, chips, ranked, x, y, span, open, moves, narrow, width, height };
 }

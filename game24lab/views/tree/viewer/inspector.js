@@ -66,10 +66,40 @@ export function tell(tree, now) {
   return words[now.kind];
 }
 
-/** The inspector: everything known of the selected node at this moment; `searchOn` is offered where it is given. */
-export function describe(pane, searchOn) {
+/** A node in a few words, for the tooltip. */
+export function brief(pane, node) {
+  const { tree, folds } = pane, now = tree.at(pane.at), many = folds.crowd(tree, node, now.step);
+  const value = tree.valueAt(node, now), visits = tree.visitsAt(node, now), status = tree.statusAt(node, now);
+  const tokens = (many.length ? many : [node]).reduce((sum, i) => sum + tree.tokens[i], 0);
+  const truth = tree.truth[node] == null ? "" : tree.truth[node] ? "alive" : "dead";
+  const facts = [STATUS_WORDS[status] ?? (status === "open" ? "" : status), truth,
+    value == null ? "" : `value ${signed(value)}`, visits ? `${count(visits)} visits` : "", `${count(tokens)} tokens`];
+  const line = many.length ? "" : typeset(tidy(tree.line[node], 120));
+  return [h("b", { dir: "auto" }, folds.labelOf(tree, node, now.step)), line && h("div", { dir: "auto" }, line),
+    h("div", { class: "facts" }, facts.filter(Boolean).join("  ·  ")),
+    !many.length && tree.reason[node] && h("div", { dir: "auto" }, tidy(tree.reason[node], 160))].filter(Boolean);
+}
+
+/** The inspector of a node that stands for several illegal lines: each with its reason. */
+function describeCrowd(pane, lines) {
+  const { tree } = pane, tokens = lines.reduce((sum, line) => sum + tree.tokens[line], 0);
+  const entry = (line) => h("button", { class: "move", title: tidy(tree.line[line], 200), ...QUIET,
+    click: () => pane.select(line) }, h("span", { class: "wide", dir: "auto" }, `✕ ${tree.moveOf(line)}`),
+  h("span", { class: "wide why", dir: "auto" }, tidy(tree.reason[line], 200)));
+  return [h("h3", {}, `${count(lines.length)} illegal lines`),
+    h("div", { class: "sub" }, `of one position, ${count(tokens)} tokens together`),
+    ...lines.slice(0, 60).map(entry)];
+}
+
+/**
+ * The inspector: everything known of the selected node at this moment. `can` holds what is offered besides: `searchOn`
+ * and `ask` (why a position is dead, or how it is solved), calls with the node; `answers`, what was answered, by node.
+ */
+export function describe(pane, can) {
   const { tree, selected: node } = pane, now = tree.at(pane.at);
   if (node < 0 || node > now.step) return [h("div", { class: "sub" }, "Click a node to read it.")];
+  const crowd = pane.folds.crowd(tree, node, now.step);
+  if (crowd.length) return describeCrowd(pane, crowd);
   const u = tree.bonus(node, now), status = tree.statusAt(node, now);
   const [more, gain] = (!now.end && now.delta.get(node)) || [0, 0];
   const maybe = (x, write = signed) => (x == null ? "–" : write(x));
@@ -87,8 +117,13 @@ export function describe(pane, searchOn) {
   const parts = [h("h3", { dir: "auto" }, tree.labelOf(node)),
     h("div", { class: "sub", dir: "auto" }, typeset(tidy(tree.expression[node], 400)) || (node ? "" : "the start"))];
   const add = (title, ...elements) => parts.push(h("h4", {}, title), ...elements);
-  if (searchOn && (status === "open" || status === "kept" || status === "pruned"))
-    parts.push(h("button", { class: "on", click: () => searchOn(node), ...QUIET }, "Search on from here"));
+  if (can.searchOn && (status === "open" || status === "kept" || status === "pruned"))
+    parts.push(h("button", { class: "on", click: () => can.searchOn(node), ...QUIET }, "Search on from here"));
+  if (can.ask && tree.truth[node] != null)
+    parts.push(h("button", { class: "on", click: () => can.ask(node), ...QUIET },
+      tree.truth[node] ? "Which way is left?" : "Why is this dead?"));
+  if (can.answers?.has(node))
+    parts.push(h("div", { class: "answer", role: "status", dir: "auto" }, can.answers.get(node)));
   if (tree.line[node]) add("Line as sampled", h("pre", { dir: "auto" }, tree.line[node].slice(0, 20000)));
   if (tree.reason[node]) add("Why not", h("div", { class: "sub", dir: "auto" }, tidy(tree.reason[node], 400)));
   const known = Object.entries(facts).filter(([, value]) => value != null);
@@ -96,7 +131,9 @@ export function describe(pane, searchOn) {
 
   const jump = (i, ...cells) =>
     h("button", { class: "move", click: () => pane.select(i), title: tidy(tree.line[i], 200), ...QUIET }, ...cells);
-  const kids = tree.childrenOf(node).filter((child) => child <= now.step);
+  const kids = tree.childrenOf(node).filter((child) => child <= now.step && !tree.spare.has(child));
+  const nameLine = (i) => (tree.status[i] === "illegal" ? "✕ " : "") + (pane.folds.crowd(tree, i, now.step).length
+    ? pane.folds.labelOf(tree, i, now.step) : tree.moveOf(i) || tree.labelOf(i));
   const most = kids.reduce((a, child) => Math.max(a, now.n[child]), 1);
   const share = (part) => {
     const fill = h("div");
@@ -104,11 +141,23 @@ export function describe(pane, searchOn) {
     return h("div", { class: "share" }, fill);
   };
   if (kids.length) add(`Lines from here (${kids.length})`, ...kids.slice(0, 40).map((i) =>
-    jump(i, h("span", {}, tree.moveOf(i) || tree.labelOf(i)), share(now.n[i] / most), h("span", {}, count(now.n[i])))));
+    jump(i, h("span", {}, nameLine(i)), share(now.n[i] / most), h("span", {}, count(now.n[i])))));
   const equal = [];
   for (let i = 0; i <= now.step && equal.length < 8; i++)
     if (i !== node && tree.first(i) === tree.first(node)) equal.push(i);
   const title = (i) => h("span", { class: "wide" }, `node ${i}:  ${tree.moveOf(i) || "start"}`);
   if (equal.length) add("Same position", ...equal.map((i) => jump(i, title(i))));
   return parts;
+}
+
+const KEYS = { "arrow keys": "move the selection", "Enter": "fold or unfold what is selected", "Home": "to the start",
+  "space": "play the search, or pause", ", and .": "one moment back, one on", "+ − 0": "zoom in, out, fit",
+  "/": "find text", "?": "this list" };
+
+/** The list of keys, closed at first. */
+export function listKeys(close) {
+  const keys = Object.entries(KEYS).flatMap(([key, what]) => [h("dt", {}, key), h("dd", {}, what)]);
+  return h("div", { class: "help", role: "dialog", "aria-label": "Keys", hidden: "",
+    keydown: (event) => { if (event.key === "Escape") close(); } }, h("dl", {}, ...keys),
+  h("button", { click: close, ...QUIET }, "Close"));
 }

@@ -58,7 +58,7 @@ export class Frame {
     Object.assign(this, { ctx, view, tree, layout, zoom, now, look, theme, fills, step: now.step, pills: [] });
     this.size = clamp(12 * zoom, 10.5, 18); // of letters; they grow and shrink less than the tree
     this.row = ROW * zoom;
-    this.withMoves = zoom > 0.5 && view.sx > 0.8;
+    this.withMoves = !layout.narrow && zoom > 0.5 && view.sx > 0.8;
     this.inside = layout.nodes.filter((node) => this.isInside(node));
     this.crowd = this.inside.length > 1500;
     this.labels = this.placeLabels();
@@ -66,6 +66,7 @@ export class Frame {
 
   x(node) { return this.view.tx + this.layout.x[this.tree.depth[node]] * this.view.sx; }
   y(node) { return this.view.ty + this.layout.y[node] * this.zoom; }
+  label(node) { return this.view.folds.labelOf(this.tree, node, this.step); }
   isThere(node) { return node >= 0 && node <= this.step && !Number.isNaN(this.layout.y[node]); }
   isInside(node) { return node <= this.step && this.y(node) > -30 && this.y(node) < this.view.height + 30; }
 
@@ -81,7 +82,7 @@ export class Frame {
     const place = (node) => {
       const d = tree.depth[node], y = this.y(node), slot = 1e6 * d + Math.floor(y / (size * 1.2));
       if ([-1, 0, 1].some((k) => Math.abs((taken.get(slot + k) ?? Infinity) - y) < size * 1.2)) return;
-      const wide = (view.measure(tree.labelOf(node)) * size) / 12;
+      const wide = (view.measure(this.label(node)) * size) / 12;
       if (d + 1 < x.length && wide > (x[d + 1] - x[d]) * view.sx - 24) return;
       taken.set(slot, y);
       labels.set(node, wide);
@@ -205,11 +206,14 @@ export class Frame {
       const x = this.x(node), y = this.y(node), r = this.radius(node), after = x + r + GAP + wide + GAP;
       const principal = now.principal.has(node), folded = !this.layout.open[node] && now.below[node];
       const faint = tree.visitsAt(0, now) && !tree.visitsAt(node, now) && tree.status[node] !== "solved";
-      this.write(tree.labelOf(node), x + r + GAP, y, faint ? theme.muted : theme.ink, 1, 3, principal);
+      this.write(this.label(node), x + r + GAP, y, faint ? theme.muted : theme.ink, 1, 3, principal);
       if (folded && this.row > 11) this.paintPill(`+${folded}`, after + 2, y, node, "open");
       else if (tree.same[node] != null) this.write("≡", after, y, theme.muted);
+      if (this.view.folds.crowd(tree, node, this.step).length && this.row > 11)
+        this.paintPill("each", after + 2, y, node, "spread");
       if (!this.withMoves || !node) continue;
-      const move = tree.moveOf(node), broad = (0.9 * this.view.measure(move) * this.size) / 12;
+      const move = this.view.folds.moveOf(tree, node, this.step);
+      const broad = (0.9 * this.view.measure(move) * this.size) / 12;
       const left = x - r - 12 - broad;
       ctx.fillStyle = theme.bg;
       ctx.fillRect(left - 5, y - this.size / 2, broad + 10, this.size); // a gap in the edge
@@ -220,7 +224,8 @@ export class Frame {
   paintChips() {
     const { tree, layout, view, step } = this, count = (nodes) => nodes.filter((node) => node <= step).length;
     for (const { node, y } of layout.chips) {
-      const middle = view.ty + y * this.zoom, hidden = count(tree.children[node]) - count(view.folds.shown(tree, node));
+      const middle = view.ty + y * this.zoom, { folds } = view;
+      const hidden = count(folds.gather(tree, node)) - count(folds.shown(tree, node));
       if (hidden && this.row > 11 && middle > 0 && middle < view.height)
         this.paintPill(`+${hidden} more`, view.tx + layout.x[tree.depth[node] + 1] * view.sx - 8, middle, node, "more");
     }

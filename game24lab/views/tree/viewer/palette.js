@@ -6,6 +6,9 @@ export const COLOURS = { value: "critic's value", mean: "mean value Q", truth: "
   prior: "prior", depth: "depth" };
 export const SIZES = { visits: "visits", tokens: "tokens" }; // tokens sampled for a node and all below it
 export const EDGES = { visits: "visits", prior: "prior" };
+export const CHOICES = { colour: COLOURS, size: SIZES, edge: EDGES };
+export const PURPOSES = { colour: "What the colour of a node shows", size: "What the size of a node shows",
+  edge: "What the width of an edge shows" };
 export const FONT = 'system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif';
 export const MONO = 'ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace';
 export const STEPS = 32; // shades of a scale; behind them the indices of the three flat colours
@@ -13,11 +16,11 @@ export const UNKNOWN = STEPS + 1, ALIVE = STEPS + 2, DEAD = STEPS + 3;
 
 // Colour belongs to the data (blue good, orange bad: safe for the colour-blind); the controls make do with ink.
 export const THEMES = {
-  light: { bg: "#ffffff", panel: "#f6f7f9", line: "#e2e5ea", ink: "#1c2330", muted: "#667085", edge: "#d3d8e0",
+  light: { bg: "#ffffff", panel: "#f6f7f9", line: "#e2e5ea", ink: "#1c2330", muted: "#667085", edge: "#b9c1cc",
     path: "#5b6779", mark: "#b3267a", rim: "rgba(28,35,48,.38)", unknown: "#c3c8d1", alive: "#1f6cb0", dead: "#c7621a",
     diverging: ["#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4"],
     rising: ["#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d"] },
-  dark: { bg: "#14171c", panel: "#1b1f26", line: "#2d333d", ink: "#e7eaef", muted: "#98a2b3", edge: "#39414d",
+  dark: { bg: "#14171c", panel: "#1b1f26", line: "#2d333d", ink: "#e7eaef", muted: "#98a2b3", edge: "#4a5464",
     path: "#a3aebf", mark: "#ff7ac0", rim: "rgba(231,234,239,.4)", unknown: "#5b6472",
     alive: "#62b0f2", dead: "#f09a52",
     diverging: ["#ff9d4f", "#b2662d", "#4b505a", "#4385bf", "#82c8ff"],

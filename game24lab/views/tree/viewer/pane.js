@@ -6,11 +6,13 @@
  */
 
 import { Folds, layOut } from "./folds.js";
+import { brief } from "./inspector.js";
 import { Frame, TOP } from "./painter.js";
 import { Tree } from "./replay.js";
 import { clamp, count, h, QUIET, tidy, typeset } from "./words.js";
 
 const PAD = 26; // margin
+const LEAST = 0.6; // zoom below which words are not read; a tree that is wider has narrower columns
 const HINT = "Search tree. Arrow keys move the selection, Enter folds, space plays, comma and full stop step, " +
   "plus and minus zoom, 0 fits.";
 
@@ -18,11 +20,12 @@ export class Pane {
   /** `name` is the model's name of the tree, `pick` that of the selected node. */
   constructor(viewer, name, pick) {
     Object.assign(this, { viewer, name, pick, folds: new Folds(), zoom: 1, tx: 0, ty: 0, width: 0, height: 0 });
-    Object.assign(this, { selected: -1, hover: -1, matches: [], twins: [], touched: false, at: 0 });
+    Object.assign(this, { selected: -1, hover: -1, matches: [], twins: [], touched: false, at: 0, answers: new Map() });
     this.measure = viewer.measure;
     this.caption = h("div", { class: "caption" });
     this.canvas = h("canvas", { class: "tree", tabindex: "0", role: "application", "aria-label": HINT, ...QUIET });
-    this.stage = h("div", { class: "stage" }, this.canvas);
+    this.tip = h("div", { class: "tip", role: "tooltip", hidden: "" });
+    this.stage = h("div", { class: "stage" }, this.canvas, this.tip);
     this.element = h("div", { class: "pane" }, this.caption, this.stage);
     this.ctx = this.canvas.getContext("2d");
     this.listen();
@@ -45,6 +48,7 @@ export class Pane {
     const on = (name, handler, options) => this.canvas.addEventListener(name, handler, options);
     on("pointerdown", (event) => {
       this.canvas.focus({ preventScroll: true });
+      this.point(-1);
       this.canvas.setPointerCapture(event.pointerId);
       if (!down.size) moved = 0;
       down.set(event.pointerId, at(event));
@@ -54,7 +58,7 @@ export class Pane {
       if (!before) {
         const hit = this.frame?.find(x, y), hover = hit?.node ?? -1;
         this.canvas.style.cursor = hit ? "pointer" : "grab";
-        if (hover !== this.hover) { this.hover = hover; this.draw(); }
+        this.point(hit?.action === "more" ? -1 : hover, x, y);
         return;
       }
       moved += Math.abs(x - before[0]) + Math.abs(y - before[1]);
@@ -70,7 +74,7 @@ export class Pane {
       down.delete(event.pointerId);
       if (hit) this.act(hit.node, hit.action);
     });
-    on("pointerleave", () => { this.hover = -1; this.draw(); });
+    on("pointerleave", () => this.point(-1));
     on("dblclick", (event) => {
       const hit = this.frame?.find(...at(event));
       if (hit?.action === "select") this.toggle(hit.node);
@@ -83,6 +87,18 @@ export class Pane {
     }, { passive: false });
     on("focus", () => this.viewer.turnTo(this));
     on("keydown", (event) => this.key(event));
+  }
+
+  /** The node under the pointer, -1 for none: a ring, and a few words beside the pointer. */
+  point(node, x = 0, y = 0) {
+    if (node !== this.hover) { this.hover = node; this.draw(); }
+    const { tip } = this, known = node >= 0 && node <= this.step;
+    tip.hidden = !known;
+    if (!known) return;
+    tip.replaceChildren(...brief(this, node));
+    const { offsetWidth: wide, offsetHeight: high } = tip;
+    tip.style.left = `${clamp(x + 14, 4, Math.max(4, this.width - wide - 4))}px`;
+    tip.style.top = `${y + 18 + high < this.height ? y + 18 : Math.max(4, y - high - 12)}px`;
   }
 
   get isFocused() { return this.canvas.getRootNode().activeElement === this.canvas; }
@@ -102,7 +118,7 @@ export class Pane {
       ArrowLeft: () => tree.parent[selected] >= 0 && this.select(tree.parent[selected]), Home: () => this.select(0),
       Enter: () => this.toggle(selected), " ": () => viewer.play(), "/": () => viewer.searchBox.focus(),
       "+": () => this.zoomBy(1.4), "=": () => this.zoomBy(1.4), "-": () => this.zoomBy(1 / 1.4), 0: () => this.fit(),
-      ",": () => viewer.stepBy(-1), ".": () => viewer.stepBy(1) };
+      ",": () => viewer.stepBy(-1), ".": () => viewer.stepBy(1), "?": () => viewer.showHelp() };
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault(); event.stopPropagation();
     if (selected < 0 && event.key.startsWith("Arrow")) this.select(0);
@@ -111,7 +127,7 @@ export class Pane {
 
   act(node, action) {
     if (action === "select") this.select(node);
-    else if (action === "open") this.toggle(node);
+    else if (action === "open" || action === "spread") this.toggle(node);
     else { this.folds.showMore(node); this.arrange(node); }
   }
 
@@ -122,7 +138,7 @@ export class Pane {
     const old = this.tree, tree = (this.tree = new Tree(json)), end = old && old.size - 1;
     const grown = old && tree.size > end && tree.label[0] === old.label[0] && tree.line[end] === old.line[end];
     const before = grown && this.anchor(this.selected);
-    if (!grown) Object.assign(this, { folds: new Folds(), touched: false });
+    if (!grown) Object.assign(this, { folds: new Folds(), touched: false, answers: new Map() });
     this.folds.choose(tree, this.rows);
     this.at = tree.events.length;
     this.selected = clamp(this.viewer.model.get(this.pick) ?? 0, -1, tree.size - 1);
@@ -134,15 +150,16 @@ export class Pane {
   /** Show the tree as it was after so many events. */
   show(at) {
     this.at = at;
+    this.point(-1);
     this.draw();
   }
 
   /** The line above the tree where two stand side by side. */
   entitle() {
     const { strategy, mode } = this.tree.meta, { sampled, step } = this.now;
-    const facts = [tidy(mode ?? "", 40), `${count(step + 1)} of ${count(this.tree.size)} nodes`,
-      `${count(sampled)} of ${count(this.tree.cost)} tokens`, this.outcome()];
-    this.caption.replaceChildren(h("b", {}, tidy(strategy ?? "", 40)), facts.filter(Boolean).join("  ·  "));
+    const lines = [[tidy(mode ?? "", 40), this.outcome()], [`${count(step + 1)} of ${count(this.tree.size)} nodes`,
+      `${count(sampled)} of ${count(this.tree.cost)} tokens`]].map((facts) => facts.filter(Boolean).join("  ·  "));
+    this.caption.replaceChildren(h("div", {}, h("b", {}, tidy(strategy ?? "", 40)), lines[0]), h("div", {}, lines[1]));
   }
 
   /** What the search came to, once the replay is there. */
@@ -156,6 +173,7 @@ export class Pane {
   /** Lay out anew and keep a node where it stands on the screen. */
   arrange(node, before = this.anchor(node)) {
     this.layout = layOut(this.tree, this.folds, this.measure);
+    if (this.width && this.fill < 0.7) this.layout = layOut(this.tree, this.folds, this.measure, true);
     if (before && !Number.isNaN(this.layout.y[before.node])) {
       const after = this.anchor(before.node);
       this.tx += before.x - after.x; this.ty += before.y - after.y;
@@ -188,7 +206,9 @@ export class Pane {
   }
 
   toggle(node) {
-    if (node < 0 || !this.tree.children[node].length) return;
+    if (node < 0) return;
+    if (this.folds.toggleSpread(this.tree, node)) return this.arrange(this.tree.parent[node]);
+    if (!this.tree.children[node].length) return;
     this.folds.user.set(node, !this.folds.isOpen(node));
     this.arrange(node);
   }
@@ -207,7 +227,11 @@ export class Pane {
   /** Rows that are unfolded at first: as many as can be read at once. */
   get rows() { return clamp(Math.floor(((this.height || 560) - TOP - PAD) / 15.5), 14, 60); }
 
-  get sx() { return Math.max(this.zoom, clamp((this.width - 2 * PAD) / this.layout.width, 0, 1.3)); }
+  /** The width of the view as a share of that of the tree. */
+  get fill() { return (this.width - 2 * PAD) / this.layout.width; }
+
+  /** Columns as they fit the view; wider ones for who zooms in. */
+  get sx() { return Math.max(this.zoom * Math.min(1, this.fill / LEAST), clamp(this.fill, 0.1, 1.3)); }
 
   pan(dx, dy) {
     this.touched = true;
@@ -227,8 +251,8 @@ export class Pane {
   fit() {
     if (!this.width) return;
     const { width, height } = this.layout;
-    const [high, wide] = [(this.height - TOP - 2 * PAD) / height, (this.width - 2 * PAD) / width];
-    this.zoom = clamp(Math.min(high, Math.max(0.6, wide)), 0.0005, 1.25);
+    const high = (this.height - TOP - 2 * PAD) / height;
+    this.zoom = clamp(Math.min(high, Math.max(LEAST, this.fill)), 0.0005, 1.25);
     this.tx = Math.max(PAD, (this.width - width * this.sx) / 2);
     this.ty = TOP + (this.height - TOP - height * this.zoom) / 2;
     this.touched = false;

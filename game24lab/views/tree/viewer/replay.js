@@ -41,8 +41,21 @@ export class Tree {
     for (const list of this.children) list.sort(better);
     const stop = lastOf(this.events), ends = stop[0] === "stop" && stop[1] > 0;
     this.committed = new Set(ends ? this.path(stop[1]) : this.descend(this.followed, this.size)); // in the end
+    this.gatherIllegal();
     this.listMoments();
     this.rewind();
+  }
+
+  /** `crowds`: the first illegal line of a position -> all of them, where there are several; `spare`: the others. */
+  gatherIllegal() {
+    [this.crowds, this.spare] = [new Map(), new Set()];
+    for (const list of this.children) {
+      const alone = (i) => this.status[i] === "illegal" && !this.children[i].length && !this.committed.has(i);
+      const lines = list.filter(alone).sort((a, b) => a - b);
+      if (lines.length < 2) continue;
+      this.crowds.set(lines[0], lines);
+      for (const line of lines.slice(1)) this.spare.add(line);
+    }
   }
 
   /** Without a log the nodes just appear, one after the other. */

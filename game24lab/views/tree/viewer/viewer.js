@@ -13,21 +13,23 @@
  *   links               boolean  whether all equal positions are linked
  *   height              number   pixels; 0 fills the element's parent
  *   searchable          boolean  whether Python takes "search on from here" (a message {kind, name, node})
+ *   explains            boolean  whether Python answers "why?": a message {kind, name, node}, sent back with `text`
+ *   form, ...           object   with the explorer's form above the tree, see form.js
+ *   plays               number   the replay begins anew whenever this has grown
  *
  * It does not know of the Game of 24, of models or of searches. For scripts and tests the element `.game24-treeview`
  * carries `__treeview` (see Viewer.handle).
  */
 
-import { describe, explain, tell } from "./inspector.js";
-import { COLOURS, EDGES, FONT, isDark, shades, SIZES, THEMES } from "./palette.js";
+import { Form } from "./form.js";
+import { describe, explain, listKeys, tell } from "./inspector.js";
+import { readLink, writeLink } from "./links.js";
+import { CHOICES, FONT, isDark, PURPOSES, shades, THEMES } from "./palette.js";
 import { Pane } from "./pane.js";
 import { STYLE } from "./style.js";
-import { clamp, count, h, icon, QUIET, tidy } from "./words.js";
+import { clamp, count, h, icon, QUIET, tidy, typeset } from "./words.js";
 
-const CHOICES = { colour: COLOURS, size: SIZES, edge: EDGES };
-const PURPOSES = { colour: "What the colour of a node shows", size: "What the size of a node shows",
-  edge: "What the width of an edge shows" };
-const SECONDS = 20; // a replay takes no longer
+const SECONDS = 20, SHORT = 4; // a replay takes no longer; one that Python asks for
 
 export class Viewer {
   constructor(model, el) {
@@ -50,17 +52,22 @@ export class Viewer {
         const budget = this.readBudget(model.get("budget"));
         if (this.isPair && budget !== this.place) this.moveTo(budget);
       },
-      searchable: () => this.inspect() };
+      searchable: () => this.inspect(), explains: () => this.inspect(),
+      plays: () => { this.moveTo(0); this.play(SHORT); } };
     for (const name of [...Object.keys(CHOICES), "links"])
       this.changes[name] = differs(name, () => this.look[name], (value) => this.showAs(name, value));
     for (const [name, handler] of Object.entries(this.changes)) model.on(`change:${name}`, handler);
+    model.on("msg:custom", (this.hear = (message) => this.take(message)));
     this.observer = new MutationObserver(() => this.dress());
     const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind", "theme"];
     for (const part of [document.body, document.documentElement]) this.observer.observe(part, { attributeFilter });
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.scheme.addEventListener("change", (this.onScheme = () => this.dress()));
+    if (!this.inPage) addEventListener("hashchange", (this.onHash = () => this.follow(location.hash)));
+    this.sizes = new ResizeObserver(() => requestAnimationFrame(() => this.resize()));
+    this.sizes.observe(this.host);
     this.load();
-    this.resize();
+    if (!this.inPage) this.follow(location.hash);
   }
 
   get isPair() { return this.panes.length > 1; }
@@ -102,8 +109,8 @@ export class Viewer {
       change: () => this.showAs(name, this.boxes[name].value) },
       ...Object.entries(words).map(([value, text]) => h("option", { value }, `${name}: ${text}`)))]));
     this.linkButton = button("links", "Link equal positions", () => this.showAs("links", !this.look.links));
-    this.searchBox = h("input", { type: "search", placeholder: "Search", "aria-label": "Search the text of nodes",
-      ...QUIET, input: () => this.search(), keydown: (event) => {
+    this.searchBox = h("input", { type: "search", placeholder: "Find", "aria-label": "Search the text of nodes",
+      ...QUIET, input: () => this.follow(this.searchBox.value) || this.search(), keydown: (event) => {
         if (event.key === "Enter") this.nextMatch(event.shiftKey ? -1 : 1);
         else if (event.key === "Escape") { this.searchBox.value = ""; this.search(); this.active.canvas.focus(); }
       } });
@@ -117,16 +124,19 @@ export class Viewer {
         const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
         if (way) { event.preventDefault(); this.stepBy(way); }
       } });
-    this.said = h("span", { class: "said" });
-    this.legend = h("div", { class: "legend" });
-    this.root = h("div", { class: "view", ...QUIET },
-      h("div", { class: "bar top" }, this.titleBar, this.searchBox, this.found, ...Object.values(this.boxes),
-        this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
+    [this.said, this.legend] = [h("span", { class: "said" }), h("div", { class: "legend" })];
+    this.help = listKeys(() => this.showHelp(false));
+    this.form = this.model.get("form") ? new Form(this.model) : null;
+    this.root = h("div", { class: "view", ...QUIET }, this.form?.element,
+      h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" }, this.searchBox, this.found,
+        ...Object.values(this.boxes), this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
           button("fold", "Fold back", () => this.unfold(false))),
         group(button("minus", "Zoom out (−)", active((pane) => pane.zoomBy(1 / 1.4))),
           button("plus", "Zoom in (+)", active((pane) => pane.zoomBy(1.4))),
-          button("fit", "Fit (0)", active((pane) => pane.fit())))),
-      h("div", { class: "main" }, this.stages, this.side),
+          button("fit", "Fit (0)", active((pane) => pane.fit()))),
+        group(button("share", "Copy a link to this moment", () => this.share()),
+          button("help", "Keys (?)", () => this.showHelp())))),
+      h("div", { class: "main" }, this.stages, this.side), this.help,
       h("div", { class: "bar foot" }, group(button("back", "One moment back (,)", () => this.stepBy(-1)),
         this.playButton,
         button("next", "One moment on (.)", () => this.stepBy(1))), this.slider, this.said), this.legend);
@@ -140,15 +150,17 @@ export class Viewer {
     this.el.append(this.host);
   }
 
+  /** As high as Python says, the form not counted; higher where all stands in one column. */
   resize() {
-    const height = this.model.get("height");
-    this.host.style.height = height > 0 ? `${height}px` : "100%";
+    const height = this.model.get("height"), wide = this.host.clientWidth || 1000, { length } = this.panes;
+    const more = (this.form?.element.offsetHeight ?? 0) + (wide <= 680 ? 260 * length - 100 : 0);
+    this.host.style.height = height > 0 ? `${height + more}px` : "100%";
   }
 
   /** Theme, colours and legend. */
   dress() {
     this.theme = isDark() ? THEMES.dark : THEMES.light;
-    for (const name of ["bg", "panel", "line", "ink", "muted", "path"])
+    for (const name of ["bg", "panel", "line", "ink", "muted", "path", "mark"])
       this.root.style.setProperty(`--${name}`, this.theme[name]);
     this.root.style.colorScheme = this.theme === THEMES.dark ? "dark" : "light";
     this.fills = shades(this.theme, this.look.colour);
@@ -205,6 +217,7 @@ export class Viewer {
     else if (step >= tree.size - 1) this.moveTo(this.most);
     else this.goTo(step);
     this.search();
+    this.resize();
   }
 
   readBudget(budget) { return budget == null || budget < 0 ? this.most : budget; }
@@ -230,9 +243,50 @@ export class Viewer {
 
   inspect() {
     const pane = this.active, { model } = this;
-    const searchOn = (node) => model.send({ kind: "search on", name: pane.name, node });
+    const send = (kind) => model.get(kind === "why" ? "explains" : "searchable") && model.send
+      && ((node) => model.send({ kind, name: pane.name, node }));
     const head = this.isPair ? [h("div", { class: "of" }, tidy(pane.tree.meta.strategy ?? "", 40))] : [];
-    this.side.replaceChildren(...head, ...describe(pane, model.get("searchable") && model.send ? searchOn : null));
+    this.side.replaceChildren(...head,
+      ...describe(pane, { searchOn: send("search on"), ask: send("why"), answers: pane.answers }));
+  }
+
+  /** A message of Python's: the answer to a "why?", or a moment to go to. */
+  take({ kind, name, node, text, link }) {
+    if (kind === "follow") this.follow(link);
+    if (kind !== "why") return;
+    this.panes.find((pane) => pane.name === name)?.answers.set(node, typeset(tidy(text, 600)));
+    this.inspect();
+  }
+
+  // ---- links to a moment
+
+  /** Go to the moment of a link; whether it was one. */
+  follow(text) {
+    const link = readLink(text);
+    if (!link) return false;
+    this.stop();
+    for (const [name, value] of Object.entries(link.look)) this.showAs(name, value);
+    this.moveTo(link.at);
+    this.panes.forEach((pane, which) => { if (link.nodes[which] <= pane.step) pane.select(link.nodes[which]); });
+    return true;
+  }
+
+  async share() {
+    const link = writeLink(this);
+    if (!this.inPage) history.replaceState(null, "", link);
+    try {
+      await navigator.clipboard.writeText(this.inPage ? link : location.href);
+      this.found.textContent = "link copied";
+    } catch { // no right to the clipboard: it can be copied by hand
+      this.searchBox.value = link;
+      this.searchBox.select();
+    }
+  }
+
+  showHelp(open = this.help.hidden) {
+    this.help.hidden = !open;
+    if (open) this.help.querySelector("button").focus();
+    else this.active.canvas.focus();
   }
 
   // ---- the timeline: `place` is a moment of one tree, or tokens that each of two may have sampled
@@ -277,10 +331,10 @@ export class Viewer {
         `${count(now.sampled)} tokens sampled`].join("  ·  ");
   }
 
-  play() {
+  play(seconds = SECONDS) {
     if (this.playing) return this.stop();
     if (this.place >= this.most) this.moveTo(0);
-    const pace = Math.max(this.isPair ? 25 : 6, this.most / SECONDS) / 1000, from = this.place; // a millisecond
+    const pace = Math.max(this.isPair ? 25 : 6, this.most / seconds) / 1000, from = this.place; // a millisecond
     let began = null;
     const tick = (time) => {
       began ??= time;
@@ -329,8 +383,11 @@ export class Viewer {
   destroy() {
     this.stop();
     for (const [name, handler] of Object.entries(this.changes)) this.model.off(`change:${name}`, handler);
+    this.model.off("msg:custom", this.hear);
+    if (this.onHash) removeEventListener("hashchange", this.onHash);
+    this.form?.destroy();
     for (const pane of this.panes) pane.destroy();
-    this.observer.disconnect();
+    for (const observer of [this.observer, this.sizes]) observer.disconnect();
     this.scheme.removeEventListener("change", this.onScheme);
     this.host.remove();
   }

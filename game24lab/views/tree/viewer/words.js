@@ -10,6 +10,8 @@ export const ICONS = { play: "M4.5 2.5v9l7-4.5z", pause: "M4.5 2.5v9M9.5 2.5v9",
   minus: "M2.5 7h9", fit: "M2 5V2h3M9 2h3v3M12 9v3H9M5 12H2V9",
   unfold: "M4 5l3-3 3 3M4 9l3 3 3-3", fold: "M4 2l3 3 3-3M4 12l3-3 3 3",
   back: "M4 2.5v9M10.5 2.5v9L6 7z", next: "M10 2.5v9M3.5 2.5v9L8 7z",
+  share: "M5.5 8.5l3-3M6 4l1.5-1.5a2.5 2.5 0 0 1 3.5 3.5L9.5 7.5M8 10l-1.5 1.5a2.5 2.5 0 0 1-3.5-3.5L4.5 6.5",
+  help: "M4.8 5a2.2 2.2 0 1 1 3.3 1.9c-.8.5-1.1.9-1.1 1.8M7 11.4v.1",
   links: "M2.5 3.5a1 1 0 1 0 2 0a1 1 0 1 0-2 0M2.5 10.5a1 1 0 1 0 2 0a1 1 0 1 0-2 0M4.5 3.5h3a3.5 3.5 0 0 1 0 7h-3" };
 
 export const clamp = (x, low, high) => Math.min(high, Math.max(low, x));

@@ -1,4 +1,4 @@
-"""How reports write numbers: shares, intervals, differences, counts, seconds and settings as text.
+"""How tables and reports write numbers: shares, intervals, differences, counts, seconds and settings as text.
 
 It does not know what a number measures. A number that is missing (None) is written as "-", never as 0.
 """
@@ -6,10 +6,11 @@ It does not know what a number measures. A number that is missing (None) is writ
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from game24lab.report.document import MISSING
+MISSING = "-"  # a number that is not there; never 0
 
 
 def percent(share: float | None) -> str:
@@ -83,3 +84,24 @@ def keep_together(text: str) -> str:
 def some(names: list[str], most: int, separator: str = ", ", more: str = " and {} more") -> str:
     """The first names, and how many there are besides."""
     return separator.join(names[:most]) + (more.format(len(names) - most) if len(names) > most else "")
+
+
+def show(value: Any) -> str:
+    """Any value: None and NaN are missing, floats get three figures, the rest is written as it is."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return write_float(value) if isinstance(value, float) else str(value)
+
+
+def write_float(value: float) -> str:
+    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
+def bracket(value: float, low: float, high: float) -> str:
+    """A share with its interval in signs that every terminal has: 45.0 % [30.7, 60.2]."""
+    return f"{percent(value)} [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,0 +1,52 @@
+"""Where models come from: the shipped ones, folders, hub ids, by which backend; other names are refused at once.
+
+It opens no checkpoint, imports no model library and asks no network: it is what can be known before any of that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from game24lab.runs.checks import require_one_of
+from game24lab.tasks.environment import Environment, require_parts
+
+PARTS = ("policy", "critic")
+BACKENDS = ("auto", "ctranslate2", "transformers", "server")
+
+
+def find_pretrained(part: str, environment: Environment | None = None) -> Path:
+    """The folder of the shipped tiny "policy" or "critic".
+
+    ValueError for another name, an incomplete install, and an environment that they were not trained for.
+    """
+    if environment is not None:
+        require_parts(environment, "pretrained")
+    folder = Path(__file__).parents[1] / "pretrained" / part
+    require_one_of("pretrained", part, PARTS)
+    if not (folder / "config.json").exists():
+        raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
+    return folder
+
+
+def check_location(checkpoint: str | Path) -> None:
+    """ValueError unless a checkpoint is a folder, or a hub id of the form `owner/name`.
+
+    A name alone is taken for a mistyped folder: the hub's old ids without an owner have an owner too
+    (`openai-community/gpt2`), and asking it costs a minute where there is no network.
+    """
+    path, name = Path(checkpoint), str(checkpoint)
+    if path.is_dir():
+        return
+    if path.exists():
+        raise ValueError(f"checkpoint {name}: must be a folder, got a file")
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ValueError(f"checkpoint {name}: no such folder")
+    if not name.strip("/").count("/"):
+        raise ValueError(f"checkpoint {name}: no such folder, and an id of the hub is written owner/name")
+
+
+def check_folder(what: str, folder: str | Path) -> None:
+    """ValueError unless a folder that must be on this machine is there; `what` says of what it is."""
+    if not Path(folder).is_dir():
+        fault = "must be a folder, got a file" if Path(folder).exists() else "no such folder"
+        raise ValueError(f"{what} {folder}: {fault}")

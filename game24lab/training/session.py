@@ -1,0 +1,143 @@
+"""One training from the call to its checkpoint: finished before, resumed or new; its results are whole or absent.
+
+Several processes (`torchrun`, `accelerate launch`) train together; the first one alone writes. This module does not
+know what is trained or on what, nor who started the processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from accelerate.utils import DistributedType
+from safetensors import SafetensorError
+from transformers import PrinterCallback, Trainer, TrainerState
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
+from transformers.utils import logging
+
+from game24lab.models.checkpoints import save_checkpoint
+from game24lab.runs.former_names import rename_stored
+from game24lab.runs.run import compare, write_atomically
+from game24lab.training.callbacks import Show
+from game24lab.training.clock import Clock
+from game24lab.training.loop import STATE_FOLDER, HeldOut, Progress, StopAtNaN, find_resume_point, read_curve
+from game24lab.training.saving import SaveByTime, explain, replace_folder
+
+_CONFIG = "training_config.json"  # beside a checkpoint: its training configuration
+
+
+def train_once(
+    config: Any, output: Path, make: Callable[[], Trainer], show: Callable[[pd.DataFrame], None] | None = None
+) -> Path:
+    """The checkpoint of a training with this configuration in `output`: one that stands there, or that of the trainer
+    that `make` makes, trained from its newest resume point.
+
+    `show` is called with the curve so far every few seconds. Raises ValueError where a resume point is of another
+    configuration, FloatingPointError as `StopAtNaN` does, and what `make` and `finish` raise.
+    """
+    finished = _find_finished(output, config)
+    if finished is not None:
+        return finished
+    clock = Clock(output, resumes=find_resume_point(output) is not None)
+    trainer = make()
+    if show is not None:
+        trainer.add_callback(Show(show))
+    _start(trainer, output, config, clock)
+    return finish(trainer, output, config, clock)
+
+
+def keep_memory() -> None:
+    """Let glibc keep the memory of freed tensors: returning and fetching it at every step costs time."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        for option, value in ((-3, 2**30), (-1, 2**31 - 1)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            mallopt(option, value)
+
+
+def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
+    """Train to the end, from the newest resume point where there is one, with one quiet progress bar."""
+    point = find_resume_point(output)
+    _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
+    keep_memory()
+    logging.disable_progress_bar()  # or each file of a resume point would have one
+    for callback in (PrinterCallback, DEFAULT_PROGRESS_CALLBACK):  # in a notebook the default is a table of losses
+        trainer.remove_callback(callback)
+    trainer.add_callback(Progress())
+    trainer.add_callback(clock)
+    # after the callback that decides when to log and save, before those that evaluate
+    trainer.callback_handler.callbacks[1:1] = [SaveByTime(trainer), StopAtNaN()]
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, HeldOut):
+            callback.trainer = trainer
+    if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL restarts its count at 0
+        history = TrainerState.load_from_json(str(point / "trainer_state.json")).log_history
+        trainer._total_train_tokens = next((row["num_tokens"] for row in reversed(history) if "num_tokens" in row), 0)
+    trainer.train(resume_from_checkpoint=point)
+
+
+def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> None:
+    """Keep the configuration beside the resume points; ValueError where those that are there have another one."""
+    path = output / STATE_FOLDER / _CONFIG
+    if resumes and path.exists() and config is not None:
+        differences = compare(rename_stored(json.loads(path.read_text()), config), _to_plain(config))
+        if differences:
+            raise ValueError(f"{output}: a training that was not finished lies there, with another configuration "
+                             f"({'; '.join(differences)}); choose another folder, or delete {path.parent}")  # fmt: skip
+    elif writes and config is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(_to_plain(config), indent=1) + "\n"))
+
+
+def _check_agreement(trainer: Trainer) -> None:
+    """RuntimeError unless all processes hold the same weights; not checked where each holds a shard."""
+    if trainer.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU):
+        sums = torch.stack([p.detach().double().sum() for p in trainer.model.parameters()])
+        found = trainer.accelerator.gather(sums[None])
+        if not torch.equal(found, sums.expand_as(found)):
+            raise RuntimeError(f"{len(found)} processes: their weights differ after training together")
+
+
+def _find_finished(output: Path, config: Any) -> Path | None:
+    """The checkpoint that training with an equal configuration has left in `output`, None where there is none."""
+    try:
+        stored = json.loads((output / "checkpoint" / _CONFIG).read_text())
+        same = isinstance(stored, dict) and rename_stored(stored, config) == _to_plain(config)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return output / "checkpoint" if same else None
+
+
+def _to_plain(config: Any) -> Any:
+    return json.loads(json.dumps(asdict(config), default=str))
+
+
+def finish(trainer: Trainer, output: Path, config: Any, clock: Clock) -> Path:
+    """Write curve (`training.parquet`), checkpoint and cost, drop the resume points, return the checkpoint.
+
+    Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises OSError
+    where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
+    """
+    _check_agreement(trainer)
+    if trainer.is_world_process_zero():
+        write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        temporary = output / ".checkpoint.part"
+        model = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+        try:
+            save_checkpoint(model, trainer.processing_class, temporary)
+        except SafetensorError as error:
+            raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
+        (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
+        clock.write()
+        replace_folder(temporary, output / "checkpoint")
+        shutil.rmtree(output / STATE_FOLDER, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    return output / "checkpoint"

@@ -1,0 +1,1 @@
+"""Tables: columns by specification, shown in notebooks, as plain text and in reports."""

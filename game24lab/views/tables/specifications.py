@@ -1,0 +1,84 @@
+"""The columns by which this house shows its results: arms of a search, graded answers, comparisons, critics, routers.
+
+Six columns at most; what else a record holds stands behind the fold. Notebooks, the command line and reports show the
+same. It does not know where records come from.
+"""
+
+from __future__ import annotations
+
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.columns import Column, Row, count, fixed, made, percent, points, short, text
+
+HELPED = {"blind": "nothing (blind)", "rules": "the rules", "verified": "the verifier"}  # the models, by mode
+_HELPED = made(lambda row: HELPED.get(row["mode"], row["mode"]), align="left")
+_SOLVED = percent("accuracy", "low", "high")
+_DIFFERENCE = points("difference", "low", "high")
+_GAIN = points("gain", "gain_low", "gain_high")
+
+
+def list_arm_columns(name: str = "arm") -> dict[str, Column]:
+    """Arms of searches, `name` the key of what they are called; see `evaluation.tables.summarise`."""
+    return {"arm": text(name, 1), "n": made(_count_problems), "accuracy": _SOLVED, "tokens": count("sampled_tokens"),
+            "FLOPs": short("flops"), "what helped": _HELPED}  # fmt: skip
+
+
+def _count_problems(row: Row) -> str:
+    """Problems, and how often each was tried where that is more than once."""
+    seeds = row.get("seeds") or 1
+    return f"{row['problems']:,}" + f" x {seeds}" * (seeds > 1)
+
+
+def _show(key: str) -> Column:
+    return made(lambda row: fmt.show(row.get(key)))
+
+
+# Puzzles.
+SIDES = {"side": text("side"), "puzzles": count("puzzles"), "solutions (median)": count("solutions"),
+         "first moves alive": percent("alive")}  # fmt: skip
+PUZZLES = {"puzzle": text("puzzle", 1), "solutions": count("solutions"), "first moves alive": percent("alive"),
+           "rank": count("rank"), "side": text("side")}  # fmt: skip
+
+# Searches: what they are, what they reach, and lookaheads beside a baseline of their cost.
+SEARCHES = {"arm": text("arm", 1), "strategy": text("algorithm"),
+            "given": made(lambda row: fmt.settings(row["given"]), 1, "left"), "what helped": _HELPED}  # fmt: skip
+ARMS = list_arm_columns()
+MATCHES = {"arm": text("arm", 1), "solved": percent("accuracy"), "beside": text("baseline", 1),
+           "it solved": percent("baseline_accuracy"), "difference": _DIFFERENCE, "what helped": _HELPED}  # fmt: skip
+GRID = {"rule": text("rule"), "simulations": count("simulations"), "depth": count("depth"), "solved": _SOLVED,
+        "tokens": count("sampled_tokens"), "ms a token": fixed("seconds_per_token", 1, 1000)}  # fmt: skip
+
+# Graded answers, see `evaluation.chains.summarise_budgets`; where some are from before a training, with their stage.
+BUDGETS = {"budget": count("budget"), "answers": count("n"), "solved": _SOLVED, "unfinished": percent("unfinished"),
+           "tokens": count("tokens")}  # fmt: skip
+STAGES = {"stage": text("stage"), **BUDGETS}
+CHANGE = {"difference": _DIFFERENCE, "problems": count("puzzles"), "gained": count("gained"), "lost": count("lost")}
+LENGTHS = {"ending": text("ending"), "answers": count("n"), "share": percent("share"), "tokens": count("tokens"),
+           "lines": fixed("lines"), "rollbacks": fixed("rollbacks")}  # fmt: skip
+WRONG_LINES = {"ending": text("ending"), "answers": count("n"), "with a wrong line": percent("damaged"),
+               "first at line": count("first"), "lines right": percent("share_right"),
+               "give up what is alive": percent("unsound")}  # fmt: skip
+REASONS = {"reason": text("reason", 1), "line": text("kind"), "answers": count("n"), "share": percent("share")}
+
+# Critics, and answers that nobody checks.
+DEPTHS = {"moves made": count("group"), "positions": count("n"), "alive": percent("alive"), "AUC": fixed("auc", 3),
+          "alive, called dead": percent("false_dead"), "dead, called alive": percent("false_alive")}  # fmt: skip
+FAULTS = {"how a chain ends": text("kind", 1), "chains": count("n"), "accepted": percent("accepted", "low", "high"),
+          "mean P": fixed("mean", 2)}  # fmt: skip
+GAINS = {"arm": text("arm", 1), "no critic": percent("none"),
+         "trained": made(lambda row: fmt.percent(row.get("trained"))), "truth": percent("truth"),
+         "gap": points("gap", "gap_low", "gap_high"), "what helped": _HELPED}  # fmt: skip
+CLAIMS = {"how an answer ends": text("end", 1), "answers": count("n"), "share": percent("share", "low", "high"),
+          "claim the target": percent("claims")}  # fmt: skip
+CHOICES = {"choice": text("choice", 1), "n": count("problems"), "accuracy": _SOLVED}
+ANSWERS = {"answer": text("answers", 1), "score": fixed("agg_scores", 3), "right": _show("correct"),
+           "tokens": count("completion_tokens")}  # fmt: skip
+
+# Routers.
+LABELS = {"arm": text("arm", 1), "chance": percent("probability"), "tokens": count("sampled_tokens"),
+          "seconds": fixed("seconds", 3), "trials": count("trials")}  # fmt: skip
+FEATURES = {"feature": text("index", 1), "mean": _show("mean"), "deviation": _show("std"), "lowest": _show("min"),
+            "highest": _show("max")}  # fmt: skip
+LESSONS = {"model, features": text("lesson", 1), "excess loss": fixed("excess", 3), "AUC": fixed("auc", 3),
+           "tokens": count("cost"), "solved": percent("accuracy"), "gain": _GAIN}  # fmt: skip
+AT_COSTS = {"at the cost of": text("arm", 1), "tokens": count("cost"), "the arm": percent("arm_accuracy"),
+            "hull": percent("hull"), "router": percent("accuracy"), "gain": _GAIN}  # fmt: skip

@@ -1,0 +1,61 @@
+"""Reports made anew from the numbers that are kept: page one, two pages of figures, and no run is needed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from first_page import read_answer
+
+from game24lab.cli import main as cli
+from game24lab.report.kept import read_kept
+from game24lab.report.sections import decoding, modes, rl, routing, runs, search, sft
+from game24lab.report.write import write_report
+
+REPORTS = Path(__file__).parents[2] / "reports"
+SECTIONS = {"demo_report": runs, "enough": modes, "lookahead_report": decoding, "modes": modes, "rl_report": rl,
+            "router_report": routing, "search_report": search, "sft_report": sft, "strict": modes}  # fmt: skip
+KEPT = sorted(path.stem for path in REPORTS.glob("*.json") if path.stem in SECTIONS)
+
+
+def test_every_kept_report_has_its_section():
+    assert {path.stem for path in REPORTS.glob("*.pdf")} == set(SECTIONS) == set(KEPT)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_kept_report_is_laid_out_from_its_numbers_alone(name):
+    numbers = read_kept(REPORTS / f"{name}.json")
+    report = SECTIONS[name].make_report([], numbers)
+    assert read_answer(report)
+    assert all(run["id"] in str(report.blocks) for run in numbers["runs"])
+
+
+def test_the_json_stays_as_it_was(tmp_path, capsys):
+    before = (REPORTS / "enough.json").read_bytes()
+    copy = tmp_path / "enough.json"
+    copy.write_bytes(before)
+    assert cli.main(["report", "--kind", "modes", str(copy)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "enough.pdf")
+    assert (tmp_path / "enough.pdf").read_bytes()[:5] == b"%PDF-"
+    assert copy.read_bytes() == before
+
+
+def test_former_names_of_modes_are_read(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"title": "t", "runs": [], "arms": [{"mode": "unverified"}, {"mode": "blind"}]}))
+    assert [arm["mode"] for arm in read_kept(path)["arms"]] == ["rules", "blind"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "must be the JSON beside a report, got JSONDecodeError"), ("[]", "without title and runs"),
+     ('{"runs": []}', "without title and runs"), ("[" * 100_000, "must be the JSON beside a report"),
+     ('{"title": "t", "runs": []}', "must hold the numbers of a report of the kind search")],
+)  # fmt: skip
+def test_what_is_no_kept_report_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        write_report("search", [path], tmp_path / "b.pdf")
+    assert not (tmp_path / "b.pdf").exists()
+    with pytest.raises(ValueError, match="from one JSON file or from run folders, got 2"):
+        write_report("search", [path, tmp_path], tmp_path / "b.pdf")

@@ -1,0 +1,145 @@
+"""The verifier under the signatures of other libraries: the same word under each, called as each library calls it."""
+
+import importlib.util
+import inspect
+import json
+
+import documented
+import pytest
+
+from game24lab.evaluation.verifiers_environment import list_rows, load_environment
+from game24lab.tasks.reward_signatures import make_signatures, read_completion
+
+RIGHT, WRONG = "<answer>(10 - 4) * 5 - 6</answer>", "<answer>6 * 4</answer>"
+NUMBERS = [4, 5, 6, 10]
+REWARD = make_signatures()
+CHAT = [{"role": "assistant", "content": f"<think>so</think>{RIGHT}"}]
+
+
+def test_trl_gives_columns_and_takes_a_list():
+    found = REWARD.trl(prompts=["p"] * 4, completions=[RIGHT, WRONG, CHAT, "no"], completion_ids=[[1]] * 4,
+                       numbers=[NUMBERS] * 4, trainer_state=None)  # fmt: skip
+    assert found == [1.0, 0.0, 1.0, 0.0]
+    assert REWARD.trl(completions=[WRONG] * 2, numbers=[[4, 6]] * 2, target=[24, 25]) == [1.0, 0.0]
+    assert REWARD.trl(completions=[WRONG] * 2, nums=[NUMBERS, None], target=[24, 24]) == [1.0, None]
+    shown = ["Using the numbers [4, 6, 9], create an equation that equals 24. You can", "Input: 4 6 9", "Hello"]
+    assert REWARD.trl(shown, [WRONG] * 3) == [1.0, 0.0, None]
+    assert REWARD.trl.__name__ == "verified"
+    with pytest.raises(ValueError, match="needs one of the columns numbers, nums, target"):
+        REWARD.trl(completions=[RIGHT])
+    with pytest.raises(ValueError, match="completion must be a text or chat messages"):
+        REWARD.trl(completions=[5], numbers=[NUMBERS])
+
+
+def test_trls_trainer_calls_it(tmp_path):
+    """With the installed TRL: a step of its own GRPO trainer on a fresh model."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+    from trl import GRPOConfig, GRPOTrainer
+
+    from game24lab.models.checkpoints import make_model, save_checkpoint
+    from game24lab.models.tokenizer import make_tokenizer
+
+    save_checkpoint(make_model("tiny", make_tokenizer()), make_tokenizer(), tmp_path / "model")
+    seen = []
+
+    def spy(**given):
+        seen.append(REWARD.trl(**given))
+        return seen[-1]
+
+    spy.__name__ = "verified"
+    data = Dataset.from_dict({"prompt": ["4 5 6 10"] * 2, "numbers": [NUMBERS] * 2, "target": [24, 24]})
+    arguments = GRPOConfig(str(tmp_path / "out"), per_device_train_batch_size=2, num_generations=2, max_steps=1,
+                           max_completion_length=8, report_to="none", use_cpu=True, bf16=False,
+                           activation_checkpointing=False, logging_steps=1)  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model", padding_side="left")
+    trainer = GRPOTrainer(str(tmp_path / "model"), spy, arguments, train_dataset=data, processing_class=tokenizer)
+    trainer.train()
+    assert seen
+    assert all(value in (0.0, 1.0) for values in seen for value in values)
+    assert "rewards/verified/mean" in trainer.state.log_history[0]
+
+
+@pytest.mark.parametrize("info", [{"numbers": NUMBERS, "target": 24}, json.dumps({"numbers": NUMBERS, "target": 24})])
+def test_verifiers_gives_what_a_rollout_knows(info):
+    assert REWARD.verifiers(completion=CHAT, prompt=[], answer="24", state={}, info=info, task="t") == 1.0
+    assert REWARD.verifiers(completion=WRONG, answer="24", info=info) == 0.0
+    assert REWARD.verifiers(completion=WRONG, info={"numbers": NUMBERS, "every": False}) == 1.0
+    assert REWARD.verifiers(RIGHT, [{"role": "user", "content": "Input: 4 5 6 10"}]) == 1.0
+    with pytest.raises(ValueError, match="nothing says what the problem is"):
+        REWARD.verifiers(RIGHT, "hello", answer="24")
+
+
+def test_reasoning_gym_gives_answer_and_entry():
+    entry = {"question": "Calculate 24 using the numbers 4, 5, 6, 10.\nEach number may be used at most once.",
+             "answer": "4 * 6", "metadata": {"numbers": NUMBERS, "target": 24}}  # fmt: skip
+    assert [REWARD.reasoning_gym(answer, entry) for answer in ("6 * 4", "6 + 6 + 6 + 6", None, "")] == [1.0, 0, 0, 0]
+    game = {"question": "Make 24 using 4, 5, 6, 10. You can only use each number once.", "answer": "x",
+            "metadata": {"source_dataset": "puzzle24", "numbers": NUMBERS}}  # fmt: skip
+    assert [REWARD.reasoning_gym(answer, game) for answer in ("(10-4)*5-6", "6 * 4", "10+10+4.9")] == [1.0, 0.0, 0.0]
+    assert REWARD.reasoning_gym("6*4", {"question": entry["question"], "answer": "x"}) == 1.0
+
+
+def test_verl_gives_the_ground_truth():
+    truth = {"target": 24, "numbers": NUMBERS}
+    assert REWARD.verl("countdown", f"User: q\nAssistant: Let me\n{RIGHT}", truth) == 1.0
+    assert REWARD.verl(data_source="countdown", solution_str=WRONG, ground_truth=truth, extra_info={}) == 1.0
+    assert make_signatures(every=True).verl("countdown", WRONG, truth) == 0.0
+
+
+def test_word_problems_have_the_same_signatures():
+    reward = make_signatures("gsm8k")
+    texts = ["#### 42", "The answer is 41"]
+    assert reward.trl(completions=texts, answer=["so\n#### 42"] * 2) == [1.0, 0.0]
+    assert [reward.verifiers(text, answer="42") for text in texts] == [1.0, 0.0]
+    assert [reward.reasoning_gym(text, {"question": "q", "answer": "42"}) for text in texts] == [1.0, 0.0]
+    assert [reward.verl("openai/gsm8k", text, "42") for text in texts] == [1.0, 0.0]
+    with pytest.raises(ValueError, match="task must be one of numbers, gsm8k"):
+        make_signatures("chess")
+
+
+def test_strict_reads_the_plain_form_alone():
+    text = "<answer>$(10 - 4) \\times 5 - 6$</answer>"
+    assert REWARD.verifiers(text, info={"numbers": NUMBERS}) == 1.0
+    assert make_signatures(strict=True).verifiers(text, info={"numbers": NUMBERS}) == 0.0
+
+
+def test_completions_are_texts_chats_or_their_parts():
+    parts = [{"type": "text", "text": "a"}]
+    chat = [{"role": "user", "content": "no"}, {"role": "assistant", "content": parts}, {"role": "assistant"}]
+    assert read_completion(chat) == "a\n"
+    assert read_completion(None) == ""
+
+
+def test_rows_of_an_environment_are_scored_by_its_reward():
+    rows = list_rows(["4 5 6 10", "3 5 7 -> 36"], every=False)
+    assert rows[1]["answer"] == "36"
+    for row in rows:
+        assert "(" not in row["prompt"][0]["content"] or "{" not in row["prompt"][0]["content"]
+    assert REWARD.verifiers(WRONG, **{name: rows[0][name] for name in ("prompt", "answer", "info")}) == 1.0
+    with pytest.raises(ValueError, match="no integer"):
+        list_rows(["4 five"])
+
+
+def test_the_page_shows_how_to_take_them():
+    (snippet,) = documented.find_blocks(documented.read("docs/score.md"), "python")
+    names = {}
+    exec(compile(snippet, "docs/score.md", "exec"), names)
+    assert names["compute_score"]("countdown", WRONG, {"target": 24, "numbers": NUMBERS}) == 1.0
+    assert callable(names["trl"])
+    assert callable(names["rubric"])
+    assert callable(names["scorer"])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("verifiers") is None, reason="verifiers is an extra")
+def test_verifiers_loads_the_environment():
+    environment = load_environment(["4 5 6 10"])
+    assert len(environment.get_dataset()) == 1
+    (function,) = environment.rubric.funcs
+    assert "completion" in inspect.signature(function).parameters
+
+
+@pytest.mark.skipif(importlib.util.find_spec("verifiers") is not None, reason="verifiers is installed")
+def test_the_extra_is_named_where_verifiers_is_missing():
+    with pytest.raises(ModuleNotFoundError, match=r"game24lab\[verifiers\]"):
+        load_environment(["4 5 6 10"])
