@@ -108,6 +108,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("solve")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of one puzzle")
+    _add_game(command, ", whose models are your own")
     command.add_argument("--file", metavar="FILE", help="puzzles, one a line, JSON lines or CSV; - for standard input")
     command.add_argument("--strategy", default="mcts", help="mcts (default), greedy, best_of_n, beam_search ...; "
                          "auto: a router chooses one for each puzzle (an unknown name lists all)")  # fmt: skip
@@ -137,9 +138,17 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("expression", metavar="EXPRESSION", help='such as "8/(3-8/3)"')
     command.add_argument("--strict", action="store_true", help="accept plain expressions only: no LaTeX, bold, square "
                          "brackets, implicit products or several right-hand sides (docs/written-forms.md)")  # fmt: skip
+    _add_game(command)
     command.add_argument("--target", type=int, default=24, metavar="N", help="number to reach (default: 24)")
 
     score.add_arguments(add("score"))
+
+
+def _add_game(command: argparse.ArgumentParser, told: str = "") -> None:
+    """Arguments about the rules."""
+    command.add_argument("--task", default="game24", help=f"game24 (default) or countdown{told}")
+    command.add_argument("--rules", help="of Countdown: stream_of_search (default, every number is used), "
+                         "countdown_3to4 (numbers may be left over) ...")  # fmt: skip
 
 
 def _add_player(command: argparse.ArgumentParser, target: str) -> None:

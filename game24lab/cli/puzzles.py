@@ -14,28 +14,30 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
 from game24lab.models.locations import BACKENDS, check_folder, check_location
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
-from game24lab.tasks.numbers.puzzles import NumberProblem, parse_puzzle, parse_targets, read_problem, read_targets
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 
 if TYPE_CHECKING:
     from game24lab.evaluation.arms import Arm
     from game24lab.search.requests import Outcome
-    from game24lab.tasks.numbers.task import Game24
+    from game24lab.tasks.environment import Environment
+    from game24lab.tasks.task import Task
 
 _TREES = (".html", ".json", ".svg")
 
 
 def check(options: argparse.Namespace) -> int:
     """Judge one expression: exit status 0 if it is right, 1 if not."""
-    from game24lab.tasks.numbers.expressions import check_answer
+    from game24lab.cli.problems import open_game, read_problems
 
-    numbers = parse_puzzle(" ".join(options.numbers))
-    verdict = check_answer(numbers, options.expression, options.target, strict=options.strict)
+    world = open_game(options.task, options.rules)
+    (problem,) = read_problems(world.task, options.numbers, None, options.target)
+    verdict = world.know(problem).check(options.expression, strict=options.strict)
     word = paint("right", "green") if verdict.accepted else paint("wrong", "red")
     print(f"{word}: {verdict.reason}")
     return 0 if verdict.accepted else 1
@@ -46,22 +48,23 @@ def solve(options: argparse.Namespace) -> int:
 
     Where the mode lets the rules help, the exact solver is asked first: puzzles without a solution are not searched.
     """
+    from game24lab.cli.problems import open_game, read_problems
     from game24lab.cli.solve import describe, is_hopeless, name_unsolvable, write_line
-    from game24lab.tasks.numbers.task import Game24
 
-    task, problems = Game24(), _read_problems(options)
+    world = open_game(options.task, options.rules)
+    task, problems = world.task, read_problems(world.task, options.numbers, options.file, options.target)
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
     _check_models(options)
     mode, begin = read_mode(options.mode), time.perf_counter()
     hopeless = [not options.anyway and is_hopeless(task, problem, mode) for problem in problems]
     asked = [problem for problem, none in zip(problems, hopeless, strict=True) if not none]
-    found, named = _search(options, task, asked)
+    found, named = _search(options, world, asked)
     searched = iter(zip(found, named, strict=True))
     rows = [(name_unsolvable(mode), "") if none else next(searched) for none in hopeless]
     for problem, (outcome, arm) in zip(problems, rows, strict=True):
         row = describe(problem, outcome) | {"strategy": options.strategy, "arm": arm, "seed": options.seed}
-        print(json.dumps(row) if options.json else paint(write_line(problem, outcome), _colour(outcome)))
+        print(json.dumps(row) if options.json else paint(write_line(task, problem, outcome), _colour(outcome)))
     sys.stdout.flush()
     if found:
         solved = sum(outcome.solved for outcome in found)
@@ -108,7 +111,8 @@ class _Player:
     """The model that a person plays against; loaded at its first game."""
 
     def __init__(self, options: argparse.Namespace, arm: Arm) -> None:
-        self._options, self._arm, self._models = options, arm, ()
+        self._options, self._arm = options, arm
+        self._models: tuple[Any, ...] = ()
 
     def __call__(self, problem: NumberProblem) -> tuple[Outcome, float]:
         from game24lab.cli.solve import load_models
@@ -125,26 +129,6 @@ def _write(text: str = "", colour: str = "") -> None:
     print(paint(text, colour) if colour else text, flush=True)
 
 
-def _read_problems(options: argparse.Namespace) -> list[NumberProblem]:
-    if bool(options.numbers) == (options.file is not None):
-        raise ValueError("solve needs four numbers such as 4 5 6 10, or --file FILE (- for standard input), got "
-                         f"{'both' if options.numbers else 'neither'}")  # fmt: skip
-    if options.file is None:
-        return [_read_one(" ".join(options.numbers), options.target)]
-    if options.file == "-":
-        found = parse_targets(sys.stdin, "standard input", options.target)
-    else:
-        found = read_targets(options.file, options.target)
-    return [read_problem(puzzle, target) for puzzle, target in found]
-
-
-def _read_one(text: str, target: int | None) -> NumberProblem:
-    """The problem of the words of a command: numbers, and behind an arrow their target where there is one."""
-    numbers, arrow, _ = text.partition("->")
-    parse_puzzle(numbers)  # three to six
-    return read_problem(text if arrow else numbers, target)
-
-
 def _check_models(options: argparse.Namespace) -> None:
     """What can be known of models' names without opening any."""
     if options.checkpoint is not None:
@@ -157,16 +141,17 @@ def _check_models(options: argparse.Namespace) -> None:
 
 
 def _search(
-    options: argparse.Namespace, task: Game24, problems: Sequence[NumberProblem]
+    options: argparse.Namespace, environment: Environment, problems: Sequence[NumberProblem]
 ) -> tuple[list[Outcome], list[str]]:
     from game24lab.cli import solve as solving
 
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
+    named = {name: getattr(options, name) for name in names}
     with SearchLine(options.strategy, len(problems)) as line:
-        return solving.solve(task, problems, options.strategy, given, options.mode, trees=options.tree is not None,
-                             line=line, **{name: getattr(options, name) for name in names})  # fmt: skip
+        return solving.solve(environment, problems, options.strategy, given, options.mode, line=line,
+                             trees=options.tree is not None, **named)  # fmt: skip
 
 
 def _check_tree_file(path: Path, puzzles: int) -> None:
@@ -178,7 +163,7 @@ def _check_tree_file(path: Path, puzzles: int) -> None:
         raise FileNotFoundError(2, "no folder that can be written to", str(path.parent))
 
 
-def _write_tree(task: Game24, problem: NumberProblem, outcome: Outcome, path: Path) -> Path:
+def _write_tree(task: Task, problem: NumberProblem, outcome: Outcome, path: Path) -> Path:
     from game24lab.views.tree.files import write_tree
 
     world = open_world(task, outcome.mode)

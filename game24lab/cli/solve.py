@@ -13,11 +13,12 @@ from typing import Any
 
 from game24lab.cli.terminal import SearchLine
 from game24lab.evaluation.arms import Arm, find_strategy, run_arm
+from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
 from game24lab.search.algorithms import check_start
 from game24lab.search.requests import Outcome
+from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.puzzles import NumberProblem, write_puzzle
-from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Task
 
 AUTO = "auto"  # the strategy that is chosen for each puzzle
@@ -28,7 +29,7 @@ _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_character
 
 
 def solve(
-    task: Task,
+    environment: Environment,
     problems: Sequence[Any],
     strategy: str,
     parameters: Mapping[str, Any],
@@ -50,6 +51,7 @@ def solve(
     expect to spend on average, its probe included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
     """
+    task = environment.task
     if budget is not None:
         require("budget", budget, float, 0)
     if router is not None and strategy != AUTO:
@@ -58,7 +60,6 @@ def solve(
         if parameters:
             raise ValueError(f"strategy 'auto' takes no parameters (a router chooses), got {', '.join(parameters)}")
         from game24lab.routing import route as planning
-        from game24lab.tasks.environments import open_environment
 
         known = planning.find_router(router)
     else:
@@ -68,10 +69,10 @@ def solve(
             check_start(task, problem, find_strategy(arm.algorithm), arm.parameters, arm.mode)
     if not problems:
         return [], []
-    policy, judge = load_models(checkpoint, critic, backend, url, seed, judged=strategy != "greedy",
-                                few=len(problems) <= FEW)  # fmt: skip
+    policy, judge = load_models(checkpoint, critic, backend, url, seed, environment=environment,
+                                judged=strategy != "greedy", few=len(problems) <= FEW and strategy != AUTO)  # fmt: skip
+    check_vocabulary(policy, environment, problems)
     if strategy == AUTO:
-        environment = open_environment(task.name)
         plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget)
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=line or False,
                                trees=trees)  # fmt: skip
@@ -82,12 +83,12 @@ def solve(
 
 def load_models(
     checkpoint: str | None = None, critic: str | None = None, backend: str = "auto", url: str | None = None,
-    seed: int = 0, *, judged: bool = True, few: bool = False,
+    seed: int = 0, *, environment: Environment | None = None, judged: bool = True, few: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Policy and critic of checkpoints, the shipped ones where none is named; no critic unless `judged`.
 
     `few`: for a few searches, before which importing transformers would take longer than they do. ValueError as
-    `models.load_policy` and `models.critic` raise it.
+    `models.load_policy` and `models.critic` raise it, and where none is named and none ships for an environment.
     """
     if checkpoint is None or Path(checkpoint).is_dir():  # nothing is downloaded
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -95,14 +96,14 @@ def load_models(
     from game24lab.models.critic import load_critic
     from game24lab.models.locations import find_pretrained
 
-    folder = checkpoint or find_pretrained("policy")
+    folder = checkpoint or find_pretrained("policy", environment)
     policy = _load_light(folder) if few and backend == "auto" and url is None else None
     if policy is None:
         from game24lab.models.load_policy import load_policy
 
         backend = "server" if url and backend == "auto" else backend
         policy = load_policy(folder, backend=backend, work="lines", seed=seed, url=url)
-    judge = load_critic(critic or find_pretrained("critic"), light=few) if judged else None
+    judge = load_critic(critic or find_pretrained("critic", environment), light=few) if judged else None
     return policy, judge
 
 
@@ -119,9 +120,9 @@ def _load_light(folder: str | Path) -> Any:
     return TransformersPolicy(*load_plain(folder), reason="auto: a few searches with a decoder that was trained here")
 
 
-def is_hopeless(task: Game24, problem: NumberProblem, mode: str) -> bool:
+def is_hopeless(task: Task, problem: NumberProblem, mode: str) -> bool:
     """Whether the exact solver finds no solution of a problem, where the mode lets the rules help; else False."""
-    return mode != "blind" and not task.truth(task.start(problem))
+    return mode != "blind" and task.truth(task.start(problem)) is False
 
 
 def name_unsolvable(mode: str) -> Outcome:
@@ -138,7 +139,7 @@ def describe(problem: NumberProblem, outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_line(problem: NumberProblem, outcome: Outcome) -> str:
+def write_line(task: Task, problem: NumberProblem, outcome: Outcome) -> str:
     """What came of a puzzle, for people: its solution, or why there is none."""
     name = write_puzzle(problem.numbers)
     if outcome.solved:
@@ -146,4 +147,4 @@ def write_line(problem: NumberProblem, outcome: Outcome) -> str:
     if outcome.outcome == NO_SOLUTION:
         return f"{name}: no solution exists for {problem.target}"
     reason = f"not solved ({outcome.outcome}{': ' + outcome.answer if outcome.answer else ''})"
-    return f"{name}: {reason}" + ("" if not is_hopeless(Game24(), problem, "rules") else "; it has no solution")
+    return f"{name}: {reason}" + ("" if not is_hopeless(task, problem, "rules") else "; it has no solution")

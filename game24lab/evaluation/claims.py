@@ -34,7 +34,8 @@ def read_claims(task: Task, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         root = world.start(numbers)
         for text in row["completions"]:
             state, _ = follow(world, root, text)
-            claims = world.is_terminal(state) and state.left == (state.target,)
+            claims = world.is_terminal(state) and (state.left == (state.target,) or (
+                not state.answered and state.target in state.left))  # where numbers may be left over
             found.append((row["problem"], row["strategy"], text, claims, world.name_end(state)))
     return pd.DataFrame(found, columns=["problem", "arm", "text", "claims", "end"])
 

@@ -26,11 +26,12 @@ from transformers.utils import logging
 
 from game24lab.models.locations import check_location, find_pretrained
 from game24lab.models.policy import count_parameters
+from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 
-__all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tokens", "complete_tokens",
-           "count_parameters", "find_pretrained", "load_checkpoint", "load_trainable", "make_model",
+__all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tokens", "check_vocabulary",
+           "complete_tokens", "count_parameters", "find_pretrained", "load_checkpoint", "load_trainable", "make_model",
            "save_checkpoint"]  # fmt: skip
 
 # Models with another head: with tied embeddings no weight would seem to be missing.

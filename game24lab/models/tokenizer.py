@@ -33,15 +33,19 @@ _CHAIN_PIECES = (
 # Word problems: a word is one token, with the blank before it, and so is every digit of a number.
 _SIGNS = (".", ",", "?", ":", "'s", "$", "+", "-", "*", "/", "=")
 _STORY_PIECES = r"</?(?:reasoning|answer)>\n?|'s\b| ?[A-Za-z]+| ?[0-9]| ?\$| ?[-+*/=]|[.,?:]|\n|."
-VOCABULARIES = ("lines", "traces", "problems")
+# Countdown: chains too, and every number up to here, as a part of the problem, a target or a result on the way.
+LARGEST_COUNTDOWN = 999
+VOCABULARIES = ("lines", "traces", "problems", "countdown")
+NUMBERED = ("traces", "countdown")  # whose numbers' embeddings begin as waves, see `models.number_embeddings`
 
 
 def make_tokenizer(vocabulary: str = "lines") -> PreTrainedTokenizerFast:
     """A reversible tokenizer: numbers and the words of a task are one token, any other text goes byte by byte.
 
-    vocabulary: "lines" knows solution lines of number games, "traces" all styles of long chains too, "problems" the
-    stories of word problems, whose numbers are spelled digit by digit; ValueError for another name. Byte-pair encoding
-    without merges, after GPT-2's byte alphabet: what the vocabulary does not hold whole falls into bytes, so
+    vocabulary: "lines" knows solution lines of number games, "traces" all styles of long chains too, "countdown" these
+    with numbers up to 999 instead of 199, "problems" the stories of word problems, whose numbers are spelled digit by
+    digit; ValueError for another name. Byte-pair encoding without merges, after GPT-2's byte alphabet: what the
+    vocabulary does not hold whole falls into bytes, a larger number so into its digits, and
     `decode(encode(text)) == text` for any text.
     """
     require_one_of("vocabulary", vocabulary, VOCABULARIES)
@@ -68,7 +72,7 @@ def _list_words(vocabulary: str) -> tuple[list[str], str]:
         parts = [*list_words(), *_SIGNS, *map(str, range(10))]
         return [*tags, "\n", "Problem", "Form", *parts, *(f" {part}" for part in parts)], _STORY_PIECES
     known, pieces = (WORDS, _PIECES) if vocabulary == "lines" else ((*WORDS, *CHAIN_WORDS), _CHAIN_PIECES)
-    numbers = [str(n) for n in range(LARGEST_NUMBER + 1)]
+    numbers = [str(n) for n in range((LARGEST_COUNTDOWN if vocabulary == "countdown" else LARGEST_NUMBER) + 1)]
     negatives = [f"-{n}" for n in range(1, 100)]
     return [*known, " Target:", *numbers, *(f" {n}" for n in numbers), *(f" {n}" for n in negatives)], pieces
 

@@ -17,7 +17,6 @@ from game24lab.runs.checks import require
 from game24lab.search.cost import Cost
 from game24lab.search.tree import Tree
 
-
 # Lines are drawn with replacement, or those of a position without: a later request with the same settings goes on where
 # the last one stopped, and the reply is `Lines`. "likeliest" lists a position's lines from the likeliest on.
 SAMPLINGS = ("with", "without", "likeliest")

@@ -34,6 +34,7 @@ class Environment(Protocol):
     held_out: Sequence[Any]  # problems that are never learnt from, as `task.start` takes them
     rewards: RewardSet
     vocabulary: str = "lines"  # of models that learn the task from scratch, see `models.tokenizer.VOCABULARIES`
+    chain_vocabulary: str = "traces"  # the same of models that learn chains of thought
     columns: Mapping[str, str] = COLUMNS  # of a judged answer, with their types; the first names the problem
     reference: str = ""  # the right answer where all problems share it, as files of completions name it
     lacks: Mapping[str, str] = MappingProxyType({})  # what the task does not have (`PARTS`), and why, in one line each

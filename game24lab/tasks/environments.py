@@ -13,6 +13,7 @@ from typing import Any
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.gsm8k.environment import open_word_game
 from game24lab.tasks.gsm8k.rewards import REWARDS as WORD_REWARDS
+from game24lab.tasks.numbers.countdown_environment import open_countdown
 from game24lab.tasks.numbers.environment import open_number_game
 from game24lab.tasks.numbers.rewards import REWARDS as NUMBER_REWARDS
 from game24lab.tasks.rewards import is_text_alone
@@ -20,6 +21,7 @@ from game24lab.tasks.rewards import is_text_alone
 ENVIRONMENTS: Mapping[str, Callable[..., Environment]] = MappingProxyType({
     "game24": open_number_game,
     "chains24": partial(open_number_game, chains=True),
+    "countdown": open_countdown,
     "gsm8k": open_word_game,
 })  # fmt: skip
 
@@ -32,7 +34,8 @@ def list_text_alone() -> frozenset[str]:
 def open_environment(task: str = "game24", **options: Any) -> Environment:
     """An environment by its task's name, with its held-out problems drawn.
 
-    Options are those of `open_number_game` and `open_word_game`; a notebook gives the same ones whatever the task is.
+    Options are those of `open_number_game`, `open_countdown` and `open_word_game`; a notebook gives the same ones
+    whatever the task is.
     ValueError for an unknown name, and what the environment refuses.
     """
     if task not in ENVIRONMENTS:

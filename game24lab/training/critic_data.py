@@ -8,7 +8,7 @@ trajectories has one row for every position on the way. It does not know models,
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from game24lab.tasks.task import Illegal, ReadableTask, Task
 
 def collect_trajectories(
     task: ReadableTask, policies: Mapping[str, Policy], problems: Sequence[Any], *, texts: Sequence[str] = (),
-    views: Sequence[ReadableTask] = (), avoid: Collection[Any] = (), samples: int = 100, keep: int = 17,
+    views: Sequence[ReadableTask] = (), avoid: Container[Any] = (), samples: int = 100, keep: int = 17,
     max_tokens: int = 48, temperature: float = 0.7, top_k: int = 100, seeds: Sequence[int] | None = None,
     chunk: int = 0, progress: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
@@ -56,7 +56,7 @@ def collect_trajectories(
                          f"{len(policies)}, {len(problems)} and {samples}")  # fmt: skip
     for name, number in (("keep", keep), ("chunk", chunk)):
         require(name, number, int, 0)
-    books = [_Book(view, frozenset(avoid)) for view in (task, *views)]
+    books = [_Book(view, avoid) for view in (task, *views)]
     begins = [[view.start(problem) for problem in problems[: len(problems) - len(texts)]] + [*map(view.read, texts)]
               for view in views]  # fmt: skip
     size = chunk or len(problems)
@@ -84,7 +84,7 @@ def collect_trajectories(
 class _Book:
     """Gathers the rows of trajectories; what is known of a position or an answer is asked of the task once."""
 
-    def __init__(self, task: ReadableTask, avoid: frozenset = frozenset()) -> None:
+    def __init__(self, task: ReadableTask, avoid: Container[Any] = ()) -> None:
         self.task, self.avoid, self.rows, self.trajectories, self.tokens = task, avoid, [], 0, 0
         self.positions: dict[Any, tuple] = {}
         self.answers: dict[Any, int] = {}
@@ -93,7 +93,7 @@ class _Book:
         passed = walk(self.task, root, completion.text)
         ended, solved = self.task.is_terminal(passed[-1]), self.task.verdict(passed[-1]).solved
         answer = self._number_answer(passed[-1]) if ended else -1
-        name = problem if isinstance(problem, str) else " ".join(map(str, problem))
+        name = " ".join(map(str, problem)) if isinstance(problem, tuple | list) else str(problem)
         end = solved, ended, completion.logprob, answer
         for depth, state in enumerate(passed):
             if self.avoid and self.task.shows(state, self.avoid):
@@ -138,19 +138,22 @@ def _close(books: Sequence[_Book]) -> pd.DataFrame:
     return whole
 
 
-def list_ends(task: Any, lowest: int = -99, highest: int = 199, target: int = 24) -> pd.DataFrame:
+def list_ends(
+    task: Any, lowest: int = -99, highest: int = 199, targets: Collection[int] = (24,)
+) -> pd.DataFrame:  # fmt: skip
     """The whole numbers that a game can end at, as positions whose outcome is certain, for `critic.train`.
 
-    Columns: `text`, `visits` (1), `solved` (0 or 1), `copies`: the right end as often as all the others together, so
-    that the one number by which a search stops is not one position of a hundred thousand. ValueError where the target
-    is not among them.
+    Columns: `text`, `visits` (1), `solved` (0 or 1), `copies`: the right end of a target as often as all its others
+    together, so that the one number by which a search stops is not one position of a hundred thousand. ValueError
+    where a target is not among them.
     """
-    if not lowest <= target <= highest:
-        raise ValueError(f"ends from {lowest} to {highest} must hold the target, got the target {target}")
-    numbers = range(lowest, highest + 1)
-    copies = [len(numbers) - 1 if number == target else 1 for number in numbers]
-    return pd.DataFrame({"text": [task.prompt((number,), target) for number in numbers], "visits": 1,
-                         "solved": [int(number == target) for number in numbers], "copies": copies})  # fmt: skip
+    numbers, rows = range(lowest, highest + 1), []
+    for target in targets:
+        if not lowest <= target <= highest:
+            raise ValueError(f"ends from {lowest} to {highest} must hold the target, got the target {target}")
+        rows += [(task.prompt((number,), target), 1, int(number == target),
+                  len(numbers) - 1 if number == target else 1) for number in numbers]  # fmt: skip
+    return pd.DataFrame(rows, columns=["text", "visits", "solved", "copies"])
 
 
 def walk(task: Task, state: Any, text: str) -> list[Any]:

@@ -23,7 +23,7 @@ from trl import SFTTrainer
 
 from game24lab.models.checkpoints import load_trainable, make_model
 from game24lab.models.number_embeddings import lay_out_numbers
-from game24lab.models.tokenizer import VOCABULARIES, make_tokenizer
+from game24lab.models.tokenizer import NUMBERED, VOCABULARIES, make_tokenizer
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.former_names import accept_former
 from game24lab.training.loop import HeldOut, arrange, common_arguments, count_processes, make_ready, pack
@@ -43,7 +43,7 @@ class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
     size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
-    vocabulary: str = "lines"  # of a model from scratch: "lines", "traces" (long chains too), "problems" (stories)
+    vocabulary: str = "lines"  # of a model from scratch: one of `models.tokenizer.VOCABULARIES`
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
@@ -145,7 +145,7 @@ def make_trainer(
     else:
         tokenizer = make_tokenizer(config.vocabulary)
         model = make_model(config.size, tokenizer, seed=config.seed)
-        if config.vocabulary == "traces":
+        if config.vocabulary in NUMBERED:
             lay_out_numbers(model, tokenizer)
     bf16 = pick_precision(config.precision) == "bf16"
     make_ready(model, bf16=bf16)

@@ -189,7 +189,7 @@ def test_solving_checks_before_it_loads():
         ({"strategy": "auto", "parameters": {}, "router": "nowhere"}, r"router nowhere: router\.json is missing"),
     ):
         with pytest.raises(ValueError, match=named):
-            solving.solve(TASK, PUZZLES, **settings)
+            solving.solve(GAME, PUZZLES, **settings)
 
 
 # ------------------------------------------------------------------------------------------------------------ probes

@@ -65,9 +65,9 @@ def chatty(tmp_path_factory):
 
 
 # ------------------------------------------------------------------------------------------------------- doors
-@pytest.mark.parametrize("task", ["game24", "chains24", "gsm8k"])
+@pytest.mark.parametrize("task", ["game24", "chains24", "countdown", "gsm8k"])
 def test_every_task_goes_through_the_same_doors(task):
-    world = open_environment(task, split="test" if task == "gsm8k" else "random", held_out=3)
+    world = open_environment(task, split={"gsm8k": "test", "countdown": "countdown_3"}.get(task, "random"), held_out=3)
     assert (world.name, len(world.held_out)) == (task, 3)
     lessons = world.sft_samples(5, walk)
     assert len(lessons) == 5
@@ -106,7 +106,7 @@ def test_a_share_of_word_problems_is_answered_without_steps():
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    ({"task": "chess"}, "one of game24, chains24, gsm8k, got 'chess'"),
+    ({"task": "chess"}, "one of game24, chains24, countdown, gsm8k, got 'chess'"),
     ({"task": "gsm8k", "split": "tot"}, "split must be test or familiar .*, got 'tot'"),
     ({"task": "gsm8k", "split": "test", "operations": [9]}, "from 1 to 6"),
     ({"task": "gsm8k", "split": "test", "template": "{question}"}, "lacks <reasoning>"),

@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from game24lab.runs.messages import condense
 from game24lab.runs.run import write_atomically
 from game24lab.tasks.gsm8k.task import WordProblem, read_row
+from game24lab.tasks.rows import SUFFIXES, read_rows
 
-SUFFIXES = (".jsonl", ".json", ".parquet")
 _SHARE = 0.1  # held out of a file that is not divided
 
 
@@ -101,12 +100,8 @@ def read_problems(path: str | Path) -> list[WordProblem]:
     question that comes twice with two answers.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"problems must be a file whose name ends in {', '.join(SUFFIXES)}, got {path}")
-    if not path.is_file():
-        raise ValueError(f"problems {path}: no such file")
     found: dict[str, WordProblem] = {}
-    for place, row in _read_rows(path):
+    for place, row in read_rows(path, "problems"):
         problem = read_row(row, f"problems {path}, {place}")
         other = found.setdefault(problem.question, problem)
         if other.answer != problem.answer:
@@ -115,35 +110,6 @@ def read_problems(path: str | Path) -> list[WordProblem]:
     if not found:
         raise ValueError(f"problems {path}: it holds none")
     return list(found.values())
-
-
-def _read_rows(path: Path) -> Iterable[tuple[str, Any]]:
-    if path.suffix == ".parquet":
-        from pyarrow import ArrowException, parquet
-
-        try:
-            rows = parquet.read_table(path).to_pylist()
-        except (ArrowException, OSError) as error:
-            raise ValueError(f"problems {path}: damaged or no Parquet file: {condense(error)}") from None
-        yield from ((f"row {number}", row) for number, row in enumerate(rows))
-        return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":
-            rows = json.loads(text)
-            if not isinstance(rows, list):
-                raise ValueError("it must be a list of objects")
-            yield from ((f"entry {number}", row) for number, row in enumerate(rows))
-            return
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"problems {path}: damaged ({str(error)[:100]})") from None
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"problems {path}, line {number}: damaged ({str(error)[:100]})") from None
-            yield f"line {number}", row
 
 
 def write_problems(path: str | Path, problems: Sequence[WordProblem]) -> Path:

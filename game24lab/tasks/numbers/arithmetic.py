@@ -273,11 +273,12 @@ def _split(text: str) -> list[str]:
     return tokens
 
 
-def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list[int]]:
+def parse_expression(text: str, *, signed: bool = False, whole: bool = False) -> tuple[Fraction, list[int]]:
     """Value and operands (in order) of an expression over `+ - * / ( )` and plain non-negative integers.
 
     Signs such as `×`, `÷` and `−` are read as what they mean. With `signed` a minus may stand at the beginning and
-    behind an opened parenthesis. Raises ExpressionError for anything else (a leading
+    behind an opened parenthesis; with `whole` every sum and product, its terms taken in whatever order serves, must be
+    a whole number of at least 0. Raises ExpressionError for anything else (a leading
     minus and leading zeros too), for a division by zero, and for texts made to break parsers.
     """
     tokens = _split(text)
@@ -285,6 +286,11 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
         raise ExpressionError("empty expression")
     operands: list[int] = []
     index = 0
+
+    def allow(value: Fraction | int) -> Fraction | int:
+        if value.denominator != 1 or value < 0:
+            raise ExpressionError(f"makes {value} on the way: whole numbers of at least 0 are accepted")
+        return value
 
     def parse_sum(depth: int) -> Fraction | int:
         nonlocal index
@@ -294,7 +300,7 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
         while index < len(tokens) and tokens[index] in "+-":
             operator, index = tokens[index], index + 1
             value = apply(value, operator, parse_product(depth))
-        return value
+        return allow(value) if whole else value
 
     def parse_product(depth: int) -> Fraction | int:
         nonlocal index
@@ -304,7 +310,7 @@ def parse_expression(text: str, *, signed: bool = False) -> tuple[Fraction, list
             value = apply(Fraction(value) if operator == "/" else value, operator, parse_atom(depth))
             if value is None:
                 raise ExpressionError("division by zero")
-        return value
+        return allow(value) if whole else value
 
     def parse_atom(depth: int) -> Fraction | int:
         nonlocal index

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import State, apply
-from game24lab.tasks.numbers.steps import find_answer, read_line
+from game24lab.tasks.numbers.steps import find_answer, judge_line, read_line
 from game24lab.tasks.task import Illegal, Verdict
 
 # What a false line can be, from the first thing looked at to the last.
-FAULTS = ("invented number", "reused number", "division by zero", "calculation", "left list", "answer", "wrong value")
+FAULTS = ("invented number", "reused number", "division by zero", "calculation", "left list", "rule", "answer",
+          "wrong value")  # "rule": a true line that the game does not allow
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,10 @@ class Believing:
         an end do.
         """
         line = line.strip()
-        if state.answered or len(state.left) == 1:
+        if self.is_terminal(state):
             if not state.answered and find_answer(line) is not None:
                 return replace(state, lines=(*state.lines, line), answered=True)
-            return Illegal("the game has ended: one number is left")
+            return Illegal(f"the game has ended: {self.task.ending}")
         if find_answer(line) is not None:
             return replace(state, lines=(*state.lines, line), answered=True)
         claim = read_line(line)
@@ -130,20 +131,21 @@ class Believing:
         return replace(state, lines=(*state.lines, line), claims=(*state.claims, said), left=claim.after)
 
     def is_terminal(self, state: Chain) -> bool:
-        """Whether one number is claimed to be left, or an answer has been given."""
-        return state.answered or len(state.left) == 1
+        """Whether the numbers claimed to be left end the game, or an answer has been given."""
+        return state.answered or self.task.is_over(state.left, state.target)
 
     def key(self, state: Chain) -> Hashable:
-        """What was claimed: chains that differ in the order of the same calculations are one position.
+        """What was claimed of which target: chains that differ in the order of the same calculations are one position.
 
         Equal numbers left are not enough: one of two chains to them may be false.
         """
-        return self.calculation(state), state.left, state.lines[-1] if state.answered else ""
+        return self.calculation(state), state.left, state.target, state.lines[-1] if state.answered else ""
 
     def shows(self, state: Chain, positions: Container[State]) -> bool:
         """Whether the text of a chain shows one of some positions, as one that was claimed."""
         claimed = (claim.after for line in state.lines if not isinstance(claim := read_line(line), str))
-        return state.numbers in positions or any(left in positions for left in claimed)
+        shown = (self.task.start_at(left, state.target) for left in (state.numbers, *claimed) if left is not None)
+        return any(self.task.shows(one, positions) for one in shown)
 
     # ------------------------------------------------------------------------------------ the judge, asked afterwards
     def _replay(self, state: Chain) -> tuple[Any, Fault | None]:
@@ -169,7 +171,10 @@ class Believing:
         true = apply(a, operator, b)
         if true is None:
             return "division by zero"
-        return "left list" if true == result else "calculation"
+        if true != result:
+            return "calculation"
+        judged = judge_line(left, state.lines[number])
+        return "left list" if isinstance(judged, str) else "rule"
 
     def find_fault(self, state: Chain) -> Fault | None:
         """The first false line of a chain, or its wrong end; None for a right answer and a true chain without end."""

@@ -33,10 +33,8 @@ from game24lab.tasks.numbers.arithmetic import (
     compose,
     make_state,
     parse_expression,
-    reachable,
 )
-from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import NumberProblem, split_problem
+from game24lab.tasks.numbers.puzzles import NumberProblem, as_problem, split_problem
 from game24lab.tasks.numbers.search_traces import Search, Visit
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line
 from game24lab.tasks.tags import begin_answer, strip_tags
@@ -191,9 +189,9 @@ def judge_chain(
     """
     if style not in (*STYLES, "auto"):
         raise ValueError(f"style must be auto or one of {', '.join(STYLES)}, got {style!r}")
-    numbers, target = split_problem(problem)
-    *texts, tail = strip_tags(text, target).split("\n")
-    chain = _Chain(numbers, target, _tell_style([*texts, tail]) if style == "auto" else style, strict)
+    problem = as_problem(problem)
+    *texts, tail = strip_tags(text, problem.target).split("\n")
+    chain = _Chain(problem, _tell_style([*texts, tail]) if style == "auto" else style, strict)
     for one in texts:
         chain.judge(one)
     if tail.strip():
@@ -232,9 +230,10 @@ class _Place:
 class _Chain:
     """A chain while it is judged: the positions from the root to the current one."""
 
-    def __init__(self, numbers: tuple[int, ...], target: int, style: str, strict: bool = False):
-        self.numbers, self.target, self.style, self.strict = numbers, target, style, strict
-        self.trail = [_Place(make_state(numbers))]
+    def __init__(self, problem: NumberProblem, style: str, strict: bool = False):
+        self.problem, self.style, self.strict = problem, style, strict
+        self.numbers, self.target = split_problem(problem)
+        self.trail = [_Place(make_state(self.numbers))]
         self.lines: list[Line] = []
         self.answer, self.check = "", Check(False, "")
         self.finished = self.takes_back = self.awaits = False  # awaits: "Answer:" stood on a line of its own
@@ -245,7 +244,7 @@ class _Chain:
         kind, reason = self._place(text.strip())
         moved = kind in ("move", "rollback") and not reason
         left = self.trail[-1].state
-        dead = not reachable(left, self.target) if moved else None
+        dead = not self.problem.is_alive(left) if moved else None
         self.lines.append(Line(text, kind, not reason, reason, left, len(self.trail) - 1, dead))
 
     def _place(self, text: str) -> tuple[str, str]:
@@ -262,7 +261,7 @@ class _Chain:
             return kind, "no expression stands behind it"
         if answer is not None:
             self.finished, self.answer = True, answer
-            self.check = check_answer(self.numbers, answer, self.target, strict=self.strict)
+            self.check = self.problem.check(answer, strict=self.strict)
             return kind, "" if self.check.accepted else self.check.reason
         if match is None:
             return kind, _explain_form(text, self.style)
@@ -279,12 +278,12 @@ class _Chain:
         answer = find_answer(text)
         if answer is None and text and self.awaits:
             self.awaits = False
-            readable = not check_answer(self.numbers, text, self.target).reason.startswith("not an expression")
+            readable = not self.problem.check(text).reason.startswith("not an expression")
             return text if readable else None
         return answer
 
     def _recall(self, text: str) -> str:
-        if self.trail[-1].state != (self.target,):
+        if not self.problem.is_made(self.trail[-1].state):
             return f"{self.target} is not reached"
         if self.lines[-1].kind == "recap":
             return "told before"
@@ -299,8 +298,8 @@ class _Chain:
         place = len(self.numbers) - len(values) - 1  # how many numbers are left says from how deep the move was made
         place = place if 0 <= place <= last else last
         judged = judge_line(self.trail[place].state, line)
-        if isinstance(judged, str):
-            return judged
+        if isinstance(judged, str) or (reason := self.problem.forbids(judged[0])):
+            return judged if isinstance(judged, str) else reason
         if place < last and not (self.style == "v1" or (self.style == "sound" and place == last - 1)):
             return "made from a position above: a roll back is missing"
         step, after = judged
@@ -328,7 +327,7 @@ class _Chain:
     def _return_to(self, place: int) -> None:
         if place < len(self.trail) - 1:
             self.takes_back = True
-            if self.first_unsound is None and reachable(self.trail[place + 1].state, self.target):
+            if self.first_unsound is None and self.problem.is_alive(self.trail[place + 1].state):
                 self.first_unsound = len(self.lines)
             del self.trail[place + 1 :]
 

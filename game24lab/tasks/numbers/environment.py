@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,8 @@ from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
 from game24lab.tasks.numbers.rewards import LINE_REWARDS, REWARDS
-from game24lab.tasks.numbers.solutions import make_solutions
-from game24lab.tasks.numbers.splits import Split, make_split, pick_held_out
+from game24lab.tasks.numbers.solutions import draw_fractions, draw_roots, make_solutions
+from game24lab.tasks.numbers.splits import Split, make_split, pick_held_out, pick_train
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Problem, Progress, Sample
 from game24lab.tasks.rewards import RewardSet
@@ -41,6 +41,8 @@ class NumberGame(Environment):
     lacks: Mapping[str, str] = field(default_factory=dict)
     ranking: Ranking | None = None  # the published one by default
     answers: str = "chains"  # what answers a problem: one of `ANSWERS`
+    # The ends that a critic learns for certain: whole numbers from `lowest` to `highest` for each target
+    ends: Mapping[str, Any] = field(default_factory=lambda: {"lowest": -99, "highest": 199, "targets": (TARGET,)})
 
     def __str__(self) -> str:
         return f"{len(self.split.train)} training puzzles, {len(self.split.held_out)} held out"
@@ -55,9 +57,18 @@ class NumberGame(Environment):
         options |= {"held_out": self.split.forbidden, "seed": self.seed, "progress": progress}
         return make_solutions(self.split.train, count, **options)
 
-    def list_forbidden(self) -> Sequence[tuple]:
+    def list_forbidden(self) -> Container[tuple]:
         """The held-out puzzles, those that are not asked too, and what a strict split holds out besides."""
         return tuple(self.split.forbidden)
+
+    def draw_starts(
+        self, puzzles: int, *, roots: int = 0, fractions: int = 0, highest: int = 30
+    ) -> tuple[list[Any], list[str]]:
+        """Where rollouts for a critic begin: training puzzles (0: all) and `roots` wider ones, and texts of `fractions`
+        positions, see `tasks.numbers.solutions`."""
+        drawn = {"held_out": self.split.forbidden, "highest": highest, "seed": self.seed}
+        starts = [*pick_train(self.split, puzzles), *draw_roots(self.split.train, roots, **drawn)]
+        return starts, draw_fractions(self.split.train, fractions, **drawn)
 
     def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.numbers.problems.pick_by_difficulty`."""

@@ -10,18 +10,17 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from game24lab.tasks.numbers.arithmetic import State, Step, make_state, reachable
+from game24lab.tasks.numbers.arithmetic import State, Step, make_state
 from game24lab.tasks.numbers.chains import STYLES, Judgement, Line, judge_chain, write_chain
-from game24lab.tasks.numbers.puzzles import NumberProblem, split_problem
+from game24lab.tasks.numbers.puzzles import NumberProblem, as_problem
 from game24lab.tasks.numbers.search_traces import Search, Visit, continue_in_order, list_moves
 from game24lab.tasks.numbers.solution_lines import STYLE as LINES
 from game24lab.tasks.numbers.solution_lines import add_answer, drop_answer
 from game24lab.tasks.numbers.steps import judge_line
-from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.tags import strip_tags
 
 FAULTS = ("wrong", "unsound", "dead end", "out of order", "no answer")
@@ -65,24 +64,23 @@ def find_fault(
     if style == "solution":
         found += [Fault(place, "dead end") for place, line in enumerate(judged.lines) if line.dead][:1]
     if style == "sound" and not judged.finished:
-        numbers, target = split_problem(problem)
-        late = _find_late(make_state(numbers), judged, target)
+        late = _find_late(as_problem(problem), judged)
         found += [] if late is None else [Fault(late, "out of order")]
     if ended and not judged.finished:
         found.append(Fault(len(judged.lines), "no answer"))
     return min(found, default=None)
 
 
-def _find_late(root: State, judged: Judgement, target: int) -> int | None:
-    trail: Trail = [(root, set())]
+def _find_late(problem: NumberProblem, judged: Judgement) -> int | None:
+    trail: Trail = [(make_state(problem.numbers), set())]
     for place, line in enumerate(judged.lines):
         if line.kind == "move" and line.right:
             del trail[line.depth :]
             state, tried = trail[-1]
-            for _, after in list_moves(state, target) if line.dead else ():
+            for _, after in list_moves(state, problem.target, problem.alive) if line.dead else ():
                 if after == line.left:
                     break
-                if after not in tried and reachable(after, target):
+                if after not in tried and problem.alive(after, problem.target):
                     return place
             tried.add(line.left)
             trail.append((line.left, set()))
@@ -121,8 +119,9 @@ def make_pair(
         raise ValueError(f"style must be one of {', '.join((*STYLES, LINES))}, got {style!r}")
     if type(most_lines) is not int or most_lines < 1:
         raise ValueError(f"most_lines must be an integer >= 1, got {most_lines!r}")
-    numbers, target = split_problem(problem)
-    if not reachable(make_state(numbers), target):
+    problem = as_problem(problem).using_all()
+    numbers, target = problem.numbers, problem.target
+    if not problem.is_alive(make_state(numbers)):
         raise ValueError(f"puzzle {' '.join(map(str, numbers))}: {target} cannot be made, nothing can be preferred")
     if bare := style == LINES:
         style, text = "solution", add_answer(problem, text) if ended else text
@@ -141,7 +140,7 @@ def make_pair(
     if bare:
         chosen, rest = drop_answer(target, chosen), drop_answer(target, rest)
     return Pair(
-        prompt=Game24().prompt(numbers, target) + kept,
+        prompt=problem.prompt + kept,
         chosen="".join(chosen[:most_lines]),
         rejected="".join(rest[:most_lines]),
         chosen_ends=len(chosen) <= most_lines,
@@ -152,7 +151,7 @@ def make_pair(
 
 def make_pairs(
     chains: Iterable[tuple[NumberProblem | Sequence[int], str, bool]], *, style: str = "sound", most_lines: int = 12,
-    keep: float = 1.0, seed: int = 0, avoid: Collection[State] = frozenset(),
+    keep: float = 1.0, seed: int = 0, avoid: Container[Hashable] = frozenset(),
 ) -> list[Pair]:  # fmt: skip
     """The pairs of many chains (problem, text, whether it ended by itself), each once, in the order of the chains.
 
@@ -162,13 +161,14 @@ def make_pairs(
     Equal for equal arguments: what is drawn for a chain depends on the seed, the problem and the text alone. Raises
     ValueError as `make_pair` does.
     """
-    pairs = []
+    found: dict[Pair, NumberProblem] = {}
     for problem, text, ended in chains:
         named = str(problem) if isinstance(problem, NumberProblem) else " ".join(map(str, problem))
         rng = random.Random(f"pair {seed}: {named}: {text}")
-        pairs.append(make_pair(problem, text, rng, style=style, ended=ended, most_lines=most_lines, keep=keep))
-    found = dict.fromkeys(pair for pair in pairs if pair is not None)
-    return [pair for pair in found if not avoid or not _names(pair, avoid)]
+        pair = make_pair(problem, text, rng, style=style, ended=ended, most_lines=most_lines, keep=keep)
+        if pair is not None:
+            found.setdefault(pair, as_problem(problem))
+    return [pair for pair, problem in found.items() if not avoid or not _names(problem, pair, avoid)]
 
 
 def tell_style(styles: Iterable[str]) -> str:
@@ -195,18 +195,18 @@ def list_named(text: str) -> list[State]:
     return found
 
 
-def _names(pair: Pair, avoid: Collection[State]) -> bool:
+def _names(problem: NumberProblem, pair: Pair, avoid: Container[Hashable]) -> bool:
     text = pair.prompt + pair.chosen + pair.prompt + pair.rejected
-    return any(position in avoid for position in list_named(text))
+    return any(problem.place(position) in avoid for position in list_named(text))
 
 
 def _write_rest(
-    problem: NumberProblem | Sequence[int], kept: Sequence[Line], rng: random.Random, style: str, keep: float
+    problem: NumberProblem, kept: Sequence[Line], rng: random.Random, style: str, keep: float
 ) -> list[str]:
     """The lines that the solver writes behind those of a chain that are kept, all of which are right and sound."""
-    numbers, target = split_problem(problem)
-    visits, trail = _follow(make_state(numbers), kept)
-    after = continue_in_order(trail, rng, target, keep) if style == "sound" else _solve(trail, target)
+    visits, trail = _follow(make_state(problem.numbers), kept)
+    after = (continue_in_order(trail, rng, problem.target, keep, problem.alive) if style == "sound"
+             else _solve(trail, problem))  # fmt: skip
     lines = write_chain(problem, (*visits, *after), style).splitlines(keepends=True)
     moves = [place for place, line in enumerate(lines) if not line.startswith("roll back")]
     rest = lines[-1:] if any(line.kind == "recap" for line in kept) else lines[moves[len(visits)] :]
@@ -242,12 +242,13 @@ def _read_step(state: State, text: str) -> Step:
     return judged[0]
 
 
-def _solve(trail: Trail, target: int) -> Search:
+def _solve(trail: Trail, problem: NumberProblem) -> Search:
     """The moves of a solution from the lowest position of a trail that is not dead."""
-    depth = max(place for place, (state, _) in enumerate(trail) if reachable(state, target))
+    target, alive = problem.target, problem.alive
+    depth = max(place for place, (state, _) in enumerate(trail) if alive(state, target))
     (state, tried), visits = trail[depth], []
     while state != (target,):
-        step, state = next(m for m in list_moves(state, target) if m[1] not in tried and reachable(m[1], target))
+        step, state = next(m for m in list_moves(state, target, alive) if m[1] not in tried and alive(m[1], target))
         depth += 1
         visits.append(Visit(depth, step, state))
         tried = set()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import measure_difficulty
-from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, Puzzle, read_problem
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Problem
 
@@ -22,23 +23,25 @@ def make_problems(puzzles: Iterable[Sequence[int] | NumberProblem], task: Game24
 
 
 def pick_by_difficulty(
-    puzzles: Sequence[Puzzle],
+    puzzles: Sequence[Any],
     lowest: float = 0.0,
     highest: float = 1.0,
     progress: Callable[..., Iterable] | None = None,
-) -> list[Puzzle]:
+    measure: Callable[[Any], tuple[float, float]] = measure_difficulty,
+) -> list[Any]:
     """The puzzles, in their order, whose share of live first positions is in [lowest, highest].
 
     Of the positions that one move leads to, this is the share from which the target is still within reach, by the exact
     solver: 0.04 is hard, 0.8 easy. Puzzles that every sample of a group solves, or none, teach GRPO nothing: a filter
-    from either end saves rollouts. ValueError for bounds that are no shares, or between which nothing lies.
+    from either end saves rollouts. Another game brings its own `measure`, whose second number counts. ValueError for
+    bounds that are no shares, or between which nothing lies.
     """
     if not (isinstance(lowest, int | float) and isinstance(highest, int | float) and 0 <= lowest <= highest <= 1):
         raise ValueError(f"difficulty from {lowest!r} to {highest!r}: shares from 0 to 1 are accepted, the lower first")
     if (lowest, highest) == (0, 1):
         return list(puzzles)
     walk = progress(puzzles, desc="difficulty", unit="puzzle") if progress else puzzles
-    found = [puzzle for puzzle in walk if lowest <= measure_difficulty(puzzle)[1] <= highest]
+    found = [puzzle for puzzle in walk if lowest <= measure(puzzle)[1] <= highest]
     if not found:
         raise ValueError(f"difficulty from {lowest} to {highest}: none of {len(puzzles)} puzzles lies there; wider "
                          "bounds are accepted")  # fmt: skip

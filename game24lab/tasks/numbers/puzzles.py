@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations_with_replacement
 from math import comb
@@ -18,7 +19,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
-from game24lab.tasks.numbers.arithmetic import make_state, reachable
+from game24lab.tasks.numbers.arithmetic import Check, State, Step, compose, make_state, reachable
+from game24lab.tasks.numbers.expressions import check_answer
 
 Puzzle = tuple[int, ...]
 Number = TypeVar("Number")
@@ -74,6 +76,45 @@ class NumberProblem:
         if type(self.target) is not int or abs(self.target) > LARGEST:
             raise ValueError(f"target must be an integer up to {LARGEST}, such as 24, got {self.target!r}")
 
+    # The rules, which chains of thought are made and judged by; those of another game are a class of its own.
+    @property
+    def prompt(self) -> str:
+        """What a policy is shown before its first token; see `write_prompt`."""
+        return write_prompt(self.numbers, self.target, named=self.target != TARGET)
+
+    @property
+    def alive(self) -> Callable[[State, int], bool]:
+        """Whether all of some numbers can make a target: the solver that searches worth imitating ask."""
+        return reachable
+
+    def place(self, state: State) -> Hashable:
+        """A position of this problem as splits hold it out."""
+        return state
+
+    def using_all(self) -> NumberProblem:
+        """The problem where every number must be used, as it must here anyway."""
+        return self
+
+    def is_alive(self, state: State) -> bool:
+        """Whether the target can still be made of some numbers left."""
+        return reachable(state, self.target)
+
+    def is_made(self, state: State) -> bool:
+        """Whether some numbers left are the end that was asked for."""
+        return state == (self.target,)
+
+    def forbids(self, step: Step) -> str:
+        """Why a true move is not allowed, "" where it is."""
+        return ""
+
+    def compose(self, steps: Sequence[Step]) -> str:
+        """The expression that the moves of a whole game build."""
+        return compose(self.numbers, steps)
+
+    def check(self, text: str, *, strict: bool = False) -> Check:
+        """The word on an answer, see `expressions.check_answer`."""
+        return check_answer(self.numbers, text, self.target, strict=strict)
+
     @property
     def seed_parts(self) -> Puzzle:
         """What the seeds of searches depend on: the numbers, as when a target was the task's and not the problem's."""
@@ -103,9 +144,19 @@ def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
     return NumberProblem(check_numbers(problem, fewest=1), TARGET if target is None else target)
 
 
+def as_problem(problem: NumberProblem | Iterable[int]) -> NumberProblem:
+    """A problem; numbers alone, in whatever order they stand, must make 24."""
+    return problem if isinstance(problem, NumberProblem) else NumberProblem(tuple(problem))
+
+
 def split_problem(problem: NumberProblem | Iterable[Number]) -> tuple[tuple[Number, ...], int]:
     """Numbers and target of a problem; numbers alone, in whatever order they stand, must make 24."""
     return (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (tuple(problem), TARGET)
+
+
+def write_prompt(numbers: Iterable[int | Fraction], target: int, *, named: bool) -> str:
+    """`Input: 4 5 6 10 Target: 36` and a line end, the target only where it is to be named."""
+    return f"Input: {' '.join(map(str, numbers))}{f' Target: {target}' if named else ''}\n"
 
 
 def write_puzzle(numbers: Sequence[int]) -> str:
@@ -169,7 +220,7 @@ def parse_targets(
             own = None
             if column is not None:
                 puzzle = parse_puzzle(read_cell(line, column))
-                own = _read_target(read_cell(line, aim)) if aim is not None else None
+                own = read_target(read_cell(line, aim)) if aim is not None else None
             elif line[0] == "{" or line[0] == "[":
                 puzzle, own = _parse_json(line)
             else:
@@ -208,7 +259,7 @@ def read_cell(line: str, column: int) -> str:
     return cells[column]
 
 
-def _read_target(value: object) -> int | None:
+def read_target(value: object) -> int | None:
     """A target from a cell, None for an empty one; ValueError for what is no whole number."""
     if value is None or value == "":
         return None
@@ -228,7 +279,7 @@ def _parse_json(line: str) -> tuple[Puzzle, int | None]:
         raise ValueError(f"{_show(line)} is no JSON") from None
     target = None
     if isinstance(value, dict):
-        target = _read_target(value.get(_TARGET))
+        target = read_target(value.get(_TARGET))
         key = next((key for key in _KEYS if key in value), None)
         if key is None:
             raise ValueError(f"{_show(line)} has none of the keys {', '.join(_KEYS[:3])}")

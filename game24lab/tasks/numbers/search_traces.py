@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import count
 from math import expm1, log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from game24lab.tasks.numbers.arithmetic import State, Step, legal_steps, make_state, reachable
 
@@ -23,6 +23,9 @@ from game24lab.tasks.numbers.arithmetic import State, Step, legal_steps, make_st
 # among the hardest 362. The fewer numbers there are, the sooner a small model knows them.
 LARGEST_TRIED = 72
 OPERATORS = "-+*/"  # the order in which a pair of numbers is tried
+
+
+Alive = Callable[[State, Any], bool]  # whether the target can be made of all numbers of a position
 
 
 class Visit(NamedTuple):
@@ -37,17 +40,20 @@ Search = tuple[Visit, ...]  # in the order of visits; the last one has reached t
 
 
 @lru_cache(maxsize=100_000)
-def list_moves(state: State, target: Fraction | int = 24) -> tuple[tuple[Step, State], ...]:
+def list_moves(
+    state: State, target: Fraction | int = 24, alive: Alive = reachable
+) -> tuple[tuple[Step, State], ...]:
     """The moves that a search in order tries, in that order: one a position that they lead to.
 
     By pair of numbers, the largest first, then by operator (`OPERATORS`): what comes next can be read off the last move
     tried. Non-negative whole numbers up to `LARGEST_TRIED` only; where the target
-    is reachable but not so, the moves that keep it reachable come behind them.
+    is reachable but not so, the moves that keep it reachable come behind them. `alive` says what is reachable: by the
+    rules of another game, `NumberProblem.alive`.
     """
     moves = sorted(legal_steps(state), key=_rank_move)
     plain = [move for move in moves if 0 <= move[0].result <= LARGEST_TRIED and move[0].result.denominator == 1]
-    if not any(reachable(after, target) for _, after in plain):
-        plain += [move for move in moves if reachable(move[1], target)]
+    if not any(alive(after, target) for _, after in plain):
+        plain += [move for move in moves if alive(move[1], target)]
     unique: dict[State, Step] = {}
     for step, after in plain:
         unique.setdefault(after, step)
@@ -60,7 +66,8 @@ def _rank_move(move: tuple[Step, State]) -> tuple:
 
 
 def search_in_order(
-    numbers: Sequence[int | Fraction], rng: random.Random, target: Fraction | int = 24, keep: float = 1.0
+    numbers: Sequence[int | Fraction], rng: random.Random, target: Fraction | int = 24, keep: float = 1.0,
+    alive: Alive = reachable,
 ) -> Search | None:
     """A depth-first search that tries the moves of a position in a fixed order, each once; None if unsolvable.
 
@@ -68,11 +75,12 @@ def search_in_order(
     is entered only with that probability: the search then leaves out what it might have foreseen.
     """
     root = make_state(numbers)
-    return (continue_in_order([(root, ())], rng, target, keep) or None) if reachable(root, target) else None
+    return (continue_in_order([(root, ())], rng, target, keep, alive) or None) if alive(root, target) else None
 
 
 def continue_in_order(
-    trail: Sequence[tuple[State, Collection[State]]], rng: random.Random, target: Fraction | int = 24, keep: float = 1.0
+    trail: Sequence[tuple[State, Collection[State]]], rng: random.Random, target: Fraction | int = 24,
+    keep: float = 1.0, alive: Alive = reachable,
 ) -> Search:
     """The rest of a search in order: what is still to be tried at the last position of `trail`, then above it.
 
@@ -83,17 +91,17 @@ def continue_in_order(
     visits: list[Visit] = []
 
     def descend(state: State, depth: int, tried: Collection[State] = ()) -> bool:
-        for step, after in list_moves(state, target):
+        for step, after in list_moves(state, target, alive):
             if after in tried:
                 continue
-            alive = reachable(after, target)
-            if not alive and (len(after) == 1 or (keep < 1 and rng.random() >= keep)):
+            living = alive(after, target)
+            if not living and (len(after) == 1 or (keep < 1 and rng.random() >= keep)):
                 continue
             visits.append(Visit(depth, step, after))
             if after == (target,):
                 return True
             # a position of two numbers is dead at a glance: only a living one is entered further
-            if (len(after) > 2 or alive) and descend(after, depth + 1):
+            if (len(after) > 2 or living) and descend(after, depth + 1):
                 return True
         return False
 
@@ -198,7 +206,8 @@ class Abandoned(NamedTuple):
 
 
 def count_abandoned(
-    numbers: Sequence[int | Fraction], visits: Iterable[tuple[int, State]], target: Fraction | int = 24
+    numbers: Sequence[int | Fraction], visits: Iterable[tuple[int, State]], target: Fraction | int = 24,
+    alive: Alive = reachable,
 ) -> Abandoned:
     """Account for the positions that a search abandoned; `visits` are depth and position, in the order of visits.
 
@@ -209,8 +218,8 @@ def count_abandoned(
     for depth, left in visits:
         while len(trail) > depth:
             state, tried = trail.pop()
-            dead, wide = not reachable(state, target), len(state) > 2
-            exhausted = dead and wide and {after for _, after in list_moves(state, target)} <= tried
+            dead, wide = not alive(state, target), len(state) > 2
+            exhausted = dead and wide and {after for _, after in list_moves(state, target, alive)} <= tried
             found = Abandoned(*(sum(pair) for pair in zip(found, (1, dead, wide, exhausted), strict=True)))
         trail[-1][1].add(left)
         trail.append((left, set()))

@@ -20,10 +20,8 @@ from typing import Any
 from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, reachable
 from game24lab.tasks.numbers.steps import preferred_steps, write_line
 from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.numbers.whole_numbers import Whole, list_whole_moves
 from game24lab.tasks.problems import Sample
-
-Whole = tuple[int, ...]  # a sorted position of non-negative integers
-Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it
 
 
 def make_solutions(
@@ -190,23 +188,6 @@ def list_roots(
     return core, wider
 
 
-def _trials(position: Whole) -> list[Move]:
-    """All moves within the non-negative integers, larger operand first, each pair of equal numbers once."""
-    found, seen = [], set()
-    for i in range(len(position)):
-        for j in range(i + 1, len(position)):
-            small, large = position[i], position[j]
-            if (small, large) in seen:
-                continue
-            seen.add((small, large))
-            rest = position[:i] + position[i + 1 : j] + position[j + 1 :]
-            results = [("+", large + small), ("-", large - small), ("*", large * small)]
-            if small and large % small == 0:
-                results.append(("/", large // small))
-            found += [(large, operator, small, result, tuple(sorted((*rest, result)))) for operator, result in results]
-    return found
-
-
 @lru_cache(maxsize=1_000_000)
 def _solvable(position: Whole, target: int) -> bool:
     """Whether the target can be made within the non-negative integers."""
@@ -215,7 +196,7 @@ def _solvable(position: Whole, target: int) -> bool:
     if len(position) == 2:  # most calls by far
         a, b = position
         return target in (a + b, b - a, a * b) or (a > 0 and b == target * a)
-    return any(_solvable(move[4], target) for move in _trials(position))
+    return any(_solvable(move[4], target) for move in list_whole_moves(position))
 
 
 @lru_cache(maxsize=200_000)
@@ -229,7 +210,7 @@ def _fractions(position: tuple, target: int) -> tuple[tuple[str, tuple], ...]:
 def _lines(position: tuple, target: int) -> tuple[tuple[str, tuple], ...]:
     """The lines from which a position's next one is drawn, each with the position after it."""
     if all(type(number) is int for number in position) and _solvable(position, target):
-        moves = [move for move in _trials(position) if _solvable(move[4], target)]
+        moves = [move for move in list_whole_moves(position) if _solvable(move[4], target)]
         return tuple((f"{a} {sign} {b} = {c} (left: {' '.join(map(str, after))})\n", after)
                      for a, sign, b, c, after in moves)  # fmt: skip
     steps = preferred_steps(make_state(position), target)

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from game24lab.tasks.numbers.arithmetic import (
     State,
     Step,
-    alive_steps,
     apply,
     legal_steps,
     make_state,
+    reachable,
     remove,
     wholly_reachable,
     write_step,
@@ -123,18 +124,21 @@ def sample_solution(
     numbers: Sequence[int | Fraction],
     rng: random.Random,
     target: Fraction | int = 24,
-    avoid: Container[State] = frozenset(),
+    avoid: Container[Any] = frozenset(),
+    problem: Any = None,
 ) -> tuple[Step, ...] | None:
     """A random solution: at each position one of the `preferred_steps`, all equally likely.
 
     None for an unsolvable puzzle. Positions in `avoid` are never passed through (a puzzle of five numbers can lead to a
-    held-out one of four); None where that leaves no way on. Fast where the same puzzle is sampled many times in a row.
+    held-out one of four); None where that leaves no way on. A `problem` brings the rules of another game: what is
+    `alive` by them, and as what a position stands in `avoid` (`puzzles.NumberProblem`). Fast where the same puzzle is
+    sampled many times in a row.
     """
     state, steps = make_state(numbers), []
     while len(state) > 1:
-        moves = preferred_steps(state, target)
+        moves = preferred_steps(state, target, reachable if problem is None else problem.alive)
         if avoid:
-            moves = [move for move in moves if move[1] not in avoid]
+            moves = [move for move in moves if (problem.place(move[1]) if problem else move[1]) not in avoid]
         if not moves:
             return None
         step, state = rng.choice(moves)
@@ -143,10 +147,12 @@ def sample_solution(
 
 
 @lru_cache(maxsize=16_384)
-def preferred_steps(state: State, target: Fraction | int = 24) -> tuple[tuple[Step, State], ...]:
+def preferred_steps(
+    state: State, target: Fraction | int = 24, alive: Callable[[State, Any], bool] = reachable
+) -> tuple[tuple[Step, State], ...]:
     """The moves that keep the target reachable within the non-negative integers; where none does, all that keep it.
 
     As people play: fractions and negative numbers only where nothing else leads there.
     """
     whole = [move for move in legal_steps(state) if wholly_reachable(move[1], target)]
-    return tuple(whole or alive_steps(state, target))
+    return tuple(whole or [move for move in legal_steps(state) if alive(move[1], target)])

@@ -7,7 +7,7 @@ not needed: the exact one is composed from the checked moves; where a foreign ch
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from game24lab.tasks.numbers.arithmetic import (
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.explanations import explain
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem, write_prompt
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
 
@@ -82,8 +82,7 @@ class Game24:
     def prompt(self, problem: NumberProblem | Sequence[int | Fraction], target: int = TARGET) -> str:
         """`Input: 4 5 6 10` and a line end; another target than 24 is named."""
         numbers, target = (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (problem, target)
-        named = "" if target == TARGET else f" Target: {target}"
-        return f"{self._write_preamble(target)}Input: {' '.join(map(str, numbers))}{named}\n"
+        return self._write_preamble(target) + write_prompt(numbers, target, named=target != TARGET)
 
     def _write_preamble(self, target: int) -> str:
         return self.preamble.replace("{target}", str(target))
@@ -124,6 +123,10 @@ class Game24:
             moves.setdefault(left, step)
         return tuple(replace(state, steps=(*state.steps, step), left=left) for left, step in moves.items())
 
+    def live_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
+        """The moves that keep the target reachable, each with the numbers behind it."""
+        return alive_steps(state.left, state.target)
+
     def live_lines(self, state: Position) -> tuple[tuple[str, Position], ...]:
         """The lines, as solutions write them, that keep the target reachable, each with the position behind it.
 
@@ -131,7 +134,7 @@ class Game24:
         order. None at the end.
         """
         lines = []
-        for step, left in alive_steps(state.left, state.target):
+        for step, left in self.live_steps(state):
             turned = Step(step.right, step.operator, step.left, step.result)
             for said in dict.fromkeys((step, turned) if step.operator in "+*" else (step,)):
                 after = replace(state, steps=(*state.steps, said), left=left)
@@ -163,8 +166,8 @@ class Game24:
             return Illegal("the game has ended: the answer has been given")
         if (answer := find_answer(line)) is not None:
             return self._answer(state, answer)
-        if len(state.left) == 1:
-            return Illegal("the game has ended: one number is left")
+        if self.is_over(state.left, state.target):
+            return Illegal(f"the game has ended: {self.ending}")
         judged = judge_line(state.left, line)
         if isinstance(judged, str):
             return Illegal(judged)
@@ -179,9 +182,18 @@ class Game24:
             return Illegal(f"answer line, but the moves have left {self.label(state)}")
         return replace(state, answered=True)
 
+    @property
+    def ending(self) -> str:
+        """What ends a game, for messages."""
+        return "one number is left"
+
+    def is_over(self, left: State, target: int) -> bool:
+        """Whether a game ends with these numbers left: with one of them."""
+        return len(left) == 1
+
     def is_terminal(self, state: Position) -> bool:
-        """Whether one number is left."""
-        return len(state.left) == 1
+        """Whether no further move is possible."""
+        return self.is_over(state.left, state.target)
 
     def verdict(self, state: Position) -> Verdict:
         """Exact: the state was computed move by move, so the last number decides."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,14 +22,15 @@ DATA = "data.json"
 
 
 def read_mixture(
-    path: str | Path, weights: Mapping[str, float], count: int, *, held_out: Collection[tuple[int, ...]],
+    path: str | Path, weights: Mapping[str, float], count: int, *, held_out: Container[Any],
     split: str = "", seed: int = 0,
 ) -> tuple[list[Sample], dict[str, Any]]:
     """`count` samples of the traces in a file, or in the folder of a 02_traces run, and a description of them.
 
-    `weights` are those of `training.data.trace_dataset.mix`; none keep the shares that the file has. The
-    description: `source`, `label`, `styles`, `buckets`, `samples`, `tokens` (mean, prompt not counted), `parts`
-    (one a style and length) and the file's own data `card` (None where there is none).
+    `held_out` are puzzles, or a container of pairs (numbers, target). `weights` are those of
+    `training.data.trace_dataset.mix`; none keep the shares that the file has. The description: `source`, `label`,
+    `styles`, `buckets`, `samples`, `tokens` (mean, prompt not counted), `parts` (one a style and length) and the
+    file's own data `card` (None where there is none).
 
     ValueError for a folder without traces or with several files of them, for a damaged file, weights that fit no
     traces, for a trace that begins with a held-out puzzle, and, where `split` is a strict one, for traces whose card
@@ -39,10 +40,11 @@ def read_mixture(
     traces, card = read_traces(file), _read_card(file)
     if split.endswith(STRICT):
         _check_strict(file, card if isinstance(card, dict) else {}, split, seed)
-    banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out)
-    leaked = next((trace for trace in traces if tuple(sorted(trace.numbers)) in banned), None)
+    banned = frozenset(tuple(sorted(puzzle)) for puzzle in held_out) if isinstance(held_out, Collection) else None
+    leaked = next((trace for trace in traces if (trace.numbers in banned if banned is not None else
+                                                 (trace.numbers, trace.target) in held_out)), None)  # fmt: skip
     if leaked is not None:
-        raise ValueError(f"traces {file}: {' '.join(map(str, leaked.numbers))} is held out and must not be trained on; "
+        raise ValueError(f"traces {file}: {leaked.problem} is held out and must not be trained on; "
                          "make them with the same split")  # fmt: skip
     if not weights:
         weights = dict(sorted(Counter(_name(trace) for trace in traces).items()))

@@ -11,7 +11,7 @@ import json
 import random
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,6 +44,12 @@ class Trace(NamedTuple):
     rollbacks: int  # lines that roll back
     split: str
     index: int
+    target: int = TARGET  # older files do not name it
+
+    @property
+    def problem(self) -> NumberProblem:
+        """Its problem; an environment's `know` gives it the rules of another game."""
+        return NumberProblem(self.numbers, self.target)
 
     @property
     def sample(self) -> Sample:
@@ -105,7 +111,9 @@ def _describe_cell(style: str, bucket: str, traces: Sequence[Trace]) -> dict[str
     }  # fmt: skip
 
 
-def tabulate_abandoned(traces: Iterable[Trace], target: int = TARGET) -> pd.DataFrame:
+def tabulate_abandoned(
+    traces: Iterable[Trace], know: Callable[[NumberProblem], NumberProblem] = lambda problem: problem
+) -> pd.DataFrame:
     """One row a style: the positions that its traces abandon, the share that is dead, and the share that is shown so.
 
     `exhausted` is that of positions with more than two numbers left; missing values: none was abandoned.
@@ -114,9 +122,10 @@ def tabulate_abandoned(traces: Iterable[Trace], target: int = TARGET) -> pd.Data
 
     found: dict[str, list[Abandoned]] = defaultdict(list)
     for trace in traces:
-        judged = judge_chain(NumberProblem(trace.numbers, target), trace.completion, trace.style)
+        problem = know(trace.problem)
+        judged = judge_chain(problem, trace.completion, trace.style)
         moves = [(line.depth, line.left) for line in judged.lines if line.kind == "move" and line.right]
-        found[trace.style].append(count_abandoned(trace.numbers, moves, target))
+        found[trace.style].append(count_abandoned(trace.numbers, moves, trace.target, problem.alive))
     rows = []
     for style, counts in found.items():
         positions, dead, wide, exhausted = (sum(column) for column in zip(*counts, strict=True))
@@ -195,10 +204,11 @@ def _read_rows(path: Path) -> Iterable[tuple[str, Any]]:
 def _read_row(row: Any, place: str) -> Trace:
     if not isinstance(row, dict):
         raise ValueError(f"{place}: no JSON object")
+    row = {"target": TARGET, **row}
     missing = [name for name in Trace._fields if name not in row]
     if missing:
         raise ValueError(f"{place}: {missing[0]!r} is missing")
-    for name in ("tokens", "lines", "rollbacks", "index"):
+    for name in ("tokens", "lines", "rollbacks", "index", "target"):
         if type(row[name]) is not int or row[name] < 0:
             raise ValueError(f"{place}: {name} must be an integer >= 0, got {row[name]!r}")
     for name in ("prompt", "completion", "split"):

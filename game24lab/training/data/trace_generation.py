@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import Any, cast
 
 from tokenizers import Tokenizer
 
@@ -25,7 +26,6 @@ from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.search_traces import Search, Visit, search_at_random, search_in_order
 from game24lab.tasks.numbers.solutions import Whole, list_roots
 from game24lab.tasks.numbers.steps import sample_solution
-from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.tags import add_tags
 from game24lab.training.data.trace_dataset import BUCKETS, Trace
 
@@ -56,15 +56,15 @@ def _read_tokenizer(text: str) -> Tokenizer:
     return tokenizer
 
 
-def make_counter(tokenizer: str | Path = "") -> TokenCounter:
-    """The counter of a checkpoint folder's tokenizer.json; "" is the package's own tokenizer of traces.
+def make_counter(tokenizer: str | Path = "", vocabulary: str = "traces") -> TokenCounter:
+    """The counter of a checkpoint folder's tokenizer.json; "" is the package's own tokenizer of a vocabulary.
 
     Raises ValueError where there is no such file or it is none.
     """
     if not str(tokenizer):
         from game24lab.models.tokenizer import make_tokenizer  # brings torch: not for the processes that make traces
 
-        return TokenCounter(make_tokenizer("traces").backend_tokenizer.to_str())
+        return TokenCounter(make_tokenizer(vocabulary).backend_tokenizer.to_str())
     path = Path(tokenizer) / "tokenizer.json"
     try:
         text = path.read_text(encoding="utf-8")
@@ -76,18 +76,18 @@ def make_counter(tokenizer: str | Path = "") -> TokenCounter:
 
 # ------------------------------------------------------------------------------------------------------ making
 def make_traces(
-    puzzles: Sequence[Whole], count: int, *, held_out: Collection[Whole], styles: Sequence[str] = ("sound",),
-    buckets: Sequence[str] = (ANY,), highest: int = 30, core_share: float = 0.15, thin_share: float = 0.0,
-    finish_share: float = 0.0, tags: bool = False, target: int = 24, seed: int = 0, split: str = "train",
-    count_tokens: Callable[[str], int] | None = None, workers: int = 1,
+    puzzles: Sequence[Whole] | Sequence[NumberProblem], count: int, *, held_out: Container[Any],
+    styles: Sequence[str] = ("sound",), buckets: Sequence[str] = (ANY,), highest: int = 30, core_share: float = 0.15,
+    thin_share: float = 0.0, finish_share: float = 0.0, tags: bool = False, target: int = 24, seed: int = 0,
+    split: str = "train", count_tokens: Callable[[str], int] | None = None, workers: int = 1,
     progress: Callable[[Sequence[int]], Iterable[int]] = lambda indices: indices,
 ) -> list[Trace]:  # fmt: skip
     """`count` traces, equal for equal arguments and any number of workers.
 
     Args:
         puzzles: the training puzzles; `core_share` of the traces begin with one of them, the others with a wider root
-            of `tasks.numbers.solutions.list_roots`.
-        held_out: puzzles that no trace begins with or passes through.
+            of `tasks.numbers.solutions.list_roots`. Problems with targets and rules of their own have no wider roots.
+        held_out: puzzles, or positions of such problems, that no trace begins with or passes through.
         styles, buckets: every pair of them gets as many traces (an ablation's cells); `solution` is short only. The
             bucket "any" takes searches as they come: random ones of `PUBLISHED_LINES`, sound ones as they are.
         highest: of the numbers of wider roots.
@@ -115,8 +115,14 @@ def make_traces(
                   if style != "solution" or bucket in ("short", ANY))  # fmt: skip
     if not cells:
         raise ValueError(f"styles {list(styles)}, buckets {list(buckets)}: no trace can be both; solutions are short")
-    core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target, progress=progress)
-    passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < len(core[0]))
+    core, wider, passed = puzzles, [], held_out
+    if not isinstance(puzzles[0], NumberProblem):
+        core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target, progress=progress)
+        passed = frozenset(tuple(sorted(numbers)) for numbers in cast(Collection[Whole], held_out)
+                           if len(numbers) < len(core[0]))  # fmt: skip
+    elif not {"solution", "sound"}.issuperset(styles):
+        raise ValueError("styles must be solution or sound for problems with rules of their own, got "
+                         f"{', '.join(styles)}")  # fmt: skip
     recipe = _Recipe(core, wider, core_share if wider else 1.0, passed, cells, thin_share, finish_share, tags, target,
                      seed, split, count_tokens or make_counter())  # fmt: skip
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
@@ -135,10 +141,10 @@ def _gather(chunks: Iterable[list[Trace]], count: int, progress: Callable) -> li
 
 @dataclass(frozen=True)
 class _Recipe:
-    core: list[Whole]
-    wider: list[Whole]
+    core: Sequence[Any]
+    wider: Sequence[Any]
     core_share: float
-    held_out: frozenset[Whole]  # what a search could pass through
+    held_out: Container[Any]  # what a search could pass through
     cells: tuple[tuple[str, str], ...]
     thin_share: float
     finish_share: float
@@ -171,19 +177,19 @@ def _make_trace(recipe: _Recipe, index: int) -> Trace:
     if style == "sound" and bucket == ANY and rng.random() < recipe.finish_share:
         return _make_finish(recipe, index, rng)
     for _ in range(_TRIES):
-        numbers = _choose_root(recipe, rng)
+        problem = _choose_root(recipe, rng)
         if style == "sound" and bucket != ANY:
-            whole = _count_whole(numbers)
+            whole = _count_whole(problem)
             if whole < first or (whole >= stop and not thin):
                 continue
         # how much of a search is shown: the more, the longer the text
         low, high = _list_shown(style, bucket, stop, thin)
         while high - low >= 0.01 or low == high:
             shown = rng.uniform(low, high)
-            text = _write_trace(recipe, numbers, style, shown, rng)
+            text = _write_trace(recipe, problem, style, shown, rng)
             tokens = recipe.count_tokens(text) if text else stop
             if first <= tokens < stop:
-                return _describe_text(recipe, index, numbers, style, text, tokens)
+                return _describe_text(recipe, index, problem, style, text, tokens)
             if low == high:
                 break
             low, high = (shown, high) if tokens < first else (low, shown)
@@ -193,17 +199,18 @@ def _make_trace(recipe: _Recipe, index: int) -> Trace:
 
 def _make_finish(recipe: _Recipe, index: int, rng: random.Random) -> Trace:
     for _ in range(_TRIES):
-        numbers = _choose_root(recipe, rng)
-        text = _write_trace(recipe, numbers, "sound", rng.uniform(0, _FINISH_KEEP), rng)
+        problem = _choose_root(recipe, rng)
+        text = _write_trace(recipe, problem, "sound", rng.uniform(0, _FINISH_KEEP), rng)
         if text:
             *before, recap, answer = text.splitlines(keepends=True)
-            trace = _describe_text(recipe, index, numbers, "sound", recap + answer, recipe.count_tokens(recap + answer))
+            trace = _describe_text(recipe, index, problem, "sound", recap + answer, recipe.count_tokens(recap + answer))
             return trace._replace(prompt=trace.prompt + "".join(before))
     raise ValueError(f"finish_share {recipe.finish_share}: all of {_TRIES} searches pass through what is held out")
 
 
-def _choose_root(recipe: _Recipe, rng: random.Random) -> Whole:
-    return rng.choice(recipe.core if rng.random() < recipe.core_share else recipe.wider)
+def _choose_root(recipe: _Recipe, rng: random.Random) -> NumberProblem:
+    root = rng.choice(recipe.core if rng.random() < recipe.core_share else recipe.wider)
+    return root if isinstance(root, NumberProblem) else NumberProblem(root, recipe.target)
 
 
 def _list_shown(style: str, bucket: str, stop: int, thin: bool) -> tuple[float, float]:
@@ -216,17 +223,18 @@ def _list_shown(style: str, bucket: str, stop: int, thin: bool) -> tuple[float, 
     return 4.0, 4.0 + stop / _FEWEST_TOKENS[style]
 
 
-def _write_trace(recipe: _Recipe, numbers: Whole, style: str, shown: float, rng: random.Random) -> str:
+def _write_trace(recipe: _Recipe, problem: NumberProblem, style: str, shown: float, rng: random.Random) -> str:
     """The text of a search; "" for one that passes through what is held out."""
+    numbers, target = problem.numbers, problem.target
     if style == "sound":
-        search = search_in_order(numbers, rng, recipe.target, shown)
+        search = search_in_order(numbers, rng, target, shown, problem.alive)
     elif style == "solution":
-        search = _follow(numbers, sample_solution(numbers, rng, recipe.target, recipe.held_out) or ())
+        search = _follow(numbers, sample_solution(numbers, rng, target, recipe.held_out, problem) or ())
     else:
-        search = search_at_random(numbers, rng, recipe.target, round(shown))
-    if not search or (recipe.held_out and any(visit.left in recipe.held_out for visit in search)):
+        search = search_at_random(numbers, rng, target, round(shown))
+    if not search or (recipe.held_out and any(problem.place(visit.left) in recipe.held_out for visit in search)):
         return ""
-    text = write_chain(NumberProblem(numbers, recipe.target), search, style)
+    text = write_chain(problem, search, style)
     return add_tags(text) if recipe.tags else text
 
 
@@ -239,22 +247,25 @@ def _follow(numbers: Whole, steps: Iterable[Step]) -> Search:
 
 
 @lru_cache(maxsize=100_000)
-def _count_whole(numbers: Whole) -> int:
+def _count_whole(problem: NumberProblem) -> int:
     """Tokens of the whole sound trace of a root, which is always the same; a root is tried many times."""
     recipe = _recipes[0]
-    return recipe.count_tokens(_write_trace(recipe, numbers, "sound", 1.0, random.Random(0)))
+    return recipe.count_tokens(_write_trace(recipe, problem, "sound", 1.0, random.Random(0)))
 
 
-def _describe_text(recipe: _Recipe, index: int, numbers: Whole, style: str, text: str, tokens: int) -> Trace:
+def _describe_text(
+    recipe: _Recipe, index: int, problem: NumberProblem, style: str, text: str, tokens: int
+) -> Trace:
     return Trace(
-        numbers=numbers,
+        numbers=problem.numbers,
         style=style,
         bucket=next(name for name, (first, stop) in BUCKETS.items() if first <= tokens < stop),
-        prompt=Game24().prompt(numbers, recipe.target),
+        prompt=problem.prompt,
         completion=text,
         tokens=tokens,
         lines=text.count("\n"),
         rollbacks=text.count("roll back"),
         split=recipe.split,
         index=index,
+        target=problem.target,
     )
