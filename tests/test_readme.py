@@ -5,17 +5,19 @@ import json
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 
 import documented
 import pytest
 import test_architecture
 
 from game24lab.cli.arguments import COMMANDS
+from game24lab.tasks.numbers.puzzles import write_puzzle
+from game24lab.views.tree.animation import animate_svg
+from game24lab.views.tree.files import read_tree
 
 README = documented.read("README.md")
 EXTEND = documented.read("docs/extend.md")
-LINES = 135  # of README: what is longer is not read
+LINES = 140  # of README: what is longer is not read
 
 
 @pytest.mark.parametrize("command", documented.find_commands(README))
@@ -40,9 +42,11 @@ def test_the_first_screen_says_the_number_and_what_helped():
 
 
 def test_the_picture_grows_follows_the_theme_and_is_what_the_command_draws():
-    picture = documented.read("docs/tree.svg")
-    root = ElementTree.fromstring(picture)
-    assert root.get("viewBox")
+    picture, tree = documented.read("docs/tree.svg"), read_tree(documented.ROOT / "docs/tree.json")
+    assert picture == animate_svg(tree)
+    assert f"after {tree.sampled:,} tokens" in README
+    assert tree.meta["solved"]
+    assert write_puzzle(tree.meta["problem"]) in README
     assert "@keyframes" in picture
     assert "prefers-color-scheme: dark" in picture
     assert "prefers-reduced-motion" in picture

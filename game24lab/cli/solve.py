@@ -70,7 +70,7 @@ def solve(
     if not problems:
         return [], []
     policy, judge = load_models(checkpoint, critic, backend, url, seed, environment=environment,
-                                judged=strategy != "greedy", few=len(problems) <= FEW)  # fmt: skip
+                                judged=strategy != "greedy", few=len(problems) <= FEW and strategy != AUTO)  # fmt: skip
     check_vocabulary(policy, environment, problems)
     if strategy == AUTO:
         plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget)

@@ -5,14 +5,13 @@ Keys and values go into a buffer that is allocated once. It does not know how to
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from game24lab.models.backends.prefix_cache import lay
+from game24lab.models.backends.prefix_cache import accepts, lay
 
 
 def prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torch.Tensor, past=None, shared=None):
@@ -47,11 +46,6 @@ def prefill(model: PreTrainedModel, prompts: Sequence[Sequence[int]], rows: torc
             options["position_ids"] = places[:, known:]
     logits = model(input_ids=ids[:, known:], past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
     return logits[rows], cache, None if pad is None else pad[rows]
-
-
-def accepts(model: PreTrainedModel, name: str) -> bool:
-    """Whether a model's `forward` has a parameter of this name."""
-    return name in inspect.signature(model.forward).parameters
 
 
 class _BufferLayer(DynamicLayer):

@@ -7,6 +7,7 @@ can be begun in the middle; of others nothing is kept. This module does not know
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -75,6 +76,11 @@ class Prefixes:
         self.forwarded += sum(map(len, members))
         for row, ids in enumerate(members):
             self._known[ids] = [(layer.keys[row].clone(), layer.values[row].clone()) for layer in cache.layers]
+
+
+def accepts(model: PreTrainedModel, name: str) -> bool:
+    """Whether a model's `forward` has a parameter of this name."""
+    return name in inspect.signature(model.forward).parameters
 
 
 def keeps_plainly(model: PreTrainedModel) -> bool:

@@ -6,13 +6,16 @@ It does not know which lines there are, nor what they are worth.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.backends.trie_forward import Pool
 from game24lab.models.policy import Sampling
 from game24lab.models.trie import Book, Ids, Look
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _AS_IT_IS = Sampling(1)
 

@@ -9,17 +9,19 @@ ask, nor what they cost.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 import torch
-from transformers import DynamicCache, PreTrainedModel
 
 from game24lab.models.backends.decoding import truncate
-from game24lab.models.backends.model_steps import accepts
-from game24lab.models.backends.prefix_cache import keeps_plainly
+from game24lab.models.backends.prefix_cache import accepts, keeps_plainly
 from game24lab.models.policy import Sampling
 from game24lab.models.trie import HEAD, Book, Ids, Look, Step
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PreTrainedModel
 
 _ROWS = 512  # of one forward pass
 _GROWTH = 4096  # places that the pool grows by at least
@@ -127,6 +129,8 @@ class Pool:
         lengths = torch.tensor([len(places) for places, _ in rows])
         ids, past = torch.tensor([ids for _, ids in rows]), int(lengths.max())
         new, device = ids.shape[1], self.model.device
+        from transformers import DynamicCache
+
         cache = DynamicCache(config=self.model.config)
         if past:
             index = np.zeros((len(rows), past), np.int64)

@@ -139,7 +139,7 @@ def describe_costs(costs: Sequence[Row]) -> Table:
 def tell_costs(costs: Sequence[Row]) -> str:
     """The same in a sentence: what all runs have cost together, as far as they say."""
     parts = []
-    for key, told in (("training_tokens", "tokens were learnt from"), ("sampled_tokens", "sampled for training")):
+    for key, told in (("training_tokens", "tokens learnt from"), ("sampled_tokens", "tokens sampled for it")):
         if known := [cost[key] for cost in costs if cost[key]]:
             parts.append(f"{fmt.short(sum(known))} {told}")
     if known := [cost["training_cpu_seconds"] for cost in costs if cost["training_cpu_seconds"]]:

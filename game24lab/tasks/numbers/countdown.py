@@ -66,6 +66,12 @@ class CountdownProblem(NumberProblem):
         """Why a true move is not allowed, see `explain_step`."""
         return explain_step(step)
 
+    def compose(self, steps: Sequence[Step]) -> str:
+        """The expression that the moves of a whole game build; of moves that were not needed nothing is left in it."""
+        if self.use_all or steps[-1].result != self.target:
+            return super().compose(steps)
+        return compose(*pick_steps(steps, self.target))
+
     def check(self, text: str, *, strict: bool = False) -> Check:
         """The word on an answer, see `check_countdown`."""
         return check_countdown(self.numbers, text, self.target, self.use_all, strict=strict)

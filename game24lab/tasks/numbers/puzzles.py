@@ -19,7 +19,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
-from game24lab.tasks.numbers.arithmetic import Check, State, Step, make_state, reachable
+from game24lab.tasks.numbers.arithmetic import Check, State, Step, compose, make_state, reachable
 from game24lab.tasks.numbers.expressions import check_answer
 
 Puzzle = tuple[int, ...]
@@ -106,6 +106,10 @@ class NumberProblem:
     def forbids(self, step: Step) -> str:
         """Why a true move is not allowed, "" where it is."""
         return ""
+
+    def compose(self, steps: Sequence[Step]) -> str:
+        """The expression that the moves of a whole game build."""
+        return compose(self.numbers, steps)
 
     def check(self, text: str, *, strict: bool = False) -> Check:
         """The word on an answer, see `expressions.check_answer`."""

@@ -27,7 +27,7 @@ import { readLink, writeLink } from "./links.js";
 import { CHOICES, FONT, isDark, PURPOSES, shades, THEMES } from "./palette.js";
 import { Pane } from "./pane.js";
 import { STYLE } from "./style.js";
-import { clamp, count, h, icon, QUIET, tidy } from "./words.js";
+import { clamp, count, h, icon, QUIET, tidy, typeset } from "./words.js";
 
 const SECONDS = 20, SHORT = 4; // a replay takes no longer; one that Python asks for
 
@@ -254,7 +254,7 @@ export class Viewer {
   take({ kind, name, node, text, link }) {
     if (kind === "follow") this.follow(link);
     if (kind !== "why") return;
-    this.panes.find((pane) => pane.name === name)?.answers.set(node, tidy(text, 600));
+    this.panes.find((pane) => pane.name === name)?.answers.set(node, typeset(tidy(text, 600)));
     this.inspect();
   }
 
