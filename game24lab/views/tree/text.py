@@ -31,8 +31,9 @@ def write_text(tree: Tree, *, rows: int = ROWS) -> list[str]:
             last = place + 1 == len(children) and folded is None
             dot = "●" if child in layout.line else " "
             hidden = f"  (+{layout.below[child]} below)" if child in layout.below else ""
-            move = name_move(tree, child)
-            told = f"{move} → {name(tree, child)}" if move else name(tree, child)
+            alike = layout.crowds.get(child, 1)
+            move, label = name_move(tree, child, alike), name(tree, child, alike)
+            told = f"{move} → {label}" if move else label
             lines.append(f"{dot} {lead}{'└─' if last else '├─'} {told}{_tell(tree, child)}{hidden}")
             write(child, lead + ("   " if last else "│  "))
         if folded is not None:
