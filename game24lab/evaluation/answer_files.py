@@ -105,8 +105,9 @@ class AnswerFile:
         if first == "[":
             return "json", self._encoding
         if first == "{":
-            whole = isinstance(parse_line(line), Broken) and (len(line.strip()) == 1 or ".json" in self.path.suffixes)
-            return "json" if whole else "jsonl", self._encoding
+            found = parse_line(line)
+            whole = isinstance(found, Broken) and (len(line.strip()) == 1 or ".json" in self.path.suffixes)
+            return "json" if whole or _find_list(found) is not None else "jsonl", self._encoding
         return "csv", self._encoding
 
     def _read_jsonl(self, stream: BinaryIO) -> Iterator[tuple[int, Any]]:
@@ -153,9 +154,8 @@ class AnswerFile:
             except (ValueError, RecursionError) as error:
                 yield 1, Broken(f"no JSON: {_say(error)}")
                 return
-        lists = [] if _PROBLEMS & set(value) else [value[name] for name in _LISTS if isinstance(value.get(name), list)]
-        around = bool(lists) and all(isinstance(entry, dict) for entry in lists[0])
-        yield from enumerate(lists[0] if around else [value], 1)
+        inner = _find_list(value)
+        yield from enumerate([value] if inner is None else inner, 1)
 
     def _read_parquet(self) -> Iterator[tuple[int, Any]]:
         import pyarrow as pa
@@ -178,6 +178,14 @@ def parse_line(line: bytes | str) -> Any:
         return json.loads(line.decode("utf-8-sig") if isinstance(line, bytes) else line.lstrip("\ufeff"))
     except (ValueError, RecursionError) as error:
         return Broken(f"no JSON: {_say(error)}")
+
+
+def _find_list(value: Any) -> list[Any] | None:
+    """The entries in an object around all of them; None where it is an entry itself."""
+    if not isinstance(value, dict) or _PROBLEMS & set(value):
+        return None
+    lists = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
+    return lists[0] if lists and all(isinstance(entry, dict) for entry in lists[0]) else None
 
 
 def _say(error: Exception) -> str:
