@@ -18,7 +18,7 @@ from game24lab.models.critic import TransformersCritic, load_critic, load_critic
 from game24lab.models.locations import find_pretrained
 from game24lab.models.plain_decoder import CRITIC, POLICY, PlainTokenizer, fits, load_plain
 from game24lab.models.policy import describe
-from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.environments import open_environment
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["Input: 4 5 6 10\n", "Input: 3 8\n", "Input: 4 5 6 10 Target: 36\n", "Input: 1/3 8\n",
@@ -138,5 +138,5 @@ def test_a_few_searches_load_no_modelling_code():
     assert row["solved"]
     from game24lab.cli import solve
 
-    (outcome,), _ = solve.solve(Game24(), [(4, 5, 6, 10)], "mcts", {}, backend="transformers")
+    (outcome,), _ = solve.solve(open_environment("game24"), [(4, 5, 6, 10)], "mcts", {}, backend="transformers")
     assert (outcome.answer, outcome.cost.sampled_tokens) == (row["answer"], row["sampled_tokens"])
