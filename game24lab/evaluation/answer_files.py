@@ -98,9 +98,9 @@ class AnswerFile:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"{self.path}: its gzip stream cannot be read ({error})") from None
         if not line:
-            raise ValueError(f"{self.path}: empty; at least one answer is accepted")
+            raise ValueError(f"{self.path}: empty; it must hold at least one answer")
         if line.count("\0") > len(line) // 8:
-            raise ValueError(f"{self.path}: no text; JSON lines, JSON, CSV and Parquet are accepted, gzipped or not")
+            raise ValueError(f"{self.path}: no text; it must be JSON lines, JSON, CSV or Parquet, gzipped or not")
         first = line.lstrip()[0]
         if first == "[":
             return "json", self._encoding
