@@ -52,7 +52,8 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "views.tables": "specifications as columns",
     "views.tables.table": "show_table",
     "views.charts": "chains as chain_charts, critics as critic_charts, routing as router_charts",
-    "views.charts.theme": "draw_accuracy, draw_calibration, draw_chances, draw_difficulty, draw_learning, draw_pass_at_k",
+    "views.charts.theme": "draw_accuracy, draw_calibration, draw_chances, draw_difficulty, draw_learning, "
+                          "draw_pass_at_k",
     "views.tree.explorer": "explore, offer",
     "views.tree.page": "write_html",
     "views.tree.widget": "TreeView",

@@ -336,7 +336,8 @@ def bench_score(answers: int = 100_000, workers: int = 2, repeats: int = 1) -> l
         raise RuntimeError("score: the processes disagree")
     alone, ours = (statistics.median(run[side][0] for run in runs) for side in (0, 1))
     work = f"{answers:,} answers to Countdown"
-    return [Row("score", work, alone, ours, f"{workers} processes, {answers / ours:,.0f} answers/s; one {answers / alone:,.0f}")]
+    how = f"{workers} processes, {answers / ours:,.0f} answers/s; one {answers / alone:,.0f}"
+    return [Row("score", work, alone, ours, how)]
 
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {

@@ -13,11 +13,11 @@ from pathlib import Path
 from game24lab.evaluation.score_files import Score, score_files
 from game24lab.tasks.numbers.arithmetic import OPERATORS
 
-_THOUGHT = ("Let me try {a} {sign} {b}. That leaves {c} and {d}, which does not reach the target. I go on with another pair "
-            "of numbers and check each step before I write the answer down.\n")  # fmt: skip
+_THOUGHT = ("Let me try {a} {sign} {b}. That leaves {c} and {d}, which does not reach the target. I go on with another "
+            "pair of numbers and check each step before I write the answer down.\n")  # fmt: skip
 # Most answers of trained models stand between tags; the rest are found by the weaker rules
-_ENDS = ("<answer>{}</answer>", "<answer>{}</answer>", "<answer>{} = {t}</answer>", "Answer: {} = {t}", "$\\boxed{{{}}}$",
-         "So {} = {t}.")  # fmt: skip
+_ENDS = ("<answer>{}</answer>", "<answer>{}</answer>", "<answer>{} = {t}</answer>", "Answer: {} = {t}",
+         "$\\boxed{{{}}}$", "So {} = {t}.")  # fmt: skip
 
 
 def write_answers(path: Path, answers: int, seed: int = 0) -> Path:

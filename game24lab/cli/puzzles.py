@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
 from game24lab.models.locations import BACKENDS, check_folder, check_location
@@ -111,7 +111,8 @@ class _Player:
     """The model that a person plays against; loaded at its first game."""
 
     def __init__(self, options: argparse.Namespace, arm: Arm) -> None:
-        self._options, self._arm, self._models = options, arm, ()
+        self._options, self._arm = options, arm
+        self._models: tuple[Any, ...] = ()
 
     def __call__(self, problem: NumberProblem) -> tuple[Outcome, float]:
         from game24lab.cli.solve import load_models
@@ -147,9 +148,10 @@ def _search(
     given = {"simulations": options.simulations, "width": options.width, "n": options.n}
     given = {name: value for name, value in given.items() if value is not None}
     names = ("budget", "checkpoint", "critic", "router", "backend", "url", "seed")
+    named = {name: getattr(options, name) for name in names}
     with SearchLine(options.strategy, len(problems)) as line:
         return solving.solve(environment, problems, options.strategy, given, options.mode, line=line,
-                             trees=options.tree is not None, **{name: getattr(options, name) for name in names})  # fmt: skip
+                             trees=options.tree is not None, **named)  # fmt: skip
 
 
 def _check_tree_file(path: Path, puzzles: int) -> None:

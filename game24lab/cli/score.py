@@ -28,7 +28,7 @@ _WIDTH = 100  # characters of an example
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `game24lab score`."""
-    command.add_argument("files", nargs="+", metavar="FILE", help="answers: JSON lines, JSON, CSV or Parquet, plain or .gz")
+    command.add_argument("files", nargs="+", metavar="FILE", help="answers: JSON lines, JSON, CSV or Parquet, or .gz")
     command.add_argument("--task", default="numbers", help="numbers (default) or gsm8k")
     command.add_argument("--problem", default="", metavar="NAME", help="column with the problems")
     command.add_argument("--text", default="", metavar="NAME", help="column with texts that hold an answer")
@@ -37,8 +37,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
                          "itself; of word problems the right answers")  # fmt: skip
     command.add_argument("--group", default="", metavar="NAME", help="column by which problems are told apart "
                          "(default: by the problem itself)")  # fmt: skip
-    command.add_argument("--use", help="exactly-once or at-most-once: what must be done with the numbers (default: what "
-                         "the file's shape says)")  # fmt: skip
+    command.add_argument("--use", metavar="RULE", help="what must be done with the numbers: exactly-once or at-most-"
+                         "once (default: what the file's shape says)")  # fmt: skip
     command.add_argument("--strict", action="store_true", help="count only answers in the form asked for "
                          "(docs/score.md)")  # fmt: skip
     command.add_argument("--ranking", metavar="FILE", help="24.csv of Tree of Thoughts, for logs that name puzzles by "
@@ -97,14 +97,14 @@ def write_tables(score: Score) -> str:
     rules: Counter = sum((file.rules for file in score.files), Counter())
     if rules:
         lines = [("found by", "answers", "right")]
-        lines += [(rule or "no rule", f"{count:,}", f"{rules[rule, True]:,}") for rule, count in _count_rules(rules).items()]
+        lines += [(rule or "no rule", f"{count:,}", f"{rules[rule, True]:,}")
+                  for rule, count in _count_rules(rules).items()]  # fmt: skip
         parts.append(lay_out(lines))
     if score.faults:
-        lines = [("refused", "answers", "example")]
-        lines += [(fault, f"{count:,}", "  " + _write_example(score.examples[fault]))
-                  for fault, count in score.faults.most_common()]  # fmt: skip
-        head, *others = lay_out([line[:2] for line in lines]).split("\n")
-        parts.append("\n".join([f"{head}  example", *(other + line[2] for other, line in zip(others, lines[1:], strict=True))]))
+        counts = score.faults.most_common()
+        left = lay_out([("refused", "answers"), *((fault, f"{count:,}") for fault, count in counts)]).split("\n")
+        examples = ["example", *(_write_example(score.examples[fault]) for fault, _ in counts)]
+        parts.append("\n".join(f"{line}  {example}" for line, example in zip(left, examples, strict=True)))
     return "\n\n".join(parts)
 
 

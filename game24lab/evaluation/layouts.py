@@ -38,6 +38,7 @@ from game24lab.tasks.numbers.rankings import load_ranking, locate_download
 from game24lab.tasks.quantities import read_number
 
 TASKS = ("numbers", "gsm8k")
+USUAL = Columns()
 USES = ("exactly-once", "at-most-once")
 _WHOLE = re.compile(r"-?[0-9]{1,6}(?:\.0+)?")
 _SHOWN = 80  # characters of a problem that are shown
@@ -71,7 +72,7 @@ class Item:
 
 
 def recognise(
-    row: Any, columns: Columns = Columns(), *, task: str = "numbers", use: str | None = None,  # noqa: B008
+    row: Any, columns: Columns = USUAL, *, task: str = "numbers", use: str | None = None,
     ranking: str | None = None, strict: bool = False,
 ) -> Layout:  # fmt: skip
     """The layout of a file by its first row.
@@ -89,7 +90,8 @@ def recognise(
     shape = None if columns.named or columns.target else find_shape(row)
     if shape is not None:
         known = {*TEXTS, *ANSWERS, "output", "ys", "resps"} - ({"answer"} if shape.name == "reasoning-gym" else set())
-        if isinstance(row, Mapping) and not (known & set(row)) and all(text is None for text, _ in shape.read(row).texts):
+        bare = isinstance(row, Mapping) and not (known & set(row))
+        if bare and all(text is None for text, _ in shape.read(row).texts):
             raise ValueError(f"{shape.name} rows without answers: {_list_columns(row)}; one of {', '.join(TEXTS[:6])}, "
                              f"{', '.join(ANSWERS[:3])} or --text NAME is needed")  # fmt: skip
         chosen = row.get("filter") if shape.name == "lm-evaluation-harness" else None
@@ -231,7 +233,7 @@ def _read_target(value: Any) -> int | None:
 @lru_cache(maxsize=4)
 def _load_ranked(path: str | None) -> tuple[Puzzle, ...]:
     if path is None and not locate_download().exists():
-        raise ValueError("it names its puzzles by their place in Tree of Thoughts' 24.csv alone: --ranking FILE is needed")
+        raise ValueError("puzzles are named by their place in Tree of Thoughts' 24.csv alone: --ranking FILE is needed")
     return load_ranking(path).puzzles
 
 

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from game24lab.evaluation.answer_files import AnswerFile, Broken, parse_line
-from game24lab.evaluation.layouts import Columns, Layout, recognise
+from game24lab.evaluation.layouts import USUAL, Columns, Layout, recognise
 from game24lab.evaluation.score import Batch, judge_file
 from game24lab.evaluation.tallies import Tally, summarise_counts
 from game24lab.runs.checks import require
@@ -61,7 +61,7 @@ class Score:
 
 
 def score_files(
-    paths: Sequence[str | Path], columns: Columns = Columns(), *, task: str = "numbers", use: str | None = None,  # noqa: B008
+    paths: Sequence[str | Path], columns: Columns = USUAL, *, task: str = "numbers", use: str | None = None,
     strict: bool = False, ranking: str | None = None, output: str | Path | None = None, workers: int = 1,
     progress: bool = True, complain: Callable[[str], None] | None = None,
 ) -> Score:  # fmt: skip

@@ -164,8 +164,10 @@ def is_list_of_mappings(value: Any) -> bool:
 
 
 def _is_tsllm(row: Any) -> bool:
-    tested = _has(row, "question", "output") and isinstance(row["output"], list) and bool({"groundtruth", "result"} & set(row))
-    return tested or (_has(row, "question") and is_list_of_mappings(row.get("answer")) and "text" in row["answer"][0])
+    if not _has(row, "question"):
+        return False
+    tested = isinstance(row.get("output"), list) and ("groundtruth" in row or "result" in row)
+    return tested or (is_list_of_mappings(row.get("answer")) and "text" in row["answer"][0])
 
 
 def _is_llm4game24(row: Any) -> bool:

@@ -49,8 +49,8 @@ class Tally:
 
 def summarise_counts(counts: np.ndarray, *, confidence: float = 0.95) -> Mapping[str, Any]:
     """What rows of (n, c, problems) come to: `answers`, `right`, `problems`; `accuracy` with `low`, `high` and
-    `interval`, each problem counting the same; `pass_at_k`, rows of `k`, `accuracy`, `low`, `high` for the powers of two
-    up to the fewest answers of a problem.
+    `interval`, each problem counting the same; `pass_at_k`, rows of `k`, `accuracy`, `low`, `high` for the powers of
+    two up to the fewest answers of a problem.
 
     Accuracy and its bounds are None without a problem.
     """

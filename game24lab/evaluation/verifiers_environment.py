@@ -12,8 +12,8 @@ from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.reward_signatures import make_signatures
 
-PROMPT = ("Using the numbers {numbers}, create an expression that equals {target}. {rule} Use the operations + - * / and "
-          "parentheses. Give the expression alone in <answer> </answer> tags.")  # fmt: skip
+PROMPT = ("Using the numbers {numbers}, create an expression that equals {target}. {rule} Use the operations + - * / "
+          "and parentheses. Give the expression alone in <answer> </answer> tags.")  # fmt: skip
 RULES = {True: "Use every number exactly once.", False: "Each number may be used at most once."}
 
 
@@ -50,7 +50,8 @@ def load_environment(
     except ModuleNotFoundError as error:
         if error.name != "verifiers":
             raise
-        raise ModuleNotFoundError("verifiers is not installed: pip install 'game24lab[verifiers]'", name="verifiers") from None
+        missing = "verifiers is not installed: pip install 'game24lab[verifiers]'"
+        raise ModuleNotFoundError(missing, name="verifiers") from None
     asked = list(problems) or open_environment("game24", held_out=held_out, seed=seed).held_out
     rows = list_rows(asked, every=every)
     rubric = verifiers.Rubric(funcs=[make_signatures(strict=strict).verifiers], weights=[1.0])

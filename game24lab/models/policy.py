@@ -243,7 +243,7 @@ class TextPolicy:
                 done[prompt] = given[count:]
         return results
 
-    def open_trie(self, prompt: str | Prompt, seed: int, **options: Any) -> Any:
+    def open_trie(self, *request: Any, **options: Any) -> Any:
         """A trie of the lines behind a prompt, to sample without replacement; ValueError where a backend has none."""
         raise ValueError(f"backend must be 'transformers' for sampling without replacement, got {self.name!r}"
                          f"{' in another process' if self.looks else ''}")  # fmt: skip

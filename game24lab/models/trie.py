@@ -263,7 +263,7 @@ def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: 
         going = [place for _, places in asked.values() for place in places]
     found = []
     for place, trie in enumerate(tries):
-        paid = np.diff([before[place], *marks[place]]).tolist()
+        paid = [int(tokens) for tokens in np.diff([before[place], *marks[place]])]
         if paid:
             paid[-1] += trie.tokens - marks[place][-1]  # rows of tokens of texts that were known
         lines = [replace(line.completion, charged=tokens) for line, tokens in

@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from game24lab.report.document import Report, build_report
+from game24lab.report.document import Heading, Paragraph, Report, build_report
 from game24lab.report.evidence import read_evidence
 from game24lab.report.kept import read_kept
 from game24lab.report.kinds import KINDS
@@ -51,6 +52,9 @@ def _make_from_kept(kind: str, section: Any, path: Path, title: str | None) -> R
     """ValueError for the numbers of another kind of report."""
     numbers = read_kept(path) | ({} if title is None else {"title": title})
     try:
-        return section.make_report([], numbers)
+        report = section.make_report([], numbers)
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} must hold the numbers of a report of the kind {kind}, got {error!r}") from None
+    told = (f"Made from {path.name} alone: what is drawn from the runs' own files (curves of trainings, histograms of "
+            "answers, trees, the mix of arms by price) is not in it.")  # fmt: skip
+    return replace(report, blocks=(*report.blocks, Heading("How this PDF was made"), Paragraph(told)))

@@ -44,7 +44,7 @@ def take_turn(text: str) -> str:
     Thoughts end at `</think>`; where nothing stands behind it, they are all there is.
     """
     for mark in _BEGINS:
-        before, found, after = text.partition(mark)
+        _, found, after = text.partition(mark)
         if found:
             text = after
             break

@@ -27,9 +27,9 @@ _LONGEST = 100_000  # characters of a mapping that is written as JSON
 class Signatures:
     """One reward, 1.0 for a right answer and 0.0 for any other, as each library calls it.
 
-    trl: `(prompts, completions, **columns) -> list`, for `GRPOTrainer(reward_funcs=...)`; the data set has `numbers` (or
-        `nums`) and `target`, of word problems `answer`, `gold` or `ground_truth`, or its prompts show the problem. None
-        where a row knows of none.
+    trl: `(completions, prompts, **columns) -> list`, for `GRPOTrainer(reward_funcs=...)`; the data set has `numbers`
+        (or `nums`) and `target`, of word problems `answer`, `gold` or `ground_truth`, or its prompts show the problem.
+        None where a row knows of none.
     verifiers: `(completion, prompt, answer, info, **others) -> float`, for `Rubric(funcs=[...])`; the problem stands in
         `info` (a mapping, or that as JSON), `answer` or the prompt.
     reasoning_gym: `(answer, entry) -> float`, as a data set's `score_answer`; the problem stands in the entry's
@@ -59,7 +59,8 @@ def make_signatures(task: str = "numbers", *, strict: bool = False, every: bool 
 
     def judge(text: str | None, known: Mapping[str, Any], prompt: Any, alone: bool = False) -> Judged | None:
         if task == "gsm8k":
-            gold = next((known[name] for name in ("gold", "ground_truth", "answer") if known.get(name) is not None), None)
+            golds = [known[name] for name in ("gold", "ground_truth", "answer") if known.get(name) is not None]
+            gold = golds[0] if golds else None
             if gold is None:
                 return None
             written = gold.rpartition("####")[2].strip() if isinstance(gold, str) else gold
@@ -68,14 +69,17 @@ def make_signatures(task: str = "numbers", *, strict: bool = False, every: bool 
         if found is None:
             return None
         problem, uses = found
-        return numbers.judge_text(problem, text or "", alone=alone, every=uses if every is None else every, strict=strict)
+        uses = uses if every is None else every
+        return numbers.judge_text(problem, text or "", alone=alone, every=uses, strict=strict)
 
     def need(judged: Judged | None) -> float:
         if judged is None:
-            raise ValueError(f"reward: nothing says what the problem is; {', '.join(_KNOWN)} or a published prompt does")
+            raise ValueError(f"reward: nothing says what the problem is: no {', '.join(_KNOWN)}, no published prompt")
         return float(judged.right)
 
-    def verified(completions: Sequence[Any], prompts: Sequence[Any] | None = None, **columns: Any) -> list[float | None]:
+    def verified(
+        completions: Sequence[Any], prompts: Sequence[Any] | None = None, **columns: Any
+    ) -> list[float | None]:
         """1.0 for each completion whose answer is right, else 0.0."""
         cells = {name: columns[name] for name in _KNOWN if columns.get(name) is not None}
         if not cells and prompts is None:
@@ -87,7 +91,9 @@ def make_signatures(task: str = "numbers", *, strict: bool = False, every: bool 
             rows.append(None if judged is None else float(judged.right))
         return rows
 
-    def verify_rollout(completion: Any, prompt: Any = None, answer: Any = None, info: Any = None, **others: Any) -> float:
+    def verify_rollout(
+        completion: Any, prompt: Any = None, answer: Any = None, info: Any = None, **others: Any
+    ) -> float:
         """1.0 where the answer of a rollout is right, else 0.0."""
         known = {**({"answer": answer} if answer not in (None, "") else {}), **_open(answer), **_open(info)}
         return need(judge(read_completion(completion), known, prompt))
@@ -101,7 +107,9 @@ def make_signatures(task: str = "numbers", *, strict: bool = False, every: bool 
             known["every"] = shown.every
         return need(judge(answer, known, entry.get("question"), alone=True))
 
-    def compute_score(data_source: Any, solution_str: str, ground_truth: Any, extra_info: Any = None, **others: Any) -> float:
+    def compute_score(
+        data_source: Any, solution_str: str, ground_truth: Any, extra_info: Any = None, **others: Any
+    ) -> float:
         """1.0 where a solution is right, else 0.0."""
         known = _open(ground_truth) or {"ground_truth": ground_truth}
         known = {"every": False, **known} if task == "numbers" else known  # TinyZero's rows
@@ -136,8 +144,9 @@ def _find_problem(known: Mapping[str, Any], prompt: Any) -> tuple[NumberProblem,
         given = given if isinstance(given, str) else tuple(int(number) for number in given)
         uses = known["every"] if isinstance(known.get("every"), bool) else name == "numbers"
         return read_problem(given, None if target is None else int(target)), uses
-    text = prompt if isinstance(prompt, str) or prompt is None else "\n".join(_say(one.get("content")) for one in prompt)
-    shown = read_prompt(text) if text else None
+    if isinstance(prompt, list | tuple):
+        prompt = "\n".join(_say(one.get("content")) for one in prompt)
+    shown = read_prompt(prompt) if prompt else None
     return None if shown is None else (read_problem(shown.numbers, shown.target), shown.every)
 
 

@@ -41,7 +41,7 @@ def train_once(
     that `make` makes, trained from its newest resume point.
 
     `show` is called with the curve so far every few seconds. Raises ValueError where a resume point is of another
-    configuration, FloatingPointError as `StopAtNaN` does, and what `make` and `_finish` raise.
+    configuration, FloatingPointError as `StopAtNaN` does, and what `make` and `finish` raise.
     """
     finished = _find_finished(output, config)
     if finished is not None:
@@ -51,7 +51,7 @@ def train_once(
     if show is not None:
         trainer.add_callback(Show(show))
     _start(trainer, output, config, clock)
-    return _finish(trainer, output, config, clock)
+    return finish(trainer, output, config, clock)
 
 
 def keep_memory() -> None:
@@ -119,7 +119,7 @@ def _to_plain(config: Any) -> Any:
     return json.loads(json.dumps(asdict(config), default=str))
 
 
-def _finish(trainer: Trainer, output: Path, config: Any, clock: Clock) -> Path:
+def finish(trainer: Trainer, output: Path, config: Any, clock: Clock) -> Path:
     """Write curve (`training.parquet`), checkpoint and cost, drop the resume points, return the checkpoint.
 
     Adapters are merged into their model. Of several processes the first writes, the others wait for it. Raises OSError

@@ -37,7 +37,7 @@ def tell_samples(summary: pd.DataFrame, passed: pd.DataFrame) -> str:
     count = first["problems" if "problems" in first else "puzzles"]
     return (f"Of {count} held-out problems it solves {fmt.bracket(first['accuracy'], first['low'], first['high'])} "
             f"greedily, and {fmt.bracket(last['accuracy'], last['low'], last['high'])} with at least one of "
-            f"{last['k']} samples.")  # fmt: skip
+            f"{int(last['k'])} samples.")  # fmt: skip
 
 
 def tell_change(name: str, before: pd.DataFrame, after: pd.DataFrame, budget: int) -> str:

@@ -14,7 +14,7 @@ PUZZLE = ("4", "5", "6", "10")
 MISTAKES = [
     (("slove", *PUZZLE), "got 'slove'; did you mean 'solve'?"),
     (("solve",), "solve needs four numbers such as 4 5 6 10"),
-    (("solve", "4", "5"), "2 numbers, 3 to 6 are accepted"),
+    (("solve", "4", "5"), "puzzle must have 3 to 6 numbers, got 2"),
     (("solve", "four", "5", "6", "10"), "'four' is no integer from 1 to 999999"),
     (("solve", *PUZZLE, "--checkpoint", "nope"), "checkpoint nope: no such folder, and an id of the hub is written"),
     (("solve", *PUZZLE, "--checkpoint", "./nope"), "checkpoint ./nope: no such folder"),

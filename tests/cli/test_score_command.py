@@ -9,8 +9,9 @@ import pytest
 from test_cli import call, refuse
 
 RIGHT = "(10 - 4) * 5 - 6"
-ROWS = [{"problem": "4 5 6 10", "text": f"<answer>{RIGHT}</answer>"}, {"problem": "4 5 6 10", "text": "Answer: 6 * 4 = 24"},
-        {"problem": "3 3 8 8", "text": "8/(3 - 8/3) = 24"}, {"problem": "3 3 8 8", "text": "<answer>\x1b[31m8\n\u202e8</answer>"}]  # fmt: skip
+ROWS = [{"problem": "4 5 6 10", "text": f"<answer>{RIGHT}</answer>"},
+        {"problem": "4 5 6 10", "text": "Answer: 6 * 4 = 24"}, {"problem": "3 3 8 8", "text": "8/(3 - 8/3) = 24"},
+        {"problem": "3 3 8 8", "text": "<answer>\x1b[31m8\n\u202e8</answer>"}]  # fmt: skip
 
 
 @pytest.fixture
@@ -23,15 +24,15 @@ def here(tmp_path, monkeypatch):
 def test_tables_are_printed_and_verdicts_kept(here, capsys):
     status, out, err = call(capsys, "score", "a.jsonl")
     assert (status, err) == (0, "")
-    assert out.isprintable() is False
     assert "".join(out.split("\n")).isprintable()
     lines = out.splitlines()
     assert lines[:2] == ["a.jsonl: table (problem; text in text)", "2 of 4 answers to 2 problems are right"]
     assert lines[2].startswith("accuracy 50.0% [")
     assert [line.split()[0] for line in lines[3:5]] == ["pass@1", "pass@2"]
     assert lines[4].startswith("pass@2 100.0% [")
-    assert ["found by", "answers", "right"] == [part.strip() for part in lines[6].split("  ") if part.strip()]
-    assert any(line.startswith("number left out") and "line 2, 4 5 6 10: 6 * 4 = 24: wrong numbers" in line for line in lines)
+    assert [part.strip() for part in lines[6].split("  ") if part.strip()] == ["found by", "answers", "right"]
+    (told,) = [line for line in lines if line.startswith("number left out")]
+    assert "line 2, 4 5 6 10: 6 * 4 = 24: wrong numbers" in told
     assert lines[-1] == "verdicts: verdicts.jsonl"
     verdicts = [json.loads(line) for line in Path("verdicts.jsonl").read_text().splitlines()]
     assert [verdict["right"] for verdict in verdicts] == [True, False, True, False]
@@ -80,9 +81,10 @@ def test_only_broken_entries_are_told_too(here, capsys):
 
 def test_the_command_imports_no_torch(here):
     code = ("import sys\nfrom game24lab.cli.main import main\nmain(['score', 'a.jsonl'])\n"
-            "print([name for name in ('torch', 'transformers', 'trl', 'datasets') if name in sys.modules])")  # fmt: skip
+            "print([name for name in ('torch', 'transformers', 'datasets') if name in sys.modules])")  # fmt: skip
     root = str(Path(__file__).parents[2])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": root})
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": root})  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -14,12 +14,13 @@ from game24lab.tasks.numbers.puzzles import list_solvable
 CHAT = ("system\nPlay 24 game. Given four numbers, determine if it's possible to reach 24 through basic arithmetic "
         "operations. On the last line, output the expression, for example, input: '10 1 12 3', the last line should "
         "output: 'reach 24! expression: ((12 + 3) + (10 - 1))'.\nuser\n{numbers}{end}\nassistant\n{text}")  # fmt: skip
-TINYZERO = ("Using the numbers {numbers}, create an equation that equals {target}. You can use basic arithmetic operations "
-            "(+, -, *, /) and each number can only be used once. Show your work in <think> </think> tags. And return the "
-            "final answer in <answer> </answer> tags, for example <answer> (1 + 2) / 3 </answer>.")  # fmt: skip
+TINYZERO = ("Using the numbers {numbers}, create an equation that equals {target}. You can use basic arithmetic "
+            "operations (+, -, *, /) and each number can only be used once. Show your work in <think> </think> tags. "
+            "And return the final answer in <answer> </answer> tags, for example <answer> (1 + 2) / 3 </answer>.")
+VERL = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 GYM = "Calculate {target} using the numbers {numbers}.\nEach number may be used at most once.\nFinal answer format ..."
-GYM24 = ("Make 24 using {numbers}. You can only use each number once. You can use the operators +, -, *, /.\nFinal answer "
-         "format instructions:\n1. Provide your final answer as a arithmetic expression (no '=' sign).\n")  # fmt: skip
+GYM24 = ("Make 24 using {numbers}. You can only use each number once. You can use the operators +, -, *, /.\nFinal "
+         "answer format instructions:\n1. Provide your final answer as a arithmetic expression (no '=' sign).\n")
 
 
 def _join(numbers, sign=" "):
@@ -98,8 +99,8 @@ def make_llm4game24(folder, rows):
 def make_completions(folder, rows):
     """search-and-learn's completions; the answer of a puzzle is its target."""
     return write_lines(folder / "best_of_n_completions.jsonl", [
-        {"problem": _join(numbers), "answer": str(target), "solution": "", "unique_id": str(place), "completions": texts,
-         "scores": [[0.1, 0.9]] * len(texts), "pred": texts[0], "completion_tokens": [7] * len(texts)}
+        {"problem": _join(numbers), "answer": str(target), "solution": "", "unique_id": str(place),
+         "completions": texts, "scores": [[0.1, 0.9]] * len(texts), "pred": texts[0]}
         for place, (numbers, target, texts) in enumerate(rows)])  # fmt: skip
 
 
@@ -109,7 +110,8 @@ def make_harness(folder, rows):
         {"doc_id": place, "doc": {"nums": numbers, "target": target, "question": "Reach it."}, "target": str(target),
          "arguments": {"gen_args_0": {"arg_0": "Reach it."}}, "resps": [texts], "filtered_resps": [texts[0]],
          "filter": chosen, "metrics": ["exact_match"], "exact_match": 1.0, "doc_hash": "abc"}
-        for chosen in ("strict-match", "flexible-extract") for place, (numbers, target, texts) in enumerate(rows)])  # fmt: skip
+        for chosen in ("strict-match", "flexible-extract")
+        for place, (numbers, target, texts) in enumerate(rows)])  # fmt: skip
 
 
 def make_gym(folder, rows):
@@ -122,7 +124,7 @@ def make_gym(folder, rows):
         for place, (numbers, target, texts) in enumerate(rows)
     ]  # fmt: skip
     path = folder / "countdown.json"
-    path.write_text(json.dumps({"name": "countdown", "category": "games", "average_best_score": 0.9, "results": results}))
+    path.write_text(json.dumps({"name": "countdown", "category": "games", "mean_score": 0.9, "results": results}))
     return path
 
 
@@ -143,9 +145,10 @@ def make_rollouts(folder, rows):
             info = {"numbers": numbers, "target": target, "every": False} if place % 2 else {}
             asked = TINYZERO.format(numbers=numbers, target=target)
             lines.append({
-                "example_id": place, "prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": asked}],
+                "example_id": place,
+                "prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": asked}],
                 "completion": [{"role": "assistant", "content": text}], "reward": 1.0, "answer": str(target),
-                "info": json.dumps(info) if place % 4 == 1 else info, "is_completed": True, "metrics": {"solved": 1.0}})  # fmt: skip
+                "info": json.dumps(info) if place % 4 == 1 else info, "is_completed": True})  # fmt: skip
     path.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
     return path
 
@@ -153,8 +156,9 @@ def make_rollouts(folder, rows):
 def make_tinyzero(folder, rows):
     """TinyZero's Parquet rows with the responses that were generated to them."""
     return write_parquet(folder / "countdown.parquet", [
-        {"data_source": "countdown", "prompt": [{"role": "user", "content": TINYZERO.format(numbers=numbers, target=target)}],
-         "ability": "math", "reward_model": {"style": "rule", "ground_truth": {"target": target, "numbers": numbers}},
+        {"data_source": "countdown",
+         "prompt": [{"role": "user", "content": TINYZERO.format(numbers=numbers, target=target)}], "ability": "math",
+         "reward_model": {"style": "rule", "ground_truth": {"target": target, "numbers": numbers}},
          "extra_info": {"split": "test", "index": place}, "responses": texts}
         for place, (numbers, target, texts) in enumerate(rows)])  # fmt: skip
 
@@ -172,8 +176,8 @@ def make_countdown(folder, rows):
 def make_verl(folder, rows):
     """Rollouts that verl writes: the whole chat as input and output."""
     return write_lines(folder / "1.jsonl", [
-        {"input": f"<|im_start|>user\n{TINYZERO.format(numbers=numbers, target=target)}<|im_end|>\n<|im_start|>assistant\n",
-         "output": text + "<|im_end|>", "gts": {"numbers": numbers, "target": target}, "score": 0.1, "step": 1}
+        {"input": VERL.format(TINYZERO.format(numbers=numbers, target=target)), "output": text + "<|im_end|>",
+         "gts": {"numbers": numbers, "target": target}, "score": 0.1, "step": 1}
         for numbers, target, (text,) in rows])  # fmt: skip
 
 
@@ -189,8 +193,8 @@ def make_plain(folder, rows):
     return path
 
 
-# How it is made; whether its rows hold one answer; whether its target is always 24, and its puzzles are of the published
-# game; whether all numbers must be used; the name of its shape; the unit of its places
+# How it is made; whether its rows hold one answer; whether its target is always 24, its puzzles the published ones;
+# whether all numbers must be used; the name of its shape; the unit of its places
 SHAPES = {
     make_tot: (False, True, True, "Tree of Thoughts", "entry"),
     make_tot_naive: (False, True, True, "Tree of Thoughts", "entry"),

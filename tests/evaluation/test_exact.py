@@ -51,11 +51,14 @@ class ReadPolicy(FakePolicy):
 def test_the_sum_over_live_lines_is_the_chance(whole, chunk):
     policy = ReadPolicy()
     table = measure_chances(Game24(), PUZZLES, policy, USUAL, whole=whole, chunk=chunk, write=lambda one: str(one))
-    assert list(table.columns) == list(COLUMNS) and list(table["problem"]) == [str(one) for one in PUZZLES]
+    assert list(table.columns) == list(COLUMNS)
+    assert list(table["problem"]) == [str(one) for one in PUZZLES]
     expected = [chance_of(policy.skill, policy.blur, policy.illegal, make_state(puzzle)) for puzzle in PUZZLES]
     assert list(table["p"]) == pytest.approx(expected)
     dead = table[table["problem"] == "(1, 1, 1, 1)"].iloc[0]
-    assert dead["p"] == 0 and dead["samples"] == math.inf and dead["lines"] == 0
+    assert dead["p"] == 0
+    assert dead["samples"] == math.inf
+    assert dead["lines"] == 0
     assert (table["lines"] >= table["positions"]).all()
 
 
@@ -68,7 +71,8 @@ def test_each_sampling_has_its_row():
 def test_another_target_is_asked_for():
     policy = ReadPolicy()
     table = measure_chances(Game24(), [NumberProblem((2, 3), 5), NumberProblem((2, 3), 7)], policy, USUAL)
-    assert 0 < table["p"][0] <= 1 and table["p"][1] == 0
+    assert 0 < table["p"][0] <= 1
+    assert table["p"][1] == 0
 
 
 def test_tasks_and_policies_that_cannot_say_so():
@@ -89,7 +93,9 @@ def test_brackets_hold_the_truth_and_close():
         low, high, spent = bracket(Game24(), puzzle, policy, least=0.2)
         assert low - 1e-9 <= truth <= high + 1e-9
         low, high, more = bracket(Game24(), puzzle, policy, least=0.0)
-        assert low == pytest.approx(truth) and high == pytest.approx(truth) and more >= spent
+        assert low == pytest.approx(truth)
+        assert high == pytest.approx(truth)
+        assert more >= spent
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(1, 10**9))
@@ -106,9 +112,11 @@ def test_known_values():
     assert pass_at([0.5, 1e-9, 0, 1], 3) == pytest.approx([0.875, 3e-9, 0, 1])
     assert measure_cost([0.5, 0, 1], 2) == pytest.approx([1.5, 2, 1])
     (row,) = tabulate_exact_pass([0.5, 0.25], [2])
-    assert row["accuracy"] == pytest.approx((0.75 + 0.4375) / 2) and row["problems"] == 2
+    assert row["accuracy"] == pytest.approx((0.75 + 0.4375) / 2)
+    assert row["problems"] == 2
     table = tabulate_density([0.5, 0.05, 0.0, 1.0], bins=4)
-    assert table["share"].sum() == pytest.approx(0.75) and table["below"].iloc[-1] == 1
+    assert table["share"].sum() == pytest.approx(0.75)
+    assert table["below"].iloc[-1] == 1
     assert tabulate_density([0.0]).empty
     for wrong in (0, 0.5, -1):
         with pytest.raises(ValueError, match="k must be"):
@@ -138,8 +146,10 @@ def test_live_lines_are_those_that_lead_on():
         state = game.start(puzzle)
         lines = dict(game.live_lines(state))
         for line, after in lines.items():
-            assert game.key(game.step(state, line)) == game.key(after) and game.truth(after)
+            assert game.key(game.step(state, line)) == game.key(after)
+            assert game.truth(after)
             assert game.text(game.step(state, line)) == game.text(after)
-        legal = {line for line, _ in FakePolicy().moves(state.left) if len(state.left) > 1 and "left" in line}
+        said = FakePolicy().moves(state.left) if len(state.left) > 1 else ()
+        legal = {line for line, _ in said if "left" in line}
         assert set(lines) == {line for line in legal if game.truth(game.step(state, line))}
     assert isinstance(tabulate_density([0.1]), pd.DataFrame)

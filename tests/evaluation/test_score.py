@@ -24,23 +24,27 @@ RIGHT = "(10 - 4) * 5 - 6"
 
 
 # ------------------------------------------------------------------------------------------------------ brute force
-def is_right(numbers, target, expression, every):
-    """Whether an expression is a right answer, by Python's own grammar and fractions."""
+def evaluate(expression):
+    """The value of an expression and the numbers in it, by Python's own grammar and fractions; None for its value where
+    it divides by zero."""
 
     def walk(node):
         if isinstance(node, ast.Constant):
             return Fraction(node.value), [node.value]
         (a, some), (b, more) = walk(node.left), walk(node.right)
+        if a is None or b is None or (isinstance(node.op, ast.Div) and not b):
+            return None, some + more
         if isinstance(node.op, ast.Div):
             return a / b, some + more
         return {ast.Add: a + b, ast.Sub: a - b, ast.Mult: a * b}[type(node.op)], some + more
 
-    try:
-        value, used = walk(ast.parse(expression, mode="eval").body)
-    except ZeroDivisionError:
-        return False
-    over = Counter(used) - Counter(numbers)
-    left = Counter(numbers) - Counter(used)
+    return walk(ast.parse(expression, mode="eval").body)
+
+
+def is_right(numbers, target, expression, every):
+    """Whether an expression is a right answer."""
+    value, used = evaluate(expression)
+    over, left = Counter(used) - Counter(numbers), Counter(numbers) - Counter(used)
     return value == target and not over and not (every and left)
 
 
@@ -83,31 +87,15 @@ def made_rows(draw, single, published, every):
             told, rule = draw(st.sampled_from(TOLD))
             expression = draw(expressions(numbers))
             if draw(st.booleans()) and not published:
-                target_now = None
-                try:
-                    target_now = Fraction(eval_exactly(expression))
-                except ZeroDivisionError:
-                    pass
-                if not found and target_now is not None and target_now.denominator == 1 and abs(target_now) < 1000:
-                    target = int(target_now)
+                value = evaluate(expression)[0]
+                if not found and value is not None and value.denominator == 1 and abs(value) < 1000:
+                    target = int(value)
             texts.append((told, expression))
             found.append((expression, rule))
         shown = [None if told is None else told.format(expression, t=target) for told, expression in texts]
         rows.append((numbers, target, shown))
-        truth.append([(bool(rule) and is_right(numbers, target, expression, every), rule) for expression, rule in found])
+        truth.append([(bool(rule) and is_right(numbers, target, one, every), rule) for one, rule in found])
     return rows, truth
-
-
-def eval_exactly(expression):
-    """The value of an expression in fractions."""
-
-    def walk(node):
-        if isinstance(node, ast.Constant):
-            return Fraction(node.value)
-        a, b = walk(node.left), walk(node.right)
-        return a / b if isinstance(node.op, ast.Div) else {ast.Add: a + b, ast.Sub: a - b, ast.Mult: a * b}[type(node.op)]
-
-    return walk(ast.parse(expression, mode="eval").body)
 
 
 @pytest.mark.parametrize("make", SHAPES, ids=lambda make: make.__name__)
@@ -147,7 +135,8 @@ def test_every_shape_is_judged_as_by_the_brute_force_row_by_row(make, tmp_path_f
 
 
 # --------------------------------------------------------------------------------------------------------- reading
-ROWS = [{"problem": "4 5 6 10", "text": f"<answer>{RIGHT}</answer>"}, {"problem": "4 5 6 10", "text": "Answer: 6 * 4 = 24"},
+ROWS = [{"problem": "4 5 6 10", "text": f"<answer>{RIGHT}</answer>"},
+        {"problem": "4 5 6 10", "text": "Answer: 6 * 4 = 24"},
         {"problem": "3 3 8 8", "text": "8/(3 - 8/3) = 24"}, {"problem": "1 1 1 1", "text": ""}]  # fmt: skip
 
 
@@ -172,7 +161,7 @@ def encode(path, rows, encoding, end="\n", bom=b""):
     lambda path, rows: encode(path, rows, "utf-32"),
     lambda path, rows: encode(path, rows, "utf-8", "\n\n  \n"),
     lambda path, rows: path.write_text("\n\n" + json.dumps(rows), encoding="utf-8") and path,
-    lambda path, rows: path.write_text(json.dumps({"model": "m", "results": rows}, indent=1), encoding="utf-8-sig") and path,
+    lambda path, rows: path.write_text(json.dumps({"model": "m", "results": rows}, indent=1), "utf-8-sig") and path,
     write_lines, write_list, write_table, write_parquet,
 ])  # fmt: skip
 @pytest.mark.parametrize("name", ["answers.jsonl", "answers.json", "answers"])
@@ -217,7 +206,8 @@ def test_groups_decide_what_one_problem_is(tmp_path):
     counts = score_files([path], Columns(group="run"), progress=False).files[0].counts
     assert (counts["problems"], [row["k"] for row in counts["pass_at_k"]]) == (2, [1, 2])
     assert [row["accuracy"] for row in counts["pass_at_k"]] == [0.5, 1.0]
-    _, found = right_of(write_lines(path, [*rows, {"problem": "4 5 6 10", "text": RIGHT}]), columns=Columns(group="run"))
+    path = write_lines(path, [*rows, {"problem": "4 5 6 10", "text": RIGHT}])
+    _, found = right_of(path, columns=Columns(group="run"))
     assert "line 5: no 'run'" in found.broken[0]
 
 
@@ -237,12 +227,13 @@ def test_word_problems_are_scored_too(tmp_path):
     assert right_of(path, task="gsm8k")[0] == [True, True, False, False, True]
     assert right_of(path, task="gsm8k", strict=True)[0] == [True, False, False, False, True]
     samples = [{"doc_id": 0, "doc": {"question": "How many?", "answer": "#### 1,042"}, "target": "#### 1,042",
-                "resps": [["so\n#### 1042", "1,042"]], "filtered_resps": ["1042"], "filter": name} for name in "ab"]  # fmt: skip
+                "resps": [["so\n#### 1042", "1,042"]], "filtered_resps": ["1042"], "filter": name}
+               for name in "ab"]  # fmt: skip
     rights, found = right_of(write_lines(path, samples), task="gsm8k")
     assert rights == [True, True]
     assert found.files[0].repeated == 1
-    rows = [{"problem": "What?", "solution": "so \\boxed{\\frac{3}{4}}", "completions": ["\\boxed{0.75}", "\\boxed{1}"]}]
-    assert right_of(write_lines(path, rows), task="gsm8k")[0] == [True, False]
+    row = {"problem": "What?", "solution": "so \\boxed{\\frac{3}{4}}", "completions": ["\\boxed{0.75}", "\\boxed{1}"]}
+    assert right_of(write_lines(path, [row]), task="gsm8k")[0] == [True, False]
 
 
 def test_several_files_are_scored_side_by_side(tmp_path):
@@ -273,7 +264,8 @@ def test_processes_change_nothing(tmp_path, workers):
 def test_broken_entries_are_told_and_the_rest_is_judged(tmp_path):
     lines = [json.dumps(ROWS[0]).encode(), b"{", b"[1]", b'"text"', b"\xff\xfe", json.dumps(ROWS[2]).encode(),
              b'{"problem": "0 5 6 10", "text": "x"}', b'{"problem": [-4, 5, 6], "text": "x"}',
-             b'{"problem": "the", "text": "x"}', b'{"text": "x"}', b'{"problem": "4 5 6 10", "target": "many", "text": "x"}',
+             b'{"problem": "the", "text": "x"}', b'{"text": "x"}',
+             b'{"problem": "4 5 6 10", "target": "many", "text": "x"}',
              b'{"problem": "4 5 6 10", "target": 0, "text": "<answer>(4 + 6 - 10) * 5</answer>"}', b"[" * 100_000,
              b'{"problem": "4 5 6 10"}', b'{"problem": {"text": {}}, "text": [[[]]]}', b"1" * 5_000]  # fmt: skip
     path = tmp_path / "a.jsonl"
@@ -286,14 +278,15 @@ def test_broken_entries_are_told_and_the_rest_is_judged(tmp_path):
     assert places == {2, 3, 4, 5, 7, 8, 9, 10, 11, 13, 15, 16}
     assert all(one.startswith(f"{path}, line ") and "\n" not in one for one in said)
     for part in ("no JSON: Expecting property name", "it is list", "not UTF-8 at byte 0", "'0' is no integer from 1",
-                 "-4 is no integer from 1", "'the' is no integer", "no 'problem'", "target must be a whole number"):  # fmt: skip
+                 "-4 is no integer from 1", "'the' is no integer", "no 'problem'",
+                 "target must be a whole number"):  # fmt: skip
         assert any(part in one for one in said), part
     assert found.files[0].broken == len(said)
 
 
 def test_a_table_is_told_by_line_where_it_breaks(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text(f'problem,text\n4 5 6 10,"{RIGHT}\n"\n4 5 6 10\n4 5 6 10,a,b\n3 3 8 8,8/(3-8/3)\n"3 3 8 8', encoding="utf-8")
+    path.write_text(f'problem,text\n4 5 6 10,"{RIGHT}\n"\n4 5 6 10\n4 5 6 10,a,b\n3 3 8 8,8/(3-8/3)\n"3 3 8 8')
     rights, found = right_of(path)
     assert rights == [True, True]
     assert [one.removeprefix(f"{path}, ") for one in found.broken] == [
@@ -323,7 +316,7 @@ def test_cut_files_are_told(tmp_path):
     ([{"question": "Make", "answer": "1", "metadata": {"numbers": [1, 2]}}], {}, "reasoning-gym rows without answers"),
     ([[1, 2]], {}, "of no known shape: a row is int"),
     ([{"question": "How many?", "answer": "#### 5", "text": "5"}], {}, None),
-    ([{"problem": "1 2 3", "text": "6"}], {"columns": Columns(text="reply")}, "--text: no column 'reply'; it has problem"),
+    ([{"problem": "1 2 3", "text": "6"}], {"columns": Columns(text="reply")}, "--text: no column 'reply'; it has prob"),
     ([{"problem": "1 2 3", "text": "6"}], {"columns": Columns(problem="p")}, "--problem: no column 'p'"),
     ([{"problem": "1 2 3", "text": "6"}], {"task": "game24"}, "task must be one of numbers, gsm8k, got 'game24'"),
     ([{"problem": "1 2 3", "text": "6"}], {"use": "twice"}, "use must be one of exactly-once, at-most-once"),
@@ -397,9 +390,11 @@ def test_a_megabyte_of_hostile_text_is_judged_at_once(tmp_path, task, text):
         assert rights == [False]
 
 
-@given(st.text(max_size=200) | st.lists(st.sampled_from(["<answer>", "</answer>", "\\boxed{", "}", "Answer: ", "\n", "(", ")",
-       "10", "4", "5", "6", " - ", "*", "=", "24", "!", "$", "####", "the answer is ", "</think>", "or", "x"]), max_size=20)
-       .map("".join))  # fmt: skip
+SOUP = ["<answer>", "</answer>", "\\boxed{", "}", "Answer: ", "\n", "(", ")", "10", "4", "5", "6", " - ", "*", "=",
+        "24", "!", "$", "####", "the answer is ", "</think>", "or", "x", "(10 - 4) * 5 - 6"]  # fmt: skip
+
+
+@given(st.text(max_size=200) | st.lists(st.sampled_from(SOUP), max_size=20).map("".join))
 @settings(deadline=None, max_examples=500)
 def test_no_text_is_right_that_does_not_hold_a_right_expression(text):
     """Whatever surrounds it: what is accepted is found again as an expression of these numbers that makes 24."""

@@ -56,7 +56,7 @@ def test_the_rules_are_those_of_the_page():
 def test_the_forms_asked_for_are_those_of_the_page():
     told = {}
     for names, rules in read_table("Where an answer is found", 1):
-        told |= dict.fromkeys(names.split(", "), {rule.strip("`") for rule in rules.split(", ")})
+        told |= {name: {rule.strip("`") for rule in rules.split(", ")} for name in names.split(", ")}
     assert told == {**{shape.name: set(shape.form) for shape in SHAPES}, TABLE: set(TABLE_FORM)}
 
 
@@ -73,7 +73,8 @@ def test_the_kinds_of_refusals_are_those_of_the_page():
 
 WORDS = [
     ("<answer>42</answer>", "tags", True), ("<answer>41</answer> <answer>$42.00</answer>", "tags", True),
-    ("<answer>42", "open tag", True), ("so $\\boxed{42}$ and <b>1</b>", "box", True), ("6 * 7 = 42\n#### 42", "####", True),
+    ("<answer>42", "open tag", True), ("so $\\boxed{42}$ and <b>1</b>", "box", True),
+    ("6 * 7 = 42\n#### 42", "####", True),
     ("#### 42\n\nQuestion: how many?\n#### 5", "####", True), ("The answer is 42. Now 5 + 3 = 8.", "line", True),
     ("So the answer is $42 per day.", "line", True), ("**Answer:** 42 apples", "line", True),
     ("First 6 + 1 = 7.\nThen 6 * 7 = 42 apples.", "equation", True), ("He needs 42 of them.", "number", True),

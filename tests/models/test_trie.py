@@ -32,7 +32,8 @@ def test_lines_come_in_the_order_of_sampling_without_replacement():
     language = Language(seed=3, vocabulary=3, limit=2)
     chances = language.chances()
     book = language.open().book
-    assert len(chances) == 7 and sum(chances.values()) == pytest.approx(1)
+    assert len(chances) == 7
+    assert sum(chances.values()) == pytest.approx(1)
     pairs = [tuple(say(language, language.open(seed, book=book), 2)) for seed in range(20_000)]
     for first, second in permutations(chances, 2):
         expected = chance_of_order(chances, [first, second])
@@ -87,11 +88,14 @@ def test_whatever_the_trie(language, seed, parts, order):
     assert trie.tokens == paid if order == "random" else trie.tokens >= paid
     if order == "likeliest":
         values = [chances[line] for line in lines]
-        assert values == sorted(values, reverse=True) and values == pytest.approx(
-            sorted(chances.values(), reverse=True)[: len(values)])  # fmt: skip
+        assert values == sorted(values, reverse=True)
+        assert values == pytest.approx(
+            sorted(chances.values(), reverse=True)[: len(values)])
     assert trie.exhausted == (len(lines) == len(chances))
     rest = say(language, trie, len(chances) + 1)
-    assert sorted(lines + rest) == sorted(chances) and trie.exhausted and trie.left == 0
+    assert sorted(lines + rest) == sorted(chances)
+    assert trie.exhausted
+    assert trie.left == 0
     assert sum(trie.weigh()) == pytest.approx(1)
     assert say(language, trie, 1) == []
 
@@ -133,7 +137,8 @@ def test_tokens_behind_the_first_ones_are_said_too(order):
     chances = language.chances()
     trie = language.open(4, order)
     lines = say(language, trie, 5, 200)
-    assert sorted(lines) == sorted(chances) and trie.exhausted
+    assert sorted(lines) == sorted(chances)
+    assert trie.exhausted
     assert [math.exp(line.log) for line in trie.said] == pytest.approx([chances[line] for line in lines])
     assert trie.tokens == len(chances)  # looking again costs nothing
     if order == "likeliest":
@@ -159,7 +164,9 @@ def test_rows_that_spell_one_text_are_one_line_and_both_are_charged():
     trie = language.open(0)
     (found,) = draw([trie], [100], language.forward, language.spell)
     assert len(found.lines) == len(texts) < len(chances)
-    assert trie.exhausted and trie.left == 0 and trie.mass == pytest.approx(1)
+    assert trie.exhausted
+    assert trie.left == 0
+    assert trie.mass == pytest.approx(1)
     assert {line.completion.text: math.exp(line.log) for line in trie.said} == pytest.approx(texts)
     assert found.tokens == sum(line.tokens for line in found.lines) == trie.tokens
 

@@ -44,7 +44,8 @@ def test_probabilities_are_the_models_own(kind):
     for options in ({}, {"temperature": 0.7, "top_k": 5, "top_p": 0.9}, {"order": "likeliest"}):
         tries, found = say(policy, **options)
         for prompt, trie, one in zip(PROMPTS, tries, found, strict=True):
-            assert len({line.text for line in one.lines}) == len(one.lines) == 12
+            assert len({line.text for line in one.lines}) == len(one.lines)
+            assert len(one.lines) == 12 or (trie.exhausted and "top_p" in options)
             for line, said in zip(one.lines, trie.said, strict=True):
                 assert np.allclose(line.logprobs, score(policy, prompt, line.ids), atol=2e-4)
                 if not options or "order" in options:
@@ -118,14 +119,17 @@ def test_one_line_at_temperature_0_and_few_with_top_k():
         assert all(trie.exhausted and trie.left == 0 and trie.weigh() == [1.0] for trie in tries)
     trie = policy.open_trie(PROMPTS[0], 0, max_tokens=2, top_k=3)
     (found,) = policy.draw([trie], [1000])
-    assert trie.exhausted and 1 <= len(found.lines) <= 9 and trie.mass == pytest.approx(1)
+    assert trie.exhausted
+    assert 1 <= len(found.lines) <= 9
+    assert trie.mass == pytest.approx(1)
 
 
 def test_lines_that_do_not_end_are_cut_off():
     policy = open_policy()
     tries, found = say(policy, max_tokens=3, stop_line=False)
     for trie, one in zip(tries, found, strict=True):
-        assert all(len(line.ids) <= 3 for line in one.lines) and trie.book.limit == 3
+        assert all(len(line.ids) <= 3 for line in one.lines)
+        assert trie.book.limit == 3
         assert all(line.finish == ("stop" if line.ids[-1] in policy.card_ends else "length") for line in one.lines)
 
 
@@ -162,11 +166,12 @@ def test_a_reader_says_what_the_model_says(kind):
     reader = policy.open_reader()
     found = reader.score(prompts, lines, samplings)
     again = policy.open_reader().score(prompts[1:], lines[1:], samplings)
-    assert found.shape == (3, 4) and np.allclose(found[1:], again, atol=1e-5)
+    assert found.shape == (3, 4)
+    assert np.allclose(found[1:], again, atol=1e-5)
     for prompt, line, logs in zip(prompts, lines, found, strict=True):
         ids = (policy.tokenizer.eos_token_id,) if line is None else policy.encode(f"{line}\n")
         assert logs[0] == pytest.approx(float(score(policy, prompt, ids).sum()), abs=2e-3)
-        assert logs[3] in (0.0, -math.inf) and logs[2] >= logs[0] or logs[2] == -math.inf
+        assert (logs[3] in (0.0, -math.inf) and logs[2] >= logs[0]) or logs[2] == -math.inf
     longer = reader.score([f"{PROMPTS[0]}{lines[0]}\n"], [lines[1]])  # goes on behind what was read
     ids = policy.encode(f"{lines[1]}\n")
     assert longer[0, 0] == pytest.approx(float(score(policy, f"{PROMPTS[0]}{lines[0]}\n", ids).sum()), abs=2e-3)
@@ -179,4 +184,5 @@ def test_weights_are_looked_at_when_asked():
     first, whole = policy._pool.forward([Look(trie.book, ()), Look(trie.book, (), whole=True)])
     assert np.allclose(first.logs, whole.logs[: len(first.logs)])
     assert np.exp(first.logs).sum() + math.exp(first.rest) == pytest.approx(1)
-    assert np.exp(whole.logs).sum() == pytest.approx(1) and whole.rest == -math.inf
+    assert np.exp(whole.logs).sum() == pytest.approx(1)
+    assert whole.rest == -math.inf

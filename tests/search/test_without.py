@@ -46,9 +46,11 @@ def test_no_line_comes_twice(name, sampling, mode):
         else:  # of a beam's greedy lines ahead there are none here
             said = Counter((tree.parent[node], tree.line[node]) for node in range(1, len(tree)))
             assert set(said.values()) <= {1}
-        assert found.repeated_tokens == 0 and found.cost.sampled_tokens > 0
+        assert found.repeated_tokens == 0
+        assert found.cost.sampled_tokens > 0
         if tree.sampled != found.cost.sampled_tokens:  # but for the last resort, all that was paid stands in the tree
-            assert found.stopped != "solved" and tree.sampled < found.cost.sampled_tokens
+            assert found.stopped != "solved"
+            assert tree.sampled < found.cost.sampled_tokens
 
 
 @pytest.mark.parametrize("name", TAKE)
@@ -93,7 +95,8 @@ def test_votes_count_by_their_probabilities():
     """Of distinct answers the most probable position wins, not the one with the most spellings."""
     (found,) = search("majority", problems=[(6, 6, 6, 6)], parameters={"n": 30})
     tree, game = found.tree, Game24()
-    assert found.outcome in ("solved", "wrong value") and found.candidates == 30
+    assert found.outcome in ("solved", "wrong value")
+    assert found.candidates == 30
     ends = [node for node in range(len(tree)) if tree.status[node] in ("solved", "wrong")]
     weights = Counter()
     for node in ends:
@@ -107,7 +110,8 @@ def test_votes_count_by_their_probabilities():
 def test_particles_that_find_no_line_die():
     (found,) = run(Game24(), [(1, 1)], particle_filter, FakePolicy(), FakeCritic(), mode="rules",
                    parameters={"n_particles": 40, "sampling": "without"})  # fmt: skip
-    assert found.tree.line[1:] and len(found.tree.line[1:]) <= len(FakePolicy().moves(Game24().start((1, 1)).left))
+    assert found.tree.line[1:]
+    assert len(found.tree.line[1:]) <= len(FakePolicy().moves(Game24().start((1, 1)).left))
 
 
 def test_who_cannot_says_so():
@@ -124,5 +128,6 @@ def test_who_cannot_says_so():
 
 
 def test_arms_from_before_keep_their_names():
-    assert "sampling" not in Arm("mcts").describe() and "sampling" not in Arm("mcts", {"sampling": "with"}).describe()
+    assert "sampling" not in Arm("mcts").describe()
+    assert "sampling" not in Arm("mcts", {"sampling": "with"}).describe()
     assert '"sampling": "without"' in Arm("mcts", {"sampling": "without"}).describe()

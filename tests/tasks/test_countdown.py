@@ -120,6 +120,30 @@ def test_truth_is_what_playing_all_moves_says(task):
         assert task.truth(state) == reaches(task, state)
 
 
+def test_live_lines_are_the_legal_ones_that_keep_the_target_within_reach():
+    for task in (ALL, SOME):
+        state = task.start(NumberProblem((2, 3, 5, 8), 21))
+        lines = task.live_lines(state)
+        assert lines
+        for line, after in lines:
+            assert task.step(state, line) == after
+            assert task.truth(after)
+        behind = {after.left for _, after in lines}
+        assert behind == {child.left for child in task.children(state) if task.truth(child)}
+        assert task.live_lines(task.start_at((Fraction(21),), 21)) == ()
+
+
+def test_reasons_are_given():
+    told = ALL.explain(ALL.start(NumberProblem((3, 7, 25, 50), 79)))
+    assert told.startswith("79 is within reach: ")
+    assert check_countdown(PROBLEM.numbers, told.partition(": ")[2], 79).accepted
+    assert ALL.explain(ALL.start(PROBLEM)).startswith("81 is out of reach: the exact solver finds no way")
+    assert "out of reach" in ALL.explain(ALL.start(NumberProblem((3, 3, 8, 8), 24)))
+    assert SOME.explain(SOME.start(NumberProblem((3, 3, 8, 8), 24))) == "24 is within reach: 8 * 3 = 24"
+    assert ALL.explain(ALL.start_at((Fraction(7),), 8)) == "7 is left, not 8"
+    assert ALL.explain(ALL.start_at((Fraction(8),), 8)) == "8 is made"
+
+
 def test_a_position_is_its_numbers_with_their_target():
     one, two = (ALL.start(NumberProblem((4, 5, 6, 10), target)) for target in (24, 36))
     assert ALL.key(one) != ALL.key(two)
@@ -129,7 +153,7 @@ def test_a_position_is_its_numbers_with_their_target():
     for state in (one, two, ALL.step(two, "10 - 4 = 6")):
         read = ALL.read(ALL.text(state))
         assert (ALL.key(read), ALL.truth(read)) == (ALL.key(state), ALL.truth(state))
-    with pytest.raises(ValueError, match="one that shows a position of this game"):
+    with pytest.raises(ValueError, match="must show a position of this game"):
         ALL.read("Input: 4 5 6 10\n")
     history = Countdown(context="history")
     state = history.step(history.start(PROBLEM), "50 + 25 = 75")

@@ -1,4 +1,4 @@
-"""The verifier under the signatures of other libraries: the same word under each, and called as each library calls it."""
+"""The verifier under the signatures of other libraries: the same word under each, called as each library calls it."""
 
 import importlib.util
 import inspect
@@ -51,7 +51,7 @@ def test_trls_trainer_calls_it(tmp_path):
     data = Dataset.from_dict({"prompt": ["4 5 6 10"] * 2, "numbers": [NUMBERS] * 2, "target": [24, 24]})
     arguments = GRPOConfig(str(tmp_path / "out"), per_device_train_batch_size=2, num_generations=2, max_steps=1,
                            max_completion_length=8, report_to="none", use_cpu=True, bf16=False,
-                           gradient_checkpointing=False, logging_steps=1)  # fmt: skip
+                           activation_checkpointing=False, logging_steps=1)  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model", padding_side="left")
     trainer = GRPOTrainer(str(tmp_path / "model"), spy, arguments, train_dataset=data, processing_class=tokenizer)
     trainer.train()
@@ -73,7 +73,7 @@ def test_verifiers_gives_what_a_rollout_knows(info):
 def test_reasoning_gym_gives_answer_and_entry():
     entry = {"question": "Calculate 24 using the numbers 4, 5, 6, 10.\nEach number may be used at most once.",
              "answer": "4 * 6", "metadata": {"numbers": NUMBERS, "target": 24}}  # fmt: skip
-    assert [REWARD.reasoning_gym(answer, entry) for answer in ("6 * 4", "6 + 6 + 6 + 6", None, "")] == [1.0, 0.0, 0.0, 0.0]
+    assert [REWARD.reasoning_gym(answer, entry) for answer in ("6 * 4", "6 + 6 + 6 + 6", None, "")] == [1.0, 0, 0, 0]
     game = {"question": "Make 24 using 4, 5, 6, 10. You can only use each number once.", "answer": "x",
             "metadata": {"source_dataset": "puzzle24", "numbers": NUMBERS}}  # fmt: skip
     assert [REWARD.reasoning_gym(answer, game) for answer in ("(10-4)*5-6", "6 * 4", "10+10+4.9")] == [1.0, 0.0, 0.0]
@@ -105,8 +105,9 @@ def test_strict_reads_the_plain_form_alone():
 
 
 def test_completions_are_texts_chats_or_their_parts():
-    assert read_completion([{"role": "user", "content": "no"}, {"role": "assistant", "content": [{"type": "text", "text": "a"}]},
-                            {"role": "assistant", "content": None}]) == "a\n"  # fmt: skip
+    parts = [{"type": "text", "text": "a"}]
+    chat = [{"role": "user", "content": "no"}, {"role": "assistant", "content": parts}, {"role": "assistant"}]
+    assert read_completion(chat) == "a\n"
     assert read_completion(None) == ""
 
 

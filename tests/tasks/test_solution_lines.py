@@ -86,6 +86,27 @@ def test_the_environment_takes_them_where_it_is_told_to():
         open_environment(answers="words")
 
 
+@pytest.mark.parametrize(("rules", "numbers", "target", "text", "solved"), [
+    ("stream_of_search", (3, 7, 25, 50), 79,
+     "50 + 25 = 75 (left: 3 7 75)\n7 - 3 = 4 (left: 4 75)\n75 + 4 = 79 (left: 79)\n", True),
+    ("stream_of_search", (3, 7, 25, 50), 82, "50 + 25 = 75 (left: 3 7 75)\n75 + 7 = 82 (left: 3 82)\n", False),
+    ("countdown_3to4", (3, 7, 25, 50), 82, "50 + 25 = 75 (left: 3 7 75)\n75 + 7 = 82 (left: 3 82)\n", True),
+    ("countdown_3to4", (3, 7, 25, 50), 75, "7 - 3 = 4 (left: 4 25 50)\n50 + 25 = 75 (left: 4 75)\n", True),
+    ("countdown_3to4", (3, 7, 25, 50), 75, "50 + 25 = 75 (left: 3 7 75)\n7 - 3 = 4 (left: 4 75)\n", False),
+    ("stream_of_search", (3, 3, 8, 8), 24,
+     "8 / 3 = 8/3 (left: 8/3 3 8)\n3 - 8/3 = 1/3 (left: 1/3 8)\n8 / 1/3 = 24 (left: 24)\n", False),
+])  # fmt: skip
+def test_moves_of_countdown_are_an_answer_by_its_rules(rules, numbers, target, text, solved):
+    chains, lines = (open_environment("countdown", split=rules, held_out=1, answers=how) for how in ("chains", "lines"))
+    problem = lines.know(NumberProblem(numbers, target))
+    assert not chains.judge(problem, answer(text))["solved"]
+    assert lines.judge(problem, answer(text))["solved"] == solved
+    assert (add_answer(problem, text) != text) == solved
+    assert [one["output"] for one in score(lines.rewards, [problem], [text])] == [float(solved)]
+    with pytest.raises(ValueError, match="answers must be one of"):
+        open_environment("countdown", answers="words")
+
+
 def test_pairs_have_no_answer_line_on_either_side():
     numbers = (2, 3, 5, 12)
     assert make_pair(numbers, write(numbers), random.Random(0), style=STYLE) is None

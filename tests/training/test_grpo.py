@@ -19,7 +19,7 @@ from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.numbers.rewards import REWARDS as NUMBER_REWARDS
 from game24lab.tasks.problems import Problem
 from game24lab.tasks.rewards import make_reward_functions
-from game24lab.training import grpo, rollouts
+from game24lab.training import grpo, rollouts, session
 from game24lab.training.advantages import Baseline, normalise_groups, normalise_with_momentum
 from game24lab.training.grpo_trainer import cut
 from game24lab.training.loop import STATE_FOLDER, find_resume_point
@@ -404,7 +404,7 @@ def test_a_kill_behind_the_last_step(checkpoint, tmp_path, monkeypatch):
         raise KillError
 
     with monkeypatch.context() as patch:
-        patch.setattr(grpo, "finish", kill)
+        patch.setattr(session, "finish", kill)
         with pytest.raises(KillError):
             grpo.train(config(checkpoint), PROBLEMS, REWARDS, tmp_path)
     kept = load_checkpoint(tmp_path / STATE_FOLDER / "checkpoint-4")[0]
@@ -428,7 +428,7 @@ def test_nan_stops_before_the_weights_are_spoilt(checkpoint, tmp_path):
         float("nan") if trainer.state.global_step == 3 else 1
     )
     with pytest.raises(FloatingPointError, match=r"NaN or infinite at step 4: .*kept, .*checkpoint-2"):
-        grpo.start(trainer, tmp_path, None, grpo.start_clock(tmp_path))
+        session.train_once(None, tmp_path, lambda: trainer)
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
     assert not (tmp_path / "checkpoint").exists()
 

@@ -15,7 +15,7 @@ import torch
 from game24lab.models.backends.ctranslate2_export import is_exportable
 from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
-from game24lab.training import sft
+from game24lab.training import session, sft
 from game24lab.training.clock import read_cost
 from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack
 from game24lab.training.saving import replace_folder
@@ -241,7 +241,7 @@ def test_killed_after_the_last_step_it_only_writes(tmp_path, monkeypatch):
     settings = config(checkpoint=str(tiny_models.save("qwen3", tmp_path / "start")))
     whole = sft.train(settings, make_pairs(), tmp_path / "whole", lambda m, t: {"accuracy": 0.5})
     with monkeypatch.context() as patch:
-        patch.setattr(sft, "finish", kill)
+        patch.setattr(session, "finish", kill)
         with pytest.raises(KillError):
             sft.train(settings, make_pairs(), tmp_path / "killed", lambda m, t: {"accuracy": 0.5})
     assert find_resume_point(tmp_path / "killed").name == "checkpoint-6"

@@ -94,7 +94,7 @@ def draw_groups(analysis: Row) -> list[Block]:
     """Accuracy by rank bucket and by number of lines."""
     drawn = []
     for key, column, title in (("buckets", "bucket", "published ranks"), ("lines", "length", "lines of the answer")):
-        if found := analysis[key]:
+        if len(found := analysis[key]) > 1:
             told = ", ".join(f"{e[column]}: {fmt.percent(e['accuracy'])} of {e['puzzles']}" for e in found)
             drawn.append((charts.draw_groups(pd.DataFrame(found), column, title),
                           f"Solved by {title} (95 % Wilson). {told}."))  # fmt: skip
@@ -139,7 +139,7 @@ def describe_costs(costs: Sequence[Row]) -> Table:
 def tell_costs(costs: Sequence[Row]) -> str:
     """The same in a sentence: what all runs have cost together, as far as they say."""
     parts = []
-    for key, told in (("training_tokens", "tokens were learnt from"), ("sampled_tokens", "sampled for training")):
+    for key, told in (("training_tokens", "tokens learnt from"), ("sampled_tokens", "tokens sampled for it")):
         if known := [cost[key] for cost in costs if cost[key]]:
             parts.append(f"{fmt.short(sum(known))} {told}")
     if known := [cost["training_cpu_seconds"] for cost in costs if cost["training_cpu_seconds"]]:

@@ -55,11 +55,11 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     Without evidence, from kept numbers alone, the mix of arms by price and the figure along seconds are left out.
     """
     routers = numbers["routers"]
-    routed = [sm.judge_run(one) for one in sm.select_routed(evidence)] if evidence else [None] * len(routers)
+    routed = sm.judge_run(sm.select_routed(evidence)[0]) if evidence else None
     blocks: list[Block] = [_describe_setting(numbers)]
-    for place, (one, router) in enumerate(zip(routed, routers, strict=True)):
+    for place, router in enumerate(routers):
         more = f" ({router['label']})" if len(routers) > 1 else ""
-        blocks += _describe_router(one, router, more, first=not place)
+        blocks += _describe_router(router, more, first=not place)
     appendix = [
         *blocks,
         *add_section("Beside the published", _describe_published(numbers)),
@@ -68,7 +68,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         *layout.add_origin(numbers["runs"]),
     ]
     return layout.compose_report(numbers["title"], numbers["runs"], QUESTION, answer(routers[0]),
-                                 _draw_ways(routers[0]), _tell_cost(routers), _draw_router(routed[0], routers[0]),
+                                 _draw_ways(routers[0]), _tell_cost(routers), _draw_router(routed, routers[0]),
                                  appendix)  # fmt: skip
 
 
@@ -141,9 +141,9 @@ def _tell_below(router: Row) -> str:
         return "At no price is the router below the hull beyond chance."
     costs = [entry["cost"] for entry in below]
     worst = min(below, key=lambda entry: entry["gain"])
-    return (f"Below the hull, beyond chance, at {len(below)} of {len(router['at_prices'])} prices, those of "
-            f"{fmt.count(min(costs))} to {fmt.count(max(costs))} tokens: there mixing fixed arms is better, by up to "
-            f"{fmt.points(-worst['gain'])} points.")  # fmt: skip
+    costs = " to ".join(dict.fromkeys(fmt.count(end) for end in (min(costs), max(costs))))
+    return (f"Below the hull, beyond chance, at {len(below)} of {len(router['at_prices'])} prices ({costs} tokens): "
+            f"there mixing fixed arms at random is better, by {-100 * worst['gain']:.1f} points at most.")  # fmt: skip
 
 
 def _draw_router(one: sm.Routed | None, router: Row) -> list[Block]:
@@ -170,12 +170,11 @@ def _draw_router(one: sm.Routed | None, router: Row) -> list[Block]:
     return blocks
 
 
-def _describe_router(one: sm.Routed | None, router: Row, more: str, first: bool) -> list[Block]:
-    """The tables of a router; its answer and figures too, but for the first one, whose stand before the appendix."""
+def _describe_router(router: Row, more: str, first: bool) -> list[Block]:
+    """The tables of a router; but for the first one, whose stand on page one, its answer and its figure too."""
     told = [] if first else [Paragraph(" ".join(answer(router))), _draw_ways(router)]
-    figures = [] if first else _draw_router(one, router)
     return [
-        *add_section(f"What it gains{more}", *told, _describe_costs(router), _describe_rivals(router), *figures),
+        *add_section(f"What it gains{more}", *told, _describe_costs(router), _describe_rivals(router)),
         *add_section(f"Models and features{more}",
                      _describe_models(router, router["source"].replace("records", "lessons")) if router["lessons"]
                      else None),

@@ -32,8 +32,9 @@ _ITEM = re.compile(r"\s*(?:[-*•]\s+|\(?[0-9]{1,3}[.)]\s+)")
 # Signs and words that are part of a calculation where they stand beside it
 _SIGNS = frozenset("^!%√∛²³⁴½_#&|<>~≠≈")
 _WORDS = frozenset(
-    "minus negative plus times over by divided multiplied squared cubed factorial half twice double sqrt root log ln sin "
-    "cos tan exp mod abs floor ceil round power".split()
+    ("minus", "negative", "plus", "times", "over", "by", "divided", "multiplied", "squared", "cubed", "factorial",
+     "half", "twice", "double", "sqrt", "root", "log", "ln", "sin", "cos", "tan", "exp", "mod", "abs", "floor",
+     "ceil", "round", "power")
 )
 _AFRESH = re.compile(r" [$`*]*[(\[0-9]")
 _HARMLESS = re.compile(r"\\(?:text|mathrm|q?quad|checkmark|end)(?![A-Za-z])|\\\\")
@@ -107,7 +108,7 @@ def _says_more(answer: str, run: str) -> bool:
 
 
 def _find_calculation(text: str) -> tuple[str, str] | None:
-    """The last equation of a text, else its last calculation without an equals sign; lines that deny are passed over."""
+    """The last equation of a text, else its last calculation without an equals sign; no line that denies counts."""
     last = None
     lines = [line for line in text.split("\n") if line.strip()][-_MOST_LINES:]
     for line in reversed(lines):

@@ -7,7 +7,6 @@ puzzles are drawn, held out or read from files, nor models.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,6 +19,7 @@ from game24lab.tasks.numbers.arithmetic import (
     State,
     Step,
     compose,
+    legal_steps,
     parse_expression,
     wholly_reachable,
 )
@@ -66,6 +66,12 @@ class CountdownProblem(NumberProblem):
         """Why a true move is not allowed, see `explain_step`."""
         return explain_step(step)
 
+    def compose(self, steps: Sequence[Step]) -> str:
+        """The expression that the moves of a whole game build; of moves that were not needed nothing is left in it."""
+        if self.use_all or steps[-1].result != self.target:
+            return super().compose(steps)
+        return compose(*pick_steps(steps, self.target))
+
     def check(self, text: str, *, strict: bool = False) -> Check:
         """The word on an answer, see `check_countdown`."""
         return check_countdown(self.numbers, text, self.target, self.use_all, strict=strict)
@@ -103,6 +109,12 @@ class Countdown(Game24):
         if self.is_terminal(state):
             return ()
         return tuple(child for child in super().children(state) if not explain_step(child.steps[-1]))
+
+    def live_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
+        """The moves that keep the target reachable by these rules, each with the numbers behind it; none at the end."""
+        moves = () if self.is_terminal(state) else legal_steps(state.left)
+        return [(step, left) for step, left in moves
+                if not explain_step(step) and can_make(left, state.target, self.use_all)]  # fmt: skip
 
     def step(self, state: Position, line: str) -> Position | Illegal:
         """One move within the non-negative whole numbers, or an answer line once the game has ended."""
@@ -148,6 +160,21 @@ class Countdown(Game24):
         """Whether the text of a state shows one of some positions, which are pairs of numbers and target."""
         return (state.left, state.target) in positions
 
+    def explain(self, state: Position) -> str:
+        """Why the target can be made or can not, in a sentence without its full stop, proved by the exact solver."""
+        target = state.target
+        if self.is_terminal(state):
+            made = self._has_made(state.left, target)
+            return f"{target} is made" if made else f"{state.left[0]} is left, not {target}"
+        if not self.truth(state):
+            return (f"{target} is out of reach: the exact solver finds no way to make it of {self.label(state)} within "
+                    "the non-negative whole numbers")  # fmt: skip
+        at = self.start_at(state.left, target)
+        while not self.is_terminal(at):
+            step, left = next(iter(self.live_steps(at)))
+            at = replace(at, steps=(*at.steps, step), left=left)
+        return f"{target} is within reach: {self.expression(at)} = {target}"
+
     def truth(self, state: Position) -> bool:
         """Whether the target is still reachable by these rules, by the exact solver."""
         return can_make(state.left, state.target, self.use_all)
@@ -179,17 +206,13 @@ def check_countdown(
 
     The terms of a sum or a product may stand in any order: `5 - 8 + 10` is `10 + 5 - 8`, which never falls below 0.
     """
-    numbers = tuple(numbers)
+    check = check_answer(numbers, text, target, strict=strict, every=use_all)
+    if not check.accepted:
+        return check
     try:
-        expression = (text if strict else read_expression(text)).partition("=")[0].strip()
-        _, operands = parse_expression(expression, signed=True)
-    except ExpressionError as error:
-        return Check(False, f"not an expression: {error}")
-    if not use_all and operands and not Counter(operands) - Counter(numbers):
-        numbers = tuple(operands)
-    check = check_answer(numbers, text, target, strict=strict)
-    try:
-        parse_expression(expression, signed=True, whole=check.accepted)
+        first, _, others = (text if strict else read_expression(text)).partition("=")
+        turned = others and first.replace(" ", "") == str(target)  # 24 = (1 + 2 + 3) * 4
+        parse_expression((others.partition("=")[0] if turned else first).strip(), signed=True, whole=True)
     except ExpressionError as error:
         return Check(False, str(error))
     return check

@@ -14,15 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from game24lab.runs.checks import require, suggest
+from game24lab.runs.checks import require, require_one_of, suggest
 from game24lab.tasks.numbers.countdown import Countdown, CountdownProblem
 from game24lab.tasks.numbers.countdown_files import read_countdown
 from game24lab.tasks.numbers.countdown_puzzles import RULES, SIDES, CountdownSplit, HeldOut, draw_held_out
 from game24lab.tasks.numbers.countdown_solutions import make_countdown_solutions
-from game24lab.tasks.numbers.environment import NumberGame
+from game24lab.tasks.numbers.environment import ANSWERS, NumberGame
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
 from game24lab.tasks.numbers.puzzles import read_problem
-from game24lab.tasks.numbers.rewards import REWARDS
+from game24lab.tasks.numbers.rewards import LINE_REWARDS, REWARDS
 from game24lab.tasks.numbers.whole_numbers import count_ways
 from game24lab.tasks.problems import Problem, Progress, Sample
 
@@ -87,7 +87,7 @@ class CountdownGame(NumberGame):
         return {"solutions": math.log1p(solutions), "alive": alive}
 
     def read_name(self, name: str) -> CountdownProblem:
-        """The problem of a name such as `3 7 25 50 -> 81`, as `held_out` holds them."""
+        """The problem of a name such as `3 7 25 50 -> 79`, as `held_out` holds them."""
         return self.know(name)
 
     def know(self, problem: Any) -> CountdownProblem:
@@ -104,16 +104,20 @@ class CountdownGame(NumberGame):
         return super().judge(self.know(problem), completion)
 
 
-def open_countdown(*, split: str = "", held_out: int = 100, seed: int = 0, **others: Any) -> CountdownGame:
+def open_countdown(
+    *, split: str = "", held_out: int = 100, seed: int = 0, answers: str = "chains", **others: Any
+) -> CountdownGame:  # fmt: skip
     """Countdown with its held-out problems drawn; options of other tasks change nothing.
 
     Args:
         split: rules of `countdown_puzzles.RULES`, "stream_of_search" by default; `:targets` behind it asks problems
             with held-out targets alone, `:puzzles` held-out puzzles with other targets, nothing asks both, half and
             half, and `:FILE` the problems of a published file (Parquet or JSON lines), which are held out then.
+        answers: as `environment.open_number_game` has them.
 
     ValueError for unknown rules, a bad count and what `countdown_files.read_countdown` refuses.
     """
+    require_one_of("answers", answers, ANSWERS)
     name, _, asked = (split or DEFAULT).partition(":")
     if name not in RULES:
         raise ValueError(f"split must be one of {', '.join(RULES)}, with :{' or :'.join(_ASKED)} or :FILE behind it or "
@@ -130,9 +134,10 @@ def open_countdown(*, split: str = "", held_out: int = 100, seed: int = 0, **oth
     else:
         problems = draw_held_out(rules, held_out, seed, [asked] if asked else sides)
     parted = CountdownSplit(split or DEFAULT, rules, problems, seed, frozenset(listed))
-    rewards = dataclasses.replace(REWARDS, read=partial(_read_cells, use_all=rules.use_all))
+    rewards = dataclasses.replace(LINE_REWARDS if answers == "lines" else REWARDS,
+                                  read=partial(_read_cells, use_all=rules.use_all))  # fmt: skip
     ends = {"lowest": 0, "highest": rules.highest + 30, "targets": tuple(rules.list_targets("train"))}
-    return CountdownGame(parted, problems, seed, task, rewards=rewards, ends=ends)
+    return CountdownGame(parted, problems, seed, task, rewards=rewards, answers=answers, ends=ends)
 
 
 def _pick(listed: Sequence[CountdownProblem], count: int, seed: int, task: Countdown) -> tuple[CountdownProblem, ...]:

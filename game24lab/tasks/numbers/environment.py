@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -57,7 +57,7 @@ class NumberGame(Environment):
         options |= {"held_out": self.split.forbidden, "seed": self.seed, "progress": progress}
         return make_solutions(self.split.train, count, **options)
 
-    def list_forbidden(self) -> Sequence[tuple]:
+    def list_forbidden(self) -> Container[tuple]:
         """The held-out puzzles, those that are not asked too, and what a strict split holds out besides."""
         return tuple(self.split.forbidden)
 

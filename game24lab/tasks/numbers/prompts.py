@@ -16,7 +16,8 @@ _INPUT = re.compile(r"^Input: *([0-9][0-9 ,]*?) *(?:Target: *(-?[0-9]{1,6}))? *$
 _USING = re.compile(rf"numbers {_NUMBERS}[^\n]{{0,80}}? equals (-?[0-9]{{1,6}})\b")
 # reasoning-gym: `Make 24 using 3, 5, 7, 8.`, `Calculate 98 using the numbers ...`, `make 98 using some or all of these`
 _MAKE = re.compile(
-    rf"\b(?:make|calculate|obtain|reach) (-?[0-9]{{1,6}}) using (some or all of )?(the |these )?(?:numbers:? )?{_NUMBERS}",
+    r"\b(?:make|calculate|obtain|reach) (-?[0-9]{1,6}) using (some or all of )?(the |these )?(?:numbers:? )?"
+    + _NUMBERS,
     re.IGNORECASE,
 )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from game24lab.tasks.numbers.arithmetic import compose, make_state
-from game24lab.tasks.numbers.puzzles import NumberProblem, split_problem
+from game24lab.tasks.numbers.arithmetic import make_state
+from game24lab.tasks.numbers.puzzles import NumberProblem, as_problem
 from game24lab.tasks.numbers.steps import judge_line
 from game24lab.tasks.tags import begin_answer
 
@@ -18,21 +18,23 @@ STYLE = "lines"  # what such a text is called beside the styles of `tasks.number
 
 
 def add_answer(problem: NumberProblem | Sequence[int], text: str) -> str:
-    """The text with an answer line behind its moves, where they are all right and leave one number. Never raises.
+    """The text with an answer line behind its moves, where they are all right and end the game. Never raises.
 
-    The number may be another than the target: then the answer is a wrong one.
+    A game ends with one number, which may be another than the target: then the answer is a wrong one. Where numbers may
+    be left over it ends with the target too.
     """
-    numbers, target = split_problem(problem)
-    state, steps = make_state(numbers), []
+    problem = as_problem(problem)
+    state, steps = make_state(problem.numbers), []
     for line in text.removesuffix("\n").split("\n"):
-        judged = judge_line(state, line) if len(state) > 1 else "nothing is left to do"
-        if isinstance(judged, str):
+        over = len(state) == 1 or problem.is_made(state)
+        judged = "nothing is left to do" if over else judge_line(state, line)
+        if isinstance(judged, str) or problem.forbids(judged[0]):
             return text
         step, state = judged
         steps.append(step)
-    if len(state) > 1:
+    if len(state) > 1 and not problem.is_made(state):
         return text
-    return text.removesuffix("\n") + f"\n{begin_answer(target)}{compose(numbers, steps)}\n"
+    return text.removesuffix("\n") + f"\n{begin_answer(problem.target)}{problem.compose(steps)}\n"
 
 
 def drop_answer(target: int, lines: Sequence[str]) -> list[str]:

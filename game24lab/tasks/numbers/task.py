@@ -7,7 +7,7 @@ not needed: the exact one is composed from the checked moves; where a foreign ch
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -112,8 +112,8 @@ class Game24:
                 problem = read_problem([int(word) for word in words], target)
                 position, _ = follow(self, self.start(problem), lines)
         if isinstance(position, Illegal) or self.text(position) != text:
-            raise ValueError(f"text {text[:60]!r}: one that shows a position of this game is accepted, such as "
-                             f"{self.prompt((4, 5, 6, 10))!r}")  # fmt: skip
+            raise ValueError(f"text must show a position of this game, such as {self.prompt((4, 5, 6, 10))!r}, got "
+                             f"{text[:60]!r}")  # fmt: skip
         return position
 
     def children(self, state: Position) -> tuple[Position, ...]:
@@ -123,6 +123,10 @@ class Game24:
             moves.setdefault(left, step)
         return tuple(replace(state, steps=(*state.steps, step), left=left) for left, step in moves.items())
 
+    def live_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
+        """The moves that keep the target reachable, each with the numbers behind it."""
+        return alive_steps(state.left, state.target)
+
     def live_lines(self, state: Position) -> tuple[tuple[str, Position], ...]:
         """The lines, as solutions write them, that keep the target reachable, each with the position behind it.
 
@@ -130,7 +134,7 @@ class Game24:
         order. None at the end.
         """
         lines = []
-        for step, left in alive_steps(state.left, state.target):
+        for step, left in self.live_steps(state):
             turned = Step(step.right, step.operator, step.left, step.result)
             for said in dict.fromkeys((step, turned) if step.operator in "+*" else (step,)):
                 after = replace(state, steps=(*state.steps, said), left=left)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import random
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tokenizers import Tokenizer
 
@@ -118,7 +118,8 @@ def make_traces(
     core, wider, passed = puzzles, [], held_out
     if not isinstance(puzzles[0], NumberProblem):
         core, wider = list_roots(puzzles, held_out=held_out, highest=highest, target=target, progress=progress)
-        passed = frozenset(tuple(sorted(numbers)) for numbers in held_out if len(numbers) < len(core[0]))
+        passed = frozenset(tuple(sorted(numbers)) for numbers in cast(Collection[Whole], held_out)
+                           if len(numbers) < len(core[0]))  # fmt: skip
     elif not {"solution", "sound"}.issuperset(styles):
         raise ValueError("styles must be solution or sound for problems with rules of their own, got "
                          f"{', '.join(styles)}")  # fmt: skip

@@ -11,7 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
-from game24lab.views.charts.theme import GREY, IDEAL, PALETTE, add_line, make_figure, need, plain
+from game24lab.views.charts.palette import GREY, IDEAL, PALETTE
+from game24lab.views.charts.theme import add_line, make_figure, need, plain
 
 # Colour and mark say whether an interval lies above, below or across 0.
 _SIDES = {"more": (PALETTE[0], "circle"), "less": (PALETTE[1], "diamond"), "no difference shown": (GREY, "circle-open")}

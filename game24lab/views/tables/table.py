@@ -35,12 +35,12 @@ _STYLE = """<style>
   background: rgba(128, 128, 128, .22)}
 .game24lab.table .bar i {position: absolute; height: 6px; background: rgba(0, 114, 178, .45)}
 .game24lab.table .bar b {position: absolute; width: 3px; height: 6px; margin-left: -1px; background: #0072B2}
-.game24lab.table p {margin: 2px 0; opacity: .8}
+.game24lab.table p {margin: 2px 0; opacity: .8; overflow-wrap: anywhere}
 .game24lab.table summary {cursor: pointer; opacity: .8}
 .game24lab.table dl {display: grid; grid-template-columns: repeat(auto-fill, minmax(15em, 1fr)); gap: 0 1.2em;
   margin: 4px 0}
 .game24lab.table dl div {overflow-wrap: anywhere}
-.game24lab.table dl h6 {grid-column: 1 / -1; margin: 6px 0 0; font-size: 13px}
+.game24lab.table dl h6 {grid-column: 1 / -1; margin: 6px 0 0; font-size: 13px; overflow-wrap: anywhere; min-width: 0}
 .game24lab.table dt, .game24lab.table dd {display: inline; margin: 0; font-weight: 400}
 .game24lab.table dt {opacity: .7}
 </style>"""
@@ -65,7 +65,7 @@ class Table:
         if not self.records:
             return "no rows"
         sides = [side for column in self.columns.values() for side in [column.align, *["left"] * bool(column.bar)]]
-        heads = [head for name, column in self.columns.items() for head in [name, *[""] * bool(column.bar)]]
+        heads = [head for name, column in self.columns.items() for head in [_cut(name), *[""] * bool(column.bar)]]
         cells = [heads, *([part for column in self.columns.values() for part in _write_cell(column, row)]
                           for row in self.records[:_ROWS])]  # fmt: skip
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -88,7 +88,7 @@ class Table:
 
     def _list_notes(self) -> list[str]:
         left = len(self.records) - _ROWS
-        return [note for note in (f"{left:,} more rows" if left > 0 else "", self.note) if note]
+        return [clean(note, 2_000) for note in (f"{left:,} more rows" if left > 0 else "", self.note) if note]
 
     def _fold(self) -> str:
         """Every record whole; nothing where the columns show all that there is."""

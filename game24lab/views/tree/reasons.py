@@ -17,7 +17,7 @@ def can_explain(task: Task) -> bool:
     return hasattr(task, "explain")
 
 
-def tell_why(task: Task, problem: Any, tree: Tree, node: int) -> str:
+def tell_why(task: Any, problem: Any, tree: Tree, node: int) -> str:
     """What `task.explain` says of a node; of a dead one also the line that lost it, and what could be done before.
 
     ValueError for a node that is not there, or whose lines the task does not take.

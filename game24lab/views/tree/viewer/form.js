@@ -45,9 +45,10 @@ export class Form {
       h("label", { class: "field" }, this.measure, h("span", { class: "row" }, this.effort, this.said)),
       h("div", { class: "field", role: "group", "aria-label": "Mode" }, named("Mode"),
         h("span", { class: "row modes group" }, ...this.modes)),
-      h("label", { class: "field", title: "Show the next tree beside this one, on one budget of tokens" },
-        named("Comparison"), h("span", { class: "row" }, this.keep, "keep beside")),
-      h("span", { class: "field" }, named("\u00a0"), h("span", { class: "row" }, this.go, this.stop)), this.status);
+      h("span", { class: "field" }, named("\u00a0"), h("span", { class: "row" }, this.go, this.stop)),
+      h("div", { class: "last" }, this.status,
+        h("label", { class: "keep", title: "Show the next tree beside this one, on one budget of tokens" }, this.keep,
+          "keep beside")));
     this.show = this.show.bind(this);
     for (const name of [...ANSWERS, "status", "busy"]) model.on(`change:${name}`, this.show);
     this.show();

@@ -86,11 +86,15 @@ input[type=range] { flex: 1; min-width: 90px; accent-color: var(--path); margin:
 .field .row output { min-width: 28px; text-align: right; } .field .modes { gap: 0; }
 .primary { background: var(--ink); color: var(--bg); border-color: var(--ink); font-weight: 600; }
 .primary:hover { background: var(--path); } button:disabled, input:disabled { opacity: .5; cursor: default; }
-.form .status { grid-column: 1 / -1; min-height: 19px; overflow-wrap: anywhere; }
+.form .last { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 2px 16px; min-height: 19px; }
+.form .status { flex: 1 1 300px; overflow-wrap: anywhere; }
+.form .keep { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
 .form .status.busy::before { content: ""; display: inline-block; width: 8px; height: 8px; margin-right: 8px;
   border-radius: 50%; background: var(--mark); animation: beat 1s ease-in-out infinite alternate; }
 @keyframes beat { from { opacity: .25; } }
 @media (prefers-reduced-motion: reduce) { .form .status.busy::before { animation: none; } }
+@container (max-width: 980px) { .pair .main { flex-direction: column; }
+  .pair .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 32%; } }
 @container (max-width: 680px) { .main, .stages { flex-direction: column; } .said, .pair .said { min-width: 0; }
   .pane + .pane { border-left: 0; border-top: 1px solid var(--line); }
   .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 42%; } }
