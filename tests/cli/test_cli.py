@@ -457,7 +457,7 @@ def test_a_parameter_set_has_its_own_folder_of_runs(capsys, checkout):
 
 def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: thirteen\n")
-    assert "05_search.yaml: parameter steps: 'thirteen' is text" in refuse(capsys, "demo", "--set", "toy")
+    assert "05_search.yaml: parameter steps must be a whole number, got 'thirteen'" in refuse(capsys, "demo", "--set", "toy")
     assert not (checkout / "runs").exists()  # all files are checked before the first notebook runs
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: 3\n")
     status, first, err = call(capsys, "demo", "--set", "toy")

@@ -39,7 +39,7 @@ MISTAKES = [
     (("run", "05_search", "-p", "stpes", "3"), "05_search has no parameter 'stpes'"),
     (("run", "05_search", "-p", "simulations", "many"), "parameter simulations must be a whole number, got 'many'"),
     (("run", "05_search", "-f", "none.yaml"), "none.yaml: No such file or directory"),
-    (("demo", "--set", "none"), "--set must be one of ablation, demo"),
+    (("demo", "--set", "none"), "--set must be one of ablation, countdown, demo"),
     (("report", "nowhere"), "nowhere: no run here"),
     (("report", "--kind", "poem", "nowhere"), "--kind must be one of runs, sft"),
     (("board", "nowhere"), "nowhere: no run here"),
