@@ -457,7 +457,7 @@ def test_a_parameter_set_has_its_own_folder_of_runs(capsys, checkout):
 
 def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: thirteen\n")
-    assert "05_search.yaml: parameter steps: 'thirteen' is text" in refuse(capsys, "demo", "--set", "toy")
+    assert "05_search.yaml: parameter steps must be a whole number, got 'thirteen'" in refuse(capsys, "demo", "--set", "toy")
     assert not (checkout / "runs").exists()  # all files are checked before the first notebook runs
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: 3\n")
     status, first, err = call(capsys, "demo", "--set", "toy")
@@ -465,9 +465,10 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert "[1/2] 03_sft\n" in err
     assert "03_sft: finished in" in err
     lines = first.splitlines()
-    assert lines[0].split() == ["strategy", "mode", "puzzles", "solved", "95", "%", "interval", "sampled", "tokens"]
-    assert lines[1].split()[:3] == ["greedy", "rules", "2"]
-    assert lines[2].split()[:4] == ["mcts", "8", "verified", "2"]
+    assert lines[0].split() == ["arm", "n", "accuracy", "tokens", "FLOPs", "what", "helped"]
+    assert lines[1].split()[:2] == ["greedy", "2"]
+    assert lines[2].split()[:3] == ["mcts", "8", "2"]
+    assert [line.split("  ")[-1] for line in lines[1:3]] == ["the rules", "the verifier"]
     assert lines[3:] == ["report: runs/toy/report.pdf", "tree:   runs/toy/05_search/tree.html"]
     assert (checkout / "runs/toy/report.pdf").read_bytes()[:5] == b"%PDF-"
     assert "4 5 6 10" in (checkout / "runs/toy/05_search/tree.html").read_text()
