@@ -98,9 +98,9 @@ class AnswerFile:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"{self.path}: its gzip stream cannot be read ({error})") from None
         if not line:
-            raise ValueError(f"{self.path}: empty; at least one answer is accepted")
+            raise ValueError(f"{self.path}: empty; it must hold at least one answer")
         if line.count("\0") > len(line) // 8:
-            raise ValueError(f"{self.path}: no text; JSON lines, JSON, CSV and Parquet are accepted, gzipped or not")
+            raise ValueError(f"{self.path}: no text; it must be JSON lines, JSON, CSV or Parquet, gzipped or not")
         first = line.lstrip()[0]
         if first == "[":
             return "json", self._encoding
@@ -124,13 +124,12 @@ class AnswerFile:
                 head = text.readline(LONGEST_ENTRY)
             marks = {mark: head.count(mark) for mark in ("\t", ";", ",")}
             delimiter = max(marks, key=lambda mark: (marks[mark], mark == ","))
-            csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ENTRY))
             names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter))]
             reader = csv.reader(text, delimiter=delimiter, strict=True)
             while True:
                 place = reader.line_num + 2
                 try:
-                    cells = next(reader)
+                    cells = _read_cells(reader)
                 except StopIteration:
                     return
                 except csv.Error as error:
@@ -194,6 +193,15 @@ def _say(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 at byte {error.start}"
     return "too deep" if isinstance(error, RecursionError) else str(error).splitlines()[0][:200]
+
+
+def _read_cells(reader: Iterator[list[str]]) -> list[str]:
+    """The next row of a table, with cells as long as an entry may be; the limit of all others stays."""
+    limit = csv.field_size_limit(LONGEST_ENTRY)
+    try:
+        return next(reader)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _read_lines(lines: BinaryIO | TextIO) -> Iterator[tuple[int, Any]]:

@@ -15,6 +15,7 @@ from game24lab.search.tree import Tree
 from game24lab.views.tree import still
 from game24lab.views.tree.page import COLOURS, EDGES, PARTS, SIZES, make_html, read_module, write_html
 from game24lab.views.tree.still import draw_svg
+from game24lab.views.tree.text import write_text
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 from game24lab.views.tree.widget import TreeView
 
@@ -90,6 +91,7 @@ def test_illegal_lines_of_a_position_are_one_node_with_their_number():
     assert words.count("26 illegal lines") == 1
     assert words.count("illegal line") == 2  # of one position, and in the legend
     assert not [word for word in words if "more" in word or word == "8 − 3"]
+    assert "26 illegal lines" in "\n".join(write_text(make_illegal()))
 
 
 def test_svg_keeps_hostile_text_inside_text_elements():

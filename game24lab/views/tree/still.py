@@ -29,7 +29,7 @@ _DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
 _RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")
 _STEPS = 32  # shades of a scale
 # The same in the viewer's dark theme; the scales in the same order.
-_DARK = {_INK: "#e7eaef", _MUTED: "#98a2b3", _EDGE: "#39414d", _PATH: "#a3aebf", _PAPER: "#14171c",
+_DARK = {_INK: "#e7eaef", _MUTED: "#98a2b3", _EDGE: "#4a5464", _PATH: "#a3aebf", _PAPER: "#14171c",
          _UNKNOWN: "#5b6472", _ALIVE: "#62b0f2", _DEAD: "#f09a52", "#747b88": "#98a2b3"}  # fmt: skip
 _DARK_SCALES = (("#ff9d4f", "#b2662d", "#4b505a", "#4385bf", "#82c8ff"),
                 ("#333a45", "#2b626e", "#3c95a1", "#7ac8ce", "#d8f5f3"))  # fmt: skip

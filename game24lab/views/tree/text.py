@@ -31,9 +31,10 @@ def write_text(tree: Tree, *, rows: int = ROWS) -> list[str]:
             last = place + 1 == len(children) and folded is None
             dot = "●" if child in layout.line else " "
             hidden = f"  (+{layout.below[child]} below)" if child in layout.below else ""
-            move = name_move(tree, child)
-            told = f"{move} → {name(tree, child)}" if move else name(tree, child)
-            lines.append(f"{dot} {lead}{'└─' if last else '├─'} {told}{_tell(tree, child)}{hidden}")
+            count = layout.crowds.get(child, 1)
+            label, move = name(tree, child, count), name_move(tree, child, count)
+            told = (f"{move} → {label}" if move else label) + (_tell(tree, child) if count == 1 else "")
+            lines.append(f"{dot} {lead}{'└─' if last else '├─'} {told}{hidden}")
             write(child, lead + ("   " if last else "│  "))
         if folded is not None:
             lines.append(f"  {lead}└─ +{folded} more")

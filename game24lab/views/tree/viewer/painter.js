@@ -83,7 +83,7 @@ export class Frame {
       const d = tree.depth[node], y = this.y(node), slot = 1e6 * d + Math.floor(y / (size * 1.2));
       if ([-1, 0, 1].some((k) => Math.abs((taken.get(slot + k) ?? Infinity) - y) < size * 1.2)) return;
       const wide = (view.measure(this.label(node)) * size) / 12;
-      if (d + 1 < x.length && wide > (x[d + 1] - x[d]) * view.sx - 24) return;
+      if (d + 1 < x.length && wide > (x[d + 1] - x[d]) * view.sx - (layout.narrow ? 14 : 24)) return;
       taken.set(slot, y);
       labels.set(node, wide);
     };

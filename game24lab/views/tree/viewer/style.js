@@ -93,6 +93,8 @@ input[type=range] { flex: 1; min-width: 90px; accent-color: var(--path); margin:
   border-radius: 50%; background: var(--mark); animation: beat 1s ease-in-out infinite alternate; }
 @keyframes beat { from { opacity: .25; } }
 @media (prefers-reduced-motion: reduce) { .form .status.busy::before { animation: none; } }
+@container (max-width: 980px) { .pair .main { flex-direction: column; }
+  .pair .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 32%; } }
 @container (max-width: 680px) { .main, .stages { flex-direction: column; } .said, .pair .said { min-width: 0; }
   .pane + .pane { border-left: 0; border-top: 1px solid var(--line); }
   .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 42%; } }

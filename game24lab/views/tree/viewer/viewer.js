@@ -57,7 +57,7 @@ export class Viewer {
     for (const name of [...Object.keys(CHOICES), "links"])
       this.changes[name] = differs(name, () => this.look[name], (value) => this.showAs(name, value));
     for (const [name, handler] of Object.entries(this.changes)) model.on(`change:${name}`, handler);
-    model.on("msg:custom", (this.hear = (message) => this.take(message)));
+    model.on("msg:custom", (this.hear = (message) => this.take(message))); // from Python
     this.observer = new MutationObserver(() => this.dress());
     const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind", "theme"];
     for (const part of [document.body, document.documentElement]) this.observer.observe(part, { attributeFilter });
@@ -126,7 +126,7 @@ export class Viewer {
       } });
     [this.said, this.legend] = [h("span", { class: "said" }), h("div", { class: "legend" })];
     this.help = listKeys(() => this.showHelp(false));
-    this.form = this.model.get("form") ? new Form(this.model) : null;
+    this.form = this.model.get("form") && new Form(this.model);
     this.root = h("div", { class: "view", ...QUIET }, this.form?.element,
       h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" }, this.searchBox, this.found,
         ...Object.values(this.boxes), this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
@@ -153,7 +153,8 @@ export class Viewer {
   /** As high as Python says, the form not counted; higher where all stands in one column. */
   resize() {
     const height = this.model.get("height"), wide = this.host.clientWidth || 1000, { length } = this.panes;
-    const more = (this.form?.element.offsetHeight ?? 0) + (wide <= 680 ? 260 * length - 100 : 0);
+    const below = wide <= 680 ? 260 * length - 100 : wide <= 980 && length > 1 ? 140 : 0;
+    const more = (this.form?.element.offsetHeight ?? 0) + below;
     this.host.style.height = height > 0 ? `${height + more}px` : "100%";
   }
 
@@ -383,9 +384,8 @@ export class Viewer {
   destroy() {
     this.stop();
     for (const [name, handler] of Object.entries(this.changes)) this.model.off(`change:${name}`, handler);
-    this.model.off("msg:custom", this.hear);
+    this.model.off("msg:custom", this.hear); this.form?.destroy();
     if (this.onHash) removeEventListener("hashchange", this.onHash);
-    this.form?.destroy();
     for (const pane of this.panes) pane.destroy();
     for (const observer of [this.observer, this.sizes]) observer.disconnect();
     this.scheme.removeEventListener("change", this.onScheme);
