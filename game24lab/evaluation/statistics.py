@@ -84,7 +84,8 @@ def bootstrap_counts(
     """The interval that `bootstrap` gives, of values that occur `counts` times, and how it was found.
 
     Its time does not grow with the counts: how often each value is drawn is multinomial. Where all are 0 or 1, as with
-    one attempt a problem, it is Wilson's. ValueError without values.
+    one attempt a problem, it is Wilson's; where all are alike too, for the bootstrap would claim certainty there.
+    ValueError without values.
     """
     values, counts = np.asarray(values, dtype=float), np.asarray(counts, dtype=np.int64)
     total = int(counts.sum())
@@ -93,7 +94,7 @@ def bootstrap_counts(
     if set(values) <= {0.0, 1.0}:
         return *wilson(int(counts[values == 1].sum()), total, confidence=confidence), "Wilson"
     if len(set(values)) == 1:
-        return float(values[0]), float(values[0]), "all alike"
+        return *wilson(round(float(values[0]) * total), total, confidence=confidence), "Wilson"
     drawn = np.random.default_rng(seed).multinomial(total, counts / total, repeats)
     low, high = np.quantile(drawn @ values / total, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high), "bootstrap over problems"
