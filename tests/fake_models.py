@@ -75,6 +75,7 @@ class FakeTrie:
     max_tokens: int
     order: str
     said: list = field(default_factory=list)
+    tokens: int = 0
 
     @property
     def left(self) -> float:
@@ -107,7 +108,9 @@ class FakeTrie:
             line = replace(line, logprobs=(math.log(pick[1]), *line.logprobs[1:]))
         shared = max((_count_shared(line.ids, one.completion.ids) for one in self.said), default=0)
         self.said.append(FakeSaid(line, line.logprob))
-        return replace(line, charged=max(1, len(line.ids) - shared))
+        line = replace(line, charged=max(1, len(line.ids) - shared))
+        self.tokens += line.tokens
+        return line
 
 
 def _count_shared(one: tuple, other: tuple) -> int:

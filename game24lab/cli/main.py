@@ -84,7 +84,8 @@ def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
     require_one_of("--kind", options.kind, tuple(KINDS))
     for folder in options.folders:
-        find_runs(folder) or read_run(folder)  # complains before tables and figures are imported
+        if not folder.endswith(".json"):  # a report's kept numbers
+            find_runs(folder) or read_run(folder)  # complains before tables and figures are imported
     from game24lab.report.write import write_report
 
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from game24lab.runs.checks import require_one_of
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.environments import open_environment
+from game24lab.tasks.numbers.environment import NumberGame
 from game24lab.tasks.numbers.puzzles import NumberProblem, parse_puzzle, parse_targets, read_problem, read_targets
+from game24lab.tasks.numbers.splits import Split
 
 if TYPE_CHECKING:
     from game24lab.tasks.task import Task
@@ -23,12 +25,15 @@ GAMES = ("game24", "countdown")
 def open_game(name: str, rules: str | None = None) -> Environment:
     """The environment of a number game by its name, with rules of its own where it has several.
 
+    Problems come from the command line: no puzzles of the Game of 24 are drawn, which would ask the solver about all.
     ValueError for another name, unknown rules, and rules of a game that has none to choose among.
     """
     require_one_of("task", name, GAMES)
-    if rules is not None and name == "game24":
+    if name != "game24":
+        return open_environment(name, split=rules or "", held_out=1)
+    if rules is not None:
         raise ValueError(f"rules must be left out for the task game24, got {rules!r}")
-    return open_environment(name, split=rules or "", held_out=1)
+    return NumberGame(Split("", (), ()), ())
 
 
 def read_problems(task: Task, numbers: Sequence[str], file: str | None, target: int | None) -> list[NumberProblem]:

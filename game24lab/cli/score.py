@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -50,6 +51,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def score(options: argparse.Namespace) -> int:
     """Judge files of anybody's answers: exit status 0, or 1 where entries were broken."""
+    for file in options.files:
+        os.stat(file)  # complains before anything heavy is imported
     from game24lab.evaluation.layouts import Columns
     from game24lab.evaluation.score_files import score_files
 

@@ -98,15 +98,16 @@ class AnswerFile:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"{self.path}: its gzip stream cannot be read ({error})") from None
         if not line:
-            raise ValueError(f"{self.path}: empty; at least one answer is accepted")
+            raise ValueError(f"{self.path}: empty; it must hold at least one answer")
         if line.count("\0") > len(line) // 8:
-            raise ValueError(f"{self.path}: no text; JSON lines, JSON, CSV and Parquet are accepted, gzipped or not")
+            raise ValueError(f"{self.path}: no text; it must be JSON lines, JSON, CSV or Parquet, gzipped or not")
         first = line.lstrip()[0]
         if first == "[":
             return "json", self._encoding
         if first == "{":
-            whole = isinstance(parse_line(line), Broken) and (len(line.strip()) == 1 or ".json" in self.path.suffixes)
-            return "json" if whole else "jsonl", self._encoding
+            found = parse_line(line)
+            whole = isinstance(found, Broken) and (len(line.strip()) == 1 or ".json" in self.path.suffixes)
+            return "json" if whole or _find_list(found) is not None else "jsonl", self._encoding
         return "csv", self._encoding
 
     def _read_jsonl(self, stream: BinaryIO) -> Iterator[tuple[int, Any]]:
@@ -123,13 +124,12 @@ class AnswerFile:
                 head = text.readline(LONGEST_ENTRY)
             marks = {mark: head.count(mark) for mark in ("\t", ";", ",")}
             delimiter = max(marks, key=lambda mark: (marks[mark], mark == ","))
-            csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ENTRY))
             names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter))]
             reader = csv.reader(text, delimiter=delimiter, strict=True)
             while True:
                 place = reader.line_num + 2
                 try:
-                    cells = next(reader)
+                    cells = _read_cells(reader)
                 except StopIteration:
                     return
                 except csv.Error as error:
@@ -153,9 +153,8 @@ class AnswerFile:
             except (ValueError, RecursionError) as error:
                 yield 1, Broken(f"no JSON: {_say(error)}")
                 return
-        lists = [] if _PROBLEMS & set(value) else [value[name] for name in _LISTS if isinstance(value.get(name), list)]
-        around = bool(lists) and all(isinstance(entry, dict) for entry in lists[0])
-        yield from enumerate(lists[0] if around else [value], 1)
+        inner = _find_list(value)
+        yield from enumerate([value] if inner is None else inner, 1)
 
     def _read_parquet(self) -> Iterator[tuple[int, Any]]:
         import pyarrow as pa
@@ -180,12 +179,29 @@ def parse_line(line: bytes | str) -> Any:
         return Broken(f"no JSON: {_say(error)}")
 
 
+def _find_list(value: Any) -> list[Any] | None:
+    """The entries in an object around all of them; None where it is an entry itself."""
+    if not isinstance(value, dict) or _PROBLEMS & set(value):
+        return None
+    lists = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
+    return lists[0] if lists and all(isinstance(entry, dict) for entry in lists[0]) else None
+
+
 def _say(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 at byte {error.start}"
     return "too deep" if isinstance(error, RecursionError) else str(error).splitlines()[0][:200]
+
+
+def _read_cells(reader: Iterator[list[str]]) -> list[str]:
+    """The next row of a table, with cells as long as an entry may be; the limit of all others stays."""
+    limit = csv.field_size_limit(LONGEST_ENTRY)
+    try:
+        return next(reader)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _read_lines(lines: BinaryIO | TextIO) -> Iterator[tuple[int, Any]]:

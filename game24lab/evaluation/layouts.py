@@ -178,7 +178,7 @@ def _read_table(columns: Columns, row: Any) -> Content:
         raise ValueError(f"no {columns.problem!r}")
     listed = isinstance(shown, list | tuple) and not is_chat(shown)
     texts = list_texts(row.get(columns.text or columns.answer), alone=not columns.text)
-    target = row.get(columns.target) if columns.target else None
+    target = row.get(columns.target or pick_first(row, TARGETS))
     return Content(texts, numbers=shown if listed else None, prompt=None if listed else join_chat(shown) or str(shown),
                    target=target, gold=target)  # fmt: skip
 

@@ -57,8 +57,8 @@ def fakes(monkeypatch, tmp_path):
     for name, functions in {
         "models.load_policy": {"load_policy": load_policy},
         "models.critic": {"load_critic": load_critic},
-        "models.locations": {"find_pretrained": lambda part: tmp_path / part, "check_location": check_location,
-                             "check_folder": check_folder, "BACKENDS": BACKENDS},
+        "models.locations": {"find_pretrained": lambda part, environment=None: tmp_path / part,
+                             "check_location": check_location, "check_folder": check_folder, "BACKENDS": BACKENDS},
     }.items():
         module = types.ModuleType(f"game24lab.{name}")
         vars(module).update(functions)
@@ -89,6 +89,12 @@ def fakes(monkeypatch, tmp_path):
     (["1", "1", "4", "28", "-4+28*1*1", "--strict"], 1, "not an expression"),
     (["1", "1", "1", "6", "1+1-1-6", "--target", "-5"], 0, "right"),
     (["1", "1", "1", "6", "1+1-1-6=-5", "--target=-5", "--strict"], 0, "right"),
+    (["3", "7", "25", "50", "50+25+7-3", "--task", "countdown", "--target", "79"], 0, "right: makes 79"),
+    (["3", "3", "8", "8", "8/(3-8/3)", "--task", "countdown"], 1, "wrong: makes 8/3 on the way"),
+    (["3", "3", "8", "8", "24 = 8/(3-8/3)", "--task", "countdown"], 1, "wrong: makes 8/3 on the way"),
+    (["3", "7", "25", "50", "50+25+7", "--task", "countdown", "--target", "82"], 1, "wrong: wrong numbers"),
+    (["3", "7", "25", "50", "50+25+7", "--task", "countdown", "--rules", "countdown_3to4", "--target", "82"], 0,
+     "right: makes 82 with some of the given numbers"),
 ])  # fmt: skip
 def test_check_judges_by_its_exit_status(capsys, words, status, said):
     got, out, err = call(capsys, "check", *words)
@@ -114,6 +120,19 @@ def test_solve_answers_one_puzzle_in_a_line(capsys, fakes, tmp_path):
     assert fakes["policy"] == (tmp_path / "policy", {"backend": "auto", "work": "lines", "seed": 0, "url": None})
     expression = out.removeprefix("4 5 6 10: ").rsplit("=", 1)[0]
     assert cli.main(["check", "4", "5", "6", "10", expression]) == 0
+
+
+def test_what_has_no_solution_is_told_by_the_rules_of_the_task(capsys, fakes):
+    """3 3 8 8 makes 24 by a fraction alone, which Countdown does not allow."""
+    status, out, err = call(capsys, "solve", 3, 3, 8, 8, "--task", "countdown")
+    assert (status, out) == (0, "3 3 8 8: no solution exists for 24\n")
+    assert "1 of 1 not searched" in err
+    assert fakes == {}
+    words = ("--task", "countdown", "--anyway", "--strategy", "greedy")
+    status, out, _ = call(capsys, "solve", 3, 3, 8, 8, *words)
+    assert status == 0
+    assert out.startswith("3 3 8 8: not solved")
+    assert out.endswith("; it has no solution\n")
 
 
 @pytest.mark.parametrize("mode", ["verified", "rules"])
@@ -216,7 +235,7 @@ def test_every_puzzle_of_a_file_has_its_own_target(capsys, fakes, tmp_path):
 
 
 @pytest.mark.parametrize(("line", "complaint"), [
-    ('{"numbers": [1, 2, 3], "target": 98}', "line 1: target 98, but 24 was asked for"),
+    ('{"numbers": [1, 2, 3], "target": 98}', "line 1: target must be 24, which was asked for, got 98"),
     ('{"numbers": [1, 2, 3], "target": "24h"}', "line 1: target must be an integer up to 999999, such as 24, got"),
     ('{"numbers": [1, 2, 3], "target": 2.5}', "line 1: target must be an integer up to 999999, such as 24, got 2.5"),
     ('{"numbers": [1, 2, 3], "target": true}', "such as 24, got True"),
@@ -251,7 +270,7 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["solve"], "four numbers such as 4 5 6 10"),
     (["solve", "4", "5", "6", "10", "--file", "x"], "four numbers such as"),
     (["solve", "four", "5", "6", "10"], "'four' is no integer"),
-    (["solve", "4", "5"], "2 numbers, 3 to 6 are accepted"),
+    (["solve", "4", "5"], "puzzle must have 3 to 6 numbers, got 2"),
     (["solve", "4", "5", "6", "0"], "'0' is no integer"),
     (["solve", "--file", "none.txt"], "none.txt: No such file"),
     (["solve", "4", "5", "6", "10", "--target", "1/0"], "invalid int value: '1/0'"),
@@ -268,6 +287,10 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["check", "4", "5", "6", "x", "1"], "'x' is no integer"),
     (["check", "4", "5", "6", "-7", "1"], "'-7' is no integer"),
     (["check", "4", "5", "6", "7", "1", "--strickt"], "unrecognized arguments: --strickt"),
+    (["check", "4", "5", "6", "7", "1", "--task", "chess"], "task must be one of game24, countdown, got 'chess'"),
+    (["check", "4", "5", "6", "7", "1", "--rules", "countdown_3"], "rules must be left out for the task game24, got"),
+    (["check", "4", "5", "6", "7", "1", "--task", "countdown", "--target", "0"], "target of a Countdown must be an"),
+    (["solve", "4", "5", "6", "10", "--task", "countdown", "--rules", "tot"], "one of stream_of_search"),
     (["run"], "run needs the name of a notebook"),
     (["run", "none.ipynb"], "there is no such file"),
     (["run", "05_serch"], "notebook '05_serch'"),
@@ -287,7 +310,7 @@ def test_a_broken_line_of_a_file_is_named_and_nothing_printed(capsys, fakes, tmp
     path.write_text("4 5 6 10\n3 3 8 8\n")
     assert "--tree needs one puzzle, got 2" in refuse(capsys, "solve", "--file", path, "--tree", "tree.html")
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
-    assert "standard input: no puzzles" in refuse(capsys, "solve", "--file", "-")
+    assert "standard input must hold puzzles, one a line" in refuse(capsys, "solve", "--file", "-")
 
 
 @pytest.mark.parametrize(("option", "part", "complaint"), [
@@ -434,7 +457,8 @@ def test_a_parameter_set_has_its_own_folder_of_runs(capsys, checkout):
 
 def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: thirteen\n")
-    assert "05_search.yaml: parameter steps: 'thirteen' is text" in refuse(capsys, "demo", "--set", "toy")
+    told = "05_search.yaml: parameter steps must be a whole number, got 'thirteen'"
+    assert told in refuse(capsys, "demo", "--set", "toy")
     assert not (checkout / "runs").exists()  # all files are checked before the first notebook runs
     (checkout / "params/toy/05_search.yaml").write_text("policy: runs/toy/03_sft/checkpoint\nsteps: 3\n")
     status, first, err = call(capsys, "demo", "--set", "toy")
@@ -442,9 +466,11 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert "[1/2] 03_sft\n" in err
     assert "03_sft: finished in" in err
     lines = first.splitlines()
-    assert lines[0].split() == ["strategy", "mode", "puzzles", "solved", "95", "%", "interval", "sampled", "tokens"]
-    assert lines[1].split()[:3] == ["greedy", "rules", "2"]
-    assert lines[2].split()[:4] == ["mcts", "8", "verified", "2"]
+    assert lines[0].split() == ["arm", "n", "accuracy", "tokens", "FLOPs", "what", "helped"]
+    assert lines[1].split()[:2] == ["greedy", "2"]
+    assert lines[1].endswith("the rules")
+    assert lines[2].split()[:3] == ["mcts", "8", "2"]
+    assert lines[2].endswith("the verifier")
     assert lines[3:] == ["report: runs/toy/report.pdf", "tree:   runs/toy/05_search/tree.html"]
     assert (checkout / "runs/toy/report.pdf").read_bytes()[:5] == b"%PDF-"
     assert "4 5 6 10" in (checkout / "runs/toy/05_search/tree.html").read_text()

@@ -14,7 +14,7 @@ PUZZLE = ("4", "5", "6", "10")
 MISTAKES = [
     (("slove", *PUZZLE), "got 'slove'; did you mean 'solve'?"),
     (("solve",), "solve needs four numbers such as 4 5 6 10"),
-    (("solve", "4", "5"), "2 numbers, 3 to 6 are accepted"),
+    (("solve", "4", "5"), "puzzle must have 3 to 6 numbers, got 2"),
     (("solve", "four", "5", "6", "10"), "'four' is no integer from 1 to 999999"),
     (("solve", *PUZZLE, "--checkpoint", "nope"), "checkpoint nope: no such folder, and an id of the hub is written"),
     (("solve", *PUZZLE, "--checkpoint", "./nope"), "checkpoint ./nope: no such folder"),
@@ -39,14 +39,14 @@ MISTAKES = [
     (("run", "05_search", "-p", "stpes", "3"), "05_search has no parameter 'stpes'"),
     (("run", "05_search", "-p", "simulations", "many"), "parameter simulations must be a whole number, got 'many'"),
     (("run", "05_search", "-f", "none.yaml"), "none.yaml: No such file or directory"),
-    (("demo", "--set", "none"), "--set must be one of ablation, demo"),
+    (("demo", "--set", "none"), "--set must be one of ablation, countdown, demo"),
     (("report", "nowhere"), "nowhere: no run here"),
     (("report", "--kind", "poem", "nowhere"), "--kind must be one of runs, sft"),
     (("board", "nowhere"), "nowhere: no run here"),
     (("board", "nowhere", "-o", "board.pdf"), "-o must end in .html, got board.pdf"),
     (("tree", "none.json"), "none.json: No such file or directory"),
     (("tree", "none.json", "-o", "tree.html", "--animate"), "--animate needs a file that ends in .svg"),
-    (("score", "answers.jsonl"), "answers.jsonl"),
+    (("score", "answers.jsonl"), "answers.jsonl: No such file or directory"),
     (("bench", "nothing"), "benchmark must be one of solver, generation"),
 ]  # fmt: skip
 PROBE = f"""

@@ -6,8 +6,10 @@ import pty
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import documented
 import pytest
@@ -17,6 +19,7 @@ from game24lab.cli import arguments, main, notebooks
 from game24lab.cli.bench import BENCHMARKS
 from game24lab.cli.terminal import SearchLine, is_terminal, paint
 from game24lab.runs.notebook import find_notebooks, read_parameters
+from game24lab.search import engine
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.tasks.numbers.task import Game24
@@ -53,8 +56,10 @@ def search(stream, problems, clock):
 
 
 @pytest.mark.parametrize("problems", [[(3, 3, 8, 8)], [(4, 5, 6, 10), (3, 3, 8, 8), (1, 5, 5, 5)]])
-def test_a_search_says_how_far_it_is_and_finds_the_same(problems):
+def test_a_search_says_how_far_it_is_and_finds_the_same(problems, monkeypatch):
     ticks = iter(range(0, 100_000, 11))
+    clock = SimpleNamespace(monotonic=lambda: float(next(ticks)), perf_counter=time.perf_counter)
+    monkeypatch.setattr(engine, "time", clock)
     screen, log = Terminal(), io.StringIO()
     watched = search(screen, problems, lambda: float(next(ticks)))
     logged = search(log, problems, lambda: float(next(ticks)))
@@ -71,7 +76,7 @@ def test_a_search_says_how_far_it_is_and_finds_the_same(problems):
     tokens = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) tokens", written)]
     assert tokens
     assert tokens == sorted(tokens)
-    assert 0 < tokens[-1] <= sum(outcome.cost.sampled_tokens for outcome in watched)
+    assert 0 <= tokens[-1] <= sum(outcome.cost.sampled_tokens for outcome in watched)
     assert ("of 3 puzzles" in written) == (len(problems) == 3)
 
 

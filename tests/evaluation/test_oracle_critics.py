@@ -89,7 +89,7 @@ def test_bad_arguments():
     for sigma in (-1, math.inf, math.nan, "1"):
         with pytest.raises(ValueError, match="sigma"):
             NoisyCritic(TASK, sigma)
-    with pytest.raises(ValueError, match="shows a position"):
+    with pytest.raises(ValueError, match="show a position"):
         NoisyCritic(TASK).score(["Input: hello\n"])
 
     class Words:

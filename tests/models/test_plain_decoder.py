@@ -18,7 +18,8 @@ from game24lab.models.critic import TransformersCritic, load_critic, load_critic
 from game24lab.models.locations import find_pretrained
 from game24lab.models.plain_decoder import CRITIC, POLICY, PlainTokenizer, fits, load_plain
 from game24lab.models.policy import describe
-from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.environments import open_environment
+from game24lab.tasks.numbers.puzzles import read_problem
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["Input: 4 5 6 10\n", "Input: 3 8\n", "Input: 4 5 6 10 Target: 36\n", "Input: 1/3 8\n",
@@ -138,5 +139,6 @@ def test_a_few_searches_load_no_modelling_code():
     assert row["solved"]
     from game24lab.cli import solve
 
-    (outcome,), _ = solve.solve(Game24(), [(4, 5, 6, 10)], "mcts", {}, backend="transformers")
+    game = open_environment("game24", held_out=1)
+    (outcome,), _ = solve.solve(game, [read_problem("4 5 6 10")], "mcts", {}, backend="transformers")
     assert (outcome.answer, outcome.cost.sampled_tokens) == (row["answer"], row["sampled_tokens"])

@@ -133,7 +133,7 @@ def test_room_and_window_bound_an_answer(plain):
 
 
 @pytest.mark.parametrize(("written", "room", "reason"), [(4, None, "at least one token"), (-1, None, "4 tokens"),
-                                                         (0, 0, "room 0")])  # fmt: skip
+                                                         (0, 0, "an integer >= 1, got 0")])  # fmt: skip
 def test_prompts_that_cannot_be_gone_on_from(written, room, reason):
     with pytest.raises(ValueError, match=reason):
         Prompt((1, 2, 3, 4), written, room)

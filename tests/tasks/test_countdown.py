@@ -153,7 +153,7 @@ def test_a_position_is_its_numbers_with_their_target():
     for state in (one, two, ALL.step(two, "10 - 4 = 6")):
         read = ALL.read(ALL.text(state))
         assert (ALL.key(read), ALL.truth(read)) == (ALL.key(state), ALL.truth(state))
-    with pytest.raises(ValueError, match="one that shows a position of this game"):
+    with pytest.raises(ValueError, match="must show a position of this game"):
         ALL.read("Input: 4 5 6 10\n")
     history = Countdown(context="history")
     state = history.step(history.start(PROBLEM), "50 + 25 = 75")

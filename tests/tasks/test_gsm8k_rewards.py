@@ -117,7 +117,7 @@ def test_functions_for_trl_read_their_own_column():
         functions[0](completions=[RIGHT], numbers=[[1, 2]])
     with pytest.raises(ValueError, match="did you mean 'correctness'"):
         check_weights({"corectness": 1}, REWARDS.functions)
-    with pytest.raises(ValueError, match="task must be one of game24, chains24, gsm8k, got 'chess'"):
+    with pytest.raises(ValueError, match="task must be one of game24, chains24, countdown, gsm8k, got 'chess'"):
         open_environment("chess")
 
 

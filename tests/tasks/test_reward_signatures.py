@@ -23,7 +23,7 @@ def test_trl_gives_columns_and_takes_a_list():
     assert REWARD.trl(completions=[WRONG] * 2, numbers=[[4, 6]] * 2, target=[24, 25]) == [1.0, 0.0]
     assert REWARD.trl(completions=[WRONG] * 2, nums=[NUMBERS, None], target=[24, 24]) == [1.0, None]
     shown = ["Using the numbers [4, 6, 9], create an equation that equals 24. You can", "Input: 4 6 9", "Hello"]
-    assert REWARD.trl(shown, [WRONG] * 3) == [1.0, 0.0, None]
+    assert REWARD.trl(prompts=shown, completions=[WRONG] * 3) == [1.0, 0.0, None]
     assert REWARD.trl.__name__ == "verified"
     with pytest.raises(ValueError, match="needs one of the columns numbers, nums, target"):
         REWARD.trl(completions=[RIGHT])

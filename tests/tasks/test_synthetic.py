@@ -92,7 +92,7 @@ def test_asides_do_not_change_the_answer():
 @pytest.mark.parametrize(("arguments", "named"), [
     ({"count": -1}, "count must be an integer >= 0, got -1"),
     ({"count": 1.5}, "count must be an integer >= 0, got 1.5"),
-    ({"count": 1, "operations": []}, "operations"), ({"count": 1, "operations": [0]}, r"operations \[0\]"),
+    ({"count": 1, "operations": []}, "operations"), ({"count": 1, "operations": [0]}, r"operations .*, got \[0\]"),
     ({"count": 1, "operations": [7]}, "from 1 to 6"), ({"count": 1, "asides": 2}, "asides must be .* got 2"),
     ({"count": 1, "side": "validation"}, "one of train, test, familiar, got 'validation'"),
 ])  # fmt: skip

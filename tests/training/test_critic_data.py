@@ -75,7 +75,7 @@ def test_positions_can_be_begun_at_by_their_text():
     assert table["solved"].tolist() == [True] * 3 + [False] * 2
     assert table["problem"].unique().tolist() == [text]
     assert table["truth"].tolist() == [True, True, True, True, False]
-    with pytest.raises(ValueError, match="one that shows a position of this game"):
+    with pytest.raises(ValueError, match="must show a position of this game"):
         collect_trajectories(TASK, {"a": Recital(right)}, [], texts=["Input: eight\n"], samples=2)
 
 

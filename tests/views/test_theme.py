@@ -98,13 +98,14 @@ def test_save_writes_what_the_ending_says(tmp_path, ending):
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
-        (go.Figure(go.Heatmap(z=[[1]])), "trace type 'heatmap'"),
+        (go.Figure(go.Heatmap(z=[[1]])), "trace type must be .*, got 'heatmap'"),
         (go.Figure(go.Scatter(x=[1], y=[1], text=["a"])), "'text'"),
         (go.Figure(go.Scatter(x=[1], y=[1], fill="tozeroy")), "fill 'tozeroy'"),
         (go.Figure(go.Scatter(x=[1], y=[1], marker={"symbol": "hexagram"})), "symbol 'hexagram'"),
-        (go.Figure(go.Bar(x=[1], y=[1]), layout={"barmode": "overlay"}), "barmode 'overlay'"),
+        (go.Figure(go.Bar(x=[1], y=[1]), layout={"barmode": "overlay"}), "barmode must be .*, got 'overlay'"),
         (go.Figure(layout={"annotations": [{"text": "a"}]}), "'annotations'"),
-        (go.Figure(go.Scatter(x=[1], y=[1]), layout={"xaxis": {"tickformat": "%Y"}}), "tickformat '%Y'"),
+        (go.Figure(go.Scatter(x=[1], y=[1]), layout={"xaxis": {"tickformat": "%Y"}}),
+         "tickformat must be .*, got '%Y'"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(figure, message):

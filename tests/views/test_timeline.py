@@ -95,11 +95,11 @@ def test_beams_count_as_often_as_they_went_on():
 
 @pytest.mark.parametrize("end", [0, -1, 10_000, 1.5, True])
 def test_bad_moments_are_named(end):
-    with pytest.raises(ValueError, match=r"end .*: a number of events from 1 to"):
+    with pytest.raises(ValueError, match=r"end must be a number of events from 1 to"):
         play(grow_tree(nodes=20), end)
 
 
 @pytest.mark.parametrize("budget", [-1, 2.5, "all"])
 def test_bad_budgets_are_named(budget):
-    with pytest.raises(ValueError, match=r"budget .*: a number of sampled tokens from 0"):
+    with pytest.raises(ValueError, match=r"budget must be a number of sampled tokens >= 0"):
         find_moment(grow_tree(nodes=20), budget)

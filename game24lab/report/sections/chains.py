@@ -94,7 +94,7 @@ def draw_groups(analysis: Row) -> list[Block]:
     """Accuracy by rank bucket and by number of lines."""
     drawn = []
     for key, column, title in (("buckets", "bucket", "published ranks"), ("lines", "length", "lines of the answer")):
-        if found := analysis[key]:
+        if len(found := analysis[key]) > 1:
             told = ", ".join(f"{e[column]}: {fmt.percent(e['accuracy'])} of {e['puzzles']}" for e in found)
             drawn.append((charts.draw_groups(pd.DataFrame(found), column, title),
                           f"Solved by {title} (95 % Wilson). {told}."))  # fmt: skip

@@ -37,12 +37,12 @@ def pick_by_difficulty(
     bounds that are no shares, or between which nothing lies.
     """
     if not (isinstance(lowest, int | float) and isinstance(highest, int | float) and 0 <= lowest <= highest <= 1):
-        raise ValueError(f"difficulty from {lowest!r} to {highest!r}: shares from 0 to 1 are accepted, the lower first")
+        raise ValueError(f"difficulty must be shares from 0 to 1, the lower first, got {lowest!r} and {highest!r}")
     if (lowest, highest) == (0, 1):
         return list(puzzles)
     walk = progress(puzzles, desc="difficulty", unit="puzzle") if progress else puzzles
     found = [puzzle for puzzle in walk if lowest <= measure(puzzle)[1] <= highest]
     if not found:
-        raise ValueError(f"difficulty from {lowest} to {highest}: none of {len(puzzles)} puzzles lies there; wider "
-                         "bounds are accepted")  # fmt: skip
+        raise ValueError(f"difficulty must have wider bounds than {lowest} and {highest}, between which none of "
+                         f"{len(puzzles)} puzzles lies")  # fmt: skip
     return found

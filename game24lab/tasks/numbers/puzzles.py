@@ -40,7 +40,7 @@ def check_numbers(numbers: Iterable[int], fewest: int = FEWEST, most: int = MOST
     """The numbers as a puzzle: sorted, plain `int`. ValueError unless they are `fewest` to `most` positive integers."""
     found = tuple(numbers)
     if not fewest <= len(found) <= most:
-        raise ValueError(f"puzzle {_show(found)}: {len(found)} numbers, {fewest} to {most} are accepted")
+        raise ValueError(f"puzzle must have {fewest} to {most} numbers, got {len(found)}: {_show(found)}")
     for number in found:
         if not isinstance(number, Integral) or isinstance(number, bool) or not 1 <= number <= LARGEST:
             raise ValueError(f"puzzle {_show(found)}: {_show(number)} is no integer from 1 to {LARGEST}")
@@ -61,7 +61,7 @@ def parse_puzzle(text: str, fewest: int = FEWEST, most: int = MOST) -> Puzzle:
         if not _NUMBER.fullmatch(word):
             raise ValueError(f"puzzle {_show(text)}: {_show(word)} is no integer from 1 to {LARGEST}")
     if not fewest <= len(words) <= most:
-        raise ValueError(f"puzzle {_show(text)}: {len(words)} numbers, {fewest} to {most} are accepted")
+        raise ValueError(f"puzzle must have {fewest} to {most} numbers, got {len(words)}: {_show(text)}")
     return check_numbers(map(int, words), fewest, most)
 
 
@@ -137,7 +137,7 @@ def read_problem(problem: Any, target: int | None = None) -> NumberProblem:
         if arrow and not _INTEGER.fullmatch(own.strip()):
             raise ValueError(f"problem {_show(problem)}: an integer must follow ->, such as 4 5 6 10 -> 36")
         if arrow and target not in (None, int(own)):
-            raise ValueError(f"problem {_show(problem)}: target {target} stands beside it; one of the two is accepted")
+            raise ValueError(f"problem {_show(problem)} must have one target, got {target} beside it")
         return NumberProblem(parse_puzzle(text, fewest=1), int(own) if arrow else TARGET if target is None else target)
     if not isinstance(problem, Iterable):
         raise ValueError(f"numbers must be whole numbers such as [4, 5, 6, 10], got {problem!r}")
@@ -226,12 +226,12 @@ def parse_targets(
             else:
                 puzzle = parse_puzzle(line)
             if own is not None and target is not None and own != target:
-                raise ValueError(f"target {own}, but {target} was asked for; one of the two is accepted")
+                raise ValueError(f"target must be {target}, which was asked for, got {own}")
             found.append((puzzle, target if own is None else own))
         except ValueError as error:
             raise ValueError(f"{source}, line {number}: {error}") from None
     if not found:
-        raise ValueError(f"{source}: no puzzles; one a line is accepted, such as 4 5 6 10")
+        raise ValueError(f"{source} must hold puzzles, one a line, such as 4 5 6 10, got none")
     return tuple(found)
 
 
@@ -294,9 +294,9 @@ def _parse_json(line: str) -> tuple[Puzzle, int | None]:
 def count_puzzles(size: int, low: int, high: int) -> int:
     """How many multisets of `size` numbers from `low` to `high` there are; ValueError for what is no puzzle."""
     if not FEWEST <= size <= MOST:
-        raise ValueError(f"size {size}: {FEWEST} to {MOST} numbers are accepted")
+        raise ValueError(f"size must be {FEWEST} to {MOST} numbers, got {size}")
     if not 1 <= low <= high <= LARGEST:
-        raise ValueError(f"range {low}..{high}: 1 <= low <= high <= {LARGEST} is accepted")
+        raise ValueError(f"1 <= low <= high <= {LARGEST} must hold, got {low} and {high}")
     return comb(high - low + size, size)
 
 

@@ -112,8 +112,8 @@ class Game24:
                 problem = read_problem([int(word) for word in words], target)
                 position, _ = follow(self, self.start(problem), lines)
         if isinstance(position, Illegal) or self.text(position) != text:
-            raise ValueError(f"text {text[:60]!r}: one that shows a position of this game is accepted, such as "
-                             f"{self.prompt((4, 5, 6, 10))!r}")  # fmt: skip
+            raise ValueError(f"text must show a position of this game, such as {self.prompt((4, 5, 6, 10))!r}, got "
+                             f"{text[:60]!r}")  # fmt: skip
         return position
 
     def children(self, state: Position) -> tuple[Position, ...]:
