@@ -481,7 +481,7 @@ def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):
 
 
 def test_a_pair_plays_in_step(explorer):
-    page, kernel, _ = explorer
+    page, _, _ = explorer
     page.get_by_label("keep beside").check()
     page.get_by_label("Strategy").select_option("mcts")
     page.locator(".game24-treeview input[type=range]").first.fill("8")
