@@ -404,10 +404,10 @@ from game24lab.views.widgets.reward_weights import Weighing
 
 class SlowPolicy(FakePolicy):
     def generate(self, *given, **named):
-        time.sleep(0.05 * (len(self.calls) > 30))  # not in the first search
+        time.sleep(pause)
         return super().generate(*given, **named)
 
-policy = SlowPolicy(illegal=0.3)
+policy, pause = SlowPolicy(illegal=0.3), 0
 """
 
 
@@ -460,8 +460,9 @@ def test_figures_follow_the_theme_and_lines_begin_at_the_left(explorer):
 
 def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):
     page, kernel, _ = explorer
+    kernel.run("pause = 0.2")
     page.get_by_label("Puzzle").fill("3 3 8 8")
-    page.get_by_label("Strategy").select_option("mcts")
+    page.get_by_label("Strategy").select_option("best_of_n")
     page.locator(".game24-treeview button", has_text="rules").click()
     page.locator(".game24-treeview input[type=range]").first.fill("256")
     page.locator("button[title=Search]").click()
@@ -476,13 +477,13 @@ def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):
     wait_for(lambda: status.inner_text().startswith("Stopped. "), "the end of the search")
     assert kernel.ask("view.outcome.stopped") == "'stopped'"
     wait_for(lambda: state(page)["nodes"] == int(kernel.ask("view.nodes")), "the whole tree")
+    kernel.run("pause = 0")
 
 
 def test_a_pair_plays_in_step(explorer):
-    page, kernel, _ = explorer
-    kernel.run("policy.calls.clear()")
+    page, _, _ = explorer
     page.get_by_label("keep beside").check()
-    page.get_by_label("Strategy").select_option("best_of_n")
+    page.get_by_label("Strategy").select_option("mcts")
     page.locator(".game24-treeview input[type=range]").first.fill("8")
     page.locator("button[title=Search]").click()
     wait_for(lambda: state(page)["other"], "the tree beside")

@@ -50,7 +50,7 @@ def test_noise_and_trained_critic_stand_where_they_belong():
 def test_useful_widths_stand_out():
     large = {trace.name: list(trace.x) for trace in ALL["widths"].data if trace.marker.size == 13}
     assert large == {"truth": [4], "none": [1], "trained": [4]}
-    with pytest.raises(ValueError, match="several algorithms"):
+    with pytest.raises(ValueError, match="must hold one algorithm and mode, got several"):
         diagrams.draw_widths(WIDTHS.assign(algorithm=["a", "b"] * 3))
 
 
