@@ -165,7 +165,7 @@ def test_a_position_is_its_numbers_with_their_target():
     (NumberProblem((3, 7, 25), -5), "must be an integer >= 1, got -5"),
     ("3 -7 25 -> 81", "'-7' is no integer from 1"),
     ("3 7 25 -> 8.5", "an integer must follow ->"),
-    ([1] * 7, "7 numbers"),
+    ([1] * 7, "got 7"),
 ])  # fmt: skip
 def test_bad_problems_are_named(problem, named):
     with pytest.raises(ValueError, match=named) as error:

@@ -239,7 +239,7 @@ def test_the_problems_of_a_file_are_asked_and_held_out(tmp_path):
     ('{"nums": "3 4", "target": 7}', "nums must be a list of numbers, got '3 4'"),
     ('{"question": "?", "target": 7}', "nums must be a list of numbers, got columns question, target"),
     ('{"nums": [3, 4], "target": 7}\n[1, 2]', "line 2: a row must be an object with nums and target"),
-    ('{"nums": [1, 2, 3, 4, 5, 6, 7], "target": 7}', "7 numbers"),
+    ('{"nums": [1, 2, 3, 4, 5, 6, 7], "target": 7}', "got 7"),
     ("{", "line 1: damaged"),
     ("", "it holds none"),
 ])  # fmt: skip
