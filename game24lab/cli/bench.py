@@ -318,7 +318,7 @@ def bench_busy() -> list[Row]:
     return [Row("busy", "12 steps of the demo's SFT, one core burnt", busy, alone, f"alone; {describe_units()}")]
 
 
-def bench_kills(kills: int = 15, steps: int = 900, **options: Any) -> list[Row]:
+def bench_kills(kills: int = 15, steps: int = 500, **options: Any) -> list[Row]:
     """The demo's SFT with kills at random moments and without, with equal results: the time that a kill loses."""
     killed, whole, lost = pace.time_kills(kills, steps, **options)
     if not lost:

@@ -107,7 +107,7 @@ def _burn() -> Iterator[None]:
 
 
 def time_kills(
-    kills: int = 15, steps: int = 900, *, batch_size: int = BATCH, between: tuple[float, float] = (20.0, 75.0),
+    kills: int = 15, steps: int = 500, *, batch_size: int = BATCH, between: tuple[float, float] = (12.0, 40.0),
     seed: int = 0,
 ) -> tuple[float, float, list[float]]:  # fmt: skip
     """Train as the demo does, once killed at random moments and once not.
