@@ -131,7 +131,7 @@ def test_rows_come_as_a_table_with_other_columns_and_rewards():
         ([], REWARDS.weights, "there are none"),
         ([{"numbers": NUMBERS}], REWARDS.weights, "lacks 'text'"),
         ([*ROWS, {"text": ""}], REWARDS.weights, "completion 4 to weigh lacks 'numbers'"),
-        ([{"numbers": NUMBERS, "text": 3}], REWARDS.weights, "not int"),
+        ([{"numbers": NUMBERS, "text": 3}], REWARDS.weights, "must be a text, got int"),
         ([{"text": "", "numbers": "1 2 x"}], REWARDS.weights, "'x' is no integer"),
         (ROWS, {"outputs": 1}, "did you mean 'output'"),
         (ROWS, {"output": 0}, "at least one above 0"),
