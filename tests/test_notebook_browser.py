@@ -461,9 +461,8 @@ def test_figures_follow_the_theme_and_lines_begin_at_the_left(explorer):
 def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):
     page, kernel, _ = explorer
     kernel.run("pause = 0.2")
-    page.get_by_label("Puzzle").fill("3 3 8 8")
-    page.get_by_label("Strategy").select_option("best_of_n")
-    page.locator(".game24-treeview button", has_text="rules").click()
+    page.get_by_label("Puzzle").fill("1 1 1 5")  # it has no solution, so that nothing ends the search early
+    page.get_by_label("Strategy").select_option("mcts")
     page.locator(".game24-treeview input[type=range]").first.fill("256")
     page.locator("button[title=Search]").click()
     seen = {wait_for(lambda: state(page)["nodes"], "the tree")}

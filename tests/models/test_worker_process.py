@@ -65,5 +65,5 @@ def test_a_process_that_was_killed_is_named(made):
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match=r"device must be one of cpu.* here, got 'cuda:7'"):
         Rollouts(device="cuda:7")
-    with pytest.raises(ValueError, match="device 'cpu' of the rollouts with backend 'ctranslate2'"):
+    with pytest.raises(ValueError, match="rollouts on a device of their own, 'cpu', got 'ctranslate2'"):
         Rollouts(device="cpu", backend="ctranslate2")

@@ -47,6 +47,12 @@ def write_notebook(folder):
     nbformat.write(notebook, folder / "90_toy.ipynb")
 
 
+def listen():
+    """Hear what background jobs and `nohup` ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Command:
     """`game24lab run` on a notebook that sleeps, with all processes that it has ever had."""
 
@@ -56,7 +62,7 @@ class Command:
         command = [sys.executable, "-m", "game24lab", "run", "90_toy.ipynb", "-p", "kind", kind, "--output", "run"]
         self.process = subprocess.Popen(
             command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it
+            preexec_fn=listen,
         )  # fmt: skip
 
     def look(self):

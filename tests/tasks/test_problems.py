@@ -27,5 +27,5 @@ def test_difficulty_is_the_share_of_live_first_positions():
 
 @pytest.mark.parametrize("bounds", [(0.5, 0.4), (-0.1, 1), (0, 1.5), ("0", 1), (0.9999, 0.9999)])
 def test_bounds_that_make_no_sense(bounds):
-    with pytest.raises(ValueError, match="difficulty from"):
+    with pytest.raises(ValueError, match="difficulty must"):
         pick_by_difficulty(PUZZLES, *bounds)

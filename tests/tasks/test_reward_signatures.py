@@ -31,6 +31,7 @@ def test_trl_gives_columns_and_takes_a_list():
         REWARD.trl(completions=[5], numbers=[NUMBERS])
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 def test_trls_trainer_calls_it(tmp_path):
     """With the installed TRL: a step of its own GRPO trainer on a fresh model."""
     from datasets import Dataset

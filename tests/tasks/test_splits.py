@@ -58,7 +58,8 @@ def test_a_file_of_puzzles_is_held_out(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("4 5 6 ten\n", "line 1: .*'ten' is no integer"), ("1 1 1 1\n", "1 1 1 1 cannot make 24"), ("", "must hold puzzles, .*, got none")],
+    [("4 5 6 ten\n", "line 1: .*'ten' is no integer"), ("1 1 1 1\n", "1 1 1 1 cannot make 24"),
+     ("", "must hold puzzles, .*, got none")],
 )
 def test_a_bad_file_is_refused(tmp_path, text, message):
     file = tmp_path / "mine.txt"

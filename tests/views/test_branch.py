@@ -77,9 +77,9 @@ def test_each_search_on_has_samples_of_its_own():
 def test_an_end_is_no_place_to_search_from():
     tree = grow("mcts")
     end = next(node for node in range(len(tree)) if tree.status[node] in ("solved", "wrong"))
-    with pytest.raises(ValueError, match=f"node {end}: this is an end"):
+    with pytest.raises(ValueError, match=f"node must be a position with a next line, got {end}, which is an end"):
         go_on(tree, end)
-    with pytest.raises(ValueError, match="node -1: a node from 0 to"):
+    with pytest.raises(ValueError, match="node must be one from 0 to 28, got -1"):
         go_on(tree, -1)
     tree.add(0, "4 + 4 = 9", "", status="illegal")
     with pytest.raises(ValueError, match="no position to search from"):
