@@ -477,6 +477,7 @@ def test_the_tree_grows_on_the_screen_and_stop_ends_the_search(explorer):
     assert kernel.ask("view.outcome.stopped") == "'stopped'"
     wait_for(lambda: state(page)["nodes"] == int(kernel.ask("view.nodes")), "the whole tree")
     kernel.run("pause = 0")
+    page.get_by_label("Puzzle").fill("3 3 8 8")
 
 
 def test_a_pair_plays_in_step(explorer):
