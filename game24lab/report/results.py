@@ -169,7 +169,7 @@ def _tell_critics(report: Any) -> list[str]:
 
 
 def _tell_demo(report: Any) -> list[str]:
-    (run,) = (run["id"] for run in report["runs"] if run["name"] == "05_search")
+    run = report["runs"][-1]["id"]  # the stage that the others lead to
     rows = ([row["arm"], name_mode(row["mode"]), str(row["problems"]), *_show_arm(row)]
             for row in report["results"] if row["run"] == run)  # fmt: skip
     return ["", tabulate("strategy | mode | n | solved | tokens", rows)]
@@ -309,6 +309,8 @@ SECTIONS = (
             "arm's accuracy, over that arm's."),
     Section("The demo", "demo_report", ("make demo",), _tell_demo,
             "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
+    Section("Countdown", "countdown_report", ("game24lab run 03_sft -f params/countdown/03_sft.yaml",), _tell_demo,
+            "The rules of Stream of Search; half of the problems have held-out targets. One seed, no critic yet."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),
