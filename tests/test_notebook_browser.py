@@ -453,7 +453,8 @@ def test_figures_follow_the_theme_and_lines_begin_at_the_left(explorer):
     ground = f"({style})('.js-plotly-plot .main-svg', 'backgroundColor')"
     wait_for(lambda: page.evaluate(ground) == "rgba(0, 0, 0, 0)", "a figure without a ground of its own")
     share = "e => e.querySelector('.main-svg').clientWidth / e.closest('.jp-OutputArea-output').clientWidth"
-    assert 0.9 < page.locator(".js-plotly-plot").evaluate(share) <= 1  # as wide as its cell
+    figure = page.locator(".js-plotly-plot")
+    wait_for(lambda: 0.9 < figure.evaluate(share) <= 1, "a figure as wide as its cell")  # it follows the window later
     assert page.evaluate(f"({style})('.game24lab.lines td:nth-child(3)', 'textAlign')") == "left"
     take_picture(page, "figure_dark")
 
