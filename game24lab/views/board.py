@@ -6,12 +6,12 @@ page's content policy admits its own style sheet and nothing else. It does not k
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from game24lab.runs.printable import clean, escape
 from game24lab.views.charts.inline import Series, draw_bar, draw_chart
 from game24lab.views.html_page import frame
 
@@ -115,10 +115,10 @@ def _draw_curves(entries: Sequence[Entry]) -> str:
                 measured = [at for at, value in enumerate(one.curves[name]) if math.isfinite(value)]
                 picked = [[values[at] for at in measured] if len(values) else [] for values in
                           (one.curves["step"], one.curves[name], *ends)]  # fmt: skip
-                series.append(Series(_clean(one.folder), f"r{place}", *picked))
+                series.append(Series(clean(one.folder, _LONGEST), f"r{place}", *picked))
         if any(len(one.x) for one in series):
             share = name in ("accuracy", "solved")
-            charts.append(draw_chart(_clean(name), series, across="step", share=share))
+            charts.append(draw_chart(clean(name, _LONGEST), series, across="step", share=share))
     shown, folded = charts[: max(4, len(first))], charts[max(4, len(first)) :]
     more = f"<details><summary>{len(folded)} more</summary><div class='charts'>{''.join(folded)}</div></details>"
     return f"<div class='charts'>{''.join(shown)}</div>{more if folded else ''}" if charts else ""
@@ -132,8 +132,8 @@ def _draw_accuracy(entries: Sequence[Entry]) -> str:
             mine = [result for result in one.results if result.mode == mode]
             points = ([getattr(result, name) for result in mine] for name in
                       ("sampled_tokens", "accuracy", "low", "high"))  # fmt: skip
-            labels = [_clean(f"{result.arm}, {mode}") for result in mine]
-            series.append(Series(_clean(one.folder), f"r{place}", *points, mark=_MARKS.get(mode, "circle"),
+            labels = [clean(f"{result.arm}, {mode}", _LONGEST) for result in mine]
+            series.append(Series(clean(one.folder, _LONGEST), f"r{place}", *points, mark=_MARKS.get(mode, "circle"),
                                  joined=False, labels=labels))  # fmt: skip
     if not any(x > 0 for one in series for x in one.x):
         return ""
@@ -206,13 +206,7 @@ def _number(value: Any) -> str:
 
 def _text(value: Any) -> str:
     """A value as escaped text."""
-    return html.escape(_clean(value))
-
-
-def _clean(value: Any) -> str:
-    """A value as text of bounded length, without control and direction characters."""
-    text = "".join(c if c.isprintable() else " " for c in str(value)[: 4 * _LONGEST])
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return escape(clean(value, _LONGEST))
 
 
 _STYLE = """

@@ -82,6 +82,13 @@ def remove(state: State, *numbers: Fraction) -> State | None:
     return tuple(rest)
 
 
+def list_pairs(numbers: tuple) -> list[tuple]:
+    """Distinct pairs of sorted numbers, the smaller first, each with the others."""
+    rests = {(numbers[i], numbers[j]): numbers[:i] + numbers[i + 1 : j] + numbers[j + 1 :]
+             for i, j in combinations(range(len(numbers)), 2)}  # fmt: skip
+    return [(*pair, rest) for pair, rest in rests.items()]
+
+
 @lru_cache(maxsize=8_192)  # a state of four numbers takes about ten kilobytes here
 def legal_steps(state: State) -> tuple[tuple[Step, State], ...]:
     """All distinct moves of a state with the states they lead to.
@@ -89,21 +96,15 @@ def legal_steps(state: State) -> tuple[tuple[Step, State], ...]:
     Sums and products are listed once, larger operand first; differences and quotients in both orders. Equal numbers
     give one move, not two.
     """
-    moves, seen = [], set()
-    for i in range(len(state)):
-        for j in range(i + 1, len(state)):
-            small, large = state[i], state[j]
-            if (small, large) in seen:
-                continue
-            seen.add((small, large))
-            rest = state[:i] + state[i + 1 : j] + state[j + 1 :]
-            trials = [(large, "+", small), (large, "-", small), (large, "*", small), (large, "/", small)]
-            if small != large:
-                trials += [(small, "-", large), (small, "/", large)]
-            for left, operator, right in trials:
-                result = apply(left, operator, right)
-                if result is not None:
-                    moves.append((Step(left, operator, right, result), tuple(sorted((*rest, result)))))
+    moves = []
+    for small, large, rest in list_pairs(state):
+        trials = [(large, "+", small), (large, "-", small), (large, "*", small), (large, "/", small)]
+        if small != large:
+            trials += [(small, "-", large), (small, "/", large)]
+        for left, operator, right in trials:
+            result = apply(left, operator, right)
+            if result is not None:
+                moves.append((Step(left, operator, right, result), tuple(sorted((*rest, result)))))
     return tuple(moves)
 
 

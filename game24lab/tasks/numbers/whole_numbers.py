@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
-from game24lab.tasks.numbers.arithmetic import wholly_reachable
+from game24lab.tasks.numbers.arithmetic import list_pairs, wholly_reachable
 
 Whole = tuple[int, ...]  # a sorted position of non-negative integers
 Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, position after it
@@ -21,18 +21,11 @@ Move = tuple[int, str, int, int, Whole]  # left, operator, right, result, positi
 def list_whole_moves(position: Whole) -> tuple[Move, ...]:
     """All moves within the non-negative integers, larger operand first, each pair of equal numbers once."""
     found: list[Move] = []
-    seen = set()
-    for i in range(len(position)):
-        for j in range(i + 1, len(position)):
-            small, large = position[i], position[j]
-            if (small, large) in seen:
-                continue
-            seen.add((small, large))
-            rest = position[:i] + position[i + 1 : j] + position[j + 1 :]
-            results = [("+", large + small), ("-", large - small), ("*", large * small)]
-            if small and large % small == 0:
-                results.append(("/", large // small))
-            found += [(large, operator, small, result, tuple(sorted((*rest, result)))) for operator, result in results]
+    for small, large, rest in list_pairs(position):
+        results = [("+", large + small), ("-", large - small), ("*", large * small)]
+        if small and large % small == 0:
+            results.append(("/", large // small))
+        found += [(large, operator, small, result, tuple(sorted((*rest, result)))) for operator, result in results]
     return tuple(found)
 
 
