@@ -50,6 +50,7 @@ def solve(options: argparse.Namespace) -> int:
     """
     from game24lab.cli.problems import open_game, read_problems
     from game24lab.cli.solve import describe, is_hopeless, name_unsolvable, write_line
+    from game24lab.search.watch import STOPPED
 
     world = open_game(options.task, options.rules)
     task, problems = world.task, read_problems(world.task, options.numbers, options.file, options.target)
@@ -79,6 +80,9 @@ def solve(options: argparse.Namespace) -> int:
     if options.tree is not None and found:
         print(f"tree: {_write_tree(task, problems[0], found[0], options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
+    if any(outcome.stopped == STOPPED for outcome in found):
+        _say("stopped by Ctrl-C")
+        return 130
     return 0
 
 
