@@ -39,6 +39,20 @@ _SIDEWAYS = """() => { const cell = (e) => [...document.querySelectorAll('.jp-Ce
   return [...document.querySelectorAll('.jp-Notebook .jp-OutputArea-output, .jp-Notebook .jp-OutputArea-output *,'
     + '.jp-Notebook .cm-scroller, .jp-Notebook .jp-RenderedMarkdown, .jp-Notebook .jp-RenderedMarkdown *')]
     .filter((e) => e.clientWidth && rolls(e)).map(said) }"""
+# Words of cards and tables, folds open, that go on in the next line.
+_BROKEN = """() => { const broken = [];
+  for (const e of document.querySelectorAll('.jp-Notebook .jp-OutputArea-output .game24lab')) {
+    const walk = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) for (const { 0: word, index } of walk.currentNode.data.matchAll(/[\\w.%,]{2,20}/g)) {
+      if (walk.currentNode.parentElement.closest('style')) break;
+      const range = document.createRange();
+      range.setStart(walk.currentNode, index);
+      range.setEnd(walk.currentNode, index + word.length);
+      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) broken.push(word);
+    } }
+  return broken.map((word) => `broken word: ${word}`) }"""
+_RED = """() => [...document.querySelectorAll('.jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]')]
+  .map((e) => `red box: ${e.innerText.slice(0, 80)}`)"""
 # Of each code cell, what its outputs show: how many have an area on the screen, and what failed.
 _SHOWN = """() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].map((cell) =>
   [...cell.querySelectorAll('.jp-OutputArea-child')].map((e) => e.querySelector('.jp-OutputArea-output'))
@@ -88,7 +102,10 @@ def look(page, picture: str) -> list[str]:
         cells.nth(place).scroll_into_view_if_needed()
         page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
         take_picture(page, f"{picture}_{place:02}")
-    faults += page.evaluate(_SIDEWAYS) + page.evaluate(_FAILED)
+    page.evaluate("document.querySelectorAll('.jp-OutputArea-output details').forEach((e) => { e.open = true })")
+    for question in (_SIDEWAYS, _FAILED, _BROKEN, _RED):
+        faults += page.evaluate(question)
+    page.evaluate("document.querySelectorAll('.jp-OutputArea-output details').forEach((e) => { e.open = false })")
     if page.locator(".game24-treeview").count():
         page.locator(".game24-treeview").first.scroll_into_view_if_needed()
         faults += [f"cut: {text}" for text in list_cut(page)]
