@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from game24lab.views.charts.labels import label_ends
 from game24lab.views.charts.palette import ALIVE, DEAD, FONT, IDEAL, PALETTE, SCREEN, SCREEN_GRID
 from game24lab.views.charts.svg import Chart
 
@@ -141,7 +142,7 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
         add_line(figure, rows.drop(columns=["low", "high"], errors="ignore"), "k", "accuracy", colour, arm,
                  legendgroup=plain(arm))  # fmt: skip
     ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
-    return figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE)
+    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
 
 
 def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:
