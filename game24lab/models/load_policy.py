@@ -28,6 +28,7 @@ from game24lab.models.backends.llama_step import is_plain
 from game24lab.models.backends.openai_policy import ServerPolicy
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import check_policy, load_checkpoint
+from game24lab.models.hub import check_hub
 from game24lab.models.locations import BACKENDS, check_location
 from game24lab.models.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.runs.checks import require, require_one_of
@@ -68,6 +69,7 @@ def load_policy(
     if (backend == "server" and url is None) or (url is not None and backend not in ("auto", "server")):
         raise ValueError(f"url must be given with the backend 'server' and with no other, got {url!r} for {backend!r}")
     check_location(checkpoint)
+    check_hub(checkpoint)
     if url is not None:
         return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
     if Path(checkpoint).is_dir():
