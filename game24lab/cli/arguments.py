@@ -103,7 +103,10 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS[:3])} (default), "
                          f"{', '.join(BENCHMARKS[3:-1])}; growth: time and memory of search (runs/bench)")  # fmt: skip
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
-    add("doctor")
+    command = add("doctor")
+    command.add_argument("--url", metavar="URL", help="look at an OpenAI-compatible server instead, such as "
+                         "http://localhost:8000/v1")  # fmt: skip
+    command.add_argument("--model", metavar="NAME", help="the served model to ask (default: the first)")
     return parser
 
 
