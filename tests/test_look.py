@@ -31,6 +31,13 @@ _WATCH = """() => { window.points = []; window.watching = setInterval(() => {
   const last = window.points.at(-1);
   if (now && busy && (!last || last[0] !== now[0] || last[1] !== now[1])) window.points.push(now);
 }, 50) }"""
+# To a place of the notebook; where the next screen begins, negative at the end.
+_SCROLL = """async (place) => { const panel = document.querySelector('.jp-Notebook .jp-WindowedPanel-outer')
+    ?? document.querySelector('.jp-Notebook');
+  panel.scrollTop = place;
+  await new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
+  const next = place + 0.8 * panel.clientHeight;
+  return place + panel.clientHeight >= panel.scrollHeight - 2 ? -Math.round(next) : Math.round(next) }"""
 # What leaves its cell or would have to be scrolled sideways.
 _SIDEWAYS = """() => { const cell = (e) => [...document.querySelectorAll('.jp-Cell')].indexOf(e.closest('.jp-Cell'));
   const said = (e) => `cell ${cell(e)}: ${e.className.baseVal ?? e.className} ${e.scrollWidth} > ${e.clientWidth}: `
@@ -96,12 +103,11 @@ def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
 
 
 def look(page, picture: str) -> list[str]:
-    """What is wrong with the page as it is, cell by cell as a reader scrolls."""
-    cells, faults = page.locator(".jp-Notebook .jp-Cell"), []
-    for place in range(cells.count()):
-        cells.nth(place).scroll_into_view_if_needed()
-        page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
-        take_picture(page, f"{picture}_{place:02}")
+    """What is wrong with the page as it is, screen by screen as a reader scrolls."""
+    faults, seen = [], 0
+    while seen >= 0:  # what is out of sight may not be laid out
+        seen = page.evaluate(_SCROLL, seen)
+        take_picture(page, f"{picture}_{abs(seen):05}")
     page.evaluate("document.querySelectorAll('.jp-OutputArea-output details').forEach((e) => { e.open = true })")
     for question in (_SIDEWAYS, _FAILED, _BROKEN, _RED):
         faults += page.evaluate(question)

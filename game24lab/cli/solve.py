@@ -82,7 +82,12 @@ def solve(
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=line or False,
                                trees=trees)  # fmt: skip
         return found, [plan.arm for plan in plans]
-    with note_interrupt(lambda: line and line.say(_STOPPING)) as is_over:
+
+    def tell() -> None:
+        if line is not None:
+            line.say(_STOPPING)
+
+    with note_interrupt(tell) as is_over:
         algorithm = watch(find_strategy(arm.algorithm), lambda _: is_over())
         found = run_arm(task, problems, arm, policy, judge, algorithm=algorithm, seed=seed, progress=line or False,
                         trees=trees)  # fmt: skip
