@@ -24,7 +24,8 @@ THEMES, WIDTHS = ("Light", "Dark"), (1400, 1000)
 
 # Every 50 ms, while a cell is at work: how many points the first live figure has, and the line as it is drawn.
 _WATCH = """() => { window.points = []; window.watching = setInterval(() => {
-  const plot = document.querySelector('.jupyter-widgets .js-plotly-plot');
+  const plot = document.querySelector('.jp-OutputArea-output .js-plotly-plot');
+  if (plot && plot !== window.seen) (window.seen = plot).scrollIntoView({ block: 'center' });
   const line = plot?.querySelector('.scatterlayer .trace path')?.getAttribute('d') || '';
   const now = plot?.calcdata && [Math.max(...plot.calcdata.map((trace) => trace.length)), line];
   const busy = [...document.querySelectorAll('.jp-InputPrompt')].some((e) => e.textContent.includes('*'));
@@ -98,7 +99,8 @@ def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
     page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
     page.close()
     faults += reopen(browser, f"{lab[0]}/lab/tree/{file}?reset", shown, name, said)
-    faults += [f"console: {line}" for line in said if "favicon" not in line]
+    # how long JupyterLab's own parts take to start says how busy the machine is
+    faults += [f"console: {line}" for line in said if "favicon" not in line and "to activate." not in line]
     assert not faults, "\n".join(faults)
 
 
