@@ -31,7 +31,7 @@ SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, wi
 LOG = {"type": "log", "tickformat": "~s"}
 _FEW = 20  # points of a curve: so few are marked, one alone would not be seen
 _AXIS = {"gridcolor": SCREEN_GRID, "zeroline": False, "linecolor": SCREEN, "showline": True, "ticks": "outside",
-         "ticklen": 4, "automargin": True}  # fmt: skip
+         "ticklen": 4, "automargin": True, "title": {"standoff": 10}}  # fmt: skip
 TEMPLATE = go.layout.Template(
     layout={
         "colorway": PALETTE,
