@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
-from game24lab.models.locations import BACKENDS, check_folder, check_location
+from game24lab.models.locations import BACKENDS, check_folder, check_location, check_router
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
@@ -137,6 +137,8 @@ def _check_models(options: argparse.Namespace) -> None:
         check_folder("critic", options.critic)
     if getattr(options, "router", None) is not None:
         check_folder("router", options.router)
+    if getattr(options, "strategy", "") == "auto":
+        check_router(options.router, options.task)
     require_one_of("backend", getattr(options, "backend", BACKENDS[0]), BACKENDS)
 
 

@@ -29,7 +29,7 @@ from game24lab.tasks.problems import Problem, Progress, Sample
 DEFAULT = "stream_of_search"
 STARTS = 2_000
 _ASKED = SIDES[1:]  # behind a colon: which held-out problems are asked
-_LACKS = {"ranking": "no puzzle of it has a published rank", "pretrained": "no models for it ship with this package"}
+_LACKS = {"ranking": "no puzzle of it has a published rank"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class CountdownGame(NumberGame):
     name: str = "countdown"
     vocabulary: str = "countdown"
     chain_vocabulary: str = "countdown"
+    models: str = "countdown"
     reference: str = ""
     lacks: Mapping[str, str] = field(default_factory=lambda: _LACKS)
 
