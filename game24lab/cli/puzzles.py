@@ -56,6 +56,8 @@ def solve(options: argparse.Namespace) -> int:
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
     _check_models(options)
+    if options.checkpoint is None and (told := world.warn(problems)):
+        _say(told)
     mode, begin = read_mode(options.mode), time.perf_counter()
     hopeless = [not options.anyway and is_hopeless(task, problem, mode) for problem in problems]
     asked = [problem for problem, none in zip(problems, hopeless, strict=True) if not none]

@@ -79,6 +79,10 @@ class Environment(Protocol):
                 "solved": verdict.solved, "finished": verdict.outcome != "unfinished", "answer": verdict.answer,
                 "lines": sum(bool(line.strip()) for line in text.split("\n")), "characters": len(text)}  # fmt: skip
 
+    def warn(self, problems: Sequence[Any]) -> str:
+        """What some problems ask that the models which ship have not learnt, in one line; "" where nothing."""
+        return ""
+
     def features(self, problem: Any) -> dict[str, float]:
         """What a router sees of a problem at no cost; {} where the task has no such features."""
         return {}
