@@ -43,6 +43,8 @@ from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
 from game24lab.training.session import train_once
 
+LABELS = ("outcomes", "truth")
+
 
 @dataclass(frozen=True)
 class CriticConfig:
@@ -59,6 +61,7 @@ class CriticConfig:
     held_out: float = 0.05  # kept for validation: a share of the problems of trajectories, or of the positions
     precision: str = "auto"  # "auto", "bf16", "fp32"
     reads: str = "positions"  # what its texts show: "positions", or whole "chains" too, as a blind search needs
+    labels: str = "outcomes"  # what a position learns: how its rollouts ended, or the "truth" that the task knows
     seed: int = 0
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to transformers' TrainingArguments
 
@@ -69,6 +72,9 @@ class CriticConfig:
         require("lora_rank", self.lora_rank, int, 0)
         require("td_lambda", self.td_lambda, float, 0, 1)
         require_one_of("reads", self.reads, READS)
+        require_one_of("labels", self.labels, LABELS)
+        if self.labels == "truth" and self.td_lambda < 1:
+            raise ValueError(f"td_lambda must be 1 with labels 'truth', which no value estimates, got {self.td_lambda}")
         require("held_out", self.held_out, float, 0, 1, below=True)
 
 
@@ -143,6 +149,10 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
     In those, `position` is the row of the position among the first.
     """
+    if config.labels == "truth":
+        if "truth" not in data or data["truth"].isna().any():
+            raise ValueError("labels must be 'outcomes' for positions whose truth the task does not know, got 'truth'")
+        data = data.assign(solved=data["truth"].astype(int) * data.get("visits", 1))
     if {"trajectory", "position", "problem", "depth", "text", "solved"} <= set(data.columns) and len(data):
         passed, away = hold_out(data, config.held_out, config.seed)
         if passed.empty:
