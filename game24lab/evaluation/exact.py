@@ -156,6 +156,19 @@ def tabulate_exact_pass(
     return rows
 
 
+def add_exact(passed: pd.DataFrame, chances: Iterable[float]) -> pd.DataFrame:
+    """A table of sampled pass@k (`k`, `low`, `high`) with `exact`, the exact mean over the same problems, beside it.
+
+    `inside`: whether it lies within the interval. ValueError where the table is of another number of problems.
+    """
+    p = list(chances)
+    if set(passed["problems"]) - {len(p)}:
+        raise ValueError(f"chances must be of the {passed['problems'].iloc[0]} problems sampled, got {len(p)}")
+    exact = [float(pass_at(p, k).mean()) for k in passed["k"]]
+    return passed.assign(exact=exact, inside=[low <= one <= high for one, low, high in
+                                              zip(exact, passed["low"], passed["high"], strict=True)])  # fmt: skip
+
+
 def measure_cost(chances: Iterable[float], n: int) -> np.ndarray:
     """Expected samples that a verified best-of-n takes: it stops at the first right one, and at n in any case."""
     require("n", n, int, 1)
