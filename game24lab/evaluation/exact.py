@@ -58,16 +58,19 @@ def measure_chances(
         write: gives a problem's name. `progress` wraps the beginnings of chunks, such as `tqdm`.
 
     `samples` are expected until the first right one (1 / p); `positions`, `lines` and `tokens` count what was live and
-    read. ValueError for a task that cannot list its live lines and for a policy that has no distributions.
+    read for a problem, the attribute `read_tokens` of the table what was read in all: problems of a chunk share lines.
+    ValueError for a task that cannot list its live lines and for a policy that has no distributions.
     """
     if not hasattr(task, "live_lines"):
         raise ValueError(f"task must list its live lines (`live_lines`) for exact probabilities, got {task.name!r}")
     require("chunk", chunk, int, 1)
-    rows = []
+    rows, read = [], 0
     for begin in progress(range(0, len(problems), chunk)):
         part = problems[begin : begin + chunk]
         states = list(map(start or task.start, part))
-        found = _read(task, states, policy.open_reader(), samplings, whole)
+        reader = policy.open_reader()
+        found = _read(task, states, reader, samplings, whole)
+        read += reader.tokens
         for problem, (spots, chances) in zip(part, found, strict=True):
             counts = {"positions": len(spots), "lines": sum(len(spot.lines) for spot in spots)}
             counts["tokens"] = sum(policy.count(f"{line}\n") if line else 1 for spot in spots for line, _ in spot.lines)
@@ -75,7 +78,9 @@ def measure_chances(
                 rows.append({"problem": write(problem), "temperature": float(sampling.temperature),
                              "top_p": float(sampling.top_p), "p": float(p),
                              "samples": 1 / p if p else math.inf, **counts})  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table.attrs["read_tokens"] = read
+    return table
 
 
 def _read(
