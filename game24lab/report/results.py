@@ -137,6 +137,16 @@ def _tell_modes(report: Any) -> list[str]:
     return [f"{told}.", tabulate_modes(report)]
 
 
+def _tell_unrepeated(report: Any) -> list[str]:
+    rows = []
+    for ranks in dict.fromkeys(arm["split"] for arm in report["arms"]):
+        mine = [arm for arm in report["arms"] if arm["split"] == ranks]
+        for arm in sorted(mine, key=lambda arm: (arm["mode"], arm["label"].partition("@")[0])):
+            shares = ("" if arm[share] is None else f"{show(100 * arm[share])} %" for share in ("repeated", "illegal"))
+            rows.append([ranks, f"`{arm['label']}`", arm["mode"], str(arm["seeds"]), *_show_arm(arm), *shares])
+    return ["", tabulate("ranks | arm | mode | seeds | solved | tokens | repeated | illegal", rows)]
+
+
 def _tell_strategies(report: Any) -> list[str]:
     parts = [f"Settings of at most {show(report['most'])} tokens."]
     arms = [{**arm, "mode": name_mode(arm["mode"])} for arm in report["by_strategy"]]
@@ -281,6 +291,11 @@ SECTIONS = (
     Section("The same on a strict split", "strict", (f"{_RUN}/strict/09_strategies.yaml",), _tell_modes,
             "Policy and critic are trained by the same recipes (`params/strict/`) on a split that keeps every "
             "position of three or more numbers that moves reach from a held-out puzzle out of training."),
+    Section("Nothing said twice", "without", (f"{_RUN}/search/without.yaml", f"{_RUN}/search/without_blind.yaml",
+            f"{_RUN}/search/without_rivals.yaml", f"{_RUN}/search/without_all.yaml"), _tell_unrepeated,
+            "Sampling without replacement beside sampling with it, with the models that ship. Repeated and illegal: "
+            "shares of the sampled tokens; a cache that charges nothing for repetitions would save the first.",
+            "09_strategies"),
     Section("Every strategy under one meter", "search_report", ("make search",), _tell_strategies,
             "Each strategy with its most accurate setting, chosen on the same puzzles; one seed; the policy that "
             "ships and the critic that shipped before (commit e1ddd1c).", "09_strategies"),
