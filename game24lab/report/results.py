@@ -27,6 +27,7 @@ NAMES = {
 _MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
+UNREPEATED = ("mcts_without@simulations=100", "mcts_without@simulations=1500")
 HEAD = """# Results
 
 Made by `make results` from the JSON files in [`reports/`](../reports), which the reports wrote beside their PDFs.
@@ -93,20 +94,26 @@ def tabulate_modes(report: Any) -> str:
     return tabulate(f"ranks | strategy | {_MODE_HEAD}", rows)
 
 
-def tabulate_headline(report: Any, strict: Any) -> str:
-    """README's table: the harder puzzles from greedy to MCTS, the best published point, and MCTS on a strict split."""
+def tabulate_headline(report: Any, strict: Any, unrepeated: Any) -> str:
+    """README's table: the harder puzzles from greedy to MCTS, with and without replacement, in the modes that they were
+    run in, the best published point, and MCTS on a strict split."""
     (apart,) = _list_modes(strict, HARD, ("mcts",))
-    rows = [*_list_modes(report, HARD, HEADLINE), *_list_best_published(report, HARD)]
+    rows = [*_list_modes(report, HARD, HEADLINE), *_list_modes(unrepeated, HARD, UNREPEATED, fewest=1),
+            *_list_best_published(report, HARD)]  # fmt: skip
     return tabulate(f"strategy | {_MODE_HEAD}", [*rows, [f"{apart[0]}, strict split", *apart[1:]]])
 
 
-def _list_modes(report: Any, ranks: str, labels: Sequence[str] | None = None) -> list[list[str]]:
+def _list_modes(
+    report: Any, ranks: str, labels: Sequence[str] | None = None, fewest: int = len(MODES)
+) -> list[list[str]]:
+    """A row for each arm that was run in so many modes at least."""
     mine = [arm for arm in report["arms"] if arm["split"] == ranks and (labels is None or arm["label"] in labels)]
     rows = []
     for label in dict.fromkeys(arm["label"] for name in NAMES for arm in mine if arm["algorithm"] == name):
-        arms = [arm for mode in MODES for arm in mine if (arm["label"], arm["mode"]) == (label, mode)]
-        if len(arms) == len(MODES):
-            rows.append([name_arm(arms[0]), *(cell for arm in arms for cell in _show_arm(arm))])
+        arms = {arm["mode"]: arm for arm in mine if arm["label"] == label}
+        if len(arms) >= fewest:
+            cells = [_show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
+            rows.append([name_arm(next(iter(arms.values()))), *(cell for pair in cells for cell in pair)])
     return rows
 
 
@@ -122,8 +129,8 @@ def _list_best_published(report: Any, ranks: str) -> list[list[str]]:
 def name_arm(arm: Row) -> str:
     """An arm in words, such as "best of 64, by the critic"."""
     name = NAMES[arm["algorithm"]].format(**arm["parameters"])
-    likeliest = arm["parameters"].get("choose") == "logprob"
-    return name.replace("by the critic", "the likeliest") if likeliest else name
+    name = name.replace("by the critic", "the likeliest") if arm["parameters"].get("choose") == "logprob" else name
+    return f"{name}, none twice" if arm["parameters"].get("sampling") == "without" else name
 
 
 def _show_arm(arm: Row) -> tuple[str, str]:
