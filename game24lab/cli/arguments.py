@@ -136,6 +136,7 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("play")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of a puzzle; none: held-out puzzles "
                          'are dealt, one after the other. "4 5 6 10 -> 36" names a target')  # fmt: skip
+    _add_game(command, ", whose models are your own")
     _add_player(command, "default: 24")
     command.add_argument("--seed", type=int, metavar="N", help="deal the same puzzles again, the model searches alike")
 

@@ -30,7 +30,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
+from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens, hide_bars
 from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.run import write_atomically
@@ -113,7 +113,7 @@ def _make_trainer(
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
-    with be_quiet():  # the head is new
+    with be_quiet(), hide_bars(config.policy):  # the head is new
         model = AutoModelForSequenceClassification.from_pretrained(
             config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
             trust_remote_code=False, dtype=torch.float32,
