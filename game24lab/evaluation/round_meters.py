@@ -99,8 +99,8 @@ def measure_sides(chances: Sequence[float], side: str) -> dict[str, float]:
     """Mean log p, pass@k for `KS` with intervals, and the shares of problems below 1e-4 and above 1/2."""
     p = np.asarray(chances, float)
     logs = _take_logs(p)
-    told = {f"{side}_log_p": float(logs.mean()), f"{side}_below_1e4": float((p < 1e-4).mean()),
-            f"{side}_above_half": float((p > 0.5).mean())}  # fmt: skip
+    told = {f"{side}_problems": len(p), f"{side}_log_p": float(logs.mean()),
+            f"{side}_below_1e4": float((p < 1e-4).mean()), f"{side}_above_half": float((p > 0.5).mean())}
     told[f"{side}_log_p_low"], told[f"{side}_log_p_high"] = bootstrap(logs)
     for k in KS:
         passed = pass_at(p, k)
@@ -154,11 +154,18 @@ def _draw_positions(task: Any, problems: Sequence[Any], count: int, rng: random.
     return pd.DataFrame(sorted(rows.items()), columns=["text", "truth"])
 
 
-def read_round_chances(folder: Path, rounds: Sequence[int]) -> pd.DataFrame:
-    """The chances of rounds below the folder of an iteration, with their `round`."""
-    tables = [pd.read_parquet(folder / f"round-{number}" / CHANCES).assign(round=number) for number in rounds
-              if (folder / f"round-{number}" / CHANCES).exists()]  # fmt: skip
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["side", "problem", "p", "round"])
+def read_round_chances(rounds: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
+    """The chances that were measured in some rounds (columns `seed`, `line`, `round`), with these columns.
+
+    Folders are those of `training.iteration_controls.run_lines` in `seed-<seed>` below `folder`; rounds that were not
+    measured are left out.
+    """
+    tables = [pd.DataFrame(columns=["side", "problem", "p"])]
+    for row in rounds[["seed", "line", "round"]].to_dict("records"):
+        path = Path(folder) / f"seed-{row['seed']}" / row["line"].replace(" ", "-") / f"round-{row['round']}" / CHANCES
+        if path.exists():
+            tables.append(pd.read_parquet(path).assign(**row))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
 def _take_logs(chances: Sequence[float]) -> np.ndarray:

@@ -265,6 +265,7 @@ class _Loop:
         best = self.rows[-1]["best"] if self.rows else 0
         if not found.solved:
             row["stopped"] = f"no problem was solved in round {number}"
+            row |= {} if number else self._measure(number, folder, policy, None, policy, None, found)
             return self._close(row, policy, critic, best, spent)
         new_policy, new_critic = policy, critic
         if number and self.learner is not None:
@@ -284,17 +285,23 @@ class _Loop:
         if config.critic == "refit" or (config.critic == "first" and not number):
             new_critic = self._train_critic(number, folder, reader, new_policy, row)
             spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"])
-        told = dict(self.measure(Stand(number, folder, new_policy, new_critic, policy, critic, frozenset(solved),
-                                       frozenset(found.solved))))  # fmt: skip
-        if not isinstance(told.get(GATE), int | float) or math.isnan(told[GATE]):
-            raise ValueError(f"measure must return the number {GATE!r} that decides, got {told.get(GATE)!r}")
-        row |= told
+        row |= self._measure(number, folder, new_policy, new_critic, policy, critic, found)
         row["accepted"] = not number or row[GATE] > self._find_gate()
         best = number if row["accepted"] else best
         refused = _count_refused([*self.rows, row])
         if config.patience and refused >= config.patience:
             row["stopped"] = f"the gate has refused {refused} rounds in a row"
         return self._close(row, new_policy, new_critic, best, spent)
+
+    def _measure(
+        self, number: int, folder: Path, policy: Path, critic: Path | None, old_policy: Path, old_critic: Path | None,
+        found: Found,
+    ) -> dict[str, Any]:  # fmt: skip
+        told = dict(self.measure(Stand(number, folder, policy, critic, old_policy, old_critic,
+                                       frozenset(self.archive.list_solved()), frozenset(found.solved))))  # fmt: skip
+        if not isinstance(told.get(GATE), int | float) or math.isnan(told[GATE]):
+            raise ValueError(f"measure must return the number {GATE!r} that decides, got {told.get(GATE)!r}")
+        return told
 
     def _find_gate(self) -> float:
         return max(row[GATE] for row in self.rows if row["accepted"])

@@ -26,6 +26,7 @@ from game24lab.training.expert_iteration import IterationConfig, Learner, Learnt
 from game24lab.training.found_solutions import Archive
 
 RARE = 0.1
+_TYPICAL = 30  # tokens of an answer of three lines
 LINES: Mapping[str, str] = MappingProxyType({
     "search": "expert iteration: what searches find, a critic that is refitted",
     "solver": "no search: as many FLOPs of training on the exact solver's solutions",
@@ -42,8 +43,8 @@ class Lesson:
 
     solve: Callable[[], Archive]  # solutions by the exact solver, for `solver`
     posed: Sequence[Problem] = ()  # for `grpo`
-    rewards: Mapping[str, Callable] | Sequence[Callable] = ()  # for `grpo`, see `grpo.train`
-    grpo: Any = None  # a `grpo.GRPOConfig`, whose checkpoint, steps and seed are set here
+    rewards: Any = ()  # for `grpo`, see `grpo.train`
+    grpo: Any = None  # a `grpo.GRPOConfig` for `grpo`, whose checkpoint, steps and seed are set here
 
 
 def run_lines(
@@ -88,7 +89,7 @@ def run_lines(
 
 
 def make_grpo_learner(lesson: Lesson, seed: int) -> Learner:
-    """A round of GRPO of about so many FLOPs: steps are reckoned from answers of three lines; what is told is counted."""
+    """A round of GRPO of about so many FLOPs: steps are reckoned for answers of three lines, tokens are counted."""
 
     def learn(number: int, folder: Path, policy: Path, flops: float) -> Learnt:
         rollouts, model = lesson.grpo.rollouts, load_policy(policy)
@@ -105,6 +106,3 @@ def make_grpo_learner(lesson: Lesson, seed: int) -> Learner:
         return Learnt(found, steps, prompts + sampled, prompts, sampled)
 
     return learn
-
-
-_TYPICAL = 30  # tokens of an answer of three lines

@@ -1,0 +1,333 @@
+"""Expert iteration: what is kept and learnt, the gate, kills at every stage, and that the solver is never asked."""
+
+import json
+import math
+import sys
+from dataclasses import replace
+
+import pytest
+import tiny_models
+import toy_task
+
+from game24lab.models.load_policy import load_policy
+from game24lab.models.locations import find_pretrained
+from game24lab.search.mcts import mcts
+from game24lab.search.sampling import best_of_n
+from game24lab.search.tree import Tree
+from game24lab.tasks.environments import open_environment
+from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.problems import Sample
+from game24lab.training import critic as critic_training
+from game24lab.training import expert_iteration, iteration_search, sft
+from game24lab.training.expert_iteration import IterationConfig, find_best, iterate, measure_flops, measure_known
+from game24lab.training.found_solutions import Archive, check, read_tree, write_samples
+from game24lab.training.iteration_controls import run_lines
+from game24lab.training.solver_solutions import ask_solver
+
+TASK = Game24()
+PUZZLE = (4, 5, 6, 10)
+LINES = ("10 - 4 = 6 (left: 5 6 6)", "5 * 6 = 30 (left: 6 30)", "30 - 6 = 24 (left: 24)")
+WORLD = toy_task.Sums()
+PROBLEMS = {f"{a} {b}": (a, b) for a in range(3) for b in range(4)}
+
+
+def make_tree(*ways):
+    """A tree of lines from the root, with shared beginnings; each way is lines and the status of its last node."""
+    tree, known = Tree(), {}
+    tree.add(-1, "", "4 5 6 10")
+    for lines, status in ways:
+        node = 0
+        for place, line in enumerate(lines):
+            key = lines[: place + 1]
+            if key not in known:
+                known[key] = tree.add(node, line, "" if status == "illegal" and key == lines else "?")
+            node = known[key]
+        tree.status[node] = status
+    return tree
+
+
+# ------------------------------------------------------------------------------------------------ solutions
+def test_solutions_are_those_that_the_verifier_accepts_whatever_the_tree_says():
+    wrong = (*LINES[:2], "30 + 6 = 36 (left: 36)")
+    tree = make_tree((LINES, "open"), (wrong, "solved"))
+    assert read_tree(TASK, PUZZLE, tree).solutions == (LINES,)
+
+
+def test_one_calculation_is_kept_once_and_merged_ways_are_followed():
+    other = ("5 * 6 = 30 (left: 4 10 30)", "10 - 4 = 6 (left: 6 30)")
+    tree = make_tree((LINES, "solved"))
+    first = tree.add(0, other[0], "?")
+    tree.add(first, other[1], "?", same=2)  # the position 6 30 again, by the same calculation in another order
+    turned = tree.add(0, "6 * 5 = 30 (left: 4 10 30)", "?", same=first)
+    found = read_tree(TASK, PUZZLE, tree)
+    assert turned
+    assert found.solutions == (LINES,)
+    archive = Archive(TASK)
+    assert archive.add("4 5 6 10", PUZZLE, [LINES, (*other, LINES[2])]) == 1
+    assert archive.add("4 5 6 10", PUZZLE, [("nonsense",)]) == 0
+    assert archive.list_solved() == {"4 5 6 10": [LINES]}
+
+
+@pytest.mark.parametrize(("credit", "expected"), [("any", (1, 1)), ("share", (3, 1))])
+def test_positions_learn_how_attempts_behind_them_ended(credit, expected):
+    dead = (LINES[0], "5 + 6 = 11 (left: 6 11)", "11 - 6 = 5 (left: 5)")
+    false = (LINES[0], "5 * 6 = 31 (left: 6 31)")
+    left_open = ("10 - 5 = 5 (left: 4 5 6)",)
+    tree = make_tree((LINES, "solved"), (dead, "wrong"), (false, "illegal"), (left_open, "open"))
+    positions = read_tree(TASK, PUZZLE, tree, credit).positions
+    assert positions["Input: 5 6 6\n"] == expected
+    assert positions["Input: 6 11\n"] == (1, 0)
+    assert positions["Input: 24\n"] == (1, 1)
+    assert "Input: 4 5 6\n" not in positions, "what was left open says nothing"
+
+
+def test_samples_lead_to_the_target_and_weigh_as_asked():
+    archive = ask_solver(TASK, [PUZZLE, (3, 3, 8, 8)], name=lambda puzzle: " ".join(map(str, puzzle)), each=8)
+    solved = archive.list_solved()
+    assert len(solved["3 3 8 8"]) == 1
+    assert len(solved["4 5 6 10"]) > 1
+    drawn = {weigh: write_samples(archive, 400, weigh=weigh, seed=1) for weigh in ("problem", "calculation")}
+    rare = {weigh: sum("/3" in sample.completion or "8/3" in sample.prompt for sample in samples)
+            for weigh, samples in drawn.items()}  # fmt: skip
+    assert rare["problem"] > 150 > rare["calculation"]
+    assert write_samples(archive, 400, weigh="problem", seed=1) == drawn["problem"]
+    for sample in drawn["problem"]:
+        state = TASK.read(sample.prompt)
+        if sample.ends:
+            assert check(TASK, state, sample.completion.splitlines()) is not None
+        else:
+            assert sample.completion.count("\n") == 1
+
+
+# ------------------------------------------------------------------------------------------------ rounds
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A policy of a few thousand weights that has seen the sums of a third of the problems."""
+    folder = tmp_path_factory.mktemp("start")
+    samples = [Sample(f"Input: {a} {b}\n", f"{a + b}\n") for a, b in PROBLEMS.values() if (a + b) % 3 == 0]
+    checkpoint = tiny_models.save("qwen3", folder / "random")
+    return sft.train(sft.SFTConfig(checkpoint=str(checkpoint), steps=30, batch_size=16, evaluate_every=0),
+                     samples * 16, folder)  # fmt: skip
+
+
+def measure(stand):
+    """The mean log-probability of the right sums."""
+    prompts, sums = [f"Input: {a} {b}\n" for a, b in PROBLEMS.values()], [str(sum(two)) for two in PROBLEMS.values()]
+    logs = load_policy(stand.policy).open_reader().score(prompts, sums)
+    return {"gate": float(logs.mean()), "told": len(stand.solved)}
+
+
+def configure(start, **changes):
+    settings = {"rounds": 2, "budget": 24, "waves": 2, "growth": 2.0, "steps": 6, "batch_size": 16, "chunk": 5,
+                "critic_epochs": 2.0, "critic_batch_size": 16}  # fmt: skip
+    return IterationConfig(start=str(start), **settings | changes)
+
+
+def play(config, output, meter=measure, algorithm=mcts, **more):
+    return iterate(config, WORLD, PROBLEMS, algorithm, output, meter, **more)
+
+
+def drop_times(table):
+    return table.drop(columns=["seconds", "policy", "critic"])
+
+
+@pytest.fixture(scope="module")
+def whole(start, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return play(configure(start), folder), folder
+
+
+def test_rounds_are_told_one_a_row(whole):
+    table, folder = whole
+    assert table["round"].tolist() == [0, 1, 2]
+    assert table["accepted"][0]
+    assert (table["solved_ever"].diff()[1:] >= 0).all()
+    assert (table["sampled_tokens"] > 0).all()
+    assert table["flops_total"].tolist() == pytest.approx(table["flops"].cumsum().tolist())
+    assert table["told"].tolist() == [round(share * len(PROBLEMS)) for share in table["solved_ever"]]
+    policy, critic = find_best(table, folder)
+    assert (policy / "config.json").is_file()
+    assert (critic / "config.json").is_file()
+    assert table["gate"][table["best"].iloc[-1]] == table["gate"].max()
+
+
+def test_what_is_finished_is_not_repeated(whole, start, monkeypatch):
+    table, folder = whole
+    for module, name in ((iteration_search, "_search"), (sft, "make_trainer"), (critic_training, "_make_trainer")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("it was finished"))
+    again = play(configure(start), folder, lambda stand: pytest.fail("it was measured"))
+    assert again.equals(table)
+
+
+def kill_at(monkeypatch, place, name, call):
+    """Let the `call`-th call of a function end as a kill does, before it has done anything."""
+    function, calls = getattr(place, name), []
+
+    def killed(*given, **named):
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return function(*given, **named)
+
+    monkeypatch.setattr(place, name, killed)
+
+
+@pytest.mark.parametrize(("place", "name", "call"), [
+    (iteration_search, "_search", 2), (iteration_search, "_read_outcomes", 5), (iteration_search, "_search", 8),
+    (sft._Trainer, "compute_loss", 4), (critic_training._Trainer, "compute_loss", 3),
+    (critic_training._Trainer, "compute_loss", 9), (expert_iteration._Loop, "_measure", 2),
+    (expert_iteration._Loop, "_close", 2), (expert_iteration._Loop, "_close", 3),
+])  # fmt: skip
+def test_a_kill_at_any_stage_changes_nothing_in_the_end(place, name, call, whole, start, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        kill_at(patched, place, name, call)
+        with pytest.raises(KeyboardInterrupt):
+            play(configure(start), tmp_path)
+    assert drop_times(play(configure(start), tmp_path)).equals(drop_times(whole[0]))
+
+
+def test_a_gate_that_never_opens_keeps_the_start(start, tmp_path):
+    gates = iter([0.0, -1.0, -2.0, -3.0])
+    table = play(configure(start, rounds=3, patience=2), tmp_path, lambda stand: {"gate": next(gates)})
+    assert table["accepted"].tolist() == [True, False, False]
+    assert table["stopped"].iloc[-1] == "the gate has refused 2 rounds in a row"
+    assert find_best(table, tmp_path)[0].resolve() == start.resolve()
+
+
+def test_a_refused_round_is_begun_again_from_the_best(start, tmp_path):
+    seen, gates = [], iter([0.0, -1.0, 1.0])
+
+    def watch(stand):
+        seen.append((stand.old_policy.resolve(), stand.old_critic))
+        return {"gate": next(gates)}
+
+    table = play(configure(start), tmp_path, watch)
+    assert [policy for policy, _ in seen] == [start.resolve()] * 3
+    assert seen[1][1] == seen[2][1] == tmp_path / "round-0" / "critic" / "checkpoint"
+    assert table["best"].tolist() == [0, 0, 2]
+
+
+def test_a_round_without_solutions_ends_it(tmp_path):
+    lost = tiny_models.save("qwen3", tmp_path / "random", seed=3)
+    table = iterate(configure(lost), WORLD, {"90 90": (90, 90)}, mcts, tmp_path / "out", lambda stand: {"gate": -9.0})
+    assert table["stopped"].tolist() == ["no problem was solved in round 0"]
+    assert find_best(table, tmp_path / "out")[0].resolve() == lost.resolve()
+
+
+def test_rare_problems_alone_are_learnt_from(start, tmp_path):
+    table = play(configure(start, rounds=1, rare=0.5), tmp_path)
+    assert 0 < table["learnt"][1] < round(table["solved_ever"][1] * len(PROBLEMS))
+
+
+def test_known_chances_are_those_of_the_solutions(start):
+    policy, archive = load_policy(start), Archive(WORLD)
+    archive.add("1 2", (1, 2), [("3",)])
+    log = policy.open_reader().score(["Input: 1 2\n"], ["3"])[0, 0]
+    assert measure_known(policy, archive) == {"1 2": pytest.approx(math.exp(log))}
+
+
+def test_controls_cost_what_the_main_line_costs(start, tmp_path):
+    solved = Archive(WORLD)
+    for name, two in PROBLEMS.items():
+        solved.add(name, two, [(str(sum(two)),)])
+    lesson = type("L", (), {"solve": staticmethod(lambda: solved)})()
+    lines = ["search", "solver", "samples", "first critic"]
+    table = run_lines(lines[::-1], configure(start, steps=40), WORLD, PROBLEMS, mcts, tmp_path, measure, lesson)
+    assert list(dict.fromkeys(table["line"])) == lines
+    spent = table[table["round"] > 0].groupby("line")["flops"].sum()
+    for line, flops in spent.items():
+        assert flops == pytest.approx(spent["search"], rel=0.1), line
+    assert (table[table["line"] == "solver"]["sampled_tokens"] == 0).all()
+    assert (table[table["line"] == "samples"]["critic_tokens"] == 0).all()
+    first = table[table["line"] == "first critic"]["critic"]
+    assert set(first) == {"round-0/critic/checkpoint"}
+
+
+# ------------------------------------------------------------------------------------------------ the solver
+def test_the_loop_never_asks_the_solver(tmp_path, monkeypatch):
+    """Everything that knows which positions are alive raises, but within the meters."""
+    metering, asked = [], []
+
+    def forbid(function):
+        def guarded(*given, **named):
+            assert metering, f"{function.__name__} was asked outside of the meters"
+            asked.append(function.__name__)
+            return function(*given, **named)
+
+        return guarded
+
+    environment = open_environment("game24", split="tot", held_out=2)
+    for name in ("reachable", "alive_steps", "preferred_steps", "count_ways", "measure_difficulty", "can_make"):
+        for module in [module for key, module in sys.modules.items() if key.startswith("game24lab.")]:
+            if name in vars(module):
+                monkeypatch.setattr(module, name, forbid(vars(module)[name]))
+    for name in ("truth", "live_steps", "live_lines", "explain"):
+        monkeypatch.setattr(Game24, name, forbid(getattr(Game24, name)))
+
+    def meter(stand):
+        metering.append(1)
+        assert all(environment.task.truth(environment.task.start(puzzle)) for puzzle in environment.held_out)
+        metering.pop()
+        return {"gate": float(stand.round)}
+
+    puzzles = {"4 5 6 10": PUZZLE, "1 2 3 4": (1, 2, 3, 4), "1 1 1 8": (1, 1, 1, 8)}
+    config = IterationConfig(start=str(find_pretrained("policy")), rounds=1, budget=60, waves=2, steps=2, batch_size=8,
+                             critic_epochs=1.0)  # fmt: skip
+    table = iterate(config, environment, puzzles, mcts, tmp_path, meter)
+    assert table["solved_ever"].iloc[-1] > 0
+    assert asked, "the meters did ask it"
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"budget": 0}, "budget must be an integer >= 1, got 0"),
+    ({"waves": 0}, "waves must be an integer >= 1, got 0"),
+    ({"rounds": 0}, "rounds must be an integer >= 1, got 0"),
+    ({"growth": 0.5}, "growth must be a number >= 1, got 0.5"),
+    ({"critic": "old"}, "critic must be one of refit, first, none, got 'old'"),
+    ({"rare": 0.0}, "rare must be a number above 0 to 1, got 0.0"),
+    ({"flops": (1.0,)}, "flops must be one number for each of the 2 rounds, got 1"),
+    ({"mode": "blind"}, "mode must be rules or verified, got 'blind': what a blind search finds is not checked"),
+])  # fmt: skip
+def test_settings_that_mean_nothing_are_refused_in_one_line(changes, message):
+    with pytest.raises(ValueError, match="^" + message.replace("(", r"\(")):
+        configure("nowhere", **changes)
+
+
+def test_nothing_to_search_is_refused(start, tmp_path):
+    with pytest.raises(ValueError, match="problems to learn from must be at least one, got none"):
+        iterate(configure(start), WORLD, {}, mcts, tmp_path, measure)
+
+
+def test_a_meter_without_a_gate_is_refused(start, tmp_path):
+    with pytest.raises(ValueError, match="measure must return the number 'gate' that decides, got None"):
+        play(configure(start), tmp_path, lambda stand: {"other": 1.0})
+
+
+def test_another_configuration_in_the_folder_is_refused(whole, start):
+    with pytest.raises(ValueError, match=r"rounds of another configuration lie there \(steps is 6 there and 7 here"):
+        play(replace(configure(start), steps=7), whole[1])
+
+
+def test_a_policy_of_another_task_is_refused(tmp_path):
+    environment = open_environment("countdown", held_out=1)
+    named = {environment.write_name(problem): problem for problem in environment.held_out}
+    with pytest.raises(ValueError, match="its vocabulary lacks the number"):
+        iterate(configure(find_pretrained("policy")), environment, named, mcts, tmp_path, measure)
+
+
+def test_controls_need_the_main_line_and_known_names(start, tmp_path):
+    with pytest.raises(ValueError, match="lines must hold 'search', whose FLOPs the others have, got solver"):
+        run_lines(["solver"], configure(start), WORLD, PROBLEMS, mcts, tmp_path, measure, None)
+    with pytest.raises(ValueError, match=r"lines must be one of search, .*, got 'serch'; did you mean 'search'"):
+        run_lines(["serch"], configure(start), WORLD, PROBLEMS, mcts, tmp_path, measure, None)
+
+
+def test_flops_are_six_and_two_a_parameter_and_token():
+    assert measure_flops(10, trained=3, forwarded=5) == 6 * 10 * 3 + 2 * 10 * 5
+
+
+def test_a_round_file_is_plain_json(whole):
+    row = json.loads((whole[1] / "round-1" / "row.json").read_text())
+    assert row["round"] == 1
+    assert best_of_n.effort == "n"
