@@ -21,5 +21,7 @@ KINDS = {
     "search": Kind("search", "05_search, 09_strategies and 04_critic: every strategy against every cost"),
     "modes": Kind("modes", "the same runs: blind, rules and verified side by side"),
     "router": Kind("routing", "10_router: which arm for each problem, and what that gains"),
+    "iteration": Kind("iteration", "12_expert_iteration: rounds of search and learning beside controls of equal FLOPs",
+                      "rounds.parquet"),
     "lookahead": Kind("decoding", "08_lookahead, and 06_grpo with searched answers"),
 }
