@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts.palette import PALETTE
-from game24lab.views.charts.theme import ABOVE, add_line, draw_curves, make_figure, need, plain, split
+from game24lab.views.charts.theme import ABOVE, add_line, draw_curves, make_figure, need, plain, split, tick
 
 PANELS = {"solved_ever": "training problems solved", "held_out_log_p": "held out, mean log p",
           "held_out_pass_1": "held out, exact pass@1"}  # fmt: skip
@@ -21,9 +21,11 @@ PANELS = {"solved_ever": "training problems solved", "held_out_log_p": "held out
 def draw_rounds(table: pd.DataFrame) -> go.Figure:
     """Meters against rounds, a line each. Columns: `round`, `solved_ever`; optional the others of `PANELS`, `line`."""
     need(table, "round", "solved_ever")
-    log = table.rename(columns={"round": "step", "line": "run"})
+    shown = [name for name in ("round", "line", *PANELS) if name in table]  # it may have a column `run` of its own
+    log = table[shown].rename(columns={"round": "step", "line": "run"})
     figure = draw_curves(log, PANELS, shares=("solved_ever", "held_out_pass_1"))
-    return figure.update_xaxes(title_text="round", dtick=max(1, math.ceil(table["round"].max() / 8)))
+    every = max(1, math.ceil(table["round"].max() / 8))
+    return figure.update_xaxes(title_text="round", **tick(range(0, int(table["round"].max()) + 1, every)))
 
 
 def draw_densities(table: pd.DataFrame, *, bins: int = 16) -> go.Figure:
