@@ -67,16 +67,19 @@ def pick_taught(pool: Pool, share: float, seed: int = 0) -> dict[str, Any]:
 
 
 def train_start(
-    environment: Environment, pool: Pool, output: Path | str, *, share: float = 0.05, each: int = 16, steps: int = 300,
-    batch_size: int = 256, size: str = "tiny", seed: int = 0, progress: Callable[..., Iterable] = iter,
-    show: Callable[[pd.DataFrame], None] | None = None,
+    environment: Any, pool: Pool, output: Path | str, *, share: float = 0.05, numbers: int = 0, each: int = 16,
+    steps: int = 300, batch_size: int = 256, size: str = "tiny", seed: int = 0,
+    progress: Callable[..., Iterable] = iter, show: Callable[[pd.DataFrame], None] | None = None,
 ) -> Path:  # fmt: skip
     """A policy from random weights that is taught the solver's solutions of a share of the training problems.
 
-    `each`: solutions of a problem at most. The same call goes on behind a kill, as `sft.train` does.
+    numbers: above 0, of puzzles with so few numbers instead, whatever the `share`.
+    each: solutions of a problem at most.
+
+    The same call goes on behind a kill, as `sft.train` does.
     """
-    taught = pick_taught(pool, share, seed)
-    archive: Archive = ask_solver(environment.task, list(taught.values()), name=environment.write_name, each=each,
+    taught = environment.draw_smaller(numbers) if numbers else list(pick_taught(pool, share, seed).values())
+    archive: Archive = ask_solver(environment.task, taught, name=environment.write_name, each=each,
                                   seed=seed, progress=progress)  # fmt: skip
     samples = write_samples(archive, steps * batch_size, position_share=0.3, opening_share=0.3, seed=seed)
     config = sft.SFTConfig(size=size, vocabulary=environment.vocabulary, steps=steps, batch_size=batch_size,
