@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
 from game24lab.models.vocabulary import check_vocabulary
-from game24lab.runs.checks import require, require_one_of
+from game24lab.runs.checks import require, require_flag, require_one_of
 from game24lab.runs.run import compare, write_atomically
 from game24lab.search.engine import Algorithm
 from game24lab.search.sampling import best_of_n
@@ -70,6 +70,7 @@ class IterationConfig:
     matrix_learning_rate: float = 0.03
     position_share: float = 0.3  # of samples that begin inside a solution
     opening_share: float = 0.3  # of the others that stop after the first line
+    respell: bool = True  # moves are learnt in all spellings that the rules take for the same
     critic_epochs: float = 2.0
     critic_batch_size: int = 256
     patience: int = 0  # rounds in a row that the gate refuses before it ends; 0: never
@@ -86,6 +87,7 @@ class IterationConfig:
             require(name, getattr(self, name), float, 0, above=True, below=True)
         for name in ("position_share", "opening_share"):
             require(name, getattr(self, name), float, 0, 1)
+        require_flag("respell", self.respell)
         for name, options in (("critic", CRITICS), ("credit", CREDITS), ("weigh", WEIGHINGS), ("begin", BEGINNINGS)):
             require_one_of(name, getattr(self, name), options)
         if self.flops and len(self.flops) != self.rounds:
@@ -318,7 +320,7 @@ class _Loop:
     ) -> Path:  # fmt: skip
         config, seed = self.config, derive(self.config.seed, "learn", number)
         drawn = {"weigh": config.weigh, "position_share": config.position_share, "seed": seed, "only": names,
-                 "opening_share": config.opening_share}  # fmt: skip
+                 "opening_share": config.opening_share, "respell": config.respell}  # fmt: skip
         row["steps"], each = config.steps, 0.0
         if config.flops:
             trial = write_samples(self.archive, 1024, **drawn)

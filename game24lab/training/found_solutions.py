@@ -152,7 +152,7 @@ class Archive:
 
 def write_samples(
     archive: Archive, count: int, *, weigh: str = "problem", position_share: float = 0.15, opening_share: float = 0.5,
-    seed: int = 0, only: Iterable[str] | None = None,
+    respell: bool = True, seed: int = 0, only: Iterable[str] | None = None,
 ) -> list[Sample]:  # fmt: skip
     """`count` texts to learn from, drawn from the archive; equal for equal arguments.
 
@@ -161,6 +161,8 @@ def write_samples(
             calculation of any problem.
         position_share: share of samples that begin inside a solution, behind any of its lines but the last.
         opening_share: share of the others that stop after the first line, the hardest to choose.
+        respell: lines are said in any of the ways that the rules take for the same move (`task.spell`), each equally
+            often, where a task has such.
         only: names of problems to learn from; None: all that are solved.
 
     ValueError for shares outside 0..1, and where there is nothing to learn from.
@@ -176,20 +178,25 @@ def write_samples(
     rng, names = random.Random(f"samples {seed}"), sorted(solved)
     weights = [1 if weigh == "problem" else len(solved[name]) for name in names]
     drawn = rng.choices(names, weights, k=count)
-    return [_cut(archive.task, archive.start(name), rng.choice(solved[name]), rng, position_share, opening_share)
-            for name in drawn]  # fmt: skip
+    spell = getattr(archive.task, "spell", None) if respell else None
+    samples = []
+    for name in drawn:
+        ways = _say(archive.task, archive.start(name), rng.choice(solved[name]), rng, spell)
+        begin = rng.randrange(1, len(ways)) if len(ways) > 1 and rng.random() < position_share else 0
+        prompt, rest = ways[begin][0], [f"{line}\n" for _, line in ways[begin:]]
+        cut = not begin and len(rest) > 1 and rng.random() < opening_share
+        samples.append(Sample(prompt, rest[0] if cut else "".join(rest), ends=not cut))
+    return samples
 
 
-def _cut(
-    task: Task, state: Any, lines: Lines, rng: random.Random, position_share: float, opening_share: float
-) -> Sample:  # fmt: skip
-    begin = rng.randrange(1, len(lines)) if len(lines) > 1 and rng.random() < position_share else 0
-    for line in lines[:begin]:
+def _say(task: Task, state: Any, lines: Lines, rng: random.Random, spell: Any) -> list[tuple[str, str]]:
+    """Each line of a solution behind the text of its position."""
+    said = []
+    for line in lines:
+        line = rng.choice(spell(state, line)) if spell else line
+        said.append((task.text(state), line))
         state = task.step(state, line)
-    rest = lines[begin:]
-    if not begin and len(rest) > 1 and rng.random() < opening_share:
-        return Sample(task.text(state), f"{rest[0]}\n", ends=False)
-    return Sample(task.text(state), "".join(f"{line}\n" for line in rest))
+    return said
 
 
 def add_positions(

@@ -77,3 +77,17 @@ def test_samples_lead_to_the_target_and_weigh_as_asked():
             assert check(TASK, state, sample.completion.splitlines()) is not None
         else:
             assert sample.completion.count("\n") == 1
+
+
+def test_moves_are_learnt_in_every_spelling_of_the_rules():
+    archive = Archive(TASK)
+    archive.add("4 5 6 10", PUZZLE, [LINES])
+    drawn = {respell: {sample.completion for sample in write_samples(archive, 200, respell=respell, opening_share=0.0)}
+             for respell in (True, False)}  # fmt: skip
+    turned = (LINES[0], "6 * 5 = 30 (left: 6 30)", LINES[2])
+    whole = {"".join(f"{line}\n" for line in lines) for lines in (LINES, turned)}
+    assert whole <= drawn[True]
+    assert len(drawn[False]) == 3, "the whole solution, and from behind its first and second line"
+    root = TASK.start(PUZZLE)
+    assert TASK.spell(root, "5 * 6 = 30") == ("5 * 6 = 30 (left: 4 10 30)", "6 * 5 = 30 (left: 4 10 30)")
+    assert TASK.spell(root, "5 + 5 = 10") == ("5 + 5 = 10",)
