@@ -288,7 +288,7 @@ class _Loop:
             new_critic = self._train_critic(number, folder, reader, new_policy, row)
             spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"])
         row |= self._measure(number, folder, new_policy, new_critic, policy, critic, found)
-        row["accepted"] = not number or row[GATE] > self._find_gate()
+        row["accepted"] = not number or bool(row[GATE] > self._find_gate())
         best = number if row["accepted"] else best
         refused = _count_refused([*self.rows, row])
         if config.patience and refused >= config.patience:

@@ -45,27 +45,26 @@ def read_tree(task: Task, problem: Any, tree: Tree, credit: str = "any") -> Find
     require_one_of("credit", credit, CREDITS)
     root = task.start(problem)
     states = _follow_tree(task, root, tree)
-    first = [node if same is None else same for node, same in enumerate(tree.same)]
+    first = _merge(task, states)
     ends = {node: _is_accepted(task, states[node]) for node in range(1, len(tree)) if _is_end(task, tree, states, node)}
     parents: dict[int, set[int]] = {}
     for node in range(1, len(tree)):
         parents.setdefault(first[node], set()).add(first[tree.parent[node]])
     passed: dict[int, list[bool]] = {}
     for node, accepted in ends.items():
-        above, waiting = set(), [node]
+        above, waiting = {first[node]}, [first[tree.parent[node]]]
         while waiting:
             spot = waiting.pop()
             if spot not in above:
                 above.add(spot)
-                waiting += parents.get(first[spot], ())
+                waiting += parents.get(spot, ())
         for spot in above:
             passed.setdefault(spot, []).append(accepted)
     positions: dict[str, tuple[float, float]] = {}
     for spot, outcomes in passed.items():
         if states[spot] is not None:
-            text, told = task.text(states[spot]), [any(outcomes)] if credit == "any" else outcomes
-            visits, solved = positions.get(text, (0, 0))
-            positions[text] = (visits + len(told), solved + sum(told))
+            told = [any(outcomes)] if credit == "any" else outcomes
+            positions[task.text(states[spot])] = (len(told), sum(told))
     accepted = [node for node, solved in ends.items() if solved]
     return Finding(tuple(_list_solutions(task, root, tree, first, accepted).values()), positions)
 
@@ -78,6 +77,12 @@ def _follow_tree(task: Task, root: Any, tree: Tree) -> list[Any]:
         after = before if before is None or not tree.line[node] else task.step(before, tree.line[node])
         states.append(None if isinstance(after, Illegal) else after)
     return states
+
+
+def _merge(task: Task, states: Sequence[Any]) -> list[int]:
+    """For every node the first one that shows the same position; itself where the rules refuse its line."""
+    known: dict[str, int] = {}
+    return [node if state is None else known.setdefault(task.text(state), node) for node, state in enumerate(states)]
 
 
 def _is_end(task: Task, tree: Tree, states: Sequence[Any], node: int) -> bool:

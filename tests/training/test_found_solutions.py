@@ -37,9 +37,10 @@ def test_one_calculation_is_kept_once_and_merged_ways_are_followed():
     other = ("5 * 6 = 30 (left: 4 10 30)", "10 - 4 = 6 (left: 6 30)")
     tree = make_tree((LINES, "solved"))
     first = tree.add(0, other[0], "?")
-    tree.add(first, other[1], "?", same=2)  # the position 6 30 again, by the same calculation in another order
-    turned = tree.add(0, "6 * 5 = 30 (left: 4 10 30)", "?", same=first)
+    tree.add(first, other[1], "?")  # the position 6 30 again, by the same calculation in another order
+    turned = tree.add(0, "6 * 5 = 30 (left: 4 10 30)", "?")
     found = read_tree(TASK, PUZZLE, tree)
+    assert found.positions["Input: 4 10 30\n"] == (1, 1), "it leads to a position from which an attempt was accepted"
     assert turned
     assert found.solutions == (LINES,)
     archive = Archive(TASK)
