@@ -100,17 +100,22 @@ def kill_at(monkeypatch, place, name, call):
     monkeypatch.setattr(place, name, killed)
 
 
-@pytest.mark.parametrize(("place", "name", "call"), [
-    (iteration_search, "_search", 2), (iteration_search, "_read_outcomes", 5), (iteration_search, "_search", 8),
-    (sft._Trainer, "compute_loss", 4), (critic_training._Trainer, "compute_loss", 3),
-    (critic_training._Trainer, "compute_loss", 9), (expert_iteration._Loop, "_measure", 2),
-    (expert_iteration._Loop, "_close", 2), (expert_iteration._Loop, "_close", 3),
-])  # fmt: skip
-def test_a_kill_at_any_stage_changes_nothing_in_the_end(place, name, call, whole, start, tmp_path, monkeypatch):
-    with monkeypatch.context() as patched:
-        kill_at(patched, place, name, call)
-        with pytest.raises(KeyboardInterrupt):
-            play(configure(start), tmp_path)
+KILLS = (  # in the order in which they come: where, and at which call since the last kill
+    (iteration_search, "_search", 2), (iteration_search, "_read_outcomes", 1),
+    (critic_training._Trainer, "compute_loss", 2), (expert_iteration._Loop, "_measure", 1),
+    (expert_iteration._Loop, "_close", 1), (iteration_search, "_search", 2),
+    (iteration_search, "_read_outcomes", 1), (sft._Trainer, "compute_loss", 4),
+    (critic_training._Trainer, "compute_loss", 1), (expert_iteration._Loop, "_measure", 1),
+    (expert_iteration._Loop, "_close", 1),
+)  # fmt: skip
+
+
+def test_a_kill_in_every_stage_changes_nothing_in_the_end(whole, start, tmp_path, monkeypatch):
+    for place, name, call in KILLS:
+        with monkeypatch.context() as patched:
+            kill_at(patched, place, name, call)
+            with pytest.raises(KeyboardInterrupt):
+                play(configure(start), tmp_path)
     assert drop_times(play(configure(start), tmp_path)).equals(drop_times(whole[0]))
 
 
