@@ -40,10 +40,12 @@ from game24lab.training.found_solutions import (
     write_samples,
 )
 from game24lab.training.iteration_search import Found, Waves, search_round
+from game24lab.training.known_chances import measure_known
 
 CRITICS = ("refit", "first", "none")
 BEGINNINGS = ("last", "start")
 GATE = "gate"  # of what a meter returns: the number that must grow
+_LOOKED_AT = 64  # problems whose prompts tell whether models fit the task
 _CONFIG, _ROW = "iteration.json", "row.json"
 
 
@@ -59,6 +61,7 @@ class IterationConfig:
     waves: int = 3  # searches of a problem in a round at most: those still unsolved are searched again
     growth: float = 3.0  # each with so many times the budget of the one before
     critic: str = "refit"  # "refit" after every round, the "first" for good, or "none"
+    first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
     credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
     weigh: str = "problem"  # who is learnt from equally often: each "problem" or each "calculation"
     rare: float = 1.0  # learn only from problems whose known solutions have less chance than this together
@@ -92,6 +95,8 @@ class IterationConfig:
             require_one_of(name, getattr(self, name), options)
         if self.flops and len(self.flops) != self.rounds:
             raise ValueError(f"flops must be one number for each of the {self.rounds} rounds, got {len(self.flops)}")
+        if self.first_critic and self.critic == "none":
+            raise ValueError(f"first_critic must be '' where critic is 'none', got {self.first_critic!r}")
         if self.mode == "blind":
             raise ValueError("mode must be rules or verified, got 'blind': what a blind search finds is not checked")
 
@@ -159,13 +164,13 @@ def iterate(
     solved problems), `new` (calculations), `learnt` (problems), `steps`, tokens by kind, `flops` of the round and
     `flops_total`, `seconds`, `policy` and `critic` (checkpoints, within `output`), `best` (round), `stopped` (why it
     ended early, "" otherwise), and what the meter says. A round in which no problem is solved ends it. ValueError for
-    a policy of another task, a meter without the gate, and an output of another configuration.
+    models of another task, a meter without the gate, and an output of another configuration.
     """
     output = Path(output)
     if not problems:
         raise ValueError("problems to learn from must be at least one, got none")
     _keep_config(config, output)
-    check_vocabulary(load_policy(config.start), environment, list(problems.values())[:64])
+    _check_models(config, environment, list(problems.values())[:_LOOKED_AT])
     loop = _Loop(config, environment.task, dict(problems), algorithm, output, measure, certain, taught, learner)
     done = sum((output / f"round-{number}" / _ROW).exists() for number in range(config.rounds + 1))
     with tqdm(total=config.rounds + 1, initial=done, desc=output.name, unit="round", smoothing=0.0) as bar:
@@ -183,6 +188,18 @@ def find_best(table: pd.DataFrame, output: Path | str) -> tuple[Path, Path | Non
     """Policy and critic of the best round of a table of `iterate`."""
     row = table[table["round"] == table["best"].iloc[-1]].iloc[0]
     return Path(output) / row["policy"], Path(output) / row["critic"] if row["critic"] else None
+
+
+def _check_models(config: IterationConfig, environment: Environment, problems: list[Any]) -> None:
+    """ValueError for a policy that was trained for another task, and for a critic that reads otherwise than it."""
+    policy = load_policy(config.start)
+    check_vocabulary(policy, environment, problems)
+    if config.first_critic:
+        critic = load_critic(config.first_critic)
+        for prompt in map(environment.prompt, problems):
+            if list(policy.encode(prompt)) != list(critic.tokenizer(prompt)["input_ids"]):
+                raise ValueError(f"critic {config.first_critic} must read {prompt!r} as the policy does, got other "
+                                 "tokens: they were trained for different tasks")  # fmt: skip
 
 
 def _keep_config(config: IterationConfig, output: Path) -> None:
@@ -284,7 +301,9 @@ class _Loop:
                 return self._close(row, policy, critic, best, spent)
             new_policy = self._train_policy(number, folder, reader, policy, names, spent, row)
             spent += measure_flops(reader.parameters, trained=row["trained_tokens"])
-        if config.critic == "refit" or (config.critic == "first" and not number):
+        if not number and config.first_critic:
+            new_critic = Path(config.first_critic)
+        elif config.critic == "refit" or (config.critic == "first" and not number):
             new_critic = self._train_critic(number, folder, reader, new_policy, row)
             spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"])
         row |= self._measure(number, folder, new_policy, new_critic, policy, critic, found)
@@ -364,24 +383,3 @@ def count_tokens(policy: Any, samples: list[Any]) -> list[int]:
     known: dict[str, int] = {}
     return [known.get(text) or known.setdefault(text, policy.count(text) + int(sample.ends))
             for sample in samples for text in (sample.prompt + sample.completion,)]  # fmt: skip
-
-
-def measure_known(policy: Any, archive: Archive) -> dict[str, float]:
-    """The chance that one sample is one of a problem's known solutions, line by line: a lower bound of its chance of
-    being solved that needs no solver. ValueError for a policy that has no distributions."""
-    prompts, lines, owners = [], [], []
-    for name, solutions in archive.list_solved().items():
-        for number, solution in enumerate(solutions):
-            state = archive.start(name)
-            for line in solution:
-                prompts.append(archive.task.text(state))
-                lines.append(line)
-                owners.append((name, number))
-                state = archive.task.step(state, line)
-    logs: dict[tuple[str, int], float] = {}
-    for owner, log in zip(owners, policy.open_reader().score(prompts, lines)[:, 0], strict=True):
-        logs[owner] = logs.get(owner, 0.0) + float(log)
-    chances: dict[str, float] = {}
-    for (name, _), log in logs.items():
-        chances[name] = chances.get(name, 0.0) + math.exp(log)
-    return chances

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import types
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ import toy_task
 
 from game24lab.models.load_policy import load_policy
 from game24lab.models.locations import find_pretrained
+from game24lab.models.tokenizer import make_tokenizer
 from game24lab.search.mcts import mcts
 from game24lab.search.sampling import best_of_n
 from game24lab.tasks.environments import open_environment
@@ -18,9 +20,10 @@ from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Sample
 from game24lab.training import critic as critic_training
 from game24lab.training import expert_iteration, iteration_search, sft
-from game24lab.training.expert_iteration import IterationConfig, find_best, iterate, measure_flops, measure_known
+from game24lab.training.expert_iteration import IterationConfig, find_best, iterate, measure_flops
 from game24lab.training.found_solutions import Archive
 from game24lab.training.iteration_controls import run_lines
+from game24lab.training.known_chances import measure_known
 
 PUZZLE = (4, 5, 6, 10)
 WORLD = toy_task.Sums()
@@ -220,6 +223,7 @@ def test_the_loop_never_asks_the_solver(tmp_path, monkeypatch):
     ({"critic": "old"}, "critic must be one of refit, first, none, got 'old'"),
     ({"rare": 0.0}, "rare must be a number above 0 to 1, got 0.0"),
     ({"flops": (1.0,)}, "flops must be one number for each of the 2 rounds, got 1"),
+    ({"critic": "none", "first_critic": "x"}, "first_critic must be '' where critic is 'none', got 'x'"),
     ({"mode": "blind"}, "mode must be rules or verified, got 'blind': what a blind search finds is not checked"),
 ])  # fmt: skip
 def test_settings_that_mean_nothing_are_refused_in_one_line(changes, message):
@@ -247,6 +251,16 @@ def test_a_policy_of_another_task_is_refused(tmp_path):
     named = {environment.write_name(problem): problem for problem in environment.held_out}
     with pytest.raises(ValueError, match="its vocabulary lacks the number"):
         iterate(configure(find_pretrained("policy")), environment, named, mcts, tmp_path, measure)
+
+
+def test_a_critic_of_another_task_is_refused(tmp_path, monkeypatch):
+    environment = open_environment("game24", split="tot", held_out=2)
+    checkpoint = tiny_models.save("qwen3", tmp_path / "policy")
+    critic = types.SimpleNamespace(tokenizer=make_tokenizer("problems"))
+    monkeypatch.setattr(expert_iteration, "load_critic", lambda path: critic)
+    with pytest.raises(ValueError, match="they were trained for different tasks"):
+        iterate(configure(checkpoint, first_critic="critic"), environment, {"4 5 6 10": PUZZLE}, mcts, tmp_path / "out",
+                measure)  # fmt: skip
 
 
 def test_controls_need_the_main_line_and_known_names(start, tmp_path):

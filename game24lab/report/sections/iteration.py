@@ -59,7 +59,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         _describe_setting(numbers),
         *add_section("Beside controls of equal FLOPs", _describe_lines(numbers["lines"])),
         *add_section("Sharpening or widening", _describe_moves(numbers["moved"])),
-        *add_section("The rounds", _describe_rounds(main), _describe_critics(main)),
+        *add_section("The rounds", _describe_rounds(main), _describe_groups(main), _describe_critics(main)),
         *add_section("What went wrong", Bullets(tuple(list_faults(rounds))) if list_faults(rounds) else None),
         *layout.add_limits(numbers["runs"], list_limits(numbers)),
         *layout.add_origin(numbers["runs"]),
@@ -202,6 +202,14 @@ def _describe_rounds(main: pd.DataFrame) -> Table:
                "sampled": short("sampled_tokens"), "FLOPs": short("flops_total")}  # fmt: skip
     return make_table("The rounds of the main line; - behind a round that the gate refused.", plain(main), columns,
                       "log p: mean natural logarithm of the exact chance on held-out problems.")  # fmt: skip
+
+
+def _describe_groups(main: pd.DataFrame) -> Table:
+    columns = {"seed": count("seed"), "round": count("round"), "easiest quarter": _share("solved_1"),
+               "second": _share("solved_2"), "third": _share("solved_3"), "hardest": _share("solved_4"),
+               "hardest, this round": _share("solved_now_4")}  # fmt: skip
+    return make_table("Training problems solved so far, by difficulty.", plain(main), columns,
+                      "Quarters by the share of first moves that lead on.")  # fmt: skip
 
 
 def _describe_critics(main: pd.DataFrame) -> Table:

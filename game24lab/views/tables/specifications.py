@@ -88,6 +88,9 @@ def _maybe(key: str, write: Callable = fmt.percent) -> Column:
     return made(lambda row: write(row.get(key)))
 
 
+GROUPS = {"round": _ROUND, "the easiest quarter": _maybe("solved_1"), "the second": _maybe("solved_2"),
+          "the third": _maybe("solved_3"), "the hardest": _maybe("solved_4"),
+          "solutions each": made(lambda row: fmt.fixed(row.get("calculations")))}  # fmt: skip
 CRITICS = {"round": _ROUND, "AUC": _maybe("critic_new_auc", partial(fmt.fixed, digits=3)),
            "Brier": _maybe("critic_new_brier", partial(fmt.fixed, digits=3)),
            "new policy, new critic": _maybe("search_new_policy_new_critic"),
