@@ -160,7 +160,8 @@ def iterate(
         certain: positions whose outcome the rules tell, for the critic, see `critic.train`.
         show: called with the table so far after each round.
 
-    Columns: `round`, `accepted`, `gate`, `solved` and `solved_ever` (shares of problems), `calculations` (mean, of
+    Columns: `round`, `accepted`, `gate`, `solved` and `solved_ever` (shares of problems, of
+    lines that search), `calculations` (mean, of
     solved problems), `new` (calculations), `learnt` (problems), `steps`, tokens by kind, `flops` of the round and
     `flops_total`, `seconds`, `policy` and `critic` (checkpoints, within `output`), `best` (round), `stopped` (why it
     ended early, "" otherwise), and what the meter says. A round in which no problem is solved ends it. ValueError for
@@ -275,9 +276,10 @@ class _Loop:
         cost = found.cost
         spent = measure_flops(reader.parameters, forwarded=cost["prompt_tokens"] + cost["sampled_tokens"])
         spent += measure_flops(load_critic(critic).parameters, forwarded=cost["critic_tokens"]) if critic else 0.0
+        searched = math.nan if self.taught is not None or self.learner is not None else 1 / len(self.problems)
         row = {
-            "round": number, "accepted": False, "gate": math.nan, "solved": len(found.solved) / len(self.problems),
-            "solved_ever": len(solved) / len(self.problems), "new": found.new,
+            "round": number, "accepted": False, "gate": math.nan, "solved": searched * len(found.solved),
+            "solved_ever": searched * len(solved), "new": found.new,
             "calculations": sum(map(len, solved.values())) / len(solved) if solved else 0.0, "learnt": 0, "steps": 0,
             **cost, "trained_tokens": 0, "critic_trained_tokens": 0, "stopped": "",
         }  # fmt: skip

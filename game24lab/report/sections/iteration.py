@@ -115,7 +115,7 @@ def _pool(line: str, rows: pd.DataFrame, chances: pd.DataFrame) -> dict[str, Any
     """Rounds of several repetitions together; intervals by bootstrap over problems of the mean over repetitions."""
     found, measured = _take(rows, chances), rows[rows["held_out_log_p"].notna()]
     numbers: dict[str, Any] = {"line": line, "seeds": len(rows), "source": rows["source"].iloc[0],
-                               "problems": int(found["problem"].nunique()), "solved": float(rows["solved_ever"].mean()),
+                               "problems": int(found["problem"].nunique()), "solved": plain(rows["solved_ever"].mean()),
                                "flops": float(rows["flops_total"].mean()), "rounds": sorted(map(int, rows["round"])),
                                "log_p": float(measured["held_out_log_p"].mean()),
                                "below": float((found["p"] < RARE).mean())}  # fmt: skip
