@@ -66,7 +66,8 @@ class Meters:
 
     def _measure_chances(self, policy: Any, problems: Sequence[Any]) -> pd.DataFrame:
         world = self.environment
-        return measure_chances(world.task, problems, policy, [Sampling(1)], write=world.write_name)
+        found = measure_chances(world.task, problems, policy, [Sampling(1)], write=world.write_name)
+        return found.assign(p=found["p"].clip(upper=1.0))  # sums of rounded numbers
 
     def _measure_groups(self, ever: frozenset[str], now: frozenset[str]) -> dict[str, float]:
         told = {}

@@ -237,6 +237,7 @@ class _Loop:
     def play(self, number: int) -> dict[str, Any]:
         """One round: search, learn, measure, decide."""
         folder, begin = self.output / f"round-{number}", time.perf_counter()
+        folder.mkdir(parents=True, exist_ok=True)
         policy, critic = self._find_best()
         found = self._search(number, folder, policy, critic)
         add_positions(self.positions, found.positions)
