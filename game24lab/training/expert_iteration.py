@@ -75,6 +75,7 @@ class IterationConfig:
     opening_share: float = 0.3  # of the others that stop after the first line
     respell: bool = True  # moves are learnt in all spellings that the rules take for the same
     critic_epochs: float = 2.0
+    critic_positions: int = 50_000  # at most, drawn evenly from those of all attempts so far
     critic_batch_size: int = 256
     patience: int = 0  # rounds in a row that the gate refuses before it ends; 0: never
     chunk: int = 256  # problems that are searched together
@@ -82,7 +83,7 @@ class IterationConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("rounds", 1), ("budget", 1), ("waves", 1), ("steps", 1), ("batch_size", 1),
-                            ("critic_batch_size", 1), ("patience", 0), ("chunk", 1), ("seed", 0)):  # fmt: skip
+                            ("critic_batch_size", 1), ("critic_positions", 1), ("patience", 0), ("chunk", 1), ("seed", 0)):  # fmt: skip
             require(name, getattr(self, name), int, least)
         require("growth", self.growth, float, 1)
         require("rare", self.rare, float, 0, 1, above=True)
@@ -359,10 +360,12 @@ class _Loop:
 
     def _train_critic(self, number: int, folder: Path, reader: Any, policy: Path, row: dict[str, Any]) -> Path:
         config, positions = self.config, tabulate_positions(self.positions)
+        seed = derive(config.seed, "critic", number)
+        if len(positions) > config.critic_positions:
+            positions = positions.sample(config.critic_positions, random_state=seed).sort_index(ignore_index=True)
         row["critic_trained_tokens"] = round(config.critic_epochs * sum(map(reader.count, positions["text"])))
         settings = critic_training.CriticConfig(
-            policy=str(policy), epochs=config.critic_epochs, batch_size=config.critic_batch_size,
-            seed=derive(config.seed, "critic", number),
+            policy=str(policy), epochs=config.critic_epochs, batch_size=config.critic_batch_size, seed=seed,
         )  # fmt: skip
         return critic_training.train(settings, positions, folder / "critic", self.certain)
 
