@@ -82,9 +82,10 @@ class IterationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("rounds", 1), ("budget", 1), ("waves", 1), ("steps", 1), ("batch_size", 1),
-                            ("critic_batch_size", 1), ("critic_positions", 1), ("patience", 0), ("chunk", 1), ("seed", 0)):  # fmt: skip
-            require(name, getattr(self, name), int, least)
+        for name in ("rounds", "budget", "waves", "steps", "batch_size", "critic_batch_size", "critic_positions", "chunk"):
+            require(name, getattr(self, name), int, 1)
+        for name in ("patience", "seed"):
+            require(name, getattr(self, name), int, 0)
         require("growth", self.growth, float, 1)
         require("rare", self.rare, float, 0, 1, above=True)
         for name in ("learning_rate", "matrix_learning_rate", "critic_epochs"):
