@@ -82,7 +82,8 @@ class IterationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "budget", "waves", "steps", "batch_size", "critic_batch_size", "critic_positions", "chunk"):
+        for name in ("rounds", "budget", "waves", "steps", "chunk", "batch_size", "critic_batch_size",
+                     "critic_positions"):  # fmt: skip
             require(name, getattr(self, name), int, 1)
         for name in ("patience", "seed"):
             require(name, getattr(self, name), int, 0)
