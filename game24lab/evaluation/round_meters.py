@@ -120,7 +120,7 @@ def make_meters(
     Args:
         gate: problems whose mean log p decides on a round: neither learnt from nor among those `tested`.
         training: problems that are searched, by name; of `sample` of them chances are measured.
-        positions: behind the tested problems, after one move and after two, drawn evenly.
+        positions: behind the tested problems, after one move and after two, about as many alive as dead.
         arm: the search that tries old and new models, by default MCTS by the rules with 64 draws, on `crossed` of the
             tested problems.
 
@@ -141,16 +141,17 @@ def make_meters(
 
 
 def _draw_positions(task: Any, problems: Sequence[Any], count: int, rng: random.Random) -> pd.DataFrame:
-    """Half of them after one move, half after two, with their truth."""
+    """Half of them after one move, half after two; every other one is alive where there is one, the rest by chance."""
     rows: dict[str, bool] = {}
     for depth in (1, 2):
-        for _ in range(50 * count):
+        for attempt in range(50 * count):
             if len(rows) >= count * depth // 2:
                 break
             state = task.start(rng.choice(list(problems)))
             for _ in range(depth):
                 children = () if task.is_terminal(state) else task.children(state)
-                state = rng.choice(children) if children else state
+                alive = [child for child in children if task.truth(child)] if attempt % 2 else []
+                state = rng.choice(alive or children) if children else state
             rows.setdefault(task.text(state), bool(task.truth(state)))
     return pd.DataFrame(sorted(rows.items()), columns=["text", "truth"])
 
