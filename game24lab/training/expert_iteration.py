@@ -60,6 +60,7 @@ class IterationConfig:
     budget: int = 300  # sampled tokens of a problem's first search in a round
     waves: int = 3  # searches of a problem in a round at most: those still unsolved are searched again
     growth: float = 3.0  # each with so many times the budget of the one before
+    answer_tokens: int = 64  # of an answer that is sampled whole, at most: in round 0, and where samples are searched
     critic: str = "refit"  # "refit" after every round, the "first" for good, or "none"
     first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
     credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
@@ -82,7 +83,7 @@ class IterationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "budget", "waves", "steps", "chunk", "batch_size", "critic_batch_size",
+        for name in ("rounds", "budget", "waves", "answer_tokens", "steps", "chunk", "batch_size", "critic_batch_size",
                      "critic_positions"):  # fmt: skip
             require(name, getattr(self, name), int, 1)
         for name in ("patience", "seed"):
@@ -102,6 +103,10 @@ class IterationConfig:
             raise ValueError(f"first_critic must be '' where critic is 'none', got {self.first_critic!r}")
         if self.mode == "blind":
             raise ValueError("mode must be rules or verified, got 'blind': what a blind search finds is not checked")
+
+    def list_sampling(self) -> dict[str, Any]:
+        """Parameters of a search that samples whole answers, a few at a time so that the budget ends it."""
+        return {"choose": "logprob", "batch": 4, "max_tokens": self.answer_tokens}
 
     def list_budgets(self) -> tuple[int, ...]:
         """Sampled tokens of a problem's searches, wave by wave."""
@@ -266,7 +271,7 @@ class _Loop:
         shared = {"credit": config.credit, "chunk": config.chunk}
         waves = Waves(self.algorithm, config.parameters, config.mode, config.list_budgets(), **shared)
         if not number:  # no critic yet: answers are sampled
-            waves = Waves(best_of_n, {"choose": "logprob"}, "rules", (config.budget,), **shared)
+            waves = Waves(best_of_n, config.list_sampling(), "rules", (config.budget,), **shared)
         return search_round(self.task, self.problems, waves,
                             lambda: (load_policy(policy), load_critic(critic) if critic else None), folder / "search",
                             self.archive, derive(config.seed, "round", number), f"round {number}: search")  # fmt: skip

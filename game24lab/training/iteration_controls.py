@@ -70,7 +70,7 @@ def run_lines(
         if line == "solver":
             own, how = replace(own, critic="none"), {"taught": lesson.solve()}
         elif line == "samples":
-            own, strategy = replace(own, critic="none", mode="rules", parameters={"choose": "logprob"}), best_of_n
+            own, strategy = replace(own, critic="none", mode="rules", parameters=own.list_sampling()), best_of_n
         elif line == "first critic":
             own = replace(own, critic="first")
         elif line == "rare":
