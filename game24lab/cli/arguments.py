@@ -47,6 +47,8 @@ COMMANDS = {
                      "game24lab board runs -o board.html"),
     "tree": Command("Results", "draw a search tree, or two side by side at the same number of sampled tokens",
                     "game24lab tree a.json b.json -o two.html"),
+    "export": Command("Results", "write a policy as a CTranslate2 folder, checked against the model itself",
+                      "game24lab export runs/03_sft/checkpoint export --compute-type int8"),
     "report": Command("Results", "write a PDF from run folders, without any model", "game24lab report runs/demo/*"),
     "publish": Command("Results", "send a run's model or data to the Hugging Face Hub, with a card",
                        "game24lab publish runs/demo/03_sft --repo OWNER/NAME --dry-run"),
@@ -107,7 +109,10 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS[:3])} (default), "
                          f"{', '.join(BENCHMARKS[3:-1])}; growth: time and memory of search (runs/bench)")  # fmt: skip
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
-    add("doctor")
+    command = add("doctor")
+    command.add_argument("--url", metavar="URL", help="look at an OpenAI-compatible server instead, such as "
+                         "http://localhost:8000/v1")  # fmt: skip
+    command.add_argument("--model", metavar="NAME", help="the served model to ask (default: the first)")
     _add_hub_commands(add)
     return parser
 
@@ -232,6 +237,12 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--budget", type=int, metavar="TOKENS", help="show the tree after this many sampled tokens")
     command.add_argument("--animate", action="store_true", help="a picture (.svg) in which the tree grows, in a loop; "
                          "a page (.html) that replays the search once when it is opened")  # fmt: skip
+
+    command = add("export")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="policy checkpoint, a folder or a hub id owner/name")
+    command.add_argument("output", type=Path, metavar="DIR", help="folder to write; it must not exist")
+    command.add_argument("--compute-type", metavar="TYPE", help="of the weights in the file: float32, float16, "
+                         "bfloat16 or int8 (default: the checkpoint's own)")  # fmt: skip
 
     command = add("report")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, a folder of runs, or the JSON that a "

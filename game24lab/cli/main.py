@@ -23,6 +23,8 @@ from game24lab.cli.publish import publish
 from game24lab.cli.puzzles import check, play, solve
 from game24lab.cli.score import score
 from game24lab.cli.terminal import paint
+from game24lab.models.hub import check_hub
+from game24lab.models.locations import check_location
 from game24lab.report.kinds import KINDS
 from game24lab.runs.checks import require_one_of, suggest
 from game24lab.runs.messages import condense
@@ -84,6 +86,21 @@ def tree(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """A CTranslate2 folder of a checkpoint; one that is there stays as it is."""
+    check_location(options.checkpoint)
+    check_hub(options.checkpoint)
+    if options.output.exists():
+        raise ValueError(f"DIR must not exist, got {options.output}")
+    from transformers.utils import logging
+
+    from game24lab.models.backends.ctranslate2_export import export_ctranslate2
+
+    logging.disable_progress_bar()
+    print(export_ctranslate2(options.checkpoint, options.output, compute_type=options.compute_type))
+    return 0
+
+
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
     require_one_of("--kind", options.kind, tuple(KINDS))
@@ -111,9 +128,12 @@ def bench(options: argparse.Namespace) -> int:
 def doctor(options: argparse.Namespace) -> int:
     """Check this machine; always exit status 0."""
     from game24lab.cli.doctor import MISSING, OK, examine
+    from game24lab.cli.server_check import examine_server
 
+    if options.model is not None and options.url is None:
+        raise ValueError("--model names what a server serves: give its --url too")
     colours, missing = {OK: "green", MISSING: "red"}, []
-    for finding in examine():
+    for finding in examine() if options.url is None else examine_server(options.url, options.model):
         state = f"{finding.state:<8}"
         print(paint(state, colours.get(finding.state, "faint")) + str(finding).removeprefix(state), flush=True)
         missing += [finding.name] if finding.state == MISSING else []
@@ -122,7 +142,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 _FUNCTIONS = {function.__name__: function for function in (
-    play, solve, check, score, init, demo, run, board, tree, report, publish, leaderboard, doctor, bench
+    play, solve, check, score, init, demo, run, board, tree, export, report, publish, leaderboard, doctor, bench
 )}  # fmt: skip
 
 

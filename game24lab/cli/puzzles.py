@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
+from game24lab.models.hub import check_hub
 from game24lab.models.locations import BACKENDS, check_folder, check_location
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
@@ -133,6 +134,7 @@ def _check_models(options: argparse.Namespace) -> None:
     """What can be known of models' names without opening any."""
     if options.checkpoint is not None:
         check_location(options.checkpoint)
+        check_hub(options.checkpoint)
     if options.critic is not None:
         check_folder("critic", options.critic)
     if getattr(options, "router", None) is not None:

@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from game24lab.models.hub import check_hub
 from game24lab.models.locations import check_location, find_pretrained
 from game24lab.models.policy import count_parameters
 from game24lab.models.vocabulary import check_vocabulary
@@ -77,6 +78,7 @@ def load_checkpoint(
     Raises ValueError in one line that says what is missing or broken, and where.
     """
     check_location(name)
+    check_hub(name)
     if Path(name).is_dir():
         check_policy(Path(name))
     try:
