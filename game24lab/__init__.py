@@ -77,6 +77,8 @@ __all__ = sorted(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("game24lab.runs.provenance").read_version()
     if name not in _NAMES:
         close = get_close_matches(name, __all__) or __all__
         raise AttributeError(f"module 'game24lab' has no attribute {name!r}; it has {', '.join(close)}")

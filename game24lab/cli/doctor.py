@@ -21,7 +21,8 @@ from game24lab.runs.provenance import count_cores, describe_git, list_packages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # extra -> packages that it brings, by the name that imports them
-EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", "ruff"), "server": ("openai",)}
+EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", "ruff"), "server": ("openai",),
+          "docs": ("sphinx", "myst_nb", "furo")}  # fmt: skip
 TRACKERS = ("tensorboard", "trackio", "wandb")  # of the extra `trackers`; one is enough
 
 
@@ -156,7 +157,7 @@ def _look_at_notebooks() -> tuple[str, str]:
     found = find_notebooks()
     for path in found.values():
         read_parameters(path)
-    return OK if found else MISSING, ", ".join(found) or "none here: run in a checkout of the repository"
+    return OK if found else MISSING, ", ".join(found) or "none: install the package whole, as a wheel or a checkout"
 
 
 def _look_at_model() -> tuple[str, str]:
