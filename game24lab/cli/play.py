@@ -211,7 +211,7 @@ def _move(
         return
     positions.append(after)
     target = state.target
-    if task.is_over(after.left, target):
+    if task.is_terminal(after):
         if not task.verdict(after).solved:
             write(f"{write_step(step)}: that is {after.left[0]}, not {target}; undo takes it back", "red")
     elif task.truth(after):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from game24lab.runs.checks import require_one_of
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.environments import open_environment
+from game24lab.tasks.numbers.countdown_puzzles import RULES
 from game24lab.tasks.numbers.environment import NumberGame
 from game24lab.tasks.numbers.puzzles import NumberProblem, parse_puzzle, parse_targets, read_problem, read_targets
 from game24lab.tasks.numbers.splits import Split
@@ -32,6 +33,8 @@ def open_game(name: str, rules: str | None = None, held_out: int = 0) -> Environ
     """
     require_one_of("task", name, GAMES)
     if name != "game24":
+        if rules is not None:
+            require_one_of("rules", rules, tuple(RULES))
         return open_environment(name, split=rules or "", held_out=held_out or 1)
     if rules is not None:
         raise ValueError(f"rules must be left out for the task game24, got {rules!r}")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
 from game24lab.models.hub import check_hub
-from game24lab.models.locations import BACKENDS, check_folder, check_location, find_pretrained
+from game24lab.models.locations import BACKENDS, check_folder, check_location, check_router, find_pretrained
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
@@ -59,6 +59,8 @@ def solve(options: argparse.Namespace) -> int:
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
     _check_models(options)
+    if options.checkpoint is None and (told := world.warn(problems)):
+        _say(told)
     mode, begin = read_mode(options.mode), time.perf_counter()
     hopeless = [not options.anyway and is_hopeless(task, problem, mode) for problem in problems]
     asked = [problem for problem, none in zip(problems, hopeless, strict=True) if not none]
@@ -148,6 +150,8 @@ def _check_models(options: argparse.Namespace) -> None:
         check_folder("critic", options.critic)
     if getattr(options, "router", None) is not None:
         check_folder("router", options.router)
+    if getattr(options, "strategy", "") == "auto":
+        check_router(options.router, options.task)
     require_one_of("backend", getattr(options, "backend", BACKENDS[0]), BACKENDS)
 
 

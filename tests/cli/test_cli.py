@@ -135,6 +135,17 @@ def test_what_has_no_solution_is_told_by_the_rules_of_the_task(capsys, fakes):
     assert out.endswith("; it has no solution\n")
 
 
+def test_the_shipped_models_solve_countdown_without_being_named(capsys):
+    status, out, err = call(capsys, "solve", 3, 7, 25, 50, "--task", "countdown", "--target", 79)
+    assert (status, out.startswith("3 7 25 50: "), out.endswith(" = 79\n")) == (0, True, True)
+    assert "outside" not in err
+    words = ("--task", "countdown", "--target", 837, "--simulations", 2)
+    status, out, err = call(capsys, "solve", 75, 50, 2, 3, 8, 7, *words)
+    assert status == 0
+    assert out.startswith("2 3 7 8 50 75: ")
+    assert "1 of 1 problems lie outside what the shipped models have learnt: at most 4 numbers from 1 to 99" in err
+
+
 @pytest.mark.parametrize("mode", ["verified", "rules"])
 def test_what_has_no_solution_is_told_before_any_model_is_loaded(capsys, fakes, tmp_path, mode):
     status, out, err = call(capsys, "solve", 1, 1, 1, 1, "--mode", mode, "--tree", tmp_path / "tree.html")
