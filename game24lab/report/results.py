@@ -192,6 +192,32 @@ def _tell_demo(report: Any) -> list[str]:
     return ["", tabulate("strategy | mode | n | solved | tokens", rows)]
 
 
+def tabulate_countdown(report: Any) -> str:
+    """Arms by their rules in the three modes, each beside the published single answers by the same rules."""
+    rows = []
+    for run in (run for run in report["runs"] if run["name"] == "09_strategies"):
+        mine, split = [arm for arm in report["results"] if arm["run"] == run["id"]], run["parameters"]["split"]
+        by_name: dict[str, dict[str, Row]] = {}
+        for arm in mine:
+            by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
+        found = [[name, *(cell for mode in MODES for cell in (_show_arm(arms[mode]) if mode in arms else ("", "")))]
+                 for name, arms in by_name.items()]  # fmt: skip
+        found += [[f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})",
+                   f"{show(100 * point['accuracy'], 1)} %", *[""] * 5]
+                  for point in sorted(report["published"], key=lambda point: point["accuracy"])
+                  if point["split"] == split]  # fmt: skip
+        first = f"`{split}` (n = {mine[0]['problems']})"
+        rows += [[first * (place == 0), *row] for place, row in enumerate(found)]
+    return tabulate(f"rules | strategy | {_MODE_HEAD}", rows)
+
+
+def _tell_countdown(report: Any) -> list[str]:
+    facts, seeds = pick(report["runs"], name="04_critic")["facts"], {arm["seeds"] for arm in report["results"]}
+    return [f"Seeds: {', '.join(map(str, sorted(seeds)))}. The critic on {facts['n']:,} held-out positions: AUC of "
+            f"alive over dead {show(facts['auc'], 3)}, Brier score {show(facts['brier'], 3)}.",
+            tabulate_countdown(report)]  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------ training
 def _tell_chains(report: Any) -> list[str]:
     budgets = [row["budget"] for row in report["budgets"][report["best"]]]
@@ -331,8 +357,9 @@ SECTIONS = (
             "arm's accuracy, over that arm's."),
     Section("The demo", "demo_report", ("make demo",), _tell_demo,
             "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
-    Section("Countdown", "countdown_report", ("game24lab run 03_sft -f params/countdown/03_sft.yaml",), _tell_demo,
-            "The rules of Stream of Search; half of the problems have held-out targets. One seed, no critic yet."),
+    Section("Countdown", "countdown_report", (f"{_RUN}/countdown/09_strategies.yaml",), _tell_countdown,
+            "Held-out problems: by the rules of Stream of Search half of them have held-out targets, the others are "
+            "held-out puzzles; by those of TinyZero three or four numbers, each used at most once."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),

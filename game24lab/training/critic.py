@@ -30,7 +30,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
+from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens, hide_bars
 from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.run import write_atomically
@@ -43,7 +43,7 @@ from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
 from game24lab.training.session import train_once
 
-TARGETS = ("rollouts", "exact")
+TARGETS = ("rollouts", "exact", "truth")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class CriticConfig:
     epochs: float = 20.0
     batch_size: int = 256  # texts a step, each with the positions on its way
     td_lambda: float = 1.0  # 1: Monte Carlo; below 1, targets lean on the critic as it was when the epoch began
-    targets: str = "rollouts"  # how often these ended well, or the "exact" chances that the data hold
+    # what a position learns: how often its "rollouts" solved it, the "exact" chance of that, or the task's "truth"
+    targets: str = "rollouts"
     lora_rank: int = 0  # of adapters on all inner matrices, trained by AdamW with the head; 0 = all weights
     learning_rate: float = 2e-3  # AdamW's, for embeddings, norms and the value head
     matrix_learning_rate: float = 6e-3  # Muon's
@@ -72,8 +73,9 @@ class CriticConfig:
         require("lora_rank", self.lora_rank, int, 0)
         require("td_lambda", self.td_lambda, float, 0, 1)
         require_one_of("targets", self.targets, TARGETS)
-        if self.targets == "exact" and self.td_lambda < 1:
-            raise ValueError(f"td_lambda must be 1 with exact targets, got {self.td_lambda}")
+        if self.targets != "rollouts" and self.td_lambda < 1:
+            raise ValueError(f"td_lambda must be 1 with targets {self.targets!r}, which no value estimates, got "
+                             f"{self.td_lambda}")  # fmt: skip
         require_one_of("reads", self.reads, READS)
         require("held_out", self.held_out, float, 0, 1, below=True)
 
@@ -102,7 +104,7 @@ def _make_trainer(
     config: CriticConfig, data: pd.DataFrame, output: Path, certain: pd.DataFrame | None
 ) -> Trainer:  # fmt: skip
     check_policy(Path(config.policy))
-    if config.targets == "rollouts":
+    if config.targets != "exact":
         data = data.drop(columns="chance", errors="ignore")
     training, validation, passed = _divide(config, data)
     if certain is not None:
@@ -111,7 +113,7 @@ def _make_trainer(
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
-    with be_quiet():  # the head is new
+    with be_quiet(), hide_bars(config.policy):  # the head is new
         model = AutoModelForSequenceClassification.from_pretrained(
             config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
             trust_remote_code=False, dtype=torch.float32,
@@ -160,6 +162,10 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
     In those, `position` is the row of the position among the first.
     """
+    if config.targets == "truth":
+        if "truth" not in data or data["truth"].isna().any():
+            raise ValueError("targets must be 'rollouts' for positions whose truth the task does not know, got 'truth'")
+        data = data.assign(solved=data["truth"].astype(int) * data.get("visits", 1))
     if {"trajectory", "position", "problem", "depth", "text", "solved"} <= set(data.columns) and len(data):
         passed, away = hold_out(data, config.held_out, config.seed)
         if passed.empty:

@@ -8,7 +8,7 @@ trajectories has one row for every position on the way. It does not know models,
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from game24lab.models.load_policy import Policy
 from game24lab.runs.checks import require
+from game24lab.tasks.problems import Sample
 from game24lab.tasks.task import Illegal, ReadableTask, Task
 
 
@@ -154,6 +155,18 @@ def list_ends(
         rows += [(task.prompt((number,), target), 1, int(number == target),
                   len(numbers) - 1 if number == target else 1) for number in numbers]  # fmt: skip
     return pd.DataFrame(rows, columns=["text", "visits", "solved", "copies"])
+
+
+def list_right(samples: Iterable[Sample]) -> pd.DataFrame:
+    """Solutions and all their beginnings, each once, as positions whose outcome is certain, for `critic.train`.
+
+    Columns: `text`, `visits` (1), `solved` (1), `copies` (1). Rollouts of a weak policy hold few right chains.
+    """
+    found: dict[str, None] = {}
+    for sample in samples:
+        lines = sample.completion.splitlines(keepends=True)
+        found |= dict.fromkeys(sample.prompt + "".join(lines[:end]) for end in range(len(lines) + 1))
+    return pd.DataFrame({"text": list(found), "visits": 1, "solved": 1, "copies": 1})
 
 
 def walk(task: Task, state: Any, text: str) -> list[Any]:

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from fake_models import FakeCompletion, FakePolicy
 
+from game24lab.tasks.numbers.solutions import make_solutions
 from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.problems import Sample
 from game24lab.training.critic_data import (
     collect_trajectories,
     count_positions,
@@ -13,6 +15,7 @@ from game24lab.training.critic_data import (
     hold_out,
     list_answers,
     list_open,
+    list_right,
     list_siblings,
     measure_noise,
     set_chances,
@@ -57,6 +60,18 @@ def test_trajectories_are_judged_line_by_line():
     assert table.groupby("label")["position"].nunique().eq(1).all()
     assert table.attrs["sampled_tokens"] == 6
     assert not table.loc[table["label"].isin(["1 1", "2"]), "truth"].any()
+
+
+def test_right_chains_are_listed_with_all_their_beginnings():
+    head = "Input: 6 6 6 6\n"
+    table = list_right([Sample(head, SOLUTION), Sample(head, SOLUTION), Sample(head, SOLUTION.split("\n")[0] + "\n")])
+    lines = SOLUTION.splitlines(keepends=True)
+    assert table["text"].tolist() == [head + "".join(lines[:end]) for end in range(4)]
+    assert (table[["visits", "solved", "copies"]] == 1).all(axis=None)
+    assert list(list_right([])) == ["text", "visits", "solved", "copies"]
+    world = TASK.believe()
+    drawn = list_right(make_solutions([(4, 5, 6, 10), (1, 2, 3, 4)], 30, held_out=(), opening_share=0.0))
+    assert all(world.truth(world.read(text)) for text in drawn["text"])
 
 
 def test_texts_are_kept_once_and_so_many_a_problem_and_policy():
