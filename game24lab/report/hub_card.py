@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from game24lab.evaluation.tables import summarise
-from game24lab.report.results import show, show_accuracy, tabulate
+from game24lab.report.result_text import show, show_accuracy, tabulate
 from game24lab.runs.printable import clean
 from game24lab.runs.run import Run
 
