@@ -11,7 +11,7 @@ from first_page import read_answer
 from game24lab.cli import main as cli
 from game24lab.evaluation import claims
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
-from game24lab.report import evidence, results
+from game24lab.report import evidence, result_text, results
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import compile_report, to_json
 from game24lab.report.sections import modes
