@@ -19,6 +19,7 @@ from game24lab.cli.arguments import BENCHMARKS, COMMANDS, REPORT, is_command, ma
 from game24lab.cli.notebooks import demo, run
 from game24lab.cli.puzzles import check, play, solve
 from game24lab.cli.score import score
+from game24lab.cli.sweep import sweep
 from game24lab.cli.terminal import paint
 from game24lab.report.kinds import KINDS
 from game24lab.runs.checks import require_one_of, suggest
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        _say("game24lab: interrupted" + "; the same command goes on from here" * (name in ("run", "demo")))
+        _say("game24lab: interrupted" + "; the same command goes on from here" * (name in ("run", "demo"))
+             + "; the same command with --resume goes on from here" * (name == "sweep"))
         return 130
     except Exception as error:
         from game24lab.runs.notebook import CellError
@@ -118,7 +120,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 _FUNCTIONS = {function.__name__: function for function in
-              (play, solve, check, score, demo, run, board, tree, report, doctor, bench)}  # fmt: skip
+              (play, solve, check, score, demo, run, sweep, board, tree, report, doctor, bench)}  # fmt: skip
 
 
 def _introduce(options: argparse.Namespace) -> int:

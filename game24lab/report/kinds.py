@@ -21,5 +21,6 @@ KINDS = {
     "search": Kind("search", "05_search, 09_strategies and 04_critic: every strategy against every cost"),
     "modes": Kind("modes", "the same runs: blind, rules and verified side by side"),
     "router": Kind("routing", "10_router: which arm for each problem, and what that gains"),
+    "scaling": Kind("scaling", "11_scaling: how training and thinking replace each other"),
     "lookahead": Kind("decoding", "08_lookahead, and 06_grpo with searched answers"),
 }
