@@ -51,8 +51,8 @@ class Check:
 
     texts: int
     foreign: int  # that it gives no chance
-    surprise: float  # mean of -log P of the others, nats a text
-    expected: float  # what that should be
+    surprise: float  # mean of -log P of whole solutions, nats a text
+    expected: float  # the mean entropy of a solution from where they begin
     deviation: float  # (surprise - expected) in standard errors
     p_value: float  # of the frequencies of first lines (chi-squared); 1.0 where no prompt comes often enough
 
@@ -65,15 +65,15 @@ class Check:
 def check_texts(samples: Iterable[Any], target: int = 24) -> Check:
     """How texts (prompt, completion, ends) agree with the distribution of `weigh_lines`.
 
-    A text that is cut behind its first line counts for that line. ValueError without texts.
+    A text that is cut behind its first line counts among first lines alone. ValueError without texts.
     """
     task = Game24()
-    differences, surprises, expected, foreign = [], [], [], 0
+    differences, surprises, expected, texts, foreign = [], [], [], 0, 0
     firsts: dict[tuple, Counter] = {}
-    for prompt, completion, *_ in samples:
+    for prompt, completion, *ends in samples:
         state = _read(task, prompt)
         lines = completion.splitlines(keepends=True)
-        log, mean, position = 0.0, 0.0, state
+        log, position = 0.0, state
         for number, line in enumerate(lines):
             found = weigh_lines(position, target)
             if line not in found:
@@ -82,18 +82,19 @@ def check_texts(samples: Iterable[Any], target: int = 24) -> Check:
             if number == 0:
                 firsts.setdefault(position, Counter())[line] += 1
             log -= math.log(found[line][0])
-            mean -= sum(p * math.log(p) for p, _ in found.values())
             position = found[line][1]
         else:
-            surprises.append(log)
-            expected.append(mean)
-            differences.append(log - mean)
+            texts += 1
+            if not ends or ends[0]:
+                surprises.append(log)
+                expected.append(measure_entropy(state, target))
+                differences.append(log - expected[-1])
     if not firsts:
         raise ValueError("texts to check must be at least one solution, got none")
     spread = float(np.std(differences)) / math.sqrt(len(differences)) if differences else 0.0
-    gap = float(np.mean(surprises) - np.mean(expected)) if differences else math.nan
-    return Check(len(surprises) + foreign, foreign, float(np.mean(surprises)), float(np.mean(expected)),
-                 gap / spread if spread else 0.0, _test_frequencies(firsts, target))  # fmt: skip
+    means = [float(np.mean(values)) if values else math.nan for values in (surprises, expected)]
+    return Check(texts + foreign, foreign, *means, (means[0] - means[1]) / spread if spread else 0.0,
+                 _test_frequencies(firsts, target))  # fmt: skip
 
 
 def _read(task: Game24, prompt: str) -> tuple:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import AutoConfig, AutoTokenizer, TrainerCallback
+from transformers import AutoConfig, AutoTokenizer, PrinterCallback, TrainerCallback
 
 from game24lab.models.checkpoints import be_quiet
 from game24lab.models.locations import check_location
@@ -146,11 +146,12 @@ def measure_pace(trunks: Sequence[Trunk], texts: Texts, config: SFTConfig, steps
     paces = {}
     for size in dict.fromkeys(trunk.size for trunk in trunks):
         with tempfile.TemporaryDirectory() as folder:
-            own = _start_from(config, size, steps=steps)
+            silent = {**config.trainer_args, "logging_strategy": "no", "save_strategy": "no", "disable_tqdm": True}
+            own = _start_from(config, size, steps=steps, trainer_args=silent)
             trainer = make_trainer(own, texts.samples[: steps * config.batch_size], Path(folder))
             clock = _Steps()
             trainer.add_callback(clock)
-            trainer.args.save_strategy = "no"
+            trainer.remove_callback(PrinterCallback)
             trainer.train()
         paces[size] = config.batch_size * texts.length * (steps - 1) / (clock.ends[-1] - clock.ends[0])
     return paces

@@ -30,6 +30,7 @@ from game24lab.scaling.laws import (
 TABLES = ("cells", "exact", "points", "chances")
 VARIABLES = {"N": "parameters", "D": "tokens"}
 _TINY = 1e-12  # of chances: -log of 0 is no number
+_SATURATED, _LEAST = 1e-3, 1e-9  # of -log pass@k: in the mean of a point that a law is fitted to, and of a problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class Study:
         """The cells with their mean exact chance `p` (`low`, `high`: bootstrap over problems), `pass_16`, `pass_1024`,
         the tokens of training a parameter and, where it is known, excess loss and floor."""
         columns = [name for name in ("excess", "floor") if name in self.exact]
-        table = self.done.merge(self.exact.groupby("cell", sort=False)[columns].mean().reset_index(), on="cell")
+        table = self.done.assign(**{name: self.spread(name).mean(1) for name in columns})
         chances = self.spread("p")
         ends = [bootstrap(one) for one in chances]
         return table.assign(p=chances.mean(1), low=[low for low, _ in ends], high=[high for _, high in ends],
@@ -153,17 +154,24 @@ def fit_samples(
     study: Study, ks: Sequence[int] = (1, 4, 16, 64, 256, 1024), *, repeats: int = 200, seed: int = 0
 ) -> Fit:
     """-log pass@k = A / N^a + B / D^b + G / k^c: the form of the T2 laws (arXiv 2604.01411), its floor 0, from exact
-    chances. No corner is held out."""
+    chances. No corner is held out.
+
+    Where all problems are as good as solved there is nothing left to fit: cells and k of a mean below `_SATURATED` are
+    left out, and `why` says how many.
+    """
     chances, cells = study.spread("p"), study.done
     values = np.concatenate([_lose(chances, k) for k in ks])
     rows = pd.concat([cells.assign(k=float(k)) for k in ks], ignore_index=True)
+    kept = values.mean(1) >= _SATURATED
+    why = f"no corner is held out; {(~kept).sum()} of {len(kept)} points are saturated and left out"
+    values, rows = np.maximum(values[kept], _LEAST), rows[kept].reset_index(drop=True)
     variables = {**VARIABLES, "k": "k"}
     known = {name: rows[column].to_numpy(float) for name, column in variables.items()}
     law, what = fit_law(values.mean(1), known), "-log pass@k"
     draws = bootstrap_law(values, rows, variables, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
     residuals = list_residuals(law, values.mean(1), known)
     residuals.insert(0, "cell", rows["cell"].to_numpy())
-    return Fit(what, law, draws, residuals, pd.DataFrame(columns=["error"]), "no corner is held out")
+    return Fit(what, law, draws, residuals, pd.DataFrame(columns=["error"]), why)
 
 
 def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -> Fit:

@@ -217,6 +217,7 @@ def test_a_batch_system_runs_the_cells(toy, tmp_path):
     assert len(list(tools.glob("job*"))) == 2, "two workers, a job each"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of Dask's half-made cluster
 def test_options_that_a_cluster_does_not_take_are_named():
     with pytest.raises(ValueError, match=r"cluster slurm: .*wallclock"), \
          open_client(cluster="slurm", options={"wallclock": 3}):  # fmt: skip

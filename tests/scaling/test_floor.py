@@ -51,6 +51,7 @@ def test_stored_texts_follow_it():
     assert found.texts == 3000
     assert found.follows
     assert abs(found.surprise - found.expected) < 0.1
+    assert found.deviation != 0
     assert 0.001 < found.p_value <= 1
 
 

@@ -18,7 +18,7 @@ from game24lab.views.charts.theme import DASHES, LOG, SHARE, add_line, assign_co
 
 JONES = 1.2  # decades of test compute that replace one of training, on Hex (Jones 2021, arXiv 2104.03113)
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
-_POWER = {"type": "log", "exponentformat": "power", "dtick": 1}
+_SHADES = {0.0: "#D4D4D4", 0.25: "#ABABAB", 0.5: "#7C7C7C", 0.75: "#4A4A4A"}  # of points from that accuracy on
 
 
 def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
@@ -45,7 +45,8 @@ def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
     ends = [table[["measured", "predicted"]].min().min(), table[["measured", "predicted"]].max().max()]
     figure.add_scatter(x=ends, y=ends, mode="lines", xaxis="x2", yaxis="y2", showlegend=False,
                        line={"color": IDEAL, "dash": "dash", "width": 1})  # fmt: skip
-    figure.update_layout(xaxis=_POWER, yaxis={"type": "log"}, xaxis2={"type": "log"}, yaxis2={"type": "log"})
+    figure.update_layout(xaxis=_decades(table["flops"]), yaxis={"type": "log"})
+    figure.update_layout(xaxis2={"type": "log"}, yaxis2={"type": "log"})
     return figure.update_layout(legend=theme.ABOVE)
 
 
@@ -74,10 +75,11 @@ def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
     """
     need(points, "strategy", "mode", "training", "thinking", "accuracy")
     figure = make_figure(("training FLOPs", "thinking FLOPs a problem"), height=380)
-    figure.add_scatter(
-        x=points["training"], y=points["thinking"], mode="markers", name="measured, by accuracy", showlegend=False,
-        marker={"color": points["accuracy"], "colorscale": "Greys", "cmin": -0.2, "cmax": 1, "size": 5},
-    )  # fmt: skip
+    for least, shade in _SHADES.items():
+        rows = points[points["accuracy"].clip(0, 0.999) // 0.25 * 0.25 == least]
+        if len(rows):
+            add_line(figure, rows.drop(columns="accuracy"), "training", "thinking", shade,
+                     f"measured, {least:.0%} to {least + 0.25:.0%}", mode="markers", size=5)  # fmt: skip
     colours = assign_colours(points["strategy"])
     for (strategy, mode, accuracy), rows in lines.groupby(["strategy", "mode", "accuracy"], sort=False):
         add_line(figure, rows, "training", "thinking", colours[strategy], f"{strategy}, {mode}, {accuracy:.0%}",
@@ -86,8 +88,9 @@ def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
         x = np.geomspace(points["training"].min(), points["training"].max(), 2)
         middle = np.sqrt(x[0] * x[1]), float(np.exp(np.log(lines["thinking"]).mean()))
         figure.add_scatter(x=x, y=middle[1] * (x / middle[0]) ** -JONES, mode="lines", name="slope on Hex (Jones 2021)",
-                           line={"color": GREY, "dash": "longdash", "width": 1.2})  # fmt: skip
-    return figure.update_layout(xaxis=_POWER, yaxis=_POWER, legend={"y": 1, "x": 1.01})
+                           line={"color": GREY, "dash": "dash", "width": 1.2})  # fmt: skip
+    return figure.update_layout(xaxis=_decades(points["training"]), yaxis=_decades(points["thinking"]),
+                                legend=theme.ABOVE)  # fmt: skip
 
 
 def draw_split(table: pd.DataFrame) -> go.Figure:
@@ -101,8 +104,13 @@ def draw_split(table: pd.DataFrame) -> go.Figure:
         rows, name = rows.sort_values("total"), f"{problems:,.0f} problem{'s' * (problems > 1)}"
         add_line(figure, rows, "total", "accuracy", colour, name, legendgroup=name)
         add_line(figure, rows, "total", "share", colour, name, panel=2, legendgroup=name, showlegend=False)
-    figure.update_xaxes(**_POWER).update_yaxes(**SHARE)
+    figure.update_xaxes(**_decades(table["total"])).update_yaxes(**SHARE)
     return figure.update_layout(legend=theme.ABOVE)
+
+
+def _decades(values: pd.Series) -> dict[str, Any]:
+    """A logarithmic axis with a tick at each power of ten."""
+    return theme.tick_decades(values, lambda value: f"1e{np.log10(value):.0f}", steps=(1,))
 
 
 def list_lines(surfaces: Mapping[tuple[str, str], Any], rates: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
