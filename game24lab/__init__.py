@@ -30,7 +30,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "search.tree": "Tree",
     "evaluation": "calibration, chains, claims, completions, decoding, error_analysis, noise_study",
     "evaluation.arms": "Arm, INSIDE, STRATEGIES",
-    "evaluation.exact": "can_measure, measure_chances, pass_at, tabulate_exact_pass",
+    "evaluation.exact": "add_exact, can_measure, measure_chances, pass_at, tabulate_exact_pass",
     "evaluation.evaluate": "evaluate, summarise, tabulate_pass_at_k",
     "evaluation.chains": "grade",
     "evaluation.grid": "expand_arms, find_family, run_arms, take_chunk",
@@ -77,6 +77,8 @@ __all__ = sorted(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("game24lab.runs.provenance").read_version()
     if name not in _NAMES:
         close = get_close_matches(name, __all__) or __all__
         raise AttributeError(f"module 'game24lab' has no attribute {name!r}; it has {', '.join(close)}")

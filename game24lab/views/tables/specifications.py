@@ -50,6 +50,9 @@ MATCHES = {"arm": text("arm", 1), "solved": percent("accuracy"), "beside": text(
 GRID = {"rule": text("rule"), "simulations": count("simulations"), "depth": count("depth"), "solved": _SOLVED,
         "tokens": count("sampled_tokens"), "ms a token": fixed("seconds_per_token", 1, 1000)}  # fmt: skip
 
+PASSED = {"k": count("k"), "n": count("problems"), "sampled": _SOLVED, "exact": percent("exact"),
+          "inside": _show("inside")}  # fmt: skip
+
 # Graded answers, see `evaluation.chains.summarise_budgets`; where some are from before a training, with their stage.
 BUDGETS = {"budget": count("budget"), "answers": count("n"), "solved": _SOLVED, "unfinished": percent("unfinished"),
            "tokens": count("tokens")}  # fmt: skip
