@@ -10,6 +10,7 @@ from game24lab.runs.provenance import read_version
 
 project = "game24lab"
 author = "game24lab contributors"
+copyright = f"2026, {author}"
 release = version = read_version()
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["figures/**"]

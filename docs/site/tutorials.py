@@ -25,8 +25,8 @@ def write_tutorial(run: Path, name: str, notebooks: dict[str, Path], source: Pat
         cell["metadata"] = {}
         if cell["cell_type"] == "code":
             outputs = [one for one in cell["outputs"] if one.get("name") != "stderr"]
-            live = trees[0] if trees and shown[-1:] == [index] else None
-            cell["outputs"] = [_make_live(one, f"{name}_{live}" if live else None) for one in outputs]
+            live = f"{name}_{trees[-1]}" if trees and shown[-1:] == [index] else None
+            cell["outputs"] = [_make_live(one, live) for one in outputs]
     first = notebook["cells"][0]
     text = "".join(first["source"])
     if name != base:  # a second set of parameters of one notebook
@@ -64,7 +64,7 @@ def _make_live(output: dict, tree: str | None) -> dict:
 
 
 def _frame(tree: str) -> str:
-    return (f'<iframe class="tree" src="../_static/trees/{html.escape(tree)}" title="The search tree" loading="lazy">'
+    return (f'<iframe class="tree" src="../_static/trees/{html.escape(tree)}" title="The search tree">'
             "</iframe>")  # fmt: skip
 
 
