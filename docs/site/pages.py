@@ -74,9 +74,11 @@ def turn_links(text: str, path: Path, place: str, places: dict[str, str], source
 
 def link_code(text: str) -> str:
     """Names of this package's code, `game24lab.search.mcts:mcts`, as links to its page of the API."""
-    return re.sub(r"(?<![`\[])`(game24lab(?:\.\w+)+)((?::(\w+))?)`(?!`)",
-                  lambda found: "{py:obj}`" + f"{found[1]}{found[2]} <{found[1]}{'.' * bool(found[3])}{found[3] or ''}>`",
-                  text)  # fmt: skip
+
+    def link(found: re.Match) -> str:
+        return f"{{py:obj}}`{found[0][1:-1]} <{found[1]}{'.' * bool(found[2])}{found[2] or ''}>`"
+
+    return re.sub(r"(?<![`\[])`(game24lab(?:\.\w+)+)(?::(\w+))?`(?!`)", link, text)
 
 
 def write_start(source: Path, names: list[str], rooms: list[str]) -> str:
