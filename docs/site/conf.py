@@ -20,6 +20,7 @@ html_theme = "furo"
 html_title = "game24lab"
 html_static_path = [str(Path(__file__).parent / "static")]  # build.py adds the figures
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True, "source_edit_link": "", "source_view_link": ""}
