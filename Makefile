@@ -2,6 +2,8 @@
 #
 #   make demo     train, search and report with the small model; a PDF and a search tree at the end
 #   make test     the tests         make lint    ruff, mypy       make lab    JupyterLab         make clean    remove .venv
+#   make look     every notebook run in JupyterLab, looked at in both themes and two widths, opened again; many minutes.
+#                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
@@ -29,7 +31,7 @@ STORY_SEEDS ?= 0 1 2
 SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint docs badges clean chains search router lookahead ablation results
+.PHONY: demo test look lab lint docs badges clean chains search router lookahead ablation results
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -37,6 +39,9 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.all
 	@OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+
+look: $(VENV)/.all
+	@OMP_WAIT_POLICY=PASSIVE GAME24LAB_LOOK=all $(BIN)/python -m pytest -v tests/test_look.py $(ARGS)
 
 lint: $(VENV)/.all
 	@$(BIN)/ruff check $(ARGS) && $(BIN)/mypy --no-error-summary

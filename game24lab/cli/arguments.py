@@ -58,7 +58,8 @@ COMMANDS = {
     "bench": Command("This machine", "time this package against stock implementations on the same work",
                      "game24lab bench solver generation"),
 }  # fmt: skip
-BENCHMARKS = ("solver", "generation", "search", "backends", "grpo", "sft", "score", "busy", "kills", "growth")
+BENCHMARKS = ("solver", "generation", "search", "unrepeated", "exact", "backends", "grpo", "sft", "score", "busy",
+              "kills", "growth")  # fmt: skip
 ABOUT = "How do small language models learn to reason and search? The Game of 24 as a laboratory."
 
 
@@ -142,6 +143,7 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("play")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of a puzzle; none: held-out puzzles "
                          'are dealt, one after the other. "4 5 6 10 -> 36" names a target')  # fmt: skip
+    _add_game(command, ", whose models are your own")
     _add_player(command, "default: 24")
     command.add_argument("--seed", type=int, metavar="N", help="deal the same puzzles again, the model searches alike")
 

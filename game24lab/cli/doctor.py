@@ -52,6 +52,14 @@ def examine() -> Iterator[Finding]:
         yield Finding(name, state, text)
 
 
+def look_at_server(url: str, model: str | None = None) -> Iterator[Finding]:
+    """What a server has of what a search needs; `model` is the served name to ask, by default the first."""
+    from game24lab.models.backends.server_probe import examine_server
+
+    states = {True: OK, None: UNUSED, False: MISSING}
+    return (Finding(found.name, states[found.works], found.text) for found in examine_server(url, model))
+
+
 def _look_at_python() -> tuple[str, str]:
     version = ".".join(map(str, sys.version_info[:3]))
     state = OK if sys.version_info >= (3, 11) else MISSING

@@ -127,13 +127,12 @@ def bench(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Check this machine; always exit status 0."""
-    from game24lab.cli.doctor import MISSING, OK, examine
-    from game24lab.cli.server_check import examine_server
+    from game24lab.cli.doctor import MISSING, OK, examine, look_at_server
 
     if options.model is not None and options.url is None:
         raise ValueError("--model names what a server serves: give its --url too")
     colours, missing = {OK: "green", MISSING: "red"}, []
-    for finding in examine() if options.url is None else examine_server(options.url, options.model):
+    for finding in examine() if options.url is None else look_at_server(options.url, options.model):
         state = f"{finding.state:<8}"
         print(paint(state, colours.get(finding.state, "faint")) + str(finding).removeprefix(state), flush=True)
         missing += [finding.name] if finding.state == MISSING else []

@@ -29,7 +29,8 @@ EDGES = {"visits": "visits", "prior": "prior"}
 _LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
 
 # The files of the viewer in the order in which they are joined: each imports from those before it alone.
-PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "form", "pane", "viewer")
+PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "silence", "form", "pane",
+         "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
