@@ -90,7 +90,7 @@ def count_rows(path: Path) -> int:
 def hide_paths(value: Any) -> Any:
     """Parameters without the places of somebody's disk: of an absolute path the last two parts remain."""
     if isinstance(value, Mapping):
-        return {key: hide_paths(part) for key, part in value.items()}
+        return {hide_paths(key): hide_paths(part) for key, part in value.items()}
     if isinstance(value, list):
         return [hide_paths(part) for part in value]
     if isinstance(value, str) and (value.startswith((_POSIX_ROOT, "~")) or PurePath(value).is_absolute()):
