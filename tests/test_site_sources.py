@@ -1,4 +1,4 @@
-"""What the site is made of: links turned, names of code linked, docstrings as RST, notebooks executed only when needed."""
+"""What the site is made of: links turned, code linked, docstrings as RST, notebooks executed only when needed."""
 
 import os
 import sys
