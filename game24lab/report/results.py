@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from game24lab.report.result_text import Row, name_mode, pick, show, show_accuracy, show_change, tabulate
+from game24lab.report.result_cells import MODES, Row, name_mode, pick, show, show_accuracy, show_change, tabulate
 from game24lab.runs.run import write_atomically
 
-MODES = ("blind", "rules", "verified")
 NAMES = {
     "greedy": "greedy", "best_of_n": "best of {n}, by the critic", "majority": "majority of {n}",
     "weighted_majority": "weighted majority of {n}", "beam_search": "beam search, {n}",

@@ -11,7 +11,7 @@ from first_page import read_answer
 from game24lab.cli import main as cli
 from game24lab.evaluation import claims
 from game24lab.evaluation.evaluate import evaluate, load_records, summarise
-from game24lab.report import evidence, result_text, results
+from game24lab.report import evidence, results
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import compile_report, to_json
 from game24lab.report.sections import modes
@@ -70,7 +70,7 @@ def test_rows_are_those_of_the_records(played, numbers):
         expected = summarise(rows[rows["problem"].isin(set(map(write_puzzle, puzzles)))]).set_index(["arm", "mode"])
         for label in ("greedy", "best_of_n", "mcts@simulations=12"):
             for mode in MODES:
-                arm = result_text.pick(numbers["arms"], split=split, mode=mode, label=label)
+                arm = results.pick(numbers["arms"], split=split, mode=mode, label=label)
                 mine = expected.loc[(arm["arm"], mode)]
                 assert [arm[key] for key in ("accuracy", "low", "high", "sampled_tokens")] == \
                        [mine[key] for key in ("accuracy", "low", "high", "sampled_tokens")]  # fmt: skip
@@ -132,5 +132,5 @@ def test_readme_can_quote_it(numbers):
     assert "| best of 4, by the critic |" in table
     assert "published: 7B, PUCT, best of a sweep of 169 (ReSCALE) | 86.7 % | 1,297 |" in table
     for mode in MODES:
-        arm = result_text.pick(numbers["arms"], split="1001-1362", mode=mode, label="greedy")
-        assert f"{result_text.show(100 * arm['accuracy'], 1)} % [" in table
+        arm = results.pick(numbers["arms"], split="1001-1362", mode=mode, label="greedy")
+        assert f"{results.show(100 * arm['accuracy'], 1)} % [" in table

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from game24lab.report import result_text, results
+from game24lab.report import results
 
 BENCH = [{"benchmark": "solver", "work": "364 puzzles", "stock": 1.714, "ours": 0.017, "ratio": 100.6, "note": "it"}]
 
@@ -57,7 +57,7 @@ def test_runs_are_named_with_their_commits():
     (0.125, 2, "0.12"), (100 * 0.285, 0, "28"), (2573.5000000001, 0, "2,574"), (None, 1, ""), (1297, 0, "1,297"),
 ])  # fmt: skip
 def test_numbers_are_rounded(value, digits, text):
-    assert result_text.show(value, digits) == text
+    assert results.show(value, digits) == text
 
 
 def test_no_model_library_is_loaded():

@@ -1,4 +1,7 @@
-"""Numbers as text and as Markdown tables, for the page of results. It does not know which numbers there are."""
+"""Numbers, intervals and tables as Markdown, and the one row that is meant, for pages made of kept numbers.
+
+It does not know what a page is about.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+MODES = ("blind", "rules", "verified")
 
 
 def show(value: float | None, digits: int = 0) -> str:
