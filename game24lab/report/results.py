@@ -26,8 +26,8 @@ NAMES = {
 _MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
-UNREPEATED = ("mcts_without@simulations=60", "mcts_without@simulations=1500", "mcts_likeliest_blind@simulations=60",
-              "mcts_likeliest@simulations=1500")  # fmt: skip
+UNREPEATED = ("mcts_without@simulations=1500", "mcts_likeliest@simulations=1500",
+              "mcts_likeliest_blind@simulations=150")  # fmt: skip
 DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order"}  # by `sampling`
 HEAD = """# Results
 
