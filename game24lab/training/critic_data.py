@@ -186,14 +186,54 @@ def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
     """The positions that trajectories pass, in the order met, each with how often and how often it ended solved.
 
     Columns: `text`, `label`, `depth` and `view` (when first met), `visits`, `solved` (counts), `truth` (the task's own
-    word).
+    word), and `chance` where trajectories have it (`set_chances`).
     """
     groups = trajectories.groupby("position", sort=True)
-    table = groups[["text", "label", "truth", "depth", "view"]].first()
+    table = groups[["text", "label", "truth", "depth", "view", *({"chance"} & set(trajectories.columns))]].first()
     table["visits"], table["solved"] = groups.size(), groups["solved"].sum()
     table = table.reset_index(drop=True)
     table.attrs = dict(trajectories.attrs)
     return table
+
+
+def list_open(trajectories: pd.DataFrame) -> list[str]:
+    """The texts of the positions whose chance is to be measured for `set_chances`: alive, and not at an end."""
+    asked = trajectories[(trajectories["view"] == 0) & trajectories["truth"].eq(True) & ~_find_ends(trajectories)]
+    return list(dict.fromkeys(asked["text"]))
+
+
+def set_chances(trajectories: pd.DataFrame, chances: Mapping[str, float]) -> pd.DataFrame:
+    """Trajectories with the column `chance`: of the policy to solve what a row shows, of which `critic.train` learns.
+
+    `chances` are those of `list_open`'s positions, by text. Where no solution is left, as behind a false line, it is 0,
+    at a right end 1. A chain has the chance of the position that it has led to, as searches ask, line by line.
+    ValueError for positions of which the task does not know whether they are alive, and for those that `chances` lack.
+    """
+    if trajectories["truth"].isna().any():
+        raise ValueError("truth must be known of every position for exact chances; this task does not know it")
+    alive, ends = trajectories["truth"].astype(bool), _find_ends(trajectories)
+    places = pd.Series([(problem, *sorted(label.split())) for problem, label in
+                        zip(trajectories["problem"], trajectories["label"], strict=True)],
+                       trajectories.index)  # fmt: skip
+    shown = (trajectories["view"] == 0) & alive & ~ends
+    by_place = dict(zip(places[shown], trajectories.loc[shown, "text"].map(chances), strict=True))
+    found = places.map(by_place).where(alive & ~ends, (alive & ends).astype(float))
+    if found.isna().any():
+        lost = trajectories.loc[found.isna(), "text"].iloc[0]
+        raise ValueError(f"chances must hold every open position, got none of {lost!r}")
+    return trajectories.assign(chance=found.astype(float))
+
+
+def measure_noise(positions: pd.DataFrame) -> float:
+    """The mean variance of the share solved about the exact `chance`, p (1 - p) / visits: what exact targets spare."""
+    chance = positions["chance"]
+    return float((chance * (1 - chance) / positions["visits"]).mean())
+
+
+def _find_ends(trajectories: pd.DataFrame) -> pd.Series:
+    """Which rows are the end of a game: the last one of a trajectory that ended there."""
+    last = ~trajectories.duplicated("trajectory", keep="last")
+    return last & trajectories["ended"]
 
 
 def list_answers(trajectories: pd.DataFrame) -> pd.DataFrame:

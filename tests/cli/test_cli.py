@@ -506,6 +506,30 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
 
 
+def test_ctrl_c_ends_a_search_with_the_tree_found_so_far(capsys, tmp_path, monkeypatch):
+    from game24lab.models.backends.transformers_policy import TransformersPolicy
+    from game24lab.search.tree import Tree
+
+    generate, calls = TransformersPolicy.generate, []
+
+    def interrupt(self, *given, **named):
+        calls.append(1)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return generate(self, *given, **named)
+
+    monkeypatch.setattr(TransformersPolicy, "generate", interrupt)
+    status, out, err = call(capsys, "solve", 1, 1, 1, 5, "--anyway", "--simulations", 500, "--tree",
+                            tmp_path / "tree.json")  # fmt: skip
+    assert status == 130
+    assert "stopped by Ctrl-C" in err
+    assert f"tree: {tmp_path / 'tree.json'}" in out
+    tree = Tree.from_json((tmp_path / "tree.json").read_text())
+    assert tree.events[-1][0] == "stop"
+    assert len(tree) > 1
+    assert len(calls) == 4
+
+
 def test_an_interrupted_run_says_so_and_goes_on(checkout):
     notebook = nbformat.read("notebooks/05_search.ipynb", 4)
     pause = "import time\nopen('up', 'w').close()\ntime.sleep(600 if run.before == 'new' else 0)"

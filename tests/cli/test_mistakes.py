@@ -48,7 +48,7 @@ MISTAKES = [
     (("board", "nowhere"), "nowhere: no run here"),
     (("board", "nowhere", "-o", "board.pdf"), "-o must end in .html, got board.pdf"),
     (("tree", "none.json"), "none.json: No such file or directory"),
-    (("tree", "none.json", "-o", "tree.html", "--animate"), "--animate needs a file that ends in .svg"),
+    (("tree", "none.json", "-o", "tree.html", "--animate", "--budget", "3"), "--animate shows the whole search"),
     (("score", "answers.jsonl"), "answers.jsonl: No such file or directory"),
     (("bench", "nothing"), "benchmark must be one of solver, generation"),
 ]  # fmt: skip

@@ -107,8 +107,8 @@ def test_a_policy_without_pad_token(tmp_path):
      ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
      ({"td_lambda": 1.5}, "td_lambda must be a number from 0 to 1, got 1.5"),
      ({"lora_rank": -1}, "lora_rank must be an integer >= 0, got -1"),
-     ({"labels": "true"}, "labels must be one of outcomes, truth, got 'true'"),
-     ({"labels": "truth", "td_lambda": 0.5}, "td_lambda must be 1 with labels 'truth'.* got 0.5")],
+     ({"targets": "true"}, "targets must be one of rollouts, exact, truth, got 'true'"),
+     ({"targets": "truth", "td_lambda": 0.5}, "td_lambda must be 1 with targets 'truth'.* got 0.5")],
 )  # fmt: skip
 def test_bad_configurations(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -154,8 +154,8 @@ def test_validation_positions_are_of_other_puzzles_and_new(policy_folder, trajec
     assert (learnt["text"].to_numpy()[passed["position"]] == passed["text"].to_numpy()).all()
 
 
-def test_labels_are_the_truth_where_it_is_asked_for(policy_folder, trajectories):
-    config = training.CriticConfig(policy=str(policy_folder), labels="truth")
+def test_targets_are_the_truth_where_it_is_asked_for(policy_folder, trajectories):
+    config = training.CriticConfig(policy=str(policy_folder), targets="truth")
     learnt, validation, _ = training._divide(config, trajectories)
     for table in (learnt, validation):
         alive = [TASK.truth(TASK.read(text)) for text in table["text"]]
@@ -164,7 +164,7 @@ def test_labels_are_the_truth_where_it_is_asked_for(policy_folder, trajectories)
     assert (outcomes["solved"] < outcomes["truth"] * outcomes["visits"]).any(), "rollouts fail where the truth does not"
     counted, _, _ = training._divide(config, count_positions(trajectories))
     assert (counted["solved"] == counted["truth"] * counted["visits"]).all()
-    with pytest.raises(ValueError, match="labels must be 'outcomes' for positions whose truth the task does not know"):
+    with pytest.raises(ValueError, match="targets must be 'rollouts' for positions whose truth the task does not know"):
         training._divide(config, trajectories.drop(columns="truth"))
 
 

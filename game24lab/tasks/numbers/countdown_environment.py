@@ -17,7 +17,15 @@ from typing import Any
 from game24lab.runs.checks import require, require_one_of, suggest
 from game24lab.tasks.numbers.countdown import Countdown, CountdownProblem
 from game24lab.tasks.numbers.countdown_files import read_countdown
-from game24lab.tasks.numbers.countdown_puzzles import RULES, SIDES, CountdownSplit, HeldOut, draw_held_out
+from game24lab.tasks.numbers.countdown_puzzles import (
+    FEWEST,
+    RULES,
+    SIDES,
+    CountdownSplit,
+    HeldOut,
+    draw_held_out,
+    make_problem,
+)
 from game24lab.tasks.numbers.countdown_solutions import make_countdown_solutions
 from game24lab.tasks.numbers.environment import ANSWERS, NumberGame
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
@@ -64,6 +72,12 @@ class CountdownGame(NumberGame):
         nothing."""
         require("puzzles", puzzles, int, 0)
         return [self.split.train[index] for index in range(puzzles or STARTS)], []
+
+    def draw_smaller(self, size: int) -> list[CountdownProblem]:
+        """Problems of fewer numbers for the targets to learn from, `STARTS` // 4 of them."""
+        require("numbers", size, int, FEWEST, min(self.split.rules.sizes), below=True)
+        rules = dataclasses.replace(self.split.rules, sizes=(size,))
+        return list(dict.fromkeys(make_problem(rules, "train", self.seed, index) for index in range(STARTS // 4)))
 
     def list_forbidden(self) -> HeldOut:
         """What training must never see, as a container of pairs (numbers, target)."""
