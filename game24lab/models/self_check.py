@@ -1,9 +1,10 @@
-"""A policy that checks its own calculations, as a critic of blind searches.
+"""A policy that checks its own lines, as a critic of blind searches.
 
 A policy that has learnt solutions claims the target at the end whether its calculation makes it or not. Asked for the
 same calculation where nothing is to be gained by it, beside a number more and for another target, it says what it
-knows of arithmetic: the probability of the claimed result there tells true lines from false ones. A line's numbers
-left are held against the policy's word in the line's own place. No rule is asked and nothing is calculated here. It
+knows of arithmetic: the probability of the claimed result there tells true lines from false ones. Asked which numbers
+to take for other targets, it gives those that are there a fair share for one of them, invented ones for none. Numbers
+left are held against its word in the line's own place. No rule is asked and nothing is calculated here. This module
 does not know how a search uses a value.
 """
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +30,29 @@ if TYPE_CHECKING:
 
 _LOW, _HIGH = 2, 60  # of the number that stands beside
 _TARGETS = range(10, 101)  # other targets
+_OPERANDS = 3  # times as many targets for which the operands are looked at
+_FAIR = math.log(0.05)  # a number that is there gets this share for one of the targets at least
 _BATCH = 256  # texts a forward pass
-_KEPT = 1 << 20  # calculations and lines that are remembered
+_KEPT = 1 << 20  # pieces that are remembered
 
-Span = tuple[str, str]  # a text, and what follows it
+Piece = tuple[str, ...]  # a text, and what follows it, in parts
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """What the policy is asked about a line."""
+
+    results: list[Piece]  # the result, elsewhere
+    left: Piece  # the numbers left, in its own place
+    operands: list[Piece]  # the operands, for other targets
 
 
 class SelfChecked:
     """A critic of positions made one of whole chains: P of the position claimed, times the policy's word on the lines.
 
-    The word on a chain is that on its worst line: the probability of the claimed result in the kindest of some other
-    `contexts`, or that of the numbers left in its own, whichever is smaller.
+    The word on a chain is that on its worst line, and that on a line the smallest of three: the probability of the
+    claimed result in the kindest of some other `contexts`; that of the numbers left; and that of the less likely
+    operand for the kindest target, as a share of what is fair.
     """
 
     reads = "chains"
@@ -46,46 +61,61 @@ class SelfChecked:
         self.critic, self.model, self.tokenizer = critic, model.eval(), tokenizer
         self.world, self.contexts = task.believe(), contexts
         self.parameters, self.name = critic.parameters, f"{critic.name}, checked by the policy"
-        self._known: dict[Span, float] = {}
+        self._known: dict[Piece, tuple[float, ...]] = {}
 
     def count(self, text: str) -> int:
-        """Tokens that scoring this text forwards, all its checks counted, those of lines met before too."""
+        """Tokens that scoring this text forwards at most: all its checks, those that one before decides too."""
         position, lines = self._take_apart(text)
-        spans = [span for calculated, left in lines for span in (*calculated, left)]
-        return self.critic.count(position) + sum(len(self._encode("".join(span))) for span in spans)
+        pieces = [piece for line in lines for piece in (*line.results, line.left, *line.operands)]
+        return self.critic.count(position) + sum(len(self._encode("".join(piece))) for piece in pieces)
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """One value in [-1, 1] a text, a position or a chain of lines."""
+        if len(self._known) > _KEPT:
+            self._known.clear()
         parts = [self._take_apart(text) for text in texts]
-        self._look_up([span for _, lines in parts for calculated, left in lines for span in (*calculated, left)])
+        self._look_up(piece for _, lines in parts for line in lines for piece in (*line.results, line.left))
+        doubtful = [line for _, lines in parts for line in lines if self._tell(line) > _FAIR]
+        self._look_up(piece for line in doubtful for piece in line.operands)
         values = self.critic.score([position for position, _ in parts])
-        return [(value + 1) * self._tell(lines) - 1 for value, (_, lines) in zip(values, parts, strict=True)]
+        return [(value + 1) * math.exp(min(map(self._tell, lines), default=0.0)) - 1
+                for value, (_, lines) in zip(values, parts, strict=True)]  # fmt: skip
 
-    def _tell(self, lines: list[tuple[list[Span], Span]]) -> float:
-        words = [min(max(self._known[span] for span in calculated), self._known[left]) for calculated, left in lines]
-        return math.exp(min(words, default=0.0))
+    def _tell(self, line: _Checks) -> float:
+        """The logarithm of the policy's word on a line, as far as it was asked."""
+        words = [max(self._known[piece][0] for piece in line.results), self._known[line.left][0]]
+        if all(piece in self._known for piece in line.operands):
+            shares = [min(first, second) for first, _, second in map(self._known.__getitem__, line.operands)]
+            words.append(min(0.0, max(shares) - _FAIR))
+        return min(words)
 
-    def _take_apart(self, text: str) -> tuple[str, list[tuple[list[Span], Span]]]:
-        """The position that a text claims, and for each line its calculation elsewhere and its numbers left."""
+    def _take_apart(self, text: str) -> tuple[str, list[_Checks]]:
+        """The position that a text claims, and what is asked about each line."""
         state, lines = self.world.read(text), []
         left = state.numbers
         for said in state.lines:
             line = read_line(said)
             if isinstance(line, Line):  # an answer line has nothing to check
                 head, _, tail = said.partition("(left:")
-                lines.append((self._move(line), (f"{self._show(left, state.target)}{head}(left:", f"{tail}\n")))
+                own = (f"{self._show(left, state.target)}{head}(left:", f"{tail}\n")
+                lines.append(_Checks(self._ask_results(line), own, self._ask_operands(line, left)))
                 left = line.after
         return self._show(state.left, state.target), lines
 
-    def _move(self, line: Line) -> list[Span]:
-        spans = []
+    def _ask_results(self, line: Line) -> list[Piece]:
+        pieces = []
         for place in range(self.contexts):
             rng = random.Random(f"{line.left} {line.operator} {line.right} {place}")
             beside = rng.randint(_LOW, _HIGH)
             target = rng.choice([number for number in _TARGETS if number != line.result])
             shown = self._show(sorted((line.left, line.right, beside)), target)
-            spans.append((f"{shown}{line.left} {line.operator} {line.right} =", f" {line.result}"))
-        return spans
+            pieces.append((f"{shown}{line.left} {line.operator} {line.right} =", f" {line.result}"))
+        return pieces
+
+    def _ask_operands(self, line: Line, left: Sequence[Any]) -> list[Piece]:
+        rng = random.Random(f"{left} {line.left} {line.operator} {line.right}")
+        parts = str(line.left), f" {line.operator}", f" {line.right}"
+        return [(self._show(left, target), *parts) for target in rng.sample(_TARGETS, _OPERANDS * self.contexts)]
 
     def _show(self, numbers: Sequence[Any], target: int) -> str:
         return self.world.task.prompt(tuple(numbers), target)
@@ -93,22 +123,21 @@ class SelfChecked:
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text)["input_ids"]
 
-    def _look_up(self, spans: list[Span]) -> None:
-        """Learn the log-probabilities of spans that are not known yet."""
-        new = list(dict.fromkeys(span for span in spans if span not in self._known))
-        if len(self._known) + len(new) > _KEPT:
-            self._known = {span: self._known[span] for span in spans if span in self._known}
+    def _look_up(self, asked: Iterable[Piece]) -> None:
+        """Learn the log-probabilities of the parts of pieces that are not known yet."""
+        pieces = list(dict.fromkeys(asked))
+        new = [piece for piece in pieces if piece not in self._known]
         for begin in range(0, len(new), _BATCH):
-            part = new[begin : begin + _BATCH]
-            whole = [self._encode("".join(span)) for span in part]
-            starts = [len(self._encode(before)) for before, _ in part]
+            batch = new[begin : begin + _BATCH]
+            ends = [[len(self._encode("".join(piece[:end]))) for end in range(1, len(piece) + 1)] for piece in batch]
+            whole = [self._encode("".join(piece)) for piece in batch]
             longest = max(map(len, whole))
             ids = torch.tensor([one + [0] * (longest - len(one)) for one in whole], device=self.model.device)
             with torch.inference_mode():
                 logprobs = torch.log_softmax(self.model(input_ids=ids).logits.float(), -1)
-            said = logprobs[:, :-1].gather(2, ids[:, 1:, None]).squeeze(2).cpu()
-            for row, (span, start, one) in enumerate(zip(part, starts, whole, strict=True)):
-                self._known[span] = float(said[row, start - 1 : len(one) - 1].sum())
+            said = logprobs[:, :-1].gather(2, ids[:, 1:, None]).squeeze(2).cpu().tolist()
+            for piece, row, stops in zip(batch, said, ends, strict=True):
+                self._known[piece] = tuple(sum(row[first - 1 : last - 1]) for first, last in pairwise(stops))
 
 
 def add_checks(critic: Critic, policy: str | Path, task: Any, contexts: int) -> Critic:

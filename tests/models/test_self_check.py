@@ -16,6 +16,8 @@ RIGHT = HEAD + "82 - 3 = 79 (left: 79)\n"
 LIES = {
     "calculation": HEAD + "82 + 3 = 79 (left: 79)\n",
     "an earlier calculation": HEAD.replace("= 82", "= 76").replace("3 82", "3 76") + "76 + 3 = 79 (left: 79)\n",
+    "invented number": "Input: 3 8 44 98 Target: 50\n99 - 44 = 55 (left: 3 8 55)\n8 - 3 = 5 (left: 5 55)\n"
+                       "55 - 5 = 50 (left: 50)\n",
     "left list": HEAD.replace("3 82", "4 82") + "82 - 4 = 78 (left: 78)\n",
     "wrong value": HEAD + "82 + 3 = 85 (left: 85)\n",
 }
