@@ -2,11 +2,15 @@
 #
 #   make demo     train, search and report with the small model; a PDF and a search tree at the end
 #   make test     the tests         make lint    ruff, mypy       make lab    JupyterLab         make clean    remove .venv
+#   make look     every notebook run in JupyterLab, looked at in both themes and two widths, opened again; many minutes.
+#                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
 #   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
 #   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
+#   make docs     the site: guides, notebooks as they ran, the API, in build/site/html; minutes, notebooks first
+#   make badges   REPOSITORY=owner/name: Colab badges in the notebooks, and a first cell that installs there
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
@@ -30,7 +34,7 @@ SWEEP ?= --workers 2
 SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test lab lint clean chains search router lookahead ablation scaling results
+.PHONY: demo test look lab lint docs badges clean chains search router lookahead ablation scaling results
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -38,6 +42,9 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.all
 	@OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+
+look: $(VENV)/.all
+	@OMP_WAIT_POLICY=PASSIVE GAME24LAB_LOOK=all $(BIN)/python -m pytest -v tests/test_look.py $(ARGS)
 
 lint: $(VENV)/.all
 	@$(BIN)/ruff check $(ARGS) && $(BIN)/mypy --no-error-summary
@@ -111,6 +118,13 @@ scaling: $(VENV)/.all
 
 results: $(VENV)/.base
 	@$(BIN)/python -m game24lab.report.results reports docs/results.md
+	@$(BIN)/python -m game24lab.report.leaderboard reports/leaderboard.json docs/leaderboard.md
+
+docs: $(VENV)/.docs
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python docs/site/build.py $(ARGS)
+
+badges: $(VENV)/.base
+	@$(BIN)/python docs/site/badges.py $(REPOSITORY)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
@@ -137,5 +151,10 @@ $(VENV)/.base: $(VENV)/.python $(PINS)
 
 $(VENV)/.all: $(VENV)/.python $(PINS)
 	@echo "game24lab: installing packages (two or three minutes)" >&2
-	@$(PIP) -e ".[cluster,lab,server,dev]"
+	@$(PIP) -e ".[cluster,lab,server,docs,dev]"
+	@touch $(VENV)/.base $(VENV)/.docs $@
+
+$(VENV)/.docs: $(VENV)/.python $(PINS)
+	@echo "game24lab: installing packages (a minute or two)" >&2
+	@$(PIP) -e ".[docs]"
 	@touch $(VENV)/.base $@

@@ -30,17 +30,20 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "search.tree": "Tree",
     "evaluation": "calibration, chains, claims, completions, decoding, error_analysis, noise_study",
     "evaluation.arms": "Arm, INSIDE, STRATEGIES",
-    "evaluation.exact": "can_measure, measure_chances, pass_at, tabulate_exact_pass",
+    "evaluation.exact": "add_exact, can_measure, measure_chances, pass_at, tabulate_exact_pass",
     "evaluation.evaluate": "evaluate, summarise, tabulate_pass_at_k",
     "evaluation.chains": "grade",
     "evaluation.grid": "expand_arms, find_family, run_arms, take_chunk",
     "evaluation.oracle_critics": "find_like",
     "evaluation.score_files": "score_files",
+    "evaluation.round_meters": "make_meters, read_round_chances",
     "evaluation.selection": "compare_selections",
-    "training": "critic as critic_training, critic_data, dpo, grpo, sft",
+    "training": "critic as critic_training, critic_data, dpo, expert_iteration, grpo, iteration_controls, sft",
     "training.data": "sft_mixture, trace_dataset, trace_generation",
     "training.clock": "read_cost",
     "training.falsified": "falsify",
+    "training.solver_solutions": "ask_solver",
+    "training.weak_start": "draw_pool, train_start",
     "training.trackers": "check_tracker",
     "scaling": "design, floor, frontier, ladder, laws, measure, study",
     "routing": "ablation",
@@ -52,8 +55,8 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "views": "sentences",
     "views.tables": "specifications as columns",
     "views.tables.table": "show_table",
-    "views.charts": "chains as chain_charts, critics as critic_charts, routing as router_charts, "
-                    "scaling as scaling_charts",
+    "views.charts": "chains as chain_charts, critics as critic_charts, "
+                    "iteration as iteration_charts, routing as router_charts, scaling as scaling_charts",
     "views.charts.theme": "draw_accuracy, draw_calibration, draw_chances, draw_difficulty, draw_learning, "
                           "draw_pass_at_k",
     "views.tree.explorer": "explore, offer",
@@ -76,6 +79,8 @@ __all__ = sorted(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("game24lab.runs.provenance").read_version()
     if name not in _NAMES:
         close = get_close_matches(name, __all__) or __all__
         raise AttributeError(f"module 'game24lab' has no attribute {name!r}; it has {', '.join(close)}")

@@ -29,3 +29,14 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=600_000)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab over an empty folder, with settings and runtime files of its own: URL, folder, runtime folder."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
+    from jupyter_pages import start_lab
+
+    with start_lab(tmp_path_factory.mktemp("lab")) as found:
+        yield found

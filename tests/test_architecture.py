@@ -39,7 +39,7 @@ HOMES = {
     "torch": {"models", "training", "routing", "runs.memory", "cli"},
     "transformers": {"models", "training", "routing", "scaling.ladder", "cli"},
     "ctranslate2": {"models.backends", "models.critic", "cli"},
-    "openai": {"models.backends.openai_policy"},
+    "openai": {"models.backends.openai_policy", "models.backends.server_probe"},
     "plotly": {"views.charts", "views.widgets"},
     "matplotlib": {"views.charts.svg"},
     "anywidget": {"views.tree"},

@@ -1,171 +1,17 @@
 """The widget where people use it: a real JupyterLab in headless Chromium runs a notebook, draws the tree, is clicked
 on, and the notebook's own kernel is asked what it saw."""
 
-import json
-import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from functools import cached_property
 from pathlib import Path
-from queue import Empty
 
 import nbformat
 import pytest
 from demo_trees import grow_big, grow_tree
 from frames import list_cut, measure_panning
+from jupyter_pages import PATIENCE, copy_notebook, open_notebook, take_picture, wait_for, write_notebook
 
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 600  # seconds, for the slowest of machines; each wait ends as soon as it can
 API = "document.querySelector('.game24-treeview').__treeview"
-
-
-def wait_for(ask, what: str):
-    """The first true answer."""
-    end = time.monotonic() + PATIENCE
-    while not (answer := ask()):
-        assert time.monotonic() < end, f"waited {PATIENCE} seconds for {what}"
-        time.sleep(0.1)
-    return answer
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A JupyterLab over an empty folder, with settings and runtime files of its own: URL, folder, runtime folder."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install Debian's package chromium to run the browser tests")
-    home = tmp_path_factory.mktemp("lab")
-    folder, runtime = home / "notebooks", home / "runtime"
-    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
-    for path in (folder, runtime, settings):
-        path.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    package = str(Path(__file__).parents[1])
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTER_CONFIG_PATH": f"{package}/.jupyter",  # as `make lab` does
-        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
-    }  # fmt: skip
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
-               "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=",
-               "--LabApp.expose_app_in_browser=True"]  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    with open(home / "log", "wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            wait_for(lambda: server.poll() is not None or read(f"{url}/api/status"), "JupyterLab")
-            assert server.poll() is None, (home / "log").read_text()
-            yield url, folder, runtime
-        finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-
-
-def read(url: str):
-    try:
-        with urllib.request.urlopen(url, timeout=10) as reply:
-            return json.load(reply)
-    except (urllib.error.URLError, OSError):
-        return None
-
-
-class Kernel:
-    """The kernel of the notebook that is open, asked from here beside the notebook."""
-
-    def __init__(self, runtime: Path, name: str) -> None:
-        self.file = str(runtime / f"kernel-{name}.json")
-
-    @cached_property
-    def client(self):
-        """Connected at the first question: a kernel that is at work does not answer."""
-        from jupyter_client import BlockingKernelClient
-
-        client = BlockingKernelClient(connection_file=self.file)
-        client.load_connection_file()
-        client.start_channels()
-        client.wait_for_ready(timeout=PATIENCE)
-        return client
-
-    def ask(self, expression: str) -> str:
-        """The repr of an expression in the notebook's own namespace."""
-        message = self.client.execute("", silent=True, user_expressions={"answer": expression})
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                reply = self.client.get_shell_msg(timeout=5)
-            except Empty:
-                continue
-            if reply["parent_header"]["msg_id"] == message:
-                answer = reply["content"]["user_expressions"]["answer"]
-                assert answer["status"] == "ok", answer
-                return answer["data"]["text/plain"]
-        raise AssertionError("the kernel does not answer")
-
-    def run(self, code: str) -> None:
-        self.client.execute(code, silent=True, reply=True, timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
-        yield browser
-        browser.close()
-
-
-def take_picture(page, name: str) -> None:
-    """A picture to look at, where a folder is named for them."""
-    if folder := os.environ.get("GAME24LAB_PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png")
-
-
-def write_notebook(path: Path, cells: list[str]) -> None:
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
-
-
-def open_notebook(browser, lab, name: str, drawn: str = ".game24-treeview canvas.tree", said: list | None = None):
-    """A notebook opened, all its cells set running, its picture drawn: the page and the kernel.
-
-    `said` gathers the console's complaints.
-    """
-    url, _, runtime = lab
-    busy = {kernel["id"] for kernel in read(f"{url}/api/kernels")}
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    if said is not None:
-        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(1000 * PATIENCE)
-    page.goto(f"{url}/lab/tree/{name}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    # the page's own indicator says idle before there is a kernel
-    ready = wait_for(lambda: [kernel for kernel in read(f"{url}/api/kernels") or () if kernel["id"] not in busy
-                              and kernel["execution_state"] == "idle" and kernel["connections"]], "a kernel")[0]
-    page.wait_for_function("window.jupyterapp !== undefined")
-    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.wait_for_selector(drawn)
-    page.locator(drawn).first.scroll_into_view_if_needed()
-    return page, Kernel(runtime, ready["id"])
 
 
 @pytest.fixture(scope="module")
@@ -324,18 +170,6 @@ def test_ten_thousand_nodes(notebook):
     assert len(state(page)["shown"]) == 10_000
     assert drawn < 2
     assert max(frames) < 0.1
-
-
-def copy_notebook(folder, name: str, last: str | None = None, **parameters) -> str:
-    """A notebook as it ships, with other parameters, up to the cell that holds the text `last`: its file's name."""
-    notebook = nbformat.read(Path(__file__).parents[1] / "notebooks" / f"{name}.ipynb", as_version=4)
-    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    for parameter, value in parameters.items():
-        cell.source = re.sub(rf"(?m)^{parameter} = .*?(?=  #)", f"{parameter} = {value}", cell.source)
-    if last is not None:
-        notebook.cells = notebook.cells[: 1 + next(n for n, cell in enumerate(notebook.cells) if last in cell.source)]
-    nbformat.write(notebook, folder / f"{name}.ipynb")
-    return f"{name}.ipynb"
 
 
 def test_the_curves_of_a_training_grow_while_it_runs(lab, browser):
@@ -528,5 +362,8 @@ def test_a_reopened_notebook_shows_what_it_showed(explorer, lab, browser):
     again.wait_for_selector(".jp-OutputArea .widget-slider")
     wait_for(lambda: state(again)["nodes"] == nodes, "the tree as it was")
     assert again.get_by_text("Error displaying widget").count() == 0
+    again.locator("button[title=Search]").click()  # no kernel has made this widget: that is said
+    status = again.locator(".game24-treeview .status")
+    wait_for(lambda: "needs a kernel" in status.inner_text(), "a word on the kernel")
     take_picture(again, "explorer_reopened")
     again.close()

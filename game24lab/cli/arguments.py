@@ -37,6 +37,8 @@ COMMANDS = {
                      'game24lab check 3 3 8 8 "8/(3-8/3)"'),
     "score": Command("Puzzles", "score files of anybody's answers exactly",
                      "game24lab score answers.jsonl -o verdicts.jsonl"),
+    "init": Command("Experiments", "lay the notebooks and parameter sets out in a folder of yours",
+                    "game24lab init lab"),
     "demo": Command("Experiments", "run the whole pipeline on the small model: data, training, critic, search, report",
                     "game24lab demo --set smoke"),
     "run": Command("Experiments", "run a notebook headless, with parameters of your own",
@@ -47,12 +49,19 @@ COMMANDS = {
                      "game24lab board runs -o board.html"),
     "tree": Command("Results", "draw a search tree, or two side by side at the same number of sampled tokens",
                     "game24lab tree a.json b.json -o two.html"),
+    "export": Command("Results", "write a policy as a CTranslate2 folder, checked against the model itself",
+                      "game24lab export runs/03_sft/checkpoint export --compute-type int8"),
     "report": Command("Results", "write a PDF from run folders, without any model", "game24lab report runs/demo/*"),
+    "publish": Command("Results", "send a run's model or data to the Hugging Face Hub, with a card",
+                       "game24lab publish runs/demo/03_sft --repo OWNER/NAME --dry-run"),
+    "leaderboard": Command("Results", "measure a checkpoint for the table to beat; leaks are refused",
+                           "game24lab leaderboard runs/03_sft/checkpoint --critic runs/04_critic/checkpoint"),
     "doctor": Command("This machine", "check what works on this machine", "game24lab doctor"),
     "bench": Command("This machine", "time this package against stock implementations on the same work",
                      "game24lab bench solver generation"),
 }  # fmt: skip
-BENCHMARKS = ("solver", "generation", "search", "backends", "grpo", "sft", "score", "busy", "kills", "growth")
+BENCHMARKS = ("solver", "generation", "search", "unrepeated", "exact", "backends", "grpo", "sft", "score", "busy",
+              "kills", "growth")  # fmt: skip
 ABOUT = "How do small language models learn to reason and search? The Game of 24 as a laboratory."
 
 
@@ -103,7 +112,11 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS[:3])} (default), "
                          f"{', '.join(BENCHMARKS[3:-1])}; growth: time and memory of search (runs/bench)")  # fmt: skip
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
-    add("doctor")
+    command = add("doctor")
+    command.add_argument("--url", metavar="URL", help="look at an OpenAI-compatible server instead, such as "
+                         "http://localhost:8000/v1")  # fmt: skip
+    command.add_argument("--model", metavar="NAME", help="the served model to ask (default: the first)")
+    _add_hub_commands(add)
     return parser
 
 
@@ -132,6 +145,7 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("play")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of a puzzle; none: held-out puzzles "
                          'are dealt, one after the other. "4 5 6 10 -> 36" names a target')  # fmt: skip
+    _add_game(command, ", whose models are your own")
     _add_player(command, "default: 24")
     command.add_argument("--seed", type=int, metavar="N", help="deal the same puzzles again, the model searches alike")
 
@@ -165,6 +179,10 @@ def _add_player(command: argparse.ArgumentParser, target: str) -> None:
 
 
 def _add_notebook_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("init")
+    command.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="DIR",
+                         help="folder to lay them out in (default: this one); a file that is there stays")  # fmt: skip
+
     command = add("demo")
     command.add_argument("--set", default="demo", help="parameter set: a folder in params/ (default: demo)")
     command.add_argument("--output", metavar="DIR", help="folder of the runs (default: runs/<set>)")
@@ -185,6 +203,29 @@ def _add_notebook_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     sweep.add_arguments(add("sweep"))
 
 
+def _add_hub_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("publish")
+    command.add_argument("folder", type=Path, metavar="RUN", help="a finished run's folder: its checkpoint or router "
+                         "is published as a model, otherwise its rows and traces as a data set")  # fmt: skip
+    command.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository of the hub, made if missing")
+    command.add_argument("--dry-run", action="store_true", help="show every file and the card, send nothing")
+    command.add_argument("--private", action="store_true", help="make the repository private, where it is made")
+    command.add_argument("--license", default="mit", help="licence as the hub names it (default: mit)")
+
+    command = add("leaderboard")
+    command.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="policy (default: the shipped one)")
+    command.add_argument("--critic", metavar="DIR", help="critic checkpoint (default: the shipped one)")
+    command.add_argument("--name", help="what the entry is called (default: after the folder)")
+    command.add_argument("--ranks", action="append", metavar="RANKS", help="901-1000 or 1001-1362 (default: both)")
+    command.add_argument("--mode", nargs="+", default=list(HELP), metavar="MODE", help="(default: all three)")
+    command.add_argument("-f", "--file", type=Path, metavar="FILE", help="YAML with `arms:`, as in params/search "
+                         "(default: MCTS of 16, 64 and 400 simulations)")  # fmt: skip
+    command.add_argument("--seeds", type=int, default=1, metavar="N", help="repetitions of everything (default: 1)")
+    command.add_argument("--problems", type=int, metavar="N", help="a trial: so many puzzles of each set")
+    command.add_argument("--output", metavar="DIR", help="folder of the run (default: runs/leaderboard/NAME)")
+    command.add_argument("--keep", type=Path, metavar="FILE", help="add the rows to this JSON")
+
+
 def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("board")
     command.add_argument("folder", nargs="?", type=Path, default=Path("runs"), metavar="RUNS_DIR",
@@ -199,7 +240,14 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
                          help="file to write, .html or .svg (default: tree.html)")  # fmt: skip
     command.add_argument("--colour", default="value", help="value (default), mean, truth, visits, prior or depth")
     command.add_argument("--budget", type=int, metavar="TOKENS", help="show the tree after this many sampled tokens")
-    command.add_argument("--animate", action="store_true", help="a picture (.svg) in which the tree grows, in a loop")
+    command.add_argument("--animate", action="store_true", help="a picture (.svg) in which the tree grows, in a loop; "
+                         "a page (.html) that replays the search once when it is opened")  # fmt: skip
+
+    command = add("export")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="policy checkpoint, a folder or a hub id owner/name")
+    command.add_argument("output", type=Path, metavar="DIR", help="folder to write; it must not exist")
+    command.add_argument("--compute-type", metavar="TYPE", help="of the weights in the file: float32, float16, "
+                         "bfloat16 or int8 (default: the checkpoint's own)")  # fmt: skip
 
     command = add("report")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, a folder of runs, or the JSON that a "

@@ -1,6 +1,6 @@
 """Benchmarks: this package against stock implementations, on the same work in the same run, as ratios.
 
-The sides run in turns and the median of their times counts; their results are compared, so that both did the same work.
+The sides run in turns (`game24lab.cli.race`); their results are compared, so that both did the same work.
 Only the command line and tests use this module.
 """
 
@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from game24lab.cli import bench_training as pace
 from game24lab.cli.bench_scaling import write_growth
 from game24lab.cli.bench_score import time_score, write_answers
+from game24lab.cli.bench_unrepeated import bench_exact, bench_unrepeated
+from game24lab.cli.race import Row, race
 from game24lab.models.checkpoints import find_pretrained, make_model, save_checkpoint
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
@@ -40,34 +42,6 @@ from game24lab.tasks.numbers.task import Game24
 from game24lab.training.precision import describe_units, pick_precision
 
 
-@dataclass(frozen=True)
-class Row:
-    """One comparison."""
-
-    name: str
-    work: str  # what both sides did
-    stock: float  # seconds of the stock implementation
-    ours: float  # seconds
-    how: str = ""  # a note on ours
-
-    @property
-    def ratio(self) -> float:
-        """How many times as fast ours is."""
-        return self.stock / self.ours
-
-
-def _race(sides: Sequence[Callable[[], Any]], repeats: int) -> tuple[list[float], list[Any]]:
-    """Median seconds of all sides, run in turns, and what they returned last."""
-    times: list[list[float]] = [[] for _ in sides]
-    results: list[Any] = [None for _ in sides]
-    for _ in range(repeats):
-        for place, run in enumerate(sides):
-            start = time.perf_counter()
-            results[place] = run()
-            times[place].append(time.perf_counter() - start)
-    return list(map(statistics.median, times)), results
-
-
 # The solver -----------------------------------------------------------------------------------------------------------
 def bench_solver(every: int = 5, repeats: int = 1) -> list[Row]:
     """Is 24 reachable, for one in `every` of the 1,820 puzzles: the solver with empty caches against brute force."""
@@ -79,7 +53,7 @@ def bench_solver(every: int = 5, repeats: int = 1) -> list[Row]:
                 value.cache_clear()
         return [arithmetic.reachable(arithmetic.make_state(puzzle)) for puzzle in puzzles]
 
-    (stock, ours), found = _race([lambda: [_try_all(puzzle) for puzzle in puzzles], solve], repeats)
+    (stock, ours), found = race([lambda: [_try_all(puzzle) for puzzle in puzzles], solve], repeats)
     if found[0] != found[1]:
         raise RuntimeError("solver and brute force disagree")
     return [Row("solver", f"{len(puzzles)} puzzles, is 24 reachable", stock, ours, "exact solver, caches empty")]
@@ -148,7 +122,7 @@ def bench_generation(
                 policy.card = replace(policy.card, ends=())
                 policy.generate(prompts[:8], 1, max_tokens=4)
                 policies.append(policy)
-            (first, *others), sampled = _race([stock, *(partial(ours, policy) for policy in policies)], repeats)
+            (first, *others), sampled = race([stock, *(partial(ours, policy) for policy in policies)], repeats)
             if len(set(sampled)) > 1:
                 raise RuntimeError(f"generation: not the same numbers of tokens, {sampled}")
             work = f"{count:,} x {tokens:,} tokens, {policies[0].parameters / 1e6:.2f}M parameters"
@@ -185,7 +159,7 @@ def bench_search(
         shares.append(1 - totals.forwarded.seconds / (time.perf_counter() - start))
         return sum(outcome.cost.sampled_tokens for outcome in outcomes)
 
-    (stock, ours), (theirs, found) = _race([lambda: search(1), lambda: search(len(problems))], repeats)
+    (stock, ours), (theirs, found) = race([lambda: search(1), lambda: search(len(problems))], repeats)
     if abs(theirs - found) > 0.05 * theirs:
         raise RuntimeError(f"search: {found} tokens at once beside {theirs} one at a time")
     return [Row("search", f"{len(problems)} puzzles, {simulations} simulations each, {found:,} tokens", stock, ours,
@@ -341,7 +315,8 @@ def bench_score(answers: int = 100_000, workers: int = 2, repeats: int = 1) -> l
 
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
-    "solver": bench_solver, "generation": bench_generation, "search": bench_search, "backends": bench_backends,
+    "solver": bench_solver, "generation": bench_generation, "search": bench_search,
+    "unrepeated": bench_unrepeated, "exact": bench_exact, "backends": bench_backends,
     "grpo": bench_grpo, "sft": bench_sft, "score": bench_score, "busy": bench_busy,
     "kills": bench_kills,
 }  # fmt: skip

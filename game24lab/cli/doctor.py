@@ -21,7 +21,8 @@ from game24lab.runs.provenance import count_cores, describe_git, list_packages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # extra -> packages that it brings, by the name that imports them
-EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", "ruff"), "server": ("openai",)}
+EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", "ruff"), "server": ("openai",),
+          "docs": ("sphinx", "myst_nb", "furo")}  # fmt: skip
 TRACKERS = ("tensorboard", "trackio", "wandb")  # of the extra `trackers`; one is enough
 
 
@@ -49,6 +50,14 @@ def examine() -> Iterator[Finding]:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             state, text = MISSING, reason if len(reason) < 200 else reason[:197] + "..."
         yield Finding(name, state, text)
+
+
+def look_at_server(url: str, model: str | None = None) -> Iterator[Finding]:
+    """What a server has of what a search needs; `model` is the served name to ask, by default the first."""
+    from game24lab.models.backends.server_probe import examine_server
+
+    states = {True: OK, None: UNUSED, False: MISSING}
+    return (Finding(found.name, states[found.works], found.text) for found in examine_server(url, model))
 
 
 def _look_at_python() -> tuple[str, str]:
@@ -148,7 +157,7 @@ def _look_at_notebooks() -> tuple[str, str]:
     found = find_notebooks()
     for path in found.values():
         read_parameters(path)
-    return OK if found else MISSING, ", ".join(found) or "none here: run in a checkout of the repository"
+    return OK if found else MISSING, ", ".join(found) or "none: install the package whole, as a wheel or a checkout"
 
 
 def _look_at_model() -> tuple[str, str]:

@@ -16,14 +16,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from game24lab.cli.arguments import BENCHMARKS, COMMANDS, REPORT, is_command, make_parser, write_overview
+from game24lab.cli.leaderboard import leaderboard
 from game24lab.cli.notebooks import demo, run
+from game24lab.cli.project import init
+from game24lab.cli.publish import publish
 from game24lab.cli.puzzles import check, play, solve
 from game24lab.cli.score import score
 from game24lab.cli.sweep import sweep
 from game24lab.cli.terminal import paint
+from game24lab.models.hub import check_hub
+from game24lab.models.locations import check_location
 from game24lab.report.kinds import KINDS
 from game24lab.runs.checks import require_one_of, suggest
 from game24lab.runs.messages import condense
+from game24lab.runs.provenance import read_version
 from game24lab.runs.run import find_runs, read_run
 from game24lab.runs.threads import wait_briefly
 
@@ -82,6 +88,21 @@ def tree(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """A CTranslate2 folder of a checkpoint; one that is there stays as it is."""
+    check_location(options.checkpoint)
+    check_hub(options.checkpoint)
+    if options.output.exists():
+        raise ValueError(f"DIR must not exist, got {options.output}")
+    from transformers.utils import logging
+
+    from game24lab.models.backends.ctranslate2_export import export_ctranslate2
+
+    logging.disable_progress_bar()
+    print(export_ctranslate2(options.checkpoint, options.output, compute_type=options.compute_type))
+    return 0
+
+
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
     require_one_of("--kind", options.kind, tuple(KINDS))
@@ -108,10 +129,12 @@ def bench(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Check this machine; always exit status 0."""
-    from game24lab.cli.doctor import MISSING, OK, examine
+    from game24lab.cli.doctor import MISSING, OK, examine, look_at_server
 
+    if options.model is not None and options.url is None:
+        raise ValueError("--model names what a server serves: give its --url too")
     colours, missing = {OK: "green", MISSING: "red"}, []
-    for finding in examine():
+    for finding in examine() if options.url is None else look_at_server(options.url, options.model):
         state = f"{finding.state:<8}"
         print(paint(state, colours.get(finding.state, "faint")) + str(finding).removeprefix(state), flush=True)
         missing += [finding.name] if finding.state == MISSING else []
@@ -119,26 +142,19 @@ def doctor(options: argparse.Namespace) -> int:
     return 0
 
 
-_FUNCTIONS = {function.__name__: function for function in
-              (play, solve, check, score, demo, run, sweep, board, tree, report, doctor, bench)}  # fmt: skip
+_FUNCTIONS = {function.__name__: function for function in (
+    play, solve, check, score, init, demo, run, sweep, board, tree, export, report, publish, leaderboard, doctor,
+    bench,
+)}  # fmt: skip
 
 
 def _introduce(options: argparse.Namespace) -> int:
     """The version, or all commands."""
     if options.version:
-        print(f"game24lab {_read_version()}")
+        print(f"game24lab {read_version()}")
     else:
         print(write_overview(paint))
     return 0
-
-
-def _read_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("game24lab")
-    except PackageNotFoundError:
-        return "of a checkout that is not installed"
 
 
 def _describe(error: Exception) -> str:

@@ -76,8 +76,8 @@ def demo(options: argparse.Namespace) -> int:
     files = sorted((parameters / options.set).glob("*.yaml"))
     if not files:
         sets = sorted(folder.name for folder in parameters.glob("*") if any(folder.glob("[0-9][0-9]_*.yaml")))
-        raise ValueError(f"--set must be {'one of ' + ', '.join(sets) if sets else 'in a checkout'}, got "
-                         f"{options.set!r} ({parameters})")  # fmt: skip
+        known = f"one of {', '.join(sets)}" if sets else "a folder in params, which `game24lab init DIR` lays out"
+        raise ValueError(f"--set must be {known}, got {options.set!r} ({parameters})")
     wanted = [match_notebook(file.stem, notebooks) for file in files]
     missing = [file.stem for file, notebook in zip(files, wanted, strict=True) if notebook is None]
     if missing:
@@ -136,7 +136,7 @@ def read_title(path: Path) -> str:
 
 def _list_notebooks(notebooks: dict[str, Path]) -> Iterable[str]:
     if not notebooks:
-        raise ValueError("notebooks: none here; run in a checkout of the repository")
+        raise ValueError("notebooks: none here; `game24lab init DIR` lays them out")
     wide = max(map(len, notebooks)) + 2
     for name, path in notebooks.items():
         yield f"{paint(name.ljust(wide), 'green')}{read_title(path)}".rstrip()

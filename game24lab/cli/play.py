@@ -10,19 +10,27 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from game24lab.runs.messages import condense
 from game24lab.search.modes import open_world
 from game24lab.search.requests import Outcome
-from game24lab.tasks.numbers.arithmetic import SIGNS, ExpressionError, Step, apply, parse_expression, remove, write_step
-from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.puzzles import NumberProblem
-from game24lab.tasks.numbers.splits import make_split
-from game24lab.tasks.numbers.steps import preferred_steps
-from game24lab.tasks.numbers.task import Game24, Position
+from game24lab.tasks.environment import Environment
+from game24lab.tasks.numbers.arithmetic import (
+    SIGNS,
+    ExpressionError,
+    Step,
+    apply,
+    parse_expression,
+    remove,
+    wholly_reachable,
+    write_step,
+)
+from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
+from game24lab.tasks.numbers.task import Position
 from game24lab.tasks.task import Illegal
 from game24lab.views.tree.text import write_text
 
@@ -49,15 +57,15 @@ class Game:
     outcome: Outcome | None
 
 
-def deal(seed: int | None = None) -> Iterator[NumberProblem]:
-    """Held-out puzzles of the published split, which the shipped models have not met, in a random order, for ever."""
-    puzzles, rng = make_split("tot").held_out, random.Random(seed)
+def deal(problems: Sequence[Any], seed: int | None = None) -> Iterator[NumberProblem]:
+    """Problems in a random order, for ever."""
+    rng = random.Random(seed)
     while True:
-        yield from map(NumberProblem, rng.sample(puzzles, len(puzzles)))
+        yield from map(read_problem, rng.sample(problems, len(problems)))
 
 
 def play_games(
-    problems: Iterable[NumberProblem], search: Search, *, read: Read, write: Write,
+    world: Environment, problems: Iterable[NumberProblem], search: Search, *, read: Read, write: Write,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Game]:  # fmt: skip
     """One game after the other until somebody quits or the problems end; the games.
@@ -66,7 +74,7 @@ def play_games(
     """
     games: list[Game] = []
     for problem in problems:
-        games.append(play_game(problem, search, read=read, write=write, clock=clock))
+        games.append(play_game(world, problem, search, read=read, write=write, clock=clock))
         if games[-1].end == "quit":
             break
         write()
@@ -77,15 +85,17 @@ def play_games(
 
 
 def play_game(
-    problem: NumberProblem, search: Search, *, read: Read, write: Write, clock: Callable[[], float] = time.monotonic
-) -> Game:
-    """One game. The model searches from the first moment on; its answer and its tree are shown when the person's game
-    has ended."""
-    task = Game24()
+    world: Environment, problem: NumberProblem, search: Search, *, read: Read, write: Write,
+    clock: Callable[[], float] = time.monotonic,
+) -> Game:  # fmt: skip
+    """One game by the rules of a number game's environment. The model searches from the first moment on; its answer and
+    its tree are shown when the person's game has ended."""
+    task: Any = world.task
     positions, hints = [task.start(problem)], 0
     if not task.truth(positions[0]):
         raise ValueError(f"puzzle {problem}: it has no solution, so there is nothing to race for")
-    write(f"Make {problem.target} of {task.label(positions[0])}, each number once.", "bold")
+    numbers = " ".join(map(str, problem.numbers))
+    write(f"Make {problem.target} of {numbers}, each number once{'' if needs_all(task) else ' at most'}.", "bold")
     write(f"A line is a move, such as {_suggest(positions[0])}, or a whole answer; or: {WORDS}.", "faint")
     opponent, begin, told = _Opponent(search, problem), clock(), False
     end = answer = ""
@@ -108,11 +118,11 @@ def play_game(
             positions[1:] = positions[1:-1]
         elif word in ("hint", "h", "?"):
             hints += 1
-            write(_hint(positions[-1]), "blue")
+            write(_hint(task, positions[-1]), "blue")
         elif line:
-            answer = _answer(positions[0], line)
+            answer = _answer(world, problem, line)
             if not answer:
-                _move(task, positions, line, write)
+                _move(world, problem, positions, line, write)
                 verdict = task.verdict(positions[-1])
                 answer = verdict.answer if verdict.solved else ""
             end = "solved" if answer else ""
@@ -121,7 +131,7 @@ def play_game(
         helped = f", with {hints} {'hint' if hints == 1 else 'hints'}" if hints else ""
         write(f"{problem.target}! {answer}, in {seconds:.1f} s{helped}", "green")
     elif end == "gave up":
-        write(f"a solution: {', '.join(map(write_step, _solve(positions[0])))}", "yellow")
+        write(f"a solution: {', '.join(map(_write_clearly, _solve(task, positions[0])))}", "yellow")
     outcome = None if end == "quit" else _show_model(task, problem, opponent, write)
     if not opponent.done:
         write("(the model comes to an end)", "faint")
@@ -155,7 +165,7 @@ class _Opponent:
             raise self.error
 
 
-def _show_model(task: Game24, problem: NumberProblem, opponent: _Opponent, write: Write) -> Outcome:
+def _show_model(task: Any, problem: NumberProblem, opponent: _Opponent, write: Write) -> Outcome:
     if not opponent.done:
         write("(waiting for the model)", "faint")
     opponent.wait()
@@ -175,16 +185,23 @@ def _show_model(task: Game24, problem: NumberProblem, opponent: _Opponent, write
     return outcome
 
 
-def _answer(start: Position, line: str) -> str:
+def needs_all(task: Any) -> bool:
+    """Whether a game's rules ask for every number; in the Game of 24 they do."""
+    return getattr(task, "use_all", True)
+
+
+def _answer(world: Environment, problem: NumberProblem, line: str) -> str:
     """The expression of a line that is a right answer as a whole, else ""."""
     text = condense(line.partition("=")[0], _LONGEST)
-    return text if check_answer(start.numbers, line[:_LONGEST], start.target).accepted else ""
+    return text if world.know(problem).check(line[:_LONGEST]).accepted else ""
 
 
-def _move(task: Game24, positions: list[Position], line: str, write: Write) -> None:
+def _move(
+    world: Environment, problem: NumberProblem, positions: list[Position], line: str, write: Write
+) -> None:  # fmt: skip
     """Make the move of a line, and say what can still be reached; or say in one line why it is none."""
-    state = positions[-1]
-    step = _read_move(state, line)
+    state, task = positions[-1], world.task
+    step = _read_move(state, line, lambda text: world.know(problem).check(text).reason)
     if isinstance(step, str):
         write(step, "yellow")
         return
@@ -194,8 +211,8 @@ def _move(task: Game24, positions: list[Position], line: str, write: Write) -> N
         return
     positions.append(after)
     target = state.target
-    if len(after.left) == 1:
-        if after.left[0] != target:
+    if task.is_terminal(after):
+        if not task.verdict(after).solved:
             write(f"{write_step(step)}: that is {after.left[0]}, not {target}; undo takes it back", "red")
     elif task.truth(after):
         write(f"{write_step(step)}: {target} can still be made of {task.label(after)}", "green")
@@ -204,12 +221,13 @@ def _move(task: Game24, positions: list[Position], line: str, write: Write) -> N
               "red")  # fmt: skip
 
 
-def _read_move(state: Position, line: str) -> Step | str:
-    """The move that a line makes, its result computed where it is not written; or why there is none."""
+def _read_move(state: Position, line: str, judge: Callable[[str], str]) -> Step | str:
+    """The move that a line makes, its result computed where it is not written; or why there is none: of a whole answer
+    `judge` says it."""
     text = condense(line, _LONGEST).translate(SIGNS)
     found = _MOVE.fullmatch(text)
     if found is None:
-        return _explain(state, text)
+        return _explain(state, text, judge)
     try:
         left, right = Fraction(found[1]), Fraction(found[3])
         claimed = None if found[4] is None else Fraction(found[4])
@@ -227,14 +245,13 @@ def _read_move(state: Position, line: str) -> Step | str:
     return Step(left, found[2], right, result)
 
 
-def _explain(state: Position, text: str) -> str:
+def _explain(state: Position, text: str, judge: Callable[[str], str]) -> str:
     """What is wrong with a line that is no move: as a whole answer, where it is an expression at all."""
     try:
         parse_expression(text.partition("=")[0])
     except ExpressionError:
         return f"not a move such as {_suggest(state)}, nor an answer, nor one of: {WORDS}"
-    check = check_answer(state.numbers, text, state.target)
-    return f"as an answer to {' '.join(map(str, state.numbers))}: {check.reason}"
+    return f"as an answer to {' '.join(map(str, state.numbers))}: {judge(text)}"
 
 
 def _suggest(state: Position) -> str:
@@ -243,18 +260,31 @@ def _suggest(state: Position) -> str:
     return f"{numbers[-1]} + {numbers[-2]}"
 
 
-def _hint(state: Position) -> str:
-    moves = preferred_steps(state.left, state.target)
+def _list_moves(task: Any, state: Position) -> list[tuple[Step, Any]]:
+    """The moves that lead on; those alone that people make, within the non-negative integers, where there are any."""
+    moves = list(task.live_steps(state))
+    return [move for move in moves if wholly_reachable(move[1], state.target)] or moves
+
+
+def _hint(task: Any, state: Position) -> str:
+    moves = _list_moves(task, state)
     if not moves:
         return "no move leads on from here; undo takes the last one back"
     step = moves[0][0]
     return f"try {step.left} {step.operator} {step.right}"
 
 
-def _solve(state: Position) -> list[Step]:
+def _solve(task: Any, state: Position) -> list[Step]:
     """One solution, as people play."""
-    left, steps = state.left, []
-    while len(left) > 1:
-        step, left = preferred_steps(left, state.target)[0]
+    steps = []
+    while not task.is_over(state.left, state.target):
+        step, left = _list_moves(task, state)[0]
+        state = replace(state, steps=(*state.steps, step), left=left)
         steps.append(step)
     return steps
+
+
+def _write_clearly(step: Step) -> str:
+    """A move as text, with fractions in brackets: `12 / (1/2) = 24`."""
+    left, right = (f"({part})" if "/" in str(part) else str(part) for part in (step.left, step.right))
+    return f"{left} {step.operator} {right} = {step.result}"

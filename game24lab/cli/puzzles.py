@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
-from game24lab.models.locations import BACKENDS, check_folder, check_location
+from game24lab.models.hub import check_hub
+from game24lab.models.locations import BACKENDS, check_folder, check_location, check_router, find_pretrained
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from game24lab.tasks.environment import Environment
     from game24lab.tasks.task import Task
 
+_DEALT = 100  # held-out problems that are dealt
 _TREES = (".html", ".json", ".svg")
 
 
@@ -50,12 +52,15 @@ def solve(options: argparse.Namespace) -> int:
     """
     from game24lab.cli.problems import open_game, read_problems
     from game24lab.cli.solve import describe, is_hopeless, name_unsolvable, write_line
+    from game24lab.search.watch import STOPPED
 
     world = open_game(options.task, options.rules)
     task, problems = world.task, read_problems(world.task, options.numbers, options.file, options.target)
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
     _check_models(options)
+    if options.checkpoint is None and (told := world.warn(problems)):
+        _say(told)
     mode, begin = read_mode(options.mode), time.perf_counter()
     hopeless = [not options.anyway and is_hopeless(task, problem, mode) for problem in problems]
     asked = [problem for problem, none in zip(problems, hopeless, strict=True) if not none]
@@ -79,15 +84,18 @@ def solve(options: argparse.Namespace) -> int:
     if options.tree is not None and found:
         print(f"tree: {_write_tree(task, problems[0], found[0], options.tree)}",
               file=sys.stderr if options.json else sys.stdout)  # fmt: skip
+    if any(outcome.stopped == STOPPED for outcome in found):
+        _say("stopped by Ctrl-C")
+        return 130
     return 0
 
 
 def play(options: argparse.Namespace) -> int:
     """Race the model on one puzzle, or on one after the other."""
     from game24lab.cli.play import deal, play_games
+    from game24lab.cli.problems import open_game
     from game24lab.evaluation.arms import Arm, find_strategy
     from game24lab.search.algorithms import check_start
-    from game24lab.tasks.numbers.task import Game24
 
     problem = None
     if options.numbers:
@@ -96,32 +104,36 @@ def play(options: argparse.Namespace) -> int:
             raise ValueError(f"play needs at least two numbers such as 4 5 6 10, got {problem}")
     elif options.target is not None:
         raise ValueError("--target needs the numbers too, such as 4 5 6 10 --target 36")
+    world = open_game(options.task, options.rules, held_out=0 if problem else _DEALT)
     _check_models(options)
     given = {} if options.simulations is None else {"simulations": options.simulations}
     arm = Arm("mcts", given, options.mode)
-    check_start(Game24(), problem or (4, 5, 6, 10), find_strategy(arm.algorithm), arm.parameters, arm.mode)
-    problems = deal(options.seed) if problem is None else iter([problem])
+    check_start(world.task, problem or (4, 5, 6, 10), find_strategy(arm.algorithm), arm.parameters, arm.mode)
+    for part, folder in (("policy", options.checkpoint), ("critic", options.critic)):
+        if folder is None:
+            find_pretrained(part, world)  # none ships for some games
+    problems = deal(world.held_out, options.seed) if problem is None else iter([problem])
     with contextlib.suppress(ImportError):  # not on every system; where it is, lines can be edited
         import readline  # noqa: F401
-    play_games(problems, _Player(options, arm), read=input, write=_write)
+    play_games(world, problems, _Player(options, arm, world), read=input, write=_write)
     return 0
 
 
 class _Player:
     """The model that a person plays against; loaded at its first game."""
 
-    def __init__(self, options: argparse.Namespace, arm: Arm) -> None:
-        self._options, self._arm = options, arm
+    def __init__(self, options: argparse.Namespace, arm: Arm, world: Environment) -> None:
+        self._options, self._arm, self._world = options, arm, world
         self._models: tuple[Any, ...] = ()
 
     def __call__(self, problem: NumberProblem) -> tuple[Outcome, float]:
         from game24lab.cli.solve import load_models
         from game24lab.evaluation.arms import run_arm
-        from game24lab.tasks.numbers.task import Game24
 
-        self._models = self._models or load_models(self._options.checkpoint, self._options.critic, few=True)
+        self._models = self._models or load_models(self._options.checkpoint, self._options.critic,
+                                                   environment=self._world, few=True)  # fmt: skip
         begin = time.perf_counter()
-        (outcome,) = run_arm(Game24(), [problem], self._arm, *self._models, seed=self._options.seed or 0)
+        (outcome,) = run_arm(self._world.task, [problem], self._arm, *self._models, seed=self._options.seed or 0)
         return outcome, time.perf_counter() - begin
 
 
@@ -133,10 +145,13 @@ def _check_models(options: argparse.Namespace) -> None:
     """What can be known of models' names without opening any."""
     if options.checkpoint is not None:
         check_location(options.checkpoint)
+        check_hub(options.checkpoint)
     if options.critic is not None:
         check_folder("critic", options.critic)
     if getattr(options, "router", None) is not None:
         check_folder("router", options.router)
+    if getattr(options, "strategy", "") == "auto":
+        check_router(options.router, options.task)
     require_one_of("backend", getattr(options, "backend", BACKENDS[0]), BACKENDS)
 
 

@@ -15,14 +15,17 @@ from game24lab.cli.terminal import SearchLine
 from game24lab.evaluation.arms import Arm, find_strategy, run_arm
 from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
+from game24lab.runs.interrupts import note_interrupt
 from game24lab.search.algorithms import check_start
 from game24lab.search.requests import Outcome
+from game24lab.search.watch import watch
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.puzzles import NumberProblem, write_puzzle
 from game24lab.tasks.task import Task
 
 AUTO = "auto"  # the strategy that is chosen for each puzzle
 FEW = 16  # problems up to which seconds of imports weigh more than a faster critic
+_STOPPING = "ending the search with what it has found; Ctrl-C again: at once"
 NO_SOLUTION = "no solution"  # the outcome of a puzzle that the exact solver was asked about and nobody searched
 _COSTS = ("prompt_tokens", "sampled_tokens", "sampled_lines", "sampled_characters", "policy_calls", "critic_tokens",
           "critic_calls", "depth", "seconds")  # fmt: skip
@@ -47,6 +50,8 @@ def solve(
 ) -> tuple[list[Outcome], list[str]]:
     """Outcomes in the order of the problems, and the arm that each got; `line` says meanwhile how far it is.
 
+    Ctrl-C ends the searches of a strategy with what they have found (`Outcome.stopped` is `watch.STOPPED`); a second
+    one, and one of "auto", ends the command.
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
     expect to spend on average, its probe included. ValueError, before any model is loaded where that can be known, for
     unknown strategies and parameters, parameters of "auto", and a missing router.
@@ -77,7 +82,15 @@ def solve(
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=line or False,
                                trees=trees)  # fmt: skip
         return found, [plan.arm for plan in plans]
-    found = run_arm(task, problems, arm, policy, judge, seed=seed, progress=line or False, trees=trees)
+
+    def tell() -> None:
+        if line is not None:
+            line.say(_STOPPING)
+
+    with note_interrupt(tell) as is_over:
+        algorithm = watch(find_strategy(arm.algorithm), lambda _: is_over())
+        found = run_arm(task, problems, arm, policy, judge, algorithm=algorithm, seed=seed, progress=line or False,
+                        trees=trees)  # fmt: skip
     return found, [strategy] * len(found)
 
 

@@ -123,11 +123,15 @@ def find_strategy(name: str) -> Algorithm:
 
 
 def run_arm(
-    task: Any, problems: Sequence[Any], arm: Arm, policy: Any, critic: Any = None, **settings: Any
-) -> list[Outcome]:
-    """Search problems as an arm says; `settings` are further ones of `search.engine.run`, and go before the arm's."""
+    task: Any, problems: Sequence[Any], arm: Arm, policy: Any, critic: Any = None, *,
+    algorithm: Algorithm | None = None, **settings: Any,
+) -> list[Outcome]:  # fmt: skip
+    """Search problems as an arm says; `settings` are further ones of `search.engine.run`, and go before the arm's.
+
+    algorithm: in the place of the arm's own, as where that is watched.
+    """
     own = {"parameters": arm.parameters, "mode": arm.mode, "merge": arm.merge, "budget": arm.budget}
-    return run(task, problems, find_strategy(arm.algorithm), policy, critic, **own | settings)
+    return run(task, problems, algorithm or find_strategy(arm.algorithm), policy, critic, **own | settings)
 
 
 def describe_strategy(name: str) -> tuple[str, str]:

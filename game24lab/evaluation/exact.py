@@ -58,16 +58,19 @@ def measure_chances(
         write: gives a problem's name. `progress` wraps the beginnings of chunks, such as `tqdm`.
 
     `samples` are expected until the first right one (1 / p); `positions`, `lines` and `tokens` count what was live and
-    read. ValueError for a task that cannot list its live lines and for a policy that has no distributions.
+    read for a problem, the attribute `read_tokens` of the table what was read in all: problems of a chunk share lines.
+    ValueError for a task that cannot list its live lines and for a policy that has no distributions.
     """
     if not hasattr(task, "live_lines"):
         raise ValueError(f"task must list its live lines (`live_lines`) for exact probabilities, got {task.name!r}")
     require("chunk", chunk, int, 1)
-    rows = []
+    rows, read = [], 0
     for begin in progress(range(0, len(problems), chunk)):
         part = problems[begin : begin + chunk]
         states = list(map(start or task.start, part))
-        found = _read(task, states, policy.open_reader(), samplings, whole)
+        reader = policy.open_reader()
+        found = _read(task, states, reader, samplings, whole)
+        read += reader.tokens
         for problem, (spots, chances) in zip(part, found, strict=True):
             counts = {"positions": len(spots), "lines": sum(len(spot.lines) for spot in spots)}
             counts["tokens"] = sum(policy.count(f"{line}\n") if line else 1 for spot in spots for line, _ in spot.lines)
@@ -75,7 +78,9 @@ def measure_chances(
                 rows.append({"problem": write(problem), "temperature": float(sampling.temperature),
                              "top_p": float(sampling.top_p), "p": float(p),
                              "samples": 1 / p if p else math.inf, **counts})  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table.attrs["read_tokens"] = read
+    return table
 
 
 def _read(
@@ -154,6 +159,19 @@ def tabulate_exact_pass(
         low, high = bootstrap(passed, confidence=confidence)
         rows.append({"k": k, "accuracy": float(passed.mean()), "low": low, "high": high, "problems": len(chances)})
     return rows
+
+
+def add_exact(passed: pd.DataFrame, chances: Iterable[float]) -> pd.DataFrame:
+    """A table of sampled pass@k (`k`, `low`, `high`) with `exact`, the exact mean over the same problems, beside it.
+
+    `inside`: whether it lies within the interval. ValueError where the table is of another number of problems.
+    """
+    p = list(chances)
+    if set(passed["problems"]) - {len(p)}:
+        raise ValueError(f"chances must be of the {passed['problems'].iloc[0]} problems sampled, got {len(p)}")
+    exact = [float(pass_at(p, k).mean()) for k in passed["k"]]
+    return passed.assign(exact=exact, inside=[low <= one <= high for one, low, high in
+                                              zip(exact, passed["low"], passed["high"], strict=True)])  # fmt: skip
 
 
 def measure_cost(chances: Iterable[float], n: int) -> np.ndarray:

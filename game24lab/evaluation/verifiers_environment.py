@@ -42,7 +42,8 @@ def load_environment(
         every: whether all numbers must be used.
         options: of `SingleTurnEnv`.
 
-    ValueError for what is no problem; ModuleNotFoundError that names the extra where verifiers is not installed.
+    ValueError for what is no problem; ImportError that names the extra where verifiers is not installed, or of a
+    version that has another form.
     """
     try:
         import verifiers
@@ -52,6 +53,9 @@ def load_environment(
             raise
         missing = "verifiers is not installed: pip install 'game24lab[verifiers]'"
         raise ModuleNotFoundError(missing, name="verifiers") from None
+    if not hasattr(verifiers, "SingleTurnEnv"):
+        raise ImportError(f"verifiers {verifiers.__version__} has no SingleTurnEnv: pip install "
+                          "'game24lab[verifiers]' takes a version that has it")  # fmt: skip
     asked = list(problems) or open_environment("game24", held_out=held_out, seed=seed).held_out
     rows = list_rows(asked, every=every)
     rubric = verifiers.Rubric(funcs=[make_signatures(strict=strict).verifiers], weights=[1.0])

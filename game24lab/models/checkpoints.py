@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from game24lab.models.hub import check_hub
 from game24lab.models.locations import check_location, find_pretrained
 from game24lab.models.policy import count_parameters
 from game24lab.models.sizes import PRESETS, read_size
@@ -31,8 +32,8 @@ from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.messages import condense
 
 __all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tokens", "check_vocabulary",
-           "complete_tokens", "count_parameters", "find_pretrained", "load_checkpoint", "load_trainable", "make_model",
-           "save_checkpoint"]  # fmt: skip
+           "complete_tokens", "count_parameters", "find_pretrained", "hide_bars", "load_checkpoint", "load_trainable",
+           "make_model", "save_checkpoint"]  # fmt: skip
 
 # Models with another head: with tied embeddings no weight would seem to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
@@ -69,13 +70,15 @@ def load_checkpoint(
     Raises ValueError in one line that says what is missing or broken, and where.
     """
     check_location(name)
+    check_hub(name)
     if Path(name).is_dir():
         check_policy(Path(name))
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False, padding_side="left")
-        model, loading = AutoModelForCausalLM.from_pretrained(
-            str(name), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
+        with hide_bars(name):
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                str(name), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ValueError(f"checkpoint {name}: cannot be loaded: {condense(error)}") from error
     if loading["missing_keys"]:
@@ -83,6 +86,19 @@ def load_checkpoint(
                          f"weights {min(loading['missing_keys'])}")  # fmt: skip
     complete_tokens(model, tokenizer)
     return model, tokenizer
+
+
+@contextlib.contextmanager
+def hide_bars(name: str | Path) -> Iterator[None]:
+    """No bar within the block for reading the weights of a folder, which takes a moment; a download keeps its own."""
+    hidden = Path(name).is_dir() and logging.is_progress_bar_enabled()
+    if hidden:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hidden:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

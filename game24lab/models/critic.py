@@ -190,14 +190,14 @@ def load_critic_model(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTo
     """Model and tokenizer of a critic checkpoint, safetensors only; ValueError for a policy or a broken folder."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from game24lab.models.checkpoints import be_quiet, check_checkpoint
+    from game24lab.models.checkpoints import be_quiet, check_checkpoint, hide_bars
 
     folder = Path(folder)
     check_folder("critic", folder)
     check_checkpoint(folder)
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     try:
-        with be_quiet():  # a missing head is told below
+        with be_quiet(), hide_bars(folder):  # a missing head is told below
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 str(folder), use_safetensors=True, trust_remote_code=False, output_loading_info=True, num_labels=1
             )

@@ -22,12 +22,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from game24lab.models.backends.ctranslate2_export import find_export, is_exportable
+from game24lab.models.backends.ctranslate2_export import CARD, find_export, is_exportable
 from game24lab.models.backends.ctranslate2_policy import CTranslate2Policy
 from game24lab.models.backends.llama_step import is_plain
 from game24lab.models.backends.openai_policy import ServerPolicy
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import check_policy, load_checkpoint
+from game24lab.models.hub import check_hub
 from game24lab.models.locations import BACKENDS, check_location
 from game24lab.models.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.runs.checks import require, require_one_of
@@ -44,7 +45,7 @@ def load_policy(
     checkpoint: str | Path, *, backend: str = "auto", device: str = "auto", compute_type: str = "auto",
     work: str = "lines", seed: int | None = None, url: str | None = None, max_batch_tokens: int | None = None,
 ) -> TextPolicy:  # fmt: skip
-    """The policy of a checkpoint folder or hub id.
+    """The policy of a checkpoint folder, a hub id, or a folder that `game24lab export` wrote.
 
     backend: "auto" takes the fastest for the work; the policy's `reason` says which and why. A failure never switches
         to another one.
@@ -68,21 +69,28 @@ def load_policy(
     if (backend == "server" and url is None) or (url is not None and backend not in ("auto", "server")):
         raise ValueError(f"url must be given with the backend 'server' and with no other, got {url!r} for {backend!r}")
     check_location(checkpoint)
+    check_hub(checkpoint)
     if url is not None:
         return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
-    if Path(checkpoint).is_dir():
+    exported = (Path(checkpoint) / CARD).is_file()
+    if exported and backend not in ("auto", "ctranslate2"):
+        raise ValueError(f"backend must be 'ctranslate2' for {checkpoint}, an export to it, got {backend!r}")
+    if Path(checkpoint).is_dir() and not exported:
         check_policy(Path(checkpoint))
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device must be 'cpu' or 'auto' without a GPU that torch can use, got 'cuda'")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     reason = "asked for"
-    if backend == "auto":
+    if exported:
+        backend, reason = "ctranslate2", "an export to it"
+    elif backend == "auto":
         backend, reason = _choose_backend(checkpoint, device, work)
     if backend == "ctranslate2":
         folder = _find_folder(checkpoint)
         options = {"device": device, "compute_type": compute_type, "seed": seed, "max_batch_tokens": max_batch_tokens}
-        return CTranslate2Policy(find_export(folder), _load_tokenizer(folder), reason=reason, **options)
+        export = folder if exported else find_export(folder)
+        return CTranslate2Policy(export, _load_tokenizer(folder), reason=reason, **options)
     model, tokenizer = load_checkpoint(checkpoint, dtype=_choose_type(compute_type, device))
     options = {"reason": reason, "max_batch_tokens": max_batch_tokens, "frozen": True}
     return TransformersPolicy(model.to(device), tokenizer, **options)

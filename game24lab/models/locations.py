@@ -5,24 +5,26 @@ It opens no checkpoint, imports no model library and asks no network: it is what
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from game24lab.runs.checks import require_one_of
 from game24lab.tasks.environment import Environment, require_parts
 
 PARTS = ("policy", "critic")
+PRETRAINED = Path(__file__).parents[1] / "pretrained"  # models that ship
 BACKENDS = ("auto", "ctranslate2", "transformers", "server")
 
 
 def find_pretrained(part: str, environment: Environment | None = None) -> Path:
-    """The folder of the shipped tiny "policy" or "critic".
+    """The folder of the shipped tiny "policy" or "critic" of an environment, by default the Game of 24.
 
-    ValueError for another name, an incomplete install, and an environment that they were not trained for.
+    ValueError for another name, an incomplete install, and an environment for which none was trained.
     """
     if environment is not None:
         require_parts(environment, "pretrained")
-    folder = Path(__file__).parents[1] / "pretrained" / part
     require_one_of("pretrained", part, PARTS)
+    folder = PRETRAINED / ("" if environment is None else environment.models) / part
     if not (folder / "config.json").exists():
         raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
     return folder
@@ -43,6 +45,21 @@ def check_location(checkpoint: str | Path) -> None:
         raise ValueError(f"checkpoint {name}: no such folder")
     if not name.strip("/").count("/"):
         raise ValueError(f"checkpoint {name}: no such folder, and an id of the hub is written owner/name")
+
+
+def check_router(folder: str | Path | None, task: str) -> None:
+    """ValueError unless the router of a folder, by default the shipped one, was trained on a task.
+
+    One that does not say on which is of the Game of 24. What is no router at all is left to the one who loads it.
+    """
+    path = Path(folder or PRETRAINED / "router") / "router.json"
+    try:
+        trained = json.loads(path.read_text(encoding="utf-8"))["facts"].get("task", "game24")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    if trained != task:
+        raise ValueError(f"router: task must be {trained}, which it was trained on, got {task}; 10_router trains one, "
+                         "and other strategies need none")  # fmt: skip
 
 
 def check_folder(what: str, folder: str | Path) -> None:

@@ -67,7 +67,7 @@ def read_entry(run: Run, folder: Path) -> Entry:
     facts = run.manifest.get("facts")
     return Entry(run.name, own.as_posix(), run.id, run.manifest["status"], _tell_time(run.manifest.get("start")),
                  measure_seconds(run.manifest["sessions"]), parameters, facts if isinstance(facts, Mapping) else {},
-                 error="; ".join(errors), **found)  # fmt: skip
+                 sentence=str(run.manifest.get("result") or ""), error="; ".join(errors), **found)  # fmt: skip
 
 
 def read_curves(run: Run) -> dict[str, list[float]]:

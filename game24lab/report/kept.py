@@ -7,6 +7,7 @@ looks.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ def read_kept(path: str | Path) -> dict[str, Any]:
     runs = [run for run in numbers["runs"] if isinstance(run, dict)]
     blind = {run.get("id") for run in runs if (run.get("parameters") or {}).get("task") in _TEXTS}
     numbers = _call_blind(numbers, blind)
+    if "routers" in numbers:
+        numbers["routers"] = _rename_arms(numbers["routers"])
+        numbers["runs"] = [{**run, "label": _rename_arms(run.get("label"))} for run in runs]
     if "critics" in numbers:
         numbers["critics"] = {file: [_rename_critic(row) for row in rows] for file, rows in numbers["critics"].items()}
     return numbers
@@ -45,6 +49,18 @@ def _rename_modes(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: FORMER.get(part, part) if key == "mode" and isinstance(part, str) else _rename_modes(part)
                 for key, part in value.items()}  # fmt: skip
+    return value
+
+
+def _rename_arms(value: Any) -> Any:
+    """Former modes in the names of a router's arms and labels as today's."""
+    if isinstance(value, list):
+        return [_rename_arms(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _rename_arms(part) for key, part in value.items()}
+    if isinstance(value, str):
+        for former, mode in FORMER.items():
+            value = re.sub(rf"\b{former}\b", mode, value)
     return value
 
 

@@ -14,6 +14,7 @@ from game24lab.report.tables import Row, made, make_table, text
 from game24lab.runs.notebook import find_notebook, read_parameters
 from game24lab.runs.run import PATH_PARAMETER
 from game24lab.views.charts import svg as vector
+from game24lab.views.charts.labels import label_ends
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.formats import MISSING
 
@@ -118,6 +119,8 @@ def list_asked(run: Row) -> dict[str, Any]:
 def draw_picture(figure: Any, caption: str, source: str, height: int, width: int = WIDE) -> Picture:
     """A Plotly figure as a picture of a size in pixels; the caption says in words what it shows."""
     figure.update_layout(width=width, height=height)
+    if figure.layout.annotations:
+        label_ends(figure)
     return Picture(caption, source, vector.to_svg(figure), caption)
 
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from game24lab.report.result_cells import MODES, Row, name_mode, pick, show, show_accuracy, show_change, tabulate
 from game24lab.runs.run import write_atomically
 
-Row = Mapping[str, Any]
-MODES = ("blind", "rules", "verified")
 NAMES = {
     "greedy": "greedy", "best_of_n": "best of {n}, by the critic", "majority": "majority of {n}",
     "weighted_majority": "weighted majority of {n}", "beam_search": "beam search, {n}",
@@ -27,6 +26,7 @@ NAMES = {
 _MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
+UNREPEATED = ("mcts_without@simulations=100", "mcts_without@simulations=1500")
 HEAD = """# Results
 
 Made by `make results` from the JSON files in [`reports/`](../reports), which the reports wrote beside their PDFs.
@@ -43,43 +43,6 @@ Made by `make results` from the JSON files in [`reports/`](../reports), which th
 - Published numbers come from other models with other tokenizers, and stand under the mode they were measured in."""
 
 
-# ------------------------------------------------------------------------------------------------ numbers as text
-def show(value: float | None, digits: int = 0) -> str:
-    """A number rounded, its thousands apart, "" for None; what is a half but for the last bit goes to the even side."""
-    return "" if value is None else f"{round(value, 9):,.{digits}f}"
-
-
-def show_accuracy(row: Row, key: str = "accuracy", prefix: str = "", digits: int = 1) -> str:
-    """12.3 % [11, 14]: a share with its interval, `<prefix>low` to `<prefix>high`."""
-    low, high = (show(100 * row[f"{prefix}{end}"]) for end in ("low", "high"))
-    return f"{show(100 * row[key], digits)} % [{low}, {high}]"
-
-
-def show_change(row: Row) -> str:
-    """+1.5 [0.2, 2.8]: a paired difference in points, with its interval."""
-    low, high = (show(100 * row[end], 1) for end in ("low", "high"))
-    return f"{'+' * (row['difference'] > 0)}{show(100 * row['difference'], 1)} [{low}, {high}]"
-
-
-def tabulate(header: str, rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the header's cells are apart by bars."""
-    lines = [f"| {header} |", "| --- " * (header.count("|") + 1) + "|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
-
-
-def pick(rows: Iterable[Row], **keys: Any) -> Row:
-    """The one row with these values; LookupError where there is none, or more than one."""
-    found = [row for row in rows if all(row[key] == value for key, value in keys.items())]
-    if len(found) != 1:
-        raise LookupError(f"one row with {keys} is needed, got {len(found)}")
-    return found[0]
-
-
-def name_mode(mode: str) -> str:
-    """The mode of a row; files kept from before November 28 call "rules" by a former name."""
-    return "rules" if mode == "unverified" else mode
-
-
 # ------------------------------------------------------------------------------------------------ searches
 def tabulate_modes(report: Any) -> str:
     """Accuracy and tokens of arms in the three modes side by side: those that were run in all of them, and beside
@@ -93,20 +56,26 @@ def tabulate_modes(report: Any) -> str:
     return tabulate(f"ranks | strategy | {_MODE_HEAD}", rows)
 
 
-def tabulate_headline(report: Any, strict: Any) -> str:
-    """README's table: the harder puzzles from greedy to MCTS, the best published point, and MCTS on a strict split."""
+def tabulate_headline(report: Any, strict: Any, unrepeated: Any) -> str:
+    """README's table: the harder puzzles from greedy to MCTS, with and without replacement, in the modes that they were
+    run in, the best published point, and MCTS on a strict split."""
     (apart,) = _list_modes(strict, HARD, ("mcts",))
-    rows = [*_list_modes(report, HARD, HEADLINE), *_list_best_published(report, HARD)]
+    rows = [*_list_modes(report, HARD, HEADLINE), *_list_modes(unrepeated, HARD, UNREPEATED, fewest=1),
+            *_list_best_published(report, HARD)]  # fmt: skip
     return tabulate(f"strategy | {_MODE_HEAD}", [*rows, [f"{apart[0]}, strict split", *apart[1:]]])
 
 
-def _list_modes(report: Any, ranks: str, labels: Sequence[str] | None = None) -> list[list[str]]:
+def _list_modes(
+    report: Any, ranks: str, labels: Sequence[str] | None = None, fewest: int = len(MODES)
+) -> list[list[str]]:
+    """A row for each arm that was run in so many modes at least."""
     mine = [arm for arm in report["arms"] if arm["split"] == ranks and (labels is None or arm["label"] in labels)]
     rows = []
     for label in dict.fromkeys(arm["label"] for name in NAMES for arm in mine if arm["algorithm"] == name):
-        arms = [arm for mode in MODES for arm in mine if (arm["label"], arm["mode"]) == (label, mode)]
-        if len(arms) == len(MODES):
-            rows.append([name_arm(arms[0]), *(cell for arm in arms for cell in _show_arm(arm))])
+        arms = {arm["mode"]: arm for arm in mine if arm["label"] == label}
+        if len(arms) >= fewest:
+            cells = [_show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
+            rows.append([name_arm(next(iter(arms.values()))), *(cell for pair in cells for cell in pair)])
     return rows
 
 
@@ -122,8 +91,8 @@ def _list_best_published(report: Any, ranks: str) -> list[list[str]]:
 def name_arm(arm: Row) -> str:
     """An arm in words, such as "best of 64, by the critic"."""
     name = NAMES[arm["algorithm"]].format(**arm["parameters"])
-    likeliest = arm["parameters"].get("choose") == "logprob"
-    return name.replace("by the critic", "the likeliest") if likeliest else name
+    name = name.replace("by the critic", "the likeliest") if arm["parameters"].get("choose") == "logprob" else name
+    return f"{name}, none twice" if arm["parameters"].get("sampling") == "without" else name
 
 
 def _show_arm(arm: Row) -> tuple[str, str]:
@@ -135,6 +104,16 @@ def _tell_modes(report: Any) -> list[str]:
     counts = {count: [f"`{name}`" for name in seeds if seeds[name] == count] for count in set(seeds.values())}
     told = "; ".join(f"{count} seed{'s' * (count > 1)}: {', '.join(names)}" for count, names in sorted(counts.items()))
     return [f"{told}.", tabulate_modes(report)]
+
+
+def _tell_unrepeated(report: Any) -> list[str]:
+    rows = []
+    for ranks in dict.fromkeys(arm["split"] for arm in report["arms"]):
+        mine = [arm for arm in report["arms"] if arm["split"] == ranks]
+        for arm in sorted(mine, key=lambda arm: (arm["mode"], arm["label"].partition("@")[0])):
+            shares = ("" if arm[share] is None else f"{show(100 * arm[share])} %" for share in ("repeated", "illegal"))
+            rows.append([ranks, f"`{arm['label']}`", arm["mode"], str(arm["seeds"]), *_show_arm(arm), *shares])
+    return ["", tabulate("ranks | arm | mode | seeds | solved | tokens | repeated | illegal", rows)]
 
 
 def _tell_strategies(report: Any) -> list[str]:
@@ -173,6 +152,32 @@ def _tell_demo(report: Any) -> list[str]:
     rows = ([row["arm"], name_mode(row["mode"]), str(row["problems"]), *_show_arm(row)]
             for row in report["results"] if row["run"] == run)  # fmt: skip
     return ["", tabulate("strategy | mode | n | solved | tokens", rows)]
+
+
+def tabulate_countdown(report: Any) -> str:
+    """Arms by their rules in the three modes, each beside the published single answers by the same rules."""
+    rows = []
+    for run in (run for run in report["runs"] if run["name"] == "09_strategies"):
+        mine, split = [arm for arm in report["results"] if arm["run"] == run["id"]], run["parameters"]["split"]
+        by_name: dict[str, dict[str, Row]] = {}
+        for arm in mine:
+            by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
+        found = [[name, *(cell for mode in MODES for cell in (_show_arm(arms[mode]) if mode in arms else ("", "")))]
+                 for name, arms in by_name.items()]  # fmt: skip
+        found += [[f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})",
+                   f"{show(100 * point['accuracy'], 1)} %", *[""] * 5]
+                  for point in sorted(report["published"], key=lambda point: point["accuracy"])
+                  if point["split"] == split]  # fmt: skip
+        first = f"`{split}` (n = {mine[0]['problems']})"
+        rows += [[first * (place == 0), *row] for place, row in enumerate(found)]
+    return tabulate(f"rules | strategy | {_MODE_HEAD}", rows)
+
+
+def _tell_countdown(report: Any) -> list[str]:
+    facts, seeds = pick(report["runs"], name="04_critic")["facts"], {arm["seeds"] for arm in report["results"]}
+    return [f"Seeds: {', '.join(map(str, sorted(seeds)))}. The critic on {facts['n']:,} held-out positions: AUC of "
+            f"alive over dead {show(facts['auc'], 3)}, Brier score {show(facts['brier'], 3)}.",
+            tabulate_countdown(report)]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ training
@@ -281,6 +286,11 @@ SECTIONS = (
     Section("The same on a strict split", "strict", (f"{_RUN}/strict/09_strategies.yaml",), _tell_modes,
             "Policy and critic are trained by the same recipes (`params/strict/`) on a split that keeps every "
             "position of three or more numbers that moves reach from a held-out puzzle out of training."),
+    Section("Nothing said twice", "without", (f"{_RUN}/search/without.yaml", f"{_RUN}/search/without_blind.yaml",
+            f"{_RUN}/search/without_rivals.yaml", f"{_RUN}/search/without_all.yaml"), _tell_unrepeated,
+            "Sampling without replacement beside sampling with it, with the models that ship. Repeated and illegal: "
+            "shares of the sampled tokens; a cache that charges nothing for repetitions would save the first.",
+            "09_strategies"),
     Section("Every strategy under one meter", "search_report", ("make search",), _tell_strategies,
             "Each strategy with its most accurate setting, chosen on the same puzzles; one seed; the policy that "
             "ships and the critic that shipped before (commit e1ddd1c).", "09_strategies"),
@@ -309,8 +319,9 @@ SECTIONS = (
             "arm's accuracy, over that arm's."),
     Section("The demo", "demo_report", ("make demo",), _tell_demo,
             "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
-    Section("Countdown", "countdown_report", ("game24lab run 03_sft -f params/countdown/03_sft.yaml",), _tell_demo,
-            "The rules of Stream of Search; half of the problems have held-out targets. One seed, no critic yet."),
+    Section("Countdown", "countdown_report", (f"{_RUN}/countdown/09_strategies.yaml",), _tell_countdown,
+            "Held-out problems: by the rules of Stream of Search half of them have held-out targets, the others are "
+            "held-out puzzles; by those of TinyZero three or four numbers, each used at most once."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),

@@ -56,5 +56,6 @@ def _make_from_kept(kind: str, section: Any, path: Path, title: str | None) -> R
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} must hold the numbers of a report of the kind {kind}, got {error!r}") from None
     told = (f"Made from {path.name} alone: what is drawn from the runs' own files (curves of trainings, histograms of "
-            "answers, trees, the mix of arms by price) is not in it.")  # fmt: skip
+            f"answers, trees, the mix of arms by price) is not in it. A study that is run again draws it too: "
+            f"{KINDS[kind].study}.")  # fmt: skip
     return replace(report, blocks=(*report.blocks, Heading("How this PDF was made"), Paragraph(told)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.evaluation.arms import read_arms, run_arm
+from game24lab.models.locations import PRETRAINED
 from game24lab.routing.arms import PROBE_ANSWER
 from game24lab.routing.pareto import charge_probe_answers, find_price, read_grid, route
 from game24lab.routing.probe import PROBE_COSTS, Probe, probe_problems, run_probe
@@ -21,7 +22,7 @@ from game24lab.search.requests import Outcome
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.task import Task
 
-SHIPPED = Path(__file__).parents[1] / "pretrained" / "router"
+SHIPPED = PRETRAINED / "router"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def plan(
     cheapest arms.
     """
     mode, task = read_mode(mode), environment.task
-    trained = router.facts.get("task", environment.name)
+    trained = router.facts.get("task", "game24")  # a router of former times is of that game
     if trained != environment.name:
         raise ValueError(f"router: task must be {trained}, which it was trained on, got {environment.name}")
     settings = _read_probe(router)

@@ -31,8 +31,8 @@ _STYLE = """<style>
 .game24lab.card b {font-size: 15px}
 .game24lab.card p {margin: 2px 0}
 .game24lab.card dl {display: grid; grid-template-columns: max-content 1fr; gap: 0 1em; margin: 6px 0 0}
-.game24lab.card dt {opacity: .7; font-weight: 400; margin: 0}
-.game24lab.card dd {margin: 0}
+.game24lab.card dt, .game24lab.card dd {float: none; clear: none; width: auto; margin: 0; padding: 0; font-weight: 400}
+.game24lab.card dt {opacity: .7}
 </style>"""
 
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from typing import Any
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -42,6 +43,34 @@ def hold_interrupts() -> Iterator[list[int]]:
             if callable(handler):
                 handler(caught[0], None)
             raise SystemExit(128 + caught[0])
+
+
+@contextlib.contextmanager
+def note_interrupt(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Within the block the first Ctrl-C is noted and told, and work goes on; a second one is raised as ever.
+
+    It gives a function that says whether one has been noted. Where Ctrl-C is ignored, and outside of the main thread,
+    nothing changes.
+    """
+    noted: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        if noted and callable(before):
+            before(number, frame)
+        noted.append(number)
+        tell()
+
+    held = callable(before)
+    with contextlib.suppress(ValueError):  # not in the main thread
+        if held:
+            signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(noted)
+    finally:
+        with contextlib.suppress(ValueError):
+            if held:
+                signal.signal(signal.SIGINT, before)
 
 
 class InterruptedWorkError(Exception):

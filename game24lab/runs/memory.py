@@ -1,4 +1,4 @@
-"""How much memory something took at its highest, beyond what was held before.
+"""How much memory something took at its highest: beyond what was held before, or the whole process.
 
 On a GPU torch counts it exactly; on a CPU it is the process's resident memory, which Linux keeps the highest mark of.
 Elsewhere it is not known. It does not know what is measured.
@@ -31,6 +31,29 @@ def measure_memory(work: Callable[[], Any]) -> tuple[Any, float | None]:
     found = work()
     highest = _read("VmHWM") if before is not None else None
     return found, None if highest is None else max(0.0, highest - before)
+
+
+def reset_peaks() -> None:
+    """Begin to look for the highest marks of `read_peaks` anew."""
+    import torch
+
+    _reset()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def read_peaks() -> dict[str, float]:
+    """The highest marks of this process in bytes: `peak_host_bytes`, resident memory, and `peak_device_bytes`.
+
+    Only what can be told: the first on Linux, the second on a GPU, of the current device.
+    """
+    import torch
+
+    highest = _read("VmHWM")
+    found = {} if highest is None else {"peak_host_bytes": highest}
+    if torch.cuda.is_available():
+        found["peak_device_bytes"] = float(torch.cuda.max_memory_allocated())
+    return found
 
 
 def _give_back() -> None:

@@ -32,6 +32,7 @@ from game24lab.runs.interrupts import attend, go_on, hold_interrupts
 from game24lab.runs.messages import condense
 from game24lab.runs.nesting import check_nesting
 from game24lab.runs.progress import Screen, Whole
+from game24lab.runs.project import NOTEBOOKS, find_project, list_notebooks
 from game24lab.runs.run import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
@@ -63,11 +64,10 @@ class CellError(RuntimeError):
 
 
 def find_notebooks() -> dict[str, Path]:
-    """The notebooks at hand, by name: those of the current folder's project, else of the checkout of this package."""
-    here, checkout = Path.cwd(), Path(__file__).resolve().parents[2]
-    for folder in (here, here / "notebooks", checkout / "notebooks"):
-        found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
-        if found:
+    """The notebooks at hand, by name: those of the current folder's project, else those that come with this package."""
+    here, own = Path.cwd(), find_project()
+    for folder in (here, here / NOTEBOOKS, *([own / NOTEBOOKS] if own else [])):
+        if found := list_notebooks(folder):
             return {path.stem: path for path in found}
     return {}
 
@@ -81,7 +81,7 @@ def find_notebook(name: str) -> Path:
     found = find_notebooks()
     if name not in found:
         if not found:
-            raise ValueError(f"notebook {name!r}: none here; run in a checkout, or give the path of an .ipynb file")
+            raise ValueError(f"notebook {name!r}: none here; `game24lab init DIR` lays them out; or name an .ipynb")
         raise ValueError(f"notebook {name!r}: {_nearest(name, found)}there are {', '.join(found)}")
     return found[name]
 

@@ -47,6 +47,14 @@ def list_packages() -> dict[str, str]:
     return versions
 
 
+def read_version() -> str:
+    """The version of this package as it was installed; pyproject.toml alone says it."""
+    try:
+        return metadata.version("game24lab")
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
 def hash_checkpoint(checkpoint: str | Path) -> str:
     """Twelve hexadecimal digits of a checkpoint folder's weights, configuration and tokenizer; a hub id as it is."""
     folder = Path(checkpoint)

@@ -19,11 +19,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game24lab.runs.card import Card, make_card
-from game24lab.runs.messages import condense
+from game24lab.runs.messages import condense, tell_plainly
 from game24lab.runs.provenance import describe_device, describe_git, describe_process, find_process, list_packages
 
 if TYPE_CHECKING:
@@ -141,7 +142,10 @@ def start_run(folder: str | Path, name: str, parameters: Mapping[str, Any], *, s
     things that are no run; OSError where it cannot be written.
     """
     folder, given, parameters = Path(folder), parameters, _plain(parameters)
-    before, manifest = examine(folder, name, given)
+    try:
+        before, manifest = examine(folder, name, given)
+    except ValueError as error:
+        raise tell_plainly(error, f'In the first cell: output = "{find_free(folder)}"; then run all cells.') from None
     if before == "finished":
         return Run(folder, manifest, before)
     now = _now()
@@ -178,6 +182,11 @@ def start_run(folder: str | Path, name: str, parameters: Mapping[str, Any], *, s
     except OSError as error:
         raise type(error)(error.errno, f"run folder cannot be written: {error.strerror}", str(folder)) from None
     return Run(folder, manifest, before)
+
+
+def find_free(folder: Path) -> Path:
+    """The folder that is not there yet: of this name with -2, -3, ... behind it."""
+    return next(free for number in count(2) if not (free := folder.with_name(f"{folder.name}-{number}")).exists())
 
 
 def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

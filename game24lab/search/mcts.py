@@ -16,7 +16,7 @@ without one) and of the position's own value, which estimates a new line's value
 expected success. Progressive widening (Coulom 2007, Couetoux et al. 2011) has a fixed schedule of N instead, and draws
 where nothing is left to find. A draw that repeats known lines only raises the temperature of the next draw there by
 `heat`; one whose new lines are all illegal lowers it again. Without replacement (`sampling`) no draw repeats a line:
-M is exact, a position is given up when M is 0, and there is neither heat nor patience.
+M is exact, a position is given up when M is 0, and there is no heat.
 
 **Pruning.** Positions that the critic values below `prune_value`, and those at which `patience` draws in a row brought
 nothing new, are pruned. Critics err and rare lines take many draws: when all positions are pruned and the search would
@@ -123,8 +123,7 @@ def mcts(
         for _ in range(simulations):
             stopped = graph.find_stop(enough)
             route = [] if stopped else _select(graph, rule)
-            most = patience * 2 ** (wakes if sampling == "with" else min(wakes, 1))  # nothing is pruned twice without
-            while not (route or stopped) and rule.patience < most and graph.unprune():
+            while not (route or stopped) and rule.patience < patience * 2**wakes and graph.unprune():
                 rule = replace(rule, patience=2 * rule.patience)
                 route = _select(graph, rule)
             if not route:
@@ -184,7 +183,7 @@ def _choose(graph: Graph, node: Node, passed: list[Node], rule: _Rule) -> tuple[
         score = edge.child.q + edge.prior * factor / (edge.followed + 1)
         if score > best and not edge.child.closed and edge.child not in passed:
             best, chosen = score, edge
-    if rule.widen and (node.fruitless < rule.patience if node.trie is None else node.trie.left):
+    if rule.widen and node.fruitless < rule.patience and (node.trie is None or node.trie.left):
         worth = (node.value + node.returns) / node.draws  # draws after the first, and the position's own value
         draw = worth + rule.widen * graph.measure_unseen(node) * factor / node.draws > best
     return (None, True) if draw else (chosen, False)

@@ -36,6 +36,7 @@ class Environment(Protocol):
     vocabulary: str = "lines"  # of models that learn the task from scratch, see `models.tokenizer.VOCABULARIES`
     chain_vocabulary: str = "traces"  # the same of models that learn chains of thought
     columns: Mapping[str, str] = COLUMNS  # of a judged answer, with their types; the first names the problem
+    models: str = ""  # folder of its models among those that ship, "" where they lie beside the others' folders
     reference: str = ""  # the right answer where all problems share it, as files of completions name it
     lacks: Mapping[str, str] = MappingProxyType({})  # what the task does not have (`PARTS`), and why, in one line each
 
@@ -77,6 +78,10 @@ class Environment(Protocol):
         return {"text": text, "tokens": completion.tokens, "finish": completion.finish, "outcome": verdict.outcome,
                 "solved": verdict.solved, "finished": verdict.outcome != "unfinished", "answer": verdict.answer,
                 "lines": sum(bool(line.strip()) for line in text.split("\n")), "characters": len(text)}  # fmt: skip
+
+    def warn(self, problems: Sequence[Any]) -> str:
+        """What some problems ask that the models which ship have not learnt, in one line; "" where nothing."""
+        return ""
 
     def features(self, problem: Any) -> dict[str, float]:
         """What a router sees of a problem at no cost; {} where the task has no such features."""

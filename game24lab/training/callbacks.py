@@ -19,6 +19,8 @@ from game24lab.runs.run import write_atomically
 from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve
 from game24lab.training.saving import replace_folder
 
+_SHARE = 20  # times as long as drawing takes, the training goes on before it is drawn again
+
 
 class Watch(HeldOut):
     """Held-out accuracy from before the first step on; with patience, early stopping with the best weights."""
@@ -107,15 +109,17 @@ class Keep(TrainerCallback):
 
 
 class Show(TrainerCallback):
-    """Calls a function with the curve so far, at most every few seconds, in the first process."""
+    """Calls a function with the curve so far, in the first process: again when 20 times as long has passed as the call
+    took, after one second at the least and `seconds` at the most."""
 
     def __init__(self, show: Callable[[pd.DataFrame], None], seconds: float = 5.0) -> None:
-        self.show, self.seconds, self._last = show, seconds, -seconds
+        self.show, self.seconds, self._next = show, seconds, 0.0
 
     def on_log(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        now = time.monotonic()
-        if state.is_world_process_zero and now - self._last >= self.seconds:
+        begin = time.monotonic()
+        if state.is_world_process_zero and begin >= self._next:
             log = read_curve(state)
             if {"loss", "reward"} & set(log):  # an evaluation alone is no curve
-                self._last = now
                 self.show(log)
+                end = time.monotonic()
+                self._next = end + min(self.seconds, max(1.0, _SHARE * (end - begin)))

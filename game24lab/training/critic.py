@@ -30,7 +30,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens
+from game24lab.models.checkpoints import be_quiet, check_policy, check_tokens, complete_tokens, hide_bars
 from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.run import write_atomically
@@ -43,6 +43,8 @@ from game24lab.training.precision import pick_precision
 from game24lab.training.saving import Resumable
 from game24lab.training.session import train_once
 
+TARGETS = ("rollouts", "exact", "truth")
+
 
 @dataclass(frozen=True)
 class CriticConfig:
@@ -52,6 +54,8 @@ class CriticConfig:
     epochs: float = 20.0
     batch_size: int = 256  # texts a step, each with the positions on its way
     td_lambda: float = 1.0  # 1: Monte Carlo; below 1, targets lean on the critic as it was when the epoch began
+    # what a position learns: how often its "rollouts" solved it, the "exact" chance of that, or the task's "truth"
+    targets: str = "rollouts"
     lora_rank: int = 0  # of adapters on all inner matrices, trained by AdamW with the head; 0 = all weights
     learning_rate: float = 2e-3  # AdamW's, for embeddings, norms and the value head
     matrix_learning_rate: float = 6e-3  # Muon's
@@ -68,6 +72,10 @@ class CriticConfig:
         require("batch_size", self.batch_size, int, 1)
         require("lora_rank", self.lora_rank, int, 0)
         require("td_lambda", self.td_lambda, float, 0, 1)
+        require_one_of("targets", self.targets, TARGETS)
+        if self.targets != "rollouts" and self.td_lambda < 1:
+            raise ValueError(f"td_lambda must be 1 with targets {self.targets!r}, which no value estimates, got "
+                             f"{self.td_lambda}")  # fmt: skip
         require_one_of("reads", self.reads, READS)
         require("held_out", self.held_out, float, 0, 1, below=True)
 
@@ -79,13 +87,16 @@ def train(
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
     `data` are trajectories, or positions with counts as of `count_positions`, for which there are Monte-Carlo targets
-    only. `certain` are positions whose outcome is known, as of `critic_data.list_ends` and `falsified.falsify`: never
-    held out, and seen `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and
-    the target. The curve's `error` is the mean squared error of P against the share solved, on validation positions;
+    only. Exact targets are the chances that `critic_data.set_chances` gives, however rollouts ended. `certain` are
+    positions whose outcome is known, as of `critic_data.list_ends` and `falsified.falsify`: never held out, and seen
+    `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and the target. The curve's
+    `error` is the mean squared error of P against the target, on validation positions;
     those of trajectories are of problems kept out, less the positions that training met too. `show` and what a kill
     leaves are as in `sft.train`. Raises ValueError for unusable data.
     """
     output = Path(output)
+    if config.targets == "exact" and "chance" not in data:
+        raise ValueError("data must have exact chances (critic_data.set_chances) for exact targets, got none")
     return train_once(config, output, lambda: _make_trainer(config, data, output, certain), show)
 
 
@@ -93,6 +104,8 @@ def _make_trainer(
     config: CriticConfig, data: pd.DataFrame, output: Path, certain: pd.DataFrame | None
 ) -> Trainer:  # fmt: skip
     check_policy(Path(config.policy))
+    if config.targets != "exact":
+        data = data.drop(columns="chance", errors="ignore")
     training, validation, passed = _divide(config, data)
     if certain is not None:
         validation = validation[~validation["text"].isin(certain["text"])]
@@ -100,7 +113,7 @@ def _make_trainer(
     torch.manual_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(config.policy, trust_remote_code=False)
     tokenizer.padding_side = "right"
-    with be_quiet():  # the head is new
+    with be_quiet(), hide_bars(config.policy):  # the head is new
         model = AutoModelForSequenceClassification.from_pretrained(
             config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
             trust_remote_code=False, dtype=torch.float32,
@@ -130,7 +143,7 @@ def _make_trainer(
         callbacks=callbacks,
         optimizers=(optimizer, None),
     )
-    trainer.targets = torch.tensor((training["solved"] / training["visits"]).to_numpy(), dtype=torch.float32)
+    trainer.targets = torch.tensor(_aim(training).to_numpy(), dtype=torch.float32)
     trainer.head = plain.score
     if config.td_lambda < 1:
         scorer = TransformersCritic(plain, tokenizer)
@@ -138,11 +151,21 @@ def _make_trainer(
     return trainer
 
 
+def _aim(positions: pd.DataFrame) -> pd.Series:
+    """The target of each position as a chance: the exact one where it is known, else the share solved."""
+    share = positions["solved"] / positions["visits"]
+    return positions["chance"].fillna(share) if "chance" in positions else share
+
+
 def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
     """Positions to learn from, positions to validate on, and the trajectories behind the first, where there are any.
 
     In those, `position` is the row of the position among the first.
     """
+    if config.targets == "truth":
+        if "truth" not in data or data["truth"].isna().any():
+            raise ValueError("targets must be 'rollouts' for positions whose truth the task does not know, got 'truth'")
+        data = data.assign(solved=data["truth"].astype(int) * data.get("visits", 1))
     if {"trajectory", "position", "problem", "depth", "text", "solved"} <= set(data.columns) and len(data):
         passed, away = hold_out(data, config.held_out, config.seed)
         if passed.empty:
@@ -230,7 +253,7 @@ def _validate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, positi
     """Mean squared error of P(solved) on positions kept out of training."""
     values = TransformersCritic(model, tokenizer).score(positions["text"].tolist())
     p = (pd.Series(values, index=positions.index) + 1) / 2
-    return {"error": float(((p - positions["solved"] / positions["visits"]) ** 2).mean())}
+    return {"error": float(((p - _aim(positions)) ** 2).mean())}
 
 
 def _arguments(config: CriticConfig, output: Path, steps: int, bf16: bool) -> TrainingArguments:

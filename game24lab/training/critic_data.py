@@ -8,7 +8,7 @@ trajectories has one row for every position on the way. It does not know models,
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from game24lab.models.load_policy import Policy
 from game24lab.runs.checks import require
+from game24lab.tasks.problems import Sample
 from game24lab.tasks.task import Illegal, ReadableTask, Task
 
 
@@ -156,6 +157,18 @@ def list_ends(
     return pd.DataFrame(rows, columns=["text", "visits", "solved", "copies"])
 
 
+def list_right(samples: Iterable[Sample]) -> pd.DataFrame:
+    """Solutions and all their beginnings, each once, as positions whose outcome is certain, for `critic.train`.
+
+    Columns: `text`, `visits` (1), `solved` (1), `copies` (1). Rollouts of a weak policy hold few right chains.
+    """
+    found: dict[str, None] = {}
+    for sample in samples:
+        lines = sample.completion.splitlines(keepends=True)
+        found |= dict.fromkeys(sample.prompt + "".join(lines[:end]) for end in range(len(lines) + 1))
+    return pd.DataFrame({"text": list(found), "visits": 1, "solved": 1, "copies": 1})
+
+
 def walk(task: Task, state: Any, text: str) -> list[Any]:
     """The positions that a completion passes, the first included, up to its end or its first illegal line."""
     passed = [state]
@@ -173,14 +186,54 @@ def count_positions(trajectories: pd.DataFrame) -> pd.DataFrame:
     """The positions that trajectories pass, in the order met, each with how often and how often it ended solved.
 
     Columns: `text`, `label`, `depth` and `view` (when first met), `visits`, `solved` (counts), `truth` (the task's own
-    word).
+    word), and `chance` where trajectories have it (`set_chances`).
     """
     groups = trajectories.groupby("position", sort=True)
-    table = groups[["text", "label", "truth", "depth", "view"]].first()
+    table = groups[["text", "label", "truth", "depth", "view", *({"chance"} & set(trajectories.columns))]].first()
     table["visits"], table["solved"] = groups.size(), groups["solved"].sum()
     table = table.reset_index(drop=True)
     table.attrs = dict(trajectories.attrs)
     return table
+
+
+def list_open(trajectories: pd.DataFrame) -> list[str]:
+    """The texts of the positions whose chance is to be measured for `set_chances`: alive, and not at an end."""
+    asked = trajectories[(trajectories["view"] == 0) & trajectories["truth"].eq(True) & ~_find_ends(trajectories)]
+    return list(dict.fromkeys(asked["text"]))
+
+
+def set_chances(trajectories: pd.DataFrame, chances: Mapping[str, float]) -> pd.DataFrame:
+    """Trajectories with the column `chance`: of the policy to solve what a row shows, of which `critic.train` learns.
+
+    `chances` are those of `list_open`'s positions, by text. Where no solution is left, as behind a false line, it is 0,
+    at a right end 1. A chain has the chance of the position that it has led to, as searches ask, line by line.
+    ValueError for positions of which the task does not know whether they are alive, and for those that `chances` lack.
+    """
+    if trajectories["truth"].isna().any():
+        raise ValueError("truth must be known of every position for exact chances; this task does not know it")
+    alive, ends = trajectories["truth"].astype(bool), _find_ends(trajectories)
+    places = pd.Series([(problem, *sorted(label.split())) for problem, label in
+                        zip(trajectories["problem"], trajectories["label"], strict=True)],
+                       trajectories.index)  # fmt: skip
+    shown = (trajectories["view"] == 0) & alive & ~ends
+    by_place = dict(zip(places[shown], trajectories.loc[shown, "text"].map(chances), strict=True))
+    found = places.map(by_place).where(alive & ~ends, (alive & ends).astype(float))
+    if found.isna().any():
+        lost = trajectories.loc[found.isna(), "text"].iloc[0]
+        raise ValueError(f"chances must hold every open position, got none of {lost!r}")
+    return trajectories.assign(chance=found.astype(float))
+
+
+def measure_noise(positions: pd.DataFrame) -> float:
+    """The mean variance of the share solved about the exact `chance`, p (1 - p) / visits: what exact targets spare."""
+    chance = positions["chance"]
+    return float((chance * (1 - chance) / positions["visits"]).mean())
+
+
+def _find_ends(trajectories: pd.DataFrame) -> pd.Series:
+    """Which rows are the end of a game: the last one of a trajectory that ended there."""
+    last = ~trajectories.duplicated("trajectory", keep="last")
+    return last & trajectories["ended"]
 
 
 def list_answers(trajectories: pd.DataFrame) -> pd.DataFrame:

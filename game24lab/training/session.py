@@ -25,6 +25,7 @@ from transformers.utils import logging
 
 from game24lab.models.checkpoints import save_checkpoint
 from game24lab.runs.former_names import rename_stored
+from game24lab.runs.messages import tell_plainly
 from game24lab.runs.run import compare, write_atomically
 from game24lab.training.callbacks import Show
 from game24lab.training.clock import Clock
@@ -80,7 +81,22 @@ def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL restarts its count at 0
         history = TrainerState.load_from_json(str(point / "trainer_state.json")).log_history
         trainer._total_train_tokens = next((row["num_tokens"] for row in reversed(history) if "num_tokens" in row), 0)
-    trainer.train(resume_from_checkpoint=point)
+    if point is not None and trainer.is_world_process_zero():
+        print(f"goes on at step {_read_step(point)}", flush=True)
+    try:
+        trainer.train(resume_from_checkpoint=point)
+    except KeyboardInterrupt as stop:
+        raise tell_plainly(stop, _tell_stop(trainer.state, find_resume_point(output))) from None
+
+
+def _read_step(point: Path) -> int:
+    return int(point.name.split("-")[1])
+
+
+def _tell_stop(state: TrainerState, point: Path | None) -> str:
+    """What came of Stop, and what to do."""
+    again = f"it goes on at step {_read_step(point)}" if point is not None else "it begins anew, nothing was saved yet"
+    return f"Stopped at step {state.global_step} of {state.max_steps}. Run this cell again: {again}."
 
 
 def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> None:
@@ -89,8 +105,10 @@ def _check_config(output: Path, config: Any, *, resumes: bool, writes: bool) -> 
     if resumes and path.exists() and config is not None:
         differences = compare(rename_stored(json.loads(path.read_text()), config), _to_plain(config))
         if differences:
-            raise ValueError(f"{output}: a training that was not finished lies there, with another configuration "
-                             f"({'; '.join(differences)}); choose another folder, or delete {path.parent}")  # fmt: skip
+            raise tell_plainly(ValueError(
+                f"{output}: a training that was not finished lies there, with another configuration "
+                f"({'; '.join(differences)}); choose another folder, or delete {path.parent}"
+            ))
     elif writes and config is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_text(json.dumps(_to_plain(config), indent=1) + "\n"))

@@ -51,6 +51,7 @@ class Entry:
     seconds: float  # of all its sessions; NaN while nobody knows
     parameters: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sentence: str = ""  # its result in words, as its card says it
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)  # `step`, and columns of equal length
     results: Sequence[Result] = ()
     error: str = ""
@@ -81,24 +82,30 @@ def make_page(title: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -
 
 
 def _write_runs(entries: Sequence[Entry]) -> str:
-    rows = []
+    """A row a run; the notebook is named where folders do not name it."""
+    rows, named = [], any(not one.folder.endswith(one.name) for one in entries)
     for place, one in enumerate(entries):
         best = max(one.results, key=lambda result: result.accuracy, default=None)
         found = "" if best is None else f"{_write_share(best)} {_text(best.arm)}, {_text(best.mode or 'mode unknown')}"
-        if not found:
+        if not found and one.sentence:
+            found = _text(one.sentence)
+        elif not found:
             numbers = {name: value for name, value in one.facts.items() if type(value) in (int, float)}
             found = _text(", ".join(f"{name} {_number(value)}" for name, value in numbers.items()))
-        error = f'<br><span class="error">{_text(one.error)}</span>' if one.error else ""
+        error = f'<span class="error">{_text(one.error)}</span>{"<br>" * bool(found)}' if one.error else ""
         tokens = "" if best is None else _number(best.sampled_tokens)
         rows.append(
             f'<tr><td><label class="swatch r{place}x"><input type="checkbox" id="b{place}" checked>'
             f'<svg class="key k{place % _COLOURS}" viewBox="0 0 18 8"><path d="M0 4H18"/></svg>'
-            f" {_text(one.folder)}</label></td><td>{_text(one.name)}</td>"
-            f'<td class="{_text(one.status)}">{_text(one.status)}{error}</td><td>{_text(one.start)}</td>'
-            f'<td class="number">{_write_seconds(one.seconds)}</td><td>{found}</td><td class="number">{tokens}</td>'
-            f"<td><code>{_text(one.id)}</code></td></tr>"
+            f" {_text(one.folder)}</label></td>" + f'<td><span class="name">{_text(one.name)}</span></td>' * named +
+            f'<td><span class="whole {_text(one.status)}">{_text(one.status)}</span></td>'
+            f'<td class="whole">{_text(one.start)}</td>'
+            f'<td class="number">{_write_seconds(one.seconds)}</td><td>{error}{found}</td>'
+            f'<td class="number">{tokens}</td>'
+            f'<td class="whole"><code>{_text(one.id)}</code></td></tr>'
         )  # fmt: skip
-    heads = ("run", "notebook", "status", "started (UTC)", "took", "best result, and what helped", "tokens", "id")
+    heads = ("run", *("notebook",) * named, "status", "started (UTC)", "took", "best result, and what helped", "tokens",
+             "id")  # fmt: skip
     return f"<section><h2>Runs</h2>{_table(heads, rows)}</section>"
 
 
@@ -224,8 +231,10 @@ p { margin: 4px 0; color: var(--muted); } code { font-size: 12.5px; }
 .scroll { overflow-x: auto; margin-bottom: 12px; } table { border-collapse: collapse; min-width: 60%; }
 th { text-align: left; font-weight: 600; color: var(--muted); } .number { text-align: right; }
 th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-td.number, th { white-space: nowrap; } .failed, .interrupted, .error { color: var(--bad); }
-label { white-space: nowrap; cursor: pointer; } input { margin: 0 4px 0 0; vertical-align: -1px; }
+td.number, th, .whole { white-space: nowrap; overflow-wrap: normal; }
+.failed, .interrupted, .error { color: var(--bad); }
+label { cursor: pointer; } label, .name { display: inline-block; min-width: 10em; }
+input { margin: 0 4px 0 0; vertical-align: -1px; }
 .key { width: 18px; height: 8px; vertical-align: 1px; } .key path { stroke-width: 3; fill: none; }
 .k0 path { stroke: var(--c0); } .k1 path { stroke: var(--c1); } .k2 path { stroke: var(--c2); }
 .k3 path { stroke: var(--c3); } .k4 path { stroke: var(--c4); } .k5 path { stroke: var(--c5); }

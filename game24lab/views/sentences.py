@@ -51,6 +51,18 @@ def tell_change(name: str, before: pd.DataFrame, after: pd.DataFrame, budget: in
             f"{sure}.")  # fmt: skip
 
 
+def tell_rounds(table: pd.DataFrame) -> str:
+    """What the rounds of the line `search` came to, the first repetition's: `training.expert_iteration.iterate`."""
+    main = table[(table["line"] == "search") & (table["seed"] == table["seed"].min())]
+    first, best = main.iloc[0], main[main["round"] == main["best"].iloc[-1]].iloc[0]
+    shares = [fmt.bracket(*(row[f"held_out_pass_1{end}"] for end in ("", "_low", "_high"))) for row in (first, best)]
+    end = f" It ended early: {main['stopped'].iloc[-1]}." if main["stopped"].iloc[-1] else ""
+    none = " No round was accepted: the gate has never opened." if not best["round"] and len(main) > 1 else ""
+    return (f"Of {fmt.percent(main['solved_ever'].iloc[-1])} of the training puzzles searches have found a solution "
+            f"(round 0: {fmt.percent(first['solved_ever'])}); exact pass@1 on {best['held_out_problems']:.0f} held-out "
+            f"puzzles went from {shares[0]} to {shares[1]} in round {best['round']}.{none}{end}")  # fmt: skip
+
+
 def tell_match(matches: pd.DataFrame) -> str:
     """The lookahead that gains most on its baseline of equal tokens: `evaluation.decoding.match`."""
     if matches.empty:

@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 import tiny_models
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.cli import bench
+from game24lab.cli import bench, bench_unrepeated
 from game24lab.tasks.numbers.arithmetic import make_state, reachable
 from game24lab.tasks.numbers.puzzles import list_puzzles
 from game24lab.training.precision import describe_units
@@ -47,6 +48,36 @@ def test_search_does_the_same_work():
     (row,) = bench.bench_search(4, 3, policy=FakePolicy(), critic=FakeCritic())
     assert row.work.startswith("4 puzzles, 3 simulations each")
     assert row.ratio > 0
+
+
+def test_searches_with_and_without_replacement_stand_side_by_side():
+    (row,) = bench.bench_unrepeated(5, policy=FakePolicy(), critic=FakeCritic())
+    assert row.work == "5 puzzles, MCTS, per 100 solved"
+    told = re.fullmatch(
+        r"without replacement: (\d+) solved, (\d+) tokens a puzzle, (\d+)% of the time no model's; "
+        r"with: (\d+) solved, (\d+) tokens a puzzle, (\d+)% of the time no model's", row.how,
+    )  # fmt: skip
+    solved, tokens, share, before, more, others = map(int, told.groups())
+    assert 0 < solved <= 5
+    assert 0 < before <= 5
+    assert 0 < tokens < more
+    assert 0 <= share <= 100
+    assert 0 <= others <= 100
+
+
+def test_exact_chances_agree_with_samples():
+    (row,) = bench.bench_exact(3, 16)
+    assert row.work == "3 puzzles, the chance of one answer"
+    mean, sampled, sigma = map(float, re.findall(r"[-+]?\d\.\d+", row.how))
+    assert 0 < mean < 1
+    assert abs(sigma) <= 4
+    assert (sampled > mean) == (sigma > 0)
+
+
+def test_samples_that_disagree_with_the_chances_are_caught(monkeypatch):
+    monkeypatch.setattr(bench_unrepeated, "find_exact", lambda problems, policy: np.array([0.0001, 0.0, 0.0]))
+    with pytest.raises(RuntimeError, match=r"exact: 0\.0000 beside"):
+        bench.bench_exact(3, 16)
 
 
 def test_grpo_does_the_same_work(tmp_path):

@@ -135,6 +135,17 @@ def test_what_has_no_solution_is_told_by_the_rules_of_the_task(capsys, fakes):
     assert out.endswith("; it has no solution\n")
 
 
+def test_the_shipped_models_solve_countdown_without_being_named(capsys):
+    status, out, err = call(capsys, "solve", 3, 7, 25, 50, "--task", "countdown", "--target", 79)
+    assert (status, out.startswith("3 7 25 50: "), out.endswith(" = 79\n")) == (0, True, True)
+    assert "outside" not in err
+    words = ("--task", "countdown", "--target", 837, "--simulations", 2)
+    status, out, err = call(capsys, "solve", 75, 50, 2, 3, 8, 7, *words)
+    assert status == 0
+    assert out.startswith("2 3 7 8 50 75: ")
+    assert "1 of 1 problems lie outside what the shipped models have learnt: at most 4 numbers from 1 to 99" in err
+
+
 @pytest.mark.parametrize("mode", ["verified", "rules"])
 def test_what_has_no_solution_is_told_before_any_model_is_loaded(capsys, fakes, tmp_path, mode):
     status, out, err = call(capsys, "solve", 1, 1, 1, 1, "--mode", mode, "--tree", tmp_path / "tree.html")
@@ -493,6 +504,30 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
 
     (checkout / "params/toy/03_sft.yaml").write_text("lr: 3.0e-3\n")
     assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
+
+
+def test_ctrl_c_ends_a_search_with_the_tree_found_so_far(capsys, tmp_path, monkeypatch):
+    from game24lab.models.backends.transformers_policy import TransformersPolicy
+    from game24lab.search.tree import Tree
+
+    generate, calls = TransformersPolicy.generate, []
+
+    def interrupt(self, *given, **named):
+        calls.append(1)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return generate(self, *given, **named)
+
+    monkeypatch.setattr(TransformersPolicy, "generate", interrupt)
+    status, out, err = call(capsys, "solve", 1, 1, 1, 5, "--anyway", "--simulations", 500, "--tree",
+                            tmp_path / "tree.json")  # fmt: skip
+    assert status == 130
+    assert "stopped by Ctrl-C" in err
+    assert f"tree: {tmp_path / 'tree.json'}" in out
+    tree = Tree.from_json((tmp_path / "tree.json").read_text())
+    assert tree.events[-1][0] == "stop"
+    assert len(tree) > 1
+    assert len(calls) == 4
 
 
 def test_an_interrupted_run_says_so_and_goes_on(checkout):

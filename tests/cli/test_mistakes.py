@@ -21,6 +21,9 @@ MISTAKES = [
     (("solve", *PUZZLE, "--critic", "nope"), "critic nope: no such folder"),
     (("solve", *PUZZLE, "--strategy", "mtcs"), "did you mean 'mcts'?"),
     (("solve", *PUZZLE, "--strategy", "auto", "--router", "nope"), "router nope: no such folder"),
+    (("solve", *PUZZLE, "--strategy", "auto", "--task", "countdown"), "router: task must be game24, which it was"),
+    (("solve", *PUZZLE, "--task", "countdown", "--rules", "stream_of_serch"), "rules must be one of stream_of_search,"),
+    (("solve", *PUZZLE, "--task", "countdown", "--rules", "countdown_3to5"), "did you mean 'countdown_3to4'?"),
     (("solve", *PUZZLE, "--simulations", "0"), "simulations must be an integer >= 1, got 0"),
     (("solve", *PUZZLE, "--simulations", "many"), "argument --simulations: invalid int value: 'many'"),
     (("solve", *PUZZLE, "--mode", "sure"), "mode must be one of blind, rules, verified, got 'sure'"),
@@ -45,7 +48,7 @@ MISTAKES = [
     (("board", "nowhere"), "nowhere: no run here"),
     (("board", "nowhere", "-o", "board.pdf"), "-o must end in .html, got board.pdf"),
     (("tree", "none.json"), "none.json: No such file or directory"),
-    (("tree", "none.json", "-o", "tree.html", "--animate"), "--animate needs a file that ends in .svg"),
+    (("tree", "none.json", "-o", "tree.html", "--animate", "--budget", "3"), "--animate shows the whole search"),
     (("score", "answers.jsonl"), "answers.jsonl: No such file or directory"),
     (("bench", "nothing"), "benchmark must be one of solver, generation"),
 ]  # fmt: skip

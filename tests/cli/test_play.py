@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from game24lab.cli import main as cli
 from game24lab.cli.play import deal, play_game, play_games
+from game24lab.cli.problems import open_game
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.tasks.numbers.arithmetic import check_expression
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 from game24lab.tasks.numbers.splits import make_split
 from game24lab.tasks.numbers.task import Game24
+
+GAME = open_game("game24")
+HELD_OUT = make_split("tot").held_out
 
 
 def search(problem):
@@ -24,7 +28,7 @@ def search(problem):
     return outcome, 0.5
 
 
-def play(text, *lines, search=search):
+def play(text, *lines, search=search, world=GAME):
     """The game of somebody who types these lines and then leaves; and all that was written."""
     said, typed = [], iter(lines)
 
@@ -36,7 +40,7 @@ def play(text, *lines, search=search):
         return line
 
     clock = itertools.count().__next__
-    game = play_game(read_problem(text), search, read=read, write=lambda line="", colour="": said.append(line),
+    game = play_game(world, read_problem(text), search, read=read, write=lambda line="", colour="": said.append(line),
                      clock=lambda: float(clock()))  # fmt: skip
     return game, said
 
@@ -126,7 +130,7 @@ def test_hints_lead_to_the_target():
 def test_who_gives_up_sees_a_solution():
     game, said = play("3 3 8 8", "give up")
     assert game.end == "gave up"
-    assert "a solution: 8 / 3 = 8/3, 3 - 8/3 = 1/3, 8 / 1/3 = 24" in said
+    assert "a solution: 8 / 3 = 8/3, 3 - (8/3) = 1/3, 8 / (1/3) = 24" in said
     assert any(line.startswith("the model: ") for line in said)
 
 
@@ -151,7 +155,7 @@ def test_every_way_to_leave_ends_nicely_and_waits_for_the_model(leave):
             raise line
         return line
 
-    games = play_games([NumberProblem((4, 5, 6, 10))] * 3, slow, read=read, write=release)
+    games = play_games(GAME, [NumberProblem((4, 5, 6, 10))] * 3, slow, read=read, write=release)
     assert [game.end for game in games] == ["quit"]
     assert len(done) == 1
     assert games[0].outcome is None
@@ -174,11 +178,11 @@ def test_what_has_no_solution_is_not_raced_for():
 
 def test_held_out_puzzles_are_dealt():
     held_out = set(make_split("tot").held_out)
-    dealt = list(itertools.islice(deal(3), 250))
+    dealt = list(itertools.islice(deal(HELD_OUT, 3), 250))
     assert {problem.numbers for problem in dealt[:100]} == held_out
     assert {problem.numbers for problem in dealt} == held_out
-    assert dealt == list(itertools.islice(deal(3), 250))
-    assert dealt != list(itertools.islice(deal(4), 250))
+    assert dealt == list(itertools.islice(deal(HELD_OUT, 3), 250))
+    assert dealt != list(itertools.islice(deal(HELD_OUT, 4), 250))
 
 
 @given(st.text(max_size=40) | st.text("0123456789+-*/()= .", max_size=20))
@@ -208,3 +212,28 @@ def test_the_command_plays(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert out.count("each number once.") == 2
     assert out.splitlines()[-1].startswith("2 games: you solved 0")
+
+
+@pytest.mark.parametrize(("rules", "made"), [("stream_of_search", False), ("countdown_3to4", True)])
+def test_countdown_is_played_by_its_rules(rules, made):
+    world = open_game("countdown", rules)
+
+    def find(problem):
+        (outcome,) = run(world.task, [problem], mcts, FakePolicy(skill=6.0), FakeCritic(),
+                         parameters={"simulations": 5})  # fmt: skip
+        return outcome, 0.5
+
+    lines = ("3 - 7", "25 / 7", "hint", "50 + 25", "undo", "25 * 3", "give up")
+    game, said = play("3 7 25 50 -> 75", *lines, search=find, world=world)
+    assert said[0] == f"Make 75 of 3 7 25 50, each number once{' at most' if made else ''}."
+    hint = next(line for line in said if line.startswith("try "))
+    assert "-" not in hint.split()[1]
+    told = [line for line in said if line.startswith(("3 - 7", "25 / 7")) and "must be a whole number" not in line]
+    assert not told, "moves that these rules refuse are not made"
+    assert (game.end, made) in (("solved", True), ("gave up", False))
+    if made:
+        assert game.answer == "50 + 25"
+    else:
+        solution = next(line for line in said if line.startswith("a solution: "))
+        assert solution.endswith("= 75")
+        assert "/" not in solution.replace(" / ", "")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from game24lab.evaluation.exact import (
     COLUMNS,
+    add_exact,
     bracket,
     measure_chances,
     measure_cost,
@@ -35,6 +36,8 @@ USUAL = [Sampling(1)]
 class ReadPolicy(FakePolicy):
     """A fake policy whose lines can be read; a line has half of its probability at temperature 2."""
 
+    tokens = 7
+
     def open_reader(self):
         return self
 
@@ -55,6 +58,7 @@ def test_the_sum_over_live_lines_is_the_chance(whole, chunk):
     assert list(table["problem"]) == [str(one) for one in PUZZLES]
     expected = [chance_of(policy.skill, policy.blur, policy.illegal, make_state(puzzle)) for puzzle in PUZZLES]
     assert list(table["p"]) == pytest.approx(expected)
+    assert table.attrs["read_tokens"] == 7 * math.ceil(len(PUZZLES) / chunk)
     dead = table[table["problem"] == "(1, 1, 1, 1)"].iloc[0]
     assert dead["p"] == 0
     assert dead["samples"] == math.inf
@@ -121,6 +125,15 @@ def test_known_values():
     for wrong in (0, 0.5, -1):
         with pytest.raises(ValueError, match="k must be"):
             pass_at([0.5], wrong)
+
+
+def test_sampled_pass_at_k_has_the_exact_one_beside_it():
+    passed = pd.DataFrame({"k": [1, 2], "low": [0.3, 0.2], "high": [0.4, 0.5], "problems": 2})
+    table = add_exact(passed, [0.5, 0.25])
+    assert list(table["exact"]) == pytest.approx([0.375, (0.75 + 0.4375) / 2])
+    assert list(table["inside"]) == [True, False]
+    with pytest.raises(ValueError, match="chances must be of the 2 problems sampled, got 3"):
+        add_exact(passed, [0.5, 0.25, 0.1])
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])

@@ -9,6 +9,7 @@ import tiny_models
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers.utils import logging
 
 from game24lab.models.checkpoints import (
     PRESETS,
@@ -79,6 +80,13 @@ def test_round_trip(checkpoint):
     assert all((a == b).all() for a, b in zip(model.parameters(), expected.parameters(), strict=True))
     text = Game24().prompt([4, 5, 6, 10])
     assert tokenizer.encode(text) == TOKENIZER.encode(text)
+
+
+def test_a_folder_is_read_without_a_bar_and_bars_are_as_before(checkpoint, capsys):
+    assert logging.is_progress_bar_enabled()
+    load_checkpoint(checkpoint)
+    assert capsys.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()
 
 
 def test_broken_checkpoints_say_what_is_wrong(checkpoint, tmp_path):

@@ -106,7 +106,9 @@ def test_a_policy_without_pad_token(tmp_path):
      ({"held_out": 1}, "held_out must be a number from 0 to below 1, got 1"),
      ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
      ({"td_lambda": 1.5}, "td_lambda must be a number from 0 to 1, got 1.5"),
-     ({"lora_rank": -1}, "lora_rank must be an integer >= 0, got -1")],
+     ({"lora_rank": -1}, "lora_rank must be an integer >= 0, got -1"),
+     ({"targets": "true"}, "targets must be one of rollouts, exact, truth, got 'true'"),
+     ({"targets": "truth", "td_lambda": 0.5}, "td_lambda must be 1 with targets 'truth'.* got 0.5")],
 )  # fmt: skip
 def test_bad_configurations(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -150,6 +152,20 @@ def test_validation_positions_are_of_other_puzzles_and_new(policy_folder, trajec
     assert set(learnt["text"]) == set(kept["text"])
     assert set(validation["text"]) == set(away["text"]) - set(kept["text"])
     assert (learnt["text"].to_numpy()[passed["position"]] == passed["text"].to_numpy()).all()
+
+
+def test_targets_are_the_truth_where_it_is_asked_for(policy_folder, trajectories):
+    config = training.CriticConfig(policy=str(policy_folder), targets="truth")
+    learnt, validation, _ = training._divide(config, trajectories)
+    for table in (learnt, validation):
+        alive = [TASK.truth(TASK.read(text)) for text in table["text"]]
+        assert ((table["solved"] / table["visits"]) == alive).all()
+    outcomes = count_positions(trajectories)
+    assert (outcomes["solved"] < outcomes["truth"] * outcomes["visits"]).any(), "rollouts fail where the truth does not"
+    counted, _, _ = training._divide(config, count_positions(trajectories))
+    assert (counted["solved"] == counted["truth"] * counted["visits"]).all()
+    with pytest.raises(ValueError, match="targets must be 'rollouts' for positions whose truth the task does not know"):
+        training._divide(config, trajectories.drop(columns="truth"))
 
 
 def test_td_targets_are_frozen_for_an_epoch_and_survive_a_kill(policy_folder, trajectories, tmp_path, monkeypatch):

@@ -12,8 +12,12 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from game24lab.cli.main import main
 from game24lab.models.backends import ctranslate2_export as export
 from game24lab.models.backends.ctranslate2_export import export_ctranslate2, find_export, is_exportable, read_card
+from game24lab.models.checkpoints import load_checkpoint
+from game24lab.models.load_policy import load_policy
+from game24lab.models.locations import find_pretrained
 
 IDS = [5, 6, 7, 60, 61]
 
@@ -105,6 +109,37 @@ def test_a_live_model_is_left_alone(tmp_path):
         model.model.norm.weight.mul_(1.5)
     export_ctranslate2(model, tmp_path / "export", tokenizer=tokenizer)
     np.testing.assert_allclose(score(tmp_path / "export"), score_live(model.eval()), atol=1e-4)
+
+
+@pytest.mark.parametrize(("compute_type", "share", "gap"), [("float32", 1.1, 1e-4), ("float16", 0.6, 0.05),
+                                                            ("bfloat16", 0.6, 0.3), ("int8", 0.4, 0.5)])  # fmt: skip
+def test_a_file_may_have_another_type_than_the_model(compute_type, share, gap, tmp_path):
+    folder = find_pretrained("policy")
+    model, tokenizer = load_checkpoint(folder)
+    before = copy.deepcopy(model.state_dict())
+    own = export_ctranslate2(folder, tmp_path / "own")
+    other = export_ctranslate2(model, tmp_path / "other", tokenizer=tokenizer, compute_type=compute_type)
+    assert (other / "model.bin").stat().st_size < share * (own / "model.bin").stat().st_size
+    np.testing.assert_allclose(score(other)[-1].max(), score_live(model)[-1].max(), atol=gap)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with pytest.raises(ValueError, match="compute_type must be one of float32, float16, bfloat16, int8, got 'int7'"):
+        export_ctranslate2(model, tmp_path / "none", tokenizer=tokenizer, compute_type="int7")
+
+
+def test_an_export_is_opened_as_a_policy(tmp_path, capsys):
+    assert main(["export", str(find_pretrained("policy")), str(tmp_path / "int8"), "--compute-type", "int8"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "int8")
+    policy = load_policy(tmp_path / "int8", compute_type="int8", seed=0)
+    (completions,) = policy.generate(["Input: 4 5 6 10\n"], 16, max_tokens=60)
+    assert sum("(left: 24)" in one.text for one in completions) >= 1
+    assert policy.name == "ctranslate2"
+    with pytest.raises(ValueError, match=r"backend must be 'ctranslate2' for .*int8, an export to it, got 'transform"):
+        load_policy(tmp_path / "int8", backend="transformers")
+    assert main(["export", str(find_pretrained("policy")), str(tmp_path / "int8")]) == 2
+    assert main(["export", str(find_pretrained("critic")), str(tmp_path / "critic")]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == f"game24lab: DIR must not exist, got {tmp_path / 'int8'}"
+    assert "must be a policy" in told[1]
 
 
 def test_half_precision_stays_half_on_disk(tmp_path):

@@ -128,13 +128,17 @@ def test_damaged_weights_are_one_line(folders, tmp_path):
 
 def test_a_few_searches_load_no_modelling_code():
     """What one `solve` of the shipped models loads; and what it finds is what the usual backends find."""
-    code = ("import sys; from game24lab.cli.main import main; main(['solve', '4', '5', '6', '10', '--json']);"
+    code = ("import sys, time; from game24lab.cli.main import main; main(['solve', '4', '5', '6', '10', '--json']);"
+            "print(time.process_time());"
             "print(*sorted({'transformers', 'ctranslate2', 'sympy', 'scipy', 'sklearn', 'pandas', 'pyarrow', 'plotly',"
             "'accelerate', 'peft', 'trl', 'huggingface_hub', 'IPython'} & set(sys.modules)))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    row, loaded = done.stdout.splitlines()
+    row, seconds, loaded = done.stdout.splitlines()
     assert loaded == ""
+    code = "import time, torch; print(time.process_time())"  # how fast this machine is, as busy as it is
+    torch_alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(seconds) < 3 * float(torch_alone), "imports and one search: twice what torch's import takes, measured"
     row = json.loads(row)
     assert row["solved"]
     from game24lab.cli import solve

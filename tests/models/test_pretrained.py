@@ -10,6 +10,7 @@ from game24lab.models.load_policy import load_policy
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.modes import MODES
+from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.rankings import TOT_RANKS, list_published
 from game24lab.tasks.numbers.task import Game24
 
@@ -17,6 +18,7 @@ TASK = Game24()
 ENOUGH = inspect.signature(mcts).parameters["enough"].default
 SHIFT = 0.05  # of values, that no decision may hang on
 PUZZLES = list_published(*TOT_RANKS)[:6]
+COUNTDOWN = open_environment("countdown", held_out=8)
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +71,52 @@ def test_the_critic_sees_each_kind_of_lie(critic):
 @pytest.mark.parametrize("mode", MODES)
 def test_the_shipped_models_play_every_mode(mode, policy, critic):
     outcomes = run(TASK, PUZZLES, mcts, policy, critic, mode=mode, trees=False, parameters={"simulations": 100})
+    assert sum(outcome.solved for outcome in outcomes) >= 5
+    assert {outcome.mode for outcome in outcomes} == {mode}
+
+
+# ------------------------------------------------------------------------------------------------------- Countdown
+@pytest.fixture(scope="module")
+def countdown():
+    parts = [find_pretrained(part, COUNTDOWN) for part in ("policy", "critic")]
+    return load_policy(parts[0]), load_critic(parts[1])
+
+
+def test_each_task_has_models_of_its_own():
+    assert find_pretrained("policy", open_environment("game24", held_out=1)) == find_pretrained("policy")
+    assert find_pretrained("policy", COUNTDOWN) != find_pretrained("policy")
+    with pytest.raises(ValueError, match="the task gsm8k has no models that ship"):
+        find_pretrained("policy", open_environment("gsm8k", held_out=1))
+
+
+@pytest.mark.parametrize("target", [10, 37, 64, 99])
+def test_the_end_of_a_countdown_stands_clear_of_all_others(countdown, target):
+    numbers = range(131)
+    values = dict(zip(numbers, countdown[1].score([COUNTDOWN.task.prompt((number,), target) for number in numbers]),
+                      strict=True))  # fmt: skip
+    right = values.pop(target)
+    assert right > ENOUGH + 2 * SHIFT
+    assert max(values.values()) < ENOUGH - 2 * SHIFT
+
+
+def test_the_critic_of_countdown_sees_each_kind_of_lie(countdown):
+    world = COUNTDOWN.task.believe()
+    head = "Input: 3 7 25 50 Target: 79\n50 + 25 = 75 (left: 3 7 75)\n75 + 7 = 82 (left: 3 82)\n"
+    right = countdown[1].score([head + "82 - 3 = 79 (left: 79)\n"])[0]
+    lies = {
+        "calculation": head.replace("= 82", "= 83").replace("3 82", "4 83") + "83 - 4 = 79 (left: 79)\n",
+        "left list": "Input: 3 7 25 50 Target: 79\n50 + 25 = 75 (left: 4 75)\n75 + 4 = 79 (left: 79)\n",
+        "invented number": "Input: 3 7 25 50 Target: 79\n70 + 9 = 79 (left: 79)\n",
+    }
+    for kind, text in lies.items():
+        fault = world.find_fault(world.read(text))
+        assert fault.kind in (kind, "left list")
+        assert countdown[1].score([text])[0] < right - 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_shipped_models_play_countdown_in_every_mode(mode, countdown):
+    outcomes = run(COUNTDOWN.task, COUNTDOWN.held_out, mcts, *countdown, mode=mode, trees=False,
+                   parameters={"simulations": 200})  # fmt: skip
     assert sum(outcome.solved for outcome in outcomes) >= 5
     assert {outcome.mode for outcome in outcomes} == {mode}

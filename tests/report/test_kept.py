@@ -9,7 +9,7 @@ from first_page import read_answer
 from game24lab.cli import main as cli
 from game24lab.report.kept import read_kept
 from game24lab.report.sections import decoding, modes, rl, routing, runs, search, sft
-from game24lab.report.write import write_report
+from game24lab.report.write import _make_from_kept, write_report
 
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "lookahead_report": decoding,
@@ -44,6 +44,19 @@ def test_former_names_of_modes_are_read(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"title": "t", "runs": [], "arms": [{"mode": "unverified"}, {"mode": "blind"}]}))
     assert [arm["mode"] for arm in read_kept(path)["arms"]] == ["rules", "blind"]
+
+
+def test_former_names_in_a_router_s_arms_are_read():
+    numbers = read_kept(REPORTS / "router_report.json")
+    assert "unverified" not in json.dumps(numbers["routers"])
+    assert next(run["label"] for run in numbers["runs"]) == "rules, 5 strategies"
+
+
+def test_a_kept_report_names_the_study_that_draws_the_rest(tmp_path):
+    copy = tmp_path / "modes.json"
+    copy.write_bytes((REPORTS / "modes.json").read_bytes())
+    report = _make_from_kept("modes", modes, copy, None)
+    assert "params/search/modes.yaml" in str(report.blocks[-1])
 
 
 @pytest.mark.parametrize(

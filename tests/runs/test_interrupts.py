@@ -13,7 +13,7 @@ import nbformat
 import psutil
 import pytest
 
-from game24lab.runs.interrupts import InterruptedWorkError, go_on, hold_interrupts
+from game24lab.runs.interrupts import InterruptedWorkError, go_on, hold_interrupts, note_interrupt
 from game24lab.runs.run import read_run
 
 ROOT = Path(__file__).parents[2]
@@ -227,3 +227,30 @@ def test_another_thread_holds_nothing():
     thread.join()
     assert found == [[]]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_first_interrupt_is_noted_and_the_second_raised():
+    told, before = [], signal.getsignal(signal.SIGINT)
+
+    def interrupt_twice():
+        with note_interrupt(lambda: told.append(1)) as is_noted:
+            assert not is_noted()
+            signal.raise_signal(signal.SIGINT)
+            assert is_noted()
+            assert told == [1]
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("the second one is raised")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_twice()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with note_interrupt(lambda: None) as is_noted:
+            signal.raise_signal(signal.SIGINT)
+            assert not is_noted()
+    finally:
+        signal.signal(signal.SIGINT, before)

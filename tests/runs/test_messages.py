@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game24lab.runs.messages import LIMIT, condense
+from game24lab.runs.messages import LIMIT, condense, tell_plainly
 
 IMPORT = ("Failed to import transformers.models.qwen3.modeling_qwen3 because of the following error (look up to see "
           "its traceback):\nNo module named 'nowhere'")  # fmt: skip
@@ -45,3 +45,24 @@ def test_it_is_one_line_within_its_limit(text, limit):
     assert 0 < len(said) <= limit
     assert len(said.splitlines()) == 1
     assert said.isprintable()
+
+
+def show_in_ipython(error, capsys):
+    """What IPython prints of a cell that raises an error, its type kept."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.user_ns["error"] = error
+    assert shell.run_cell("raise error").error_in_exec is error
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [ValueError("n must be 1"), KeyboardInterrupt()])
+def test_a_notebook_shows_a_message_in_the_place_of_a_traceback(error, capsys):
+    assert tell_plainly(error, "Do this.", "Then that.") is error
+    shown = show_in_ipython(error, capsys).strip().splitlines()
+    assert shown == [*(["ValueError: n must be 1"] if str(error) else []), "Do this.", "Then that."]
+
+
+def test_another_error_keeps_its_traceback(capsys):
+    assert "Traceback" in show_in_ipython(ValueError("x"), capsys)

@@ -316,3 +316,16 @@ def test_a_manifest_nested_too_deeply_is_no_manifest(tmp_path):
     (tmp_path / "manifest.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match="no run's manifest"):
         read_run(tmp_path)
+
+
+def test_a_notebook_is_told_where_another_run_may_lie(tmp_path):
+    start_run(tmp_path / "a", "03_sft", {"steps": 60}).finish()
+    with pytest.raises(ValueError, match="other parameters") as refused:
+        start_run(tmp_path / "a", "03_sft", {"steps": 70})
+    told, todo = refused.value._render_traceback_()
+    assert "steps is 60 there and 70 here" in told
+    assert f'output = "{tmp_path}/a-2"' in todo
+    start_run(tmp_path / "a-2", "03_sft", {"steps": 70})
+    with pytest.raises(ValueError, match="other parameters") as refused:
+        start_run(tmp_path / "a", "03_sft", {"steps": 80})
+    assert "a-3" in refused.value._render_traceback_()[1]

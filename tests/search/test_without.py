@@ -83,6 +83,28 @@ def test_a_position_goes_on_where_it_stopped_and_ends_exactly():
     assert said[game.key(states[0])] >= 3
 
 
+class Liar(FakePolicy):
+    """Half of what it says is any of forty lines that are illegal."""
+
+    def moves(self, state):
+        lies = [(f"lie {number} (left: 1)", 0.5 / 40) for number in range(40)]
+        return (*((line, chance / 2) for line, chance in super().moves(state)), *lies)
+
+
+@pytest.mark.parametrize(("wakes", "most"), [(0, 3), (1, 6), (2, 12)])
+def test_a_position_of_illegal_lines_is_left_alone(wakes, most):
+    """No more than `patience` illegal lines in a row are said at a position, unless all positions have been left."""
+    options = {"simulations": 3000, "width": 1, "prune_value": None, "enough": 1.1, "patience": 3, "wakes": wakes}
+    (found,) = search("mcts", problems=[(1, 1, 2)], policy=Liar(), parameters=options)
+    assert found.stopped == "exhausted"
+    lies, longest = Counter(), 0
+    for node in range(1, len(found.tree)):
+        at = found.tree.parent[node]
+        lies[at] = 0 if found.tree.label[node] else lies[at] + 1
+        longest = max(longest, lies[at])
+    assert longest == most
+
+
 def test_prompts_are_charged_once_a_position():
     (new,) = search("mcts", problems=[(4, 5, 6, 10)])
     prompts = {new.tree.label[node] for node in new.tree.parent if node >= 0}

@@ -156,6 +156,13 @@ def test_the_explorer_takes_its_problems_by_name():
     assert explorer is not None
 
 
+def test_what_the_shipped_models_have_not_learnt_is_told():
+    assert THREE.warn(["3 7 25 50 -> 79", "1 2 99 -> 10"]) == ""
+    assert THREE.warn(["3 7 25 50 -> 79", "2 3 7 8 50 75 -> 837", "3 7 25 50 -> 101", "3 7 25 100 -> 79"]) == (
+        "3 of 4 problems lie outside what the shipped models have learnt: at most 4 numbers from 1 to 99, targets from "
+        "10 to 100")  # fmt: skip
+
+
 # ---------------------------------------------------------------------------------------------------- learning
 @pytest.fixture(scope="module")
 def policy_folder(tmp_path_factory):

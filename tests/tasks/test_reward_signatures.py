@@ -1,8 +1,10 @@
 """The verifier under the signatures of other libraries: the same word under each, called as each library calls it."""
 
+import asyncio
 import importlib.util
-import inspect
 import json
+import sys
+import types
 
 import documented
 import pytest
@@ -132,12 +134,53 @@ def test_the_page_shows_how_to_take_them():
     assert callable(names["scorer"])
 
 
+@pytest.mark.parametrize(("question", "left_out"), [
+    ("Calculate 24 using all of these numbers: 4, 5, 6, 10.\nEach number may be used at most once.\n", 0.0),
+    ("Find a way to make 24 using all of these numbers: 4, 5, 6, 10.\nEach number can only be used once.\n", 0.0),
+    ("Using all the numbers 4, 5, 6, 10, create an expression that equals 24.\nYou can only use each once.", 0.0),
+    ("Find a way to make 24 using some or all of these numbers: 4, 5, 6, 10.\nEach can only be used once.", 1.0),
+])  # fmt: skip
+def test_reasoning_gym_asks_in_words_of_its_own(question, left_out):
+    known = {"numbers": NUMBERS, "target": 24}
+    for entry in ({"question": question, "answer": "x"}, {"question": question, "answer": "x", "metadata": known}):
+        assert [REWARD.reasoning_gym(said, entry) for said in ("(10-4)*5-6", "6*4", "6*5")] == [1.0, left_out, 0.0]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("reasoning_gym") is None, reason="reasoning-gym is an extra")
+@pytest.mark.parametrize("name", ["countdown", "puzzle24"])
+def test_reasoning_gyms_own_rows_and_verdicts(name):
+    """With the installed reasoning-gym: equal verdicts, with and without its `metadata`."""
+    from reasoning_gym.factory import create_dataset
+
+    data = create_dataset(name, size=30, seed=0)
+    for entry in data:
+        right = entry["metadata"].get("expression") or entry["answer"]
+        for answer in (right, f"({right})", f"{right} + 1", "1 + 1", "", None):
+            said = REWARD.reasoning_gym(answer, entry)
+            assert said == float(data.score_answer(answer, entry) == 1.0)
+            assert said == REWARD.reasoning_gym(answer, {name: entry[name] for name in ("question", "answer")})
+
+
 @pytest.mark.skipif(importlib.util.find_spec("verifiers") is None, reason="verifiers is an extra")
-def test_verifiers_loads_the_environment():
-    environment = load_environment(["4 5 6 10"])
-    assert len(environment.get_dataset()) == 1
-    (function,) = environment.rubric.funcs
-    assert "completion" in inspect.signature(function).parameters
+def test_verifiers_scores_rollouts_of_the_environment():
+    """With the installed verifiers: its rubric pays for a rollout what the exact verifier says."""
+    from verifiers.types import State
+
+    environment = load_environment(["4 5 6 10", "3 7 -> 21"], every=False)
+    rows = environment.get_dataset()
+    for row, text, reward in ((rows[0], RIGHT, 1.0), (rows[0], WRONG, 1.0), (rows[1], "<answer>7*3</answer>", 1.0),
+                              (rows[1], WRONG, 0.0)):  # fmt: skip
+        completion = [{"role": "assistant", "content": text}]
+        state = State(input=row, completion=completion, trajectory=[], timing={}, is_completed=True)
+        asyncio.run(environment.rubric.score_rollout(state))
+        assert state["reward"] == reward
+
+
+def test_a_verifiers_of_another_form_is_refused(monkeypatch):
+    """Version 0.4 has no `SingleTurnEnv` any more."""
+    monkeypatch.setitem(sys.modules, "verifiers", types.SimpleNamespace(__version__="0.4.0"))
+    with pytest.raises(ImportError, match=r"verifiers 0.4.0 has no SingleTurnEnv: .*game24lab\[verifiers\]"):
+        load_environment(["4 5 6 10"])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("verifiers") is not None, reason="verifiers is installed")

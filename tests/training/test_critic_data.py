@@ -5,14 +5,20 @@ import pandas as pd
 import pytest
 from fake_models import FakeCompletion, FakePolicy
 
+from game24lab.tasks.numbers.solutions import make_solutions
 from game24lab.tasks.numbers.task import Game24
+from game24lab.tasks.problems import Sample
 from game24lab.training.critic_data import (
     collect_trajectories,
     count_positions,
     find_targets,
     hold_out,
     list_answers,
+    list_open,
+    list_right,
     list_siblings,
+    measure_noise,
+    set_chances,
 )
 
 TASK = Game24()
@@ -54,6 +60,18 @@ def test_trajectories_are_judged_line_by_line():
     assert table.groupby("label")["position"].nunique().eq(1).all()
     assert table.attrs["sampled_tokens"] == 6
     assert not table.loc[table["label"].isin(["1 1", "2"]), "truth"].any()
+
+
+def test_right_chains_are_listed_with_all_their_beginnings():
+    head = "Input: 6 6 6 6\n"
+    table = list_right([Sample(head, SOLUTION), Sample(head, SOLUTION), Sample(head, SOLUTION.split("\n")[0] + "\n")])
+    lines = SOLUTION.splitlines(keepends=True)
+    assert table["text"].tolist() == [head + "".join(lines[:end]) for end in range(4)]
+    assert (table[["visits", "solved", "copies"]] == 1).all(axis=None)
+    assert list(list_right([])) == ["text", "visits", "solved", "copies"]
+    world = TASK.believe()
+    drawn = list_right(make_solutions([(4, 5, 6, 10), (1, 2, 3, 4)], 30, held_out=(), opening_share=0.0))
+    assert all(world.truth(world.read(text)) for text in drawn["text"])
 
 
 def test_texts_are_kept_once_and_so_many_a_problem_and_policy():
@@ -164,3 +182,29 @@ def test_answers_and_siblings():
     assert siblings.groupby("parent")["text"].agg(lambda texts: texts.is_unique).all()
     roots = siblings[siblings["parent"] == "Input: 6 6 6 6\n"].set_index("label")["truth"]
     assert roots.to_dict() == {"6 6 12": True, "0 6 6": False, "6 6 36": True, "1 6 6": False}
+
+
+def test_exact_chances_take_the_place_of_what_rollouts_say():
+    """Live positions have the chance that was measured, dead ones and false chains none; chains that of their end."""
+    false = "6 + 6 = 13 (left: 6 6 13)\n6 + 6 = 12 (left: 12 13)\n12 + 13 = 25 (left: 25)\n"
+    table = collect_trajectories(TASK, {"a": Recital(SOLUTION, LOST, false)}, [(6, 6, 6, 6)], samples=3, keep=0,
+                                 views=[TASK.believe()])  # fmt: skip
+    asked = list_open(table)
+    assert [TASK.label(TASK.read(text)) for text in asked] == ["6 6 6 6", "6 6 12", "12 12", "1 6 6"][: len(asked)]
+    known = {text: 0.1 * place for place, text in enumerate(asked, 1)}
+    exact = set_chances(table, known)
+    chains = exact[exact["view"] == 1].groupby("trajectory")["chance"].apply(list).tolist()
+    plain = exact[exact["view"] == 0].groupby("trajectory")["chance"].apply(list).tolist()
+    assert plain[0] == pytest.approx([0.1, 0.2, 0.3, 1.0])
+    assert chains[0] == plain[0]
+    assert plain[1][0] == pytest.approx(0.1)
+    assert plain[1][2:] == [0, 0]
+    assert chains[2] == pytest.approx([0.1, 0, 0, 0])
+    counted = count_positions(exact)
+    assert counted.loc[counted["text"] == asked[0], "chance"].tolist() == pytest.approx([0.1])
+    p, visits = counted["chance"], counted["visits"]
+    assert measure_noise(counted) == pytest.approx((p * (1 - p) / visits).mean())
+    with pytest.raises(ValueError, match="chances must hold every open position, got none of 'Input: 6 6 6 6"):
+        set_chances(table, {})
+    with pytest.raises(ValueError, match="truth must be known of every position"):
+        set_chances(table.assign(truth=None), known)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -160,7 +161,8 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     assert find_resume_point(tmp_path / "killed").name == "checkpoint-2"
     until_the_kill = read_cost(tmp_path / "killed" / "checkpoint")
     resumed = sft.train(config(), pairs, tmp_path / "killed", lambda m, t: {"calls": 0.0})
-    assert all(seconds > until_the_kill[name] > 0 for name, seconds in read_cost(resumed).items())
+    whole_cost = read_cost(resumed)
+    assert all(whole_cost[name] > until_the_kill[name] > 0 for name in ("training_seconds", "training_cpu_seconds"))
     for a, b in zip(load_checkpoint(whole)[0].parameters(), load_checkpoint(resumed)[0].parameters(), strict=True):
         assert torch.equal(a, b)
     curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("whole", "killed")]
@@ -170,6 +172,24 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     written = (resumed / "model.safetensors").stat().st_mtime_ns
     assert sft.train(config(), pairs, tmp_path / "killed") == resumed
     assert (resumed / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_a_training_that_is_stopped_says_how_to_go_on_and_where_it_does(tmp_path, capsys):
+    calls = []
+
+    def stop_at_the_second_evaluation(model, tokenizer):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return {"calls": 0.0}
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        sft.train(config(), make_pairs(), tmp_path, stop_at_the_second_evaluation)
+    (line,) = stopped.value._render_traceback_()
+    assert re.fullmatch(r"Stopped at step \d+ of \d+\. Run this cell again: it goes on at step 2\.", line)
+    assert "goes on" not in capsys.readouterr().out
+    sft.train(config(), make_pairs(), tmp_path, lambda m, t: {"calls": 0.0})
+    assert "goes on at step 2" in capsys.readouterr().out
 
 
 def test_a_training_of_the_version_before_is_known(tmp_path):

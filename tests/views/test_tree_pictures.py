@@ -1,6 +1,7 @@
 """The tree as text for terminals, and as a picture that grows: what they show, when, in which theme, in a browser."""
 
 import re
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -12,6 +13,7 @@ from game24lab.search.tree import Tree
 from game24lab.views.tree.animation import SECONDS, animate_svg
 from game24lab.views.tree.files import write_tree
 from game24lab.views.tree.layout import lay_out
+from game24lab.views.tree.page import make_html, write_html
 from game24lab.views.tree.still import draw_svg, list_dark
 from game24lab.views.tree.text import write_text
 
@@ -120,9 +122,27 @@ def test_trees_are_written_by_the_name_of_their_file(tree, tmp_path, capsys, mon
     assert cli.main(["tree", "tree.json", "-o", "grows.svg", "--animate"]) == 0
     assert capsys.readouterr().out == "grows.svg\n"
     assert (tmp_path / "grows.svg").read_text() == animate_svg(tree)
-    for words in (["-o", "grows.html", "--animate"], ["-o", "grows.svg", "--animate", "--budget", "5"]):
-        assert cli.main(["tree", "tree.json", *words]) == 2
-        assert "--animate needs a file that ends in .svg, and no --budget" in capsys.readouterr().err
+    assert cli.main(["tree", "tree.json", "-o", "plays.html", "--animate"]) == 0
+    assert (tmp_path / "plays.html").read_text() == make_html(tree, play=True) != make_html(tree)
+    assert cli.main(["tree", "tree.json", "-o", "grows.svg", "--animate", "--budget", "5"]) == 2
+    assert "--animate shows the whole search and needs no --budget, got 5" in capsys.readouterr().err
+
+
+def test_an_animated_page_plays_once_when_it_is_opened_unless_less_motion_is_wanted(browser, tree, tmp_path):
+    write_html(tree, tmp_path / "plays.html", play=True)
+    write_html(tree, tmp_path / "rests.html")
+    state = "document.querySelector('.game24-treeview').__treeview.state()"
+    for name, motion, plays in [("plays", "no-preference", True), ("plays", "reduce", False),
+                                ("rests", "no-preference", False)]:  # fmt: skip
+        page = browser.new_page(viewport={"width": 1000, "height": 700}, reduced_motion=motion)
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        page.wait_for_selector(".game24-treeview canvas.tree")
+        assert page.evaluate(f"{state}.playing") is plays
+        end = time.monotonic() + 600  # the page's content policy allows no function that waits in it
+        while page.evaluate(f"{state}.playing || {state}.place < {state}.most"):
+            assert time.monotonic() < end
+            page.wait_for_timeout(50)
+        page.close()
 
 
 def open_svg(browser, tree, tmp_path, **options):

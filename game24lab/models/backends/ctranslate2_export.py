@@ -28,10 +28,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.checkpoints import check_policy, load_checkpoint
 from game24lab.models.policy import Card, describe
+from game24lab.runs.checks import require_one_of
 
 CARD = "game24lab.json"  # beside an export: what a policy must know of the model without loading it
 _VERSION = 1
 _KEPT = 24  # exports in the cache; the least recently used go first
+TYPES = ("float32", "float16", "bfloat16", "int8")
+_HALF = 0.5  # nats by which log-probabilities of a right export may differ where weights have fewer bits
 _HASHED = 256 * 2**20  # bytes of a weight file up to which its content is hashed; beyond, its size and time
 
 
@@ -50,21 +53,26 @@ def is_exportable(config: Any) -> bool:
 
 def export_ctranslate2(
     model: PreTrainedModel | str | Path, output: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None,
-    check: bool = True,
+    compute_type: str | None = None, check: bool = True,
 ) -> Path:  # fmt: skip
     """Write a model, or the checkpoint of a folder or hub id, as a CTranslate2 model folder and return its path.
 
-    Weights keep their type; CTranslate2 converts them when it loads them (`compute_type`). The folder appears complete
-    or not at all; an older one of that name is replaced. `tokenizer` is needed with a model in memory. Special tokens
-    that the tokenizer lacks (a null one would crash CTranslate2) are named after its end token, ids without a token
-    `<extra_id_N>`. With `check` the export is run once beside the model. Raises ValueError for a broken checkpoint, an
-    architecture that CTranslate2 does not run, unmerged adapters, and an export that computes something else.
+    Weights keep their type unless `compute_type` names another of `TYPES` for the file; CTranslate2 converts them once
+    more when it loads them, if it is asked to. The tokenizer of a named checkpoint is copied, so that `load_policy`
+    opens the folder; with a model in memory `tokenizer` is needed. The folder appears complete or not at all; an older
+    one of that name is replaced. Special tokens that the tokenizer lacks (a null one would crash CTranslate2) are named
+    after its end token, ids without a token `<extra_id_N>`. With `check` the export is run once beside the model.
+    Raises ValueError for a broken checkpoint, an architecture that CTranslate2 does not run, unmerged adapters, and an
+    export that computes something else.
     """
-    if not isinstance(model, torch.nn.Module):
+    if compute_type is not None:
+        require_one_of("compute_type", compute_type, TYPES)
+    named = not isinstance(model, torch.nn.Module)
+    if named:
         model, tokenizer = load_checkpoint(model, dtype="auto")
     elif tokenizer is None:
         raise ValueError("tokenizer must be that of the model in memory, got None")
-    spec = _build_spec(model, tokenizer)
+    spec = _build_spec(model, tokenizer, compute_type)
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
@@ -72,8 +80,10 @@ def export_ctranslate2(
         spec.save(str(draft))
         card = {"version": _VERSION, **asdict(describe(model, tokenizer))}
         (draft / CARD).write_text(json.dumps(card, indent=1))
+        if named:  # else whoever holds the model holds its tokenizer too, and exports it at every step
+            tokenizer.save_pretrained(draft)
         if check:
-            _compare(model, draft)
+            _compare(model, draft, 0.01 if compute_type in (None, "float32") else _HALF)
         draft.chmod(0o755)
         _replace(draft, output)
     finally:
@@ -115,13 +125,14 @@ def read_card(export: str | Path) -> Card:
     raise ValueError(f"export {export}: {CARD} is {problem}; export the checkpoint again")
 
 
-def _build_spec(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Any:
+def _build_spec(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, compute_type: str | None) -> Any:
     if hasattr(model, "peft_config") or getattr(model, "_hf_peft_config_loaded", False):
         raise ValueError("model with adapters: merge them first (merge_and_unload), then export")
     if not is_exportable(model.config):
         raise ValueError(f"{type(model.config).__name__}: no such model in CTranslate2; backend 'transformers' has it")
     loader = converters._MODEL_LOADERS[type(model.config).__name__]
-    shell = _share(model)
+    # another type for the file would be written into the shared parameters
+    shell = _share(model) if compute_type is None else copy.deepcopy(model)
     with torch.no_grad(), _no_collection():
         spec = loader.get_model_spec(shell)
         names = _name_tokens(tokenizer, shell.get_input_embeddings().weight.shape[0])
@@ -131,7 +142,7 @@ def _build_spec(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> A
             setattr(spec.config, f"{token}_token", names[end if given is None or given >= len(names) else given])
         spec.register_vocabulary(names)
         spec.validate()
-        spec.optimize(quantization=None)  # a quantization here would write into the shared parameters
+        spec.optimize(quantization=compute_type)
     return spec
 
 
@@ -145,7 +156,7 @@ def load_generator(export: Path, **options: Any) -> ctranslate2.Generator:
 
 
 @torch.inference_mode()
-def _compare(model: PreTrainedModel, export: Path) -> None:
+def _compare(model: PreTrainedModel, export: Path, rounding: float) -> None:
     """ValueError unless the export gives the model's own log-probabilities on a few tokens."""
     ids = [number * 7919 % model.get_input_embeddings().weight.shape[0] for number in range(1, 9)]
     training = model.training
@@ -154,7 +165,7 @@ def _compare(model: PreTrainedModel, export: Path) -> None:
     generator = load_generator(export, compute_type="float32", intra_threads=1)
     other = torch.from_numpy(np.array(generator.forward_batch([ids], return_log_probs=True)))[0]
     gap = (live - other)[live > -12].abs().max().item()
-    if not gap < (0.01 if model.dtype == torch.float32 else 0.5):
+    if not gap < max(rounding, 0.01 if model.dtype == torch.float32 else _HALF):
         name = type(model.config).__name__
         raise ValueError(f"{name}: CTranslate2 computes something else (log-probabilities differ by {gap:.3g}); "
                          "backend 'transformers' is right")  # fmt: skip

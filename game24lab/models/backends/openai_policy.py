@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from game24lab.models.policy import Card, Job, Row, Sampling, TextPolicy
 from game24lab.runs.messages import condense
 
-_TOKEN = "token_id:"  # how vLLM writes a token under `return_tokens_as_token_ids`
+TOKEN = "token_id:"  # how vLLM writes a token under `return_tokens_as_token_ids`
 
 
 class ServerPolicy(TextPolicy):
@@ -93,14 +93,17 @@ class ServerPolicy(TextPolicy):
         )
         if len(answer.choices) != n:
             raise ValueError(f"server {self.device}: {len(answer.choices)} completions came, {n} were asked for")
-        return [self._read(choice, stops) for choice in sorted(answer.choices, key=lambda choice: choice.index)]
+        choices = sorted(answer.choices, key=lambda choice: choice.index)
+        return [read_row(choice, stops, self.device) for choice in choices]
 
-    def _read(self, choice: Any, stops: frozenset[int]) -> Row:
-        tokens: Sequence[str] = (choice.logprobs and choice.logprobs.tokens) or ()
-        numbers = [token.removeprefix(_TOKEN) for token in tokens]
-        if not tokens or not all(token.startswith(_TOKEN) for token in tokens) or not all(map(str.isdecimal, numbers)):
-            raise ValueError(f"server {self.device}: sends no token ids; vLLM's `return_tokens_as_token_ids` is needed")
-        ids = [int(number) for number in numbers]
-        if choice.finish_reason == "stop" and ids[-1] not in stops:
-            raise ValueError(f"server {self.device}: leaves out end tokens, so that counts would be wrong")
-        return ids, choice.logprobs.token_logprobs
+
+def read_row(choice: Any, stops: frozenset[int], url: str) -> Row:
+    """Token ids and log-probabilities of one choice of an answer; ValueError where counts could not be exact."""
+    tokens: Sequence[str] = (choice.logprobs and choice.logprobs.tokens) or ()
+    numbers = [token.removeprefix(TOKEN) for token in tokens]
+    if not tokens or not all(token.startswith(TOKEN) for token in tokens) or not all(map(str.isdecimal, numbers)):
+        raise ValueError(f"server {url}: sends no token ids; vLLM's `return_tokens_as_token_ids` is needed")
+    ids = [int(number) for number in numbers]
+    if choice.finish_reason == "stop" and ids[-1] not in stops:
+        raise ValueError(f"server {url}: leaves out end tokens, so that counts would be wrong")
+    return ids, choice.logprobs.token_logprobs

@@ -1,9 +1,9 @@
 """Forward passes behind the prefixes of tries, whose keys and values are kept in one pool, a place for each token.
 
 A pass gathers the places of every prefix's tokens and forwards what comes behind them, one token a row as a rule,
-whatever the tries. What the pool does not hold is forwarded again, which is a matter of speed alone. Models whose
-layers do not all keep plain keys and values are given whole prefixes. This module does not know in which order tries
-ask, nor what they cost.
+whatever the tries: plain decoders by `plain_pass`, others by their own `forward`. What the pool does not hold is
+forwarded again, which is a matter of speed alone. Models whose layers do not all keep plain keys and values are given
+whole prefixes. This module does not know in which order tries ask, nor what they cost.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import numpy as np
 import torch
 
 from game24lab.models.backends.decoding import truncate
+from game24lab.models.backends.plain_pass import Pair, can_pass, pass_on
 from game24lab.models.backends.prefix_cache import accepts, keeps_plainly
 from game24lab.models.policy import Sampling
 from game24lab.models.trie import HEAD, Book, Ids, Look, Step
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache, PreTrainedModel
+    from transformers import PreTrainedModel
 
 _ROWS = 512  # of one forward pass
 _GROWTH = 4096  # places that the pool grows by at least
@@ -31,7 +32,8 @@ class Pool:
     """Keys and values of tokens; of books that a call does not ask about none are kept beyond `room` tokens."""
 
     def __init__(self, model: PreTrainedModel, room: int) -> None:
-        self.model, self.room, self.plain = model, room, keeps_plainly(model)
+        self.model, self.room, self.short = model, room, can_pass(model)
+        self.plain = self.short or keeps_plainly(model)
         self._layers: list[list[torch.Tensor]] = []  # of each layer keys and values: (places, heads, width)
         self._free: list[int] = []
         self._used = 0
@@ -127,49 +129,60 @@ class Pool:
         All rows have as many new tokens.
         """
         lengths = torch.tensor([len(places) for places, _ in rows])
-        ids, past = torch.tensor([ids for _, ids in rows]), int(lengths.max())
-        new, device = ids.shape[1], self.model.device
-        from transformers import DynamicCache
-
-        cache = DynamicCache(config=self.model.config)
-        if past:
-            index = np.zeros((len(rows), past), np.int64)
+        ids, before = torch.tensor([ids for _, ids in rows]), int(lengths.max())
+        past: list[Pair] = []
+        if before:
+            index = np.zeros((len(rows), before), np.int64)
             for row, (places, _) in enumerate(rows):
-                index[row, past - len(places) :] = places
-            at = torch.from_numpy(index).to(device)
-            for layer, parts in zip(cache.layers, self._layers, strict=True):
-                layer.update(*(part[at].transpose(1, 2) for part in parts))
-        options = {"logits_to_keep": behind} if accepts(self.model, "logits_to_keep") else {}
-        if bool((lengths < past).any()):
-            places = torch.arange(past + new)
-            options["attention_mask"] = (places >= (past - lengths)[:, None]).long().to(device)
-        if accepts(self.model, "position_ids"):
-            options["position_ids"] = (lengths[:, None] + torch.arange(new)).to(device)
-        out = self.model(input_ids=ids.to(device), past_key_values=cache, use_cache=True, **options)
+                index[row, before - len(places) :] = places
+            at = torch.from_numpy(index).to(self.model.device)
+            past = [(keys[at], values[at]) for keys, values in self._layers]
+        logits, found = (pass_on if self.short else _pass_by_forward)(self.model, ids, past, lengths, behind)
         taken: list[list[int]] = [[] for _ in rows]
         if self.plain:
-            flat = self._take(len(rows) * new, cache)
-            at = torch.tensor(flat, device=device)
-            for layer, parts in zip(cache.layers, self._layers, strict=True):
-                for part, tensor in zip(parts, (layer.keys, layer.values), strict=True):
-                    part[at] = tensor[:, :, past:].transpose(1, 2).flatten(0, 1)
+            flat, new = self._take(ids.numel(), found), ids.shape[1]
+            at = torch.tensor(flat, device=self.model.device)
+            for parts, pair in zip(self._layers, found, strict=True):
+                for part, tensor in zip(parts, pair, strict=True):
+                    part[at] = tensor.flatten(0, 1)
             taken = [flat[begin : begin + new] for begin in range(0, len(flat), new)]
-        return out.logits[:, -behind:].float(), taken
+        return logits.float(), taken
 
-    def _take(self, count: int, cache: DynamicCache) -> list[int]:
-        """Places that are free, of a larger pool if need be; shaped as the layers of a cache."""
+    def _take(self, count: int, found: Sequence[Pair]) -> list[int]:
+        """Places that are free, of a larger pool if need be; shaped as keys and values of new tokens."""
         if len(self._free) < count:
             size = self._layers[0][0].shape[0] if self._layers else 0
             more = max(_GROWTH, size // 2, count)
             self._free += range(size, size + more)
-            blank = [[part.new_zeros(more, part.shape[1], part.shape[3]) for part in (layer.keys, layer.values)]
-                     for layer in cache.layers]  # fmt: skip
+            blank = [[part.new_zeros(more, *part.shape[2:]) for part in pair] for pair in found]
             self._layers = [[torch.cat(pair) for pair in zip(*both, strict=True)] for both in
                             zip(self._layers, blank, strict=True)] if size else blank  # fmt: skip
         taken = self._free[-count:]
         del self._free[-count:]
         self._used += count
         return taken
+
+
+def _pass_by_forward(
+    model: PreTrainedModel, ids: torch.Tensor, past: Sequence[Pair], lengths: torch.Tensor, behind: int
+) -> tuple[torch.Tensor, list[Pair]]:
+    """As `plain_pass.pass_on`, by the model's own `forward`; without keys and values where layers do not keep all."""
+    from transformers import DynamicCache
+
+    cache, new, before = DynamicCache(config=model.config), ids.shape[1], past[0][0].shape[1] if past else 0
+    for layer, pair in zip(cache.layers, past, strict=bool(past)):
+        layer.update(*(part.transpose(1, 2) for part in pair))
+    options = {"logits_to_keep": behind} if accepts(model, "logits_to_keep") else {}
+    if bool((lengths < before).any()):
+        places = torch.arange(before + new)
+        options["attention_mask"] = (places >= (before - lengths)[:, None]).long().to(model.device)
+    if accepts(model, "position_ids"):
+        options["position_ids"] = (lengths[:, None] + torch.arange(new)).to(model.device)
+    out = model(input_ids=ids.to(model.device), past_key_values=cache, use_cache=True, **options)
+    kept = keeps_plainly(model)
+    found = [(layer.keys[:, :, before:].transpose(1, 2), layer.values[:, :, before:].transpose(1, 2))
+             for layer in cache.layers] if kept else []  # fmt: skip
+    return out.logits[:, -behind:], found
 
 
 def shape_logs(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:

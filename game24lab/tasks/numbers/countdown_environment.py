@@ -17,7 +17,15 @@ from typing import Any
 from game24lab.runs.checks import require, require_one_of, suggest
 from game24lab.tasks.numbers.countdown import Countdown, CountdownProblem
 from game24lab.tasks.numbers.countdown_files import read_countdown
-from game24lab.tasks.numbers.countdown_puzzles import RULES, SIDES, CountdownSplit, HeldOut, draw_held_out
+from game24lab.tasks.numbers.countdown_puzzles import (
+    FEWEST,
+    RULES,
+    SIDES,
+    CountdownSplit,
+    HeldOut,
+    draw_held_out,
+    make_problem,
+)
 from game24lab.tasks.numbers.countdown_solutions import make_countdown_solutions
 from game24lab.tasks.numbers.environment import ANSWERS, NumberGame
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
@@ -29,7 +37,7 @@ from game24lab.tasks.problems import Problem, Progress, Sample
 DEFAULT = "stream_of_search"
 STARTS = 2_000
 _ASKED = SIDES[1:]  # behind a colon: which held-out problems are asked
-_LACKS = {"ranking": "no puzzle of it has a published rank", "pretrained": "no models for it ship with this package"}
+_LACKS = {"ranking": "no puzzle of it has a published rank"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class CountdownGame(NumberGame):
     name: str = "countdown"
     vocabulary: str = "countdown"
     chain_vocabulary: str = "countdown"
+    models: str = "countdown"
     reference: str = ""
     lacks: Mapping[str, str] = field(default_factory=lambda: _LACKS)
 
@@ -63,6 +72,12 @@ class CountdownGame(NumberGame):
         require("puzzles", puzzles, int, 0)
         return [self.split.train[index] for index in range(puzzles or STARTS)], []
 
+    def draw_smaller(self, size: int) -> list[CountdownProblem]:
+        """Problems of fewer numbers for the targets to learn from, `STARTS` // 4 of them."""
+        require("numbers", size, int, FEWEST, min(self.split.rules.sizes), below=True)
+        rules = dataclasses.replace(self.split.rules, sizes=(size,))
+        return list(dict.fromkeys(make_problem(rules, "train", self.seed, index) for index in range(STARTS // 4)))
+
     def list_forbidden(self) -> HeldOut:
         """What training must never see, as a container of pairs (numbers, target)."""
         return self.split.forbidden
@@ -72,6 +87,18 @@ class CountdownGame(NumberGame):
         drawn = [self.split.train[index] for index in progress(range(count))]
         chosen = pick_by_difficulty(drawn, lowest, highest, progress=progress, measure=self.measure_difficulty)
         return make_problems(chosen, self.task)
+
+    def warn(self, problems: Sequence[Any]) -> str:
+        """How many problems lie outside the rules by which the models that ship were trained."""
+        learnt = RULES[DEFAULT]
+        outside = [one for one in map(read_problem, problems) if len(one.numbers) > max(learnt.sizes)
+                   or one.target not in learnt.targets or not learnt.low <= min(one.numbers) <= max(one.numbers)
+                   <= learnt.high]  # fmt: skip
+        if not outside:
+            return ""
+        return (f"{len(outside)} of {len(problems)} problems lie outside what the shipped models have learnt: at most "
+                f"{max(learnt.sizes)} numbers from {learnt.low} to {learnt.high}, targets from {learnt.lowest} to "
+                f"{learnt.highest}")  # fmt: skip
 
     def measure_difficulty(self, problem: Any) -> tuple[int, float]:
         """Number of solutions (sequences of moves that use all numbers), and the solvable share of the positions after

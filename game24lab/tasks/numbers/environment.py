@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from game24lab.runs.checks import require_one_of
+from game24lab.runs.checks import require, require_one_of
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.features import ask_solver, describe_structure
 from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
-from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem
+from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, list_solvable, read_problem
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
 from game24lab.tasks.numbers.rewards import LINE_REWARDS, REWARDS
 from game24lab.tasks.numbers.solutions import draw_fractions, draw_roots, make_solutions
@@ -69,6 +69,14 @@ class NumberGame(Environment):
         drawn = {"held_out": self.split.forbidden, "highest": highest, "seed": self.seed}
         starts = [*pick_train(self.split, puzzles), *draw_roots(self.split.train, roots, **drawn)]
         return starts, draw_fractions(self.split.train, fractions, **drawn)
+
+    def draw_smaller(self, size: int) -> list[Any]:
+        """Solvable puzzles of fewer numbers, all of them; a strict split's held-out positions are left out.
+
+        ValueError for a size that is not below the game's own.
+        """
+        require("numbers", size, int, 2, len(self.split.train[0]), below=True)
+        return [puzzle for puzzle in list_solvable(size) if puzzle not in self.split.forbidden]
 
     def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.numbers.problems.pick_by_difficulty`."""

@@ -133,13 +133,16 @@ class Game24:
         Terms of + and * stand in both orders; `step` accepts other spellings besides, such as numbers left in another
         order. None at the end.
         """
-        lines = []
-        for step, left in self.live_steps(state):
-            turned = Step(step.right, step.operator, step.left, step.result)
-            for said in dict.fromkeys((step, turned) if step.operator in "+*" else (step,)):
-                after = replace(state, steps=(*state.steps, said), left=left)
-                lines.append((write_line(said, left), after))
-        return tuple(lines)
+        return tuple((write_line(said, left), replace(state, steps=(*state.steps, said), left=left))
+                     for step, left in self.live_steps(state) for said in _turn(step))  # fmt: skip
+
+    def spell(self, state: Position, line: str) -> tuple[str, ...]:
+        """The lines, as solutions write them, that make the move of a line: terms of + and * stand in both orders.
+
+        The line itself where it is no move.
+        """
+        judged = judge_line(state.left, line)
+        return (line,) if isinstance(judged, str) else tuple(write_line(said, judged[1]) for said in _turn(judged[0]))
 
     def label(self, state: Position) -> str:
         """The numbers left."""
@@ -218,3 +221,9 @@ class Game24:
     def explain(self, state: Position) -> str:
         """Why the target can be made of the numbers left, or can not: a sentence without its full stop."""
         return explain(state.left, state.target)
+
+
+def _turn(step: Step) -> tuple[Step, ...]:
+    """The step, and with its terms in the other order where that makes another one of the same result."""
+    turned = Step(step.right, step.operator, step.left, step.result)
+    return tuple(dict.fromkeys((step, turned) if step.operator in "+*" else (step,)))

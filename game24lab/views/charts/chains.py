@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
+from game24lab.views.charts.labels import label_ends
 from game24lab.views.charts.palette import ALIVE, DEAD, IDEAL, UNKNOWN
 from game24lab.views.charts.theme import SHARE, add_line, draw_curves, make_figure, need, plain, split, tick
 
@@ -44,7 +45,7 @@ def draw_budgets(table: pd.DataFrame) -> go.Figure:
     figure = make_figure(("token budget", "solved"))
     for run, rows, colour in split(table, "run"):
         add_line(figure, rows.sort_values("budget"), "budget", "accuracy", colour, run, showlegend=bool(run))
-    return figure.update_layout(xaxis={"type": "log", **tick(table["budget"], ",")}, yaxis=SHARE)
+    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(table["budget"], ",")}, yaxis=SHARE))
 
 
 def draw_ends(table: pd.DataFrame) -> go.Figure:

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
+from game24lab.views.charts.labels import label_ends
 from game24lab.views.charts.palette import ALIVE, DEAD, PALETTE
 from game24lab.views.charts.theme import SHARE, add_line, draw_curves, make_figure, need, plain, tick
 
@@ -94,7 +95,7 @@ def draw_widths(table: pd.DataFrame, title: str = "width") -> go.Figure:
         for mode, part, size in (("lines", bare, 6), ("markers", rows[~useful], 6), ("markers", rows[useful], 13)):
             add_line(figure, part, "width", "accuracy", colour, critic, mode=mode, size=size,
                      legendgroup=plain(critic), showlegend=mode == "lines")  # fmt: skip
-    return figure.update_layout(xaxis={"type": "log", **tick(table["width"])}, yaxis=SHARE)
+    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(table["width"])}, yaxis=SHARE))
 
 
 def draw_growth(table: pd.DataFrame) -> go.Figure:

@@ -56,7 +56,7 @@ def draw_chart(title: str, series: Sequence[Series], *, across: str, share: bool
     parts = [f'<text class="title" x="{_LEFT}" y="16">{html.escape(title)}</text>']
     for tick in _list_ticks(y_low, y_high):
         y = place_y(tick)
-        label = f"{100 * tick:g} %" if share else f"{tick:g}"
+        label = f"{100 * tick:g} %" if share else _shorten(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
         parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for tick in _list_powers(x_low, x_high) if log else _list_ticks(x_low, x_high):

@@ -37,7 +37,8 @@ PIXELS_PER_INCH = 100  # a figure of 640 pixels is as wide as the text of an A4 
 _KNOWN = {  # what the second renderer draws; other properties are refused (a uid is a name that a widget gives)
     "scatter": "type uid x y mode name legendgroup showlegend line marker error_y fill fillcolor hoverinfo xaxis yaxis",
     "bar": "type uid x y name legendgroup showlegend marker orientation hoverinfo xaxis yaxis",
-    "layout": "template width height barmode legend margin showlegend",
+    "layout": "template width height barmode legend margin showlegend annotations",
+    "annotation": "text x y xref xanchor yanchor xshift yshift showarrow font",
     "axis": "title type range tickformat tickvals ticktext domain anchor rangemode",
 }
 _LINE, _PLOT = 19, 130  # pixels: a line of a legend; the least that is left to the plot, its labels included
@@ -124,6 +125,8 @@ def _render(figure: go.Figure, kind: str) -> bytes:
                     _draw_scatter(trace, axes, entries)
             _set_axis(axes, "x", layout[_axis_name(pair[0])])
             _set_axis(axes, "y", layout[_axis_name(pair[1])])
+            if column == 1:
+                _write_names(layout.annotations, axes)
         if entries and layout.showlegend is not False and (len(entries) > 1 or layout.showlegend):
             flat = layout.legend.orientation == "h"
             columns = _count_columns(list(entries), layout.width or 640)
@@ -172,6 +175,10 @@ def _check(figure: go.Figure) -> None:
         _refuse(trace.to_plotly_json(), trace.type, f"{trace.type} trace {trace.name!r}")
         if trace.type == "scatter" and trace.fill not in (None, "none", "toself"):
             raise ValueError(f"fill {trace.fill!r} of {trace.name!r}: a band is one closed line with fill 'toself'")
+    for note in figure.layout.annotations:
+        _refuse(note.to_plotly_json(), "annotation", f"annotation {note.text!r}")
+        if note.xref != "paper" or note.showarrow is not False:
+            raise ValueError(f"annotation {note.text!r} must be a name beside the plot, without an arrow")
     layout = figure.layout.to_plotly_json()
     for name in [name for name in layout if name[:5] in ("xaxis", "yaxis")]:
         _refuse(layout.pop(name), "axis", name)
@@ -238,6 +245,16 @@ def _draw_scatter(trace: Any, axes: Axes, entries: dict[str, Any]) -> None:
         axes.errorbar(x, y, yerr=reach, fmt="none", ecolor=colour, elinewidth=0.9, capsize=2.2)
     (line,) = axes.plot(x, y, **style)
     _enter(trace, line, entries)
+
+
+def _write_names(notes: Sequence[Any], axes: Axes) -> None:
+    """Names beside the plot: x as a share of its width, y as the axis has it, shifts in pixels."""
+    scale = 72 / PIXELS_PER_INCH
+    for note in notes:
+        axes.annotate(html.unescape(note.text), (note.x, note.y), xycoords=axes.get_yaxis_transform(),
+                      xytext=(scale * (note.xshift or 0), scale * (note.yshift or 0)), textcoords="offset points",
+                      ha=note.xanchor or "center", va="center", color=_colour(note.font.color, INK),
+                      annotation_clip=False)  # fmt: skip
 
 
 def _draw_bars(bars: Sequence[Any], axes: Axes, barmode: str, entries: dict[str, Any]) -> None:

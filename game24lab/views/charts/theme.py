@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from game24lab.views.charts.labels import label_ends
 from game24lab.views.charts.palette import ALIVE, DEAD, FONT, IDEAL, PALETTE, SCREEN, SCREEN_GRID
 from game24lab.views.charts.svg import Chart
 
@@ -30,7 +31,7 @@ SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, wi
 LOG = {"type": "log", "tickformat": "~s"}
 _FEW = 20  # points of a curve: so few are marked, one alone would not be seen
 _AXIS = {"gridcolor": SCREEN_GRID, "zeroline": False, "linecolor": SCREEN, "showline": True, "ticks": "outside",
-         "ticklen": 4, "automargin": True}  # fmt: skip
+         "ticklen": 4, "automargin": True, "title": {"standoff": 10}}  # fmt: skip
 TEMPLATE = go.layout.Template(
     layout={
         "colorway": PALETTE,
@@ -141,7 +142,7 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
         add_line(figure, rows.drop(columns=["low", "high"], errors="ignore"), "k", "accuracy", colour, arm,
                  legendgroup=plain(arm))  # fmt: skip
     ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
-    return figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE)
+    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
 
 
 def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:

@@ -6,6 +6,9 @@ same. It does not know where records come from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.columns import Column, Row, count, fixed, made, percent, points, short, text
 
@@ -47,6 +50,9 @@ MATCHES = {"arm": text("arm", 1), "solved": percent("accuracy"), "beside": text(
 GRID = {"rule": text("rule"), "simulations": count("simulations"), "depth": count("depth"), "solved": _SOLVED,
         "tokens": count("sampled_tokens"), "ms a token": fixed("seconds_per_token", 1, 1000)}  # fmt: skip
 
+PASSED = {"k": count("k"), "n": count("problems"), "sampled": _SOLVED, "exact": percent("exact"),
+          "inside": _show("inside")}  # fmt: skip
+
 # Graded answers, see `evaluation.chains.summarise_budgets`; where some are from before a training, with their stage.
 BUDGETS = {"budget": count("budget"), "answers": count("n"), "solved": _SOLVED, "unfinished": percent("unfinished"),
            "tokens": count("tokens")}  # fmt: skip
@@ -72,6 +78,27 @@ CLAIMS = {"how an answer ends": text("end", 1), "answers": count("n"), "share": 
 CHOICES = {"choice": text("choice", 1), "n": count("problems"), "accuracy": _SOLVED}
 ANSWERS = {"answer": text("answers", 1), "score": fixed("agg_scores", 3), "right": _show("correct"),
            "tokens": count("completion_tokens")}  # fmt: skip
+
+# Rounds of expert iteration; one that ended early has not been measured.
+_ROUND = made(lambda row: f"{row['round']}" + " (refused)" * (not row["accepted"]))
+_LINE = made(lambda row: f"{row.get('line', '')}, seed {row.get('seed', 0)}", 1, "left")
+ROUNDS = {"line": _LINE, "round": _ROUND, "solved": percent("solved_ever"),
+          "exact pass@1": percent("held_out_pass_1", "held_out_pass_1_low", "held_out_pass_1_high"),
+          "below 1e-4": percent("held_out_below_1e4"), "FLOPs": short("flops_total")}  # fmt: skip
+
+
+def _maybe(key: str, write: Callable = fmt.percent) -> Column:
+    return made(lambda row: write(row.get(key)))
+
+
+GROUPS = {"round": _ROUND, "the easiest quarter": _maybe("solved_1"), "the second": _maybe("solved_2"),
+          "the third": _maybe("solved_3"), "the hardest": _maybe("solved_4"),
+          "solutions each": made(lambda row: fmt.fixed(row.get("calculations")))}  # fmt: skip
+CRITICS = {"round": _ROUND, "AUC": _maybe("critic_new_auc", partial(fmt.fixed, digits=3)),
+           "Brier": _maybe("critic_new_brier", partial(fmt.fixed, digits=3)),
+           "new policy, new critic": _maybe("search_new_policy_new_critic"),
+           "new policy, old critic": _maybe("search_new_policy_old_critic"),
+           "old policy, new critic": _maybe("search_old_policy_new_critic")}  # fmt: skip
 
 # Routers.
 LABELS = {"arm": text("arm", 1), "chance": percent("probability"), "tokens": count("sampled_tokens"),

@@ -41,7 +41,8 @@ _STYLE = """<style>
   margin: 4px 0}
 .game24lab.table dl div {overflow-wrap: anywhere}
 .game24lab.table dl h6 {grid-column: 1 / -1; margin: 6px 0 0; font-size: 13px; overflow-wrap: anywhere; min-width: 0}
-.game24lab.table dt, .game24lab.table dd {display: inline; margin: 0; font-weight: 400}
+.game24lab.table dt, .game24lab.table dd {display: inline; float: none; clear: none; width: auto; margin: 0; padding: 0;
+  font-weight: 400}
 .game24lab.table dt {opacity: .7}
 </style>"""
 

@@ -45,20 +45,20 @@ def draw_files(
     """Draw one tree, or two side by side, into a file that ends in .html or .svg; returns its path.
 
     `budget` shows the trees as they were after so many sampled tokens: where a page with two trees stands at first,
-    all that a picture shows. `animate` makes a picture that grows (`views.tree.animation`). The file appears whole or
-    not at all. ValueError for other endings, another number of trees, a budget for a page with one tree, and an
-    animation that is no picture or has a budget.
+    all that a picture shows. `animate` makes a picture that grows (`views.tree.animation`), or a page that replays the
+    search once when it is opened. The file appears whole or not at all. ValueError for other endings, another number of
+    trees, a budget for a page with one tree, and an animation with a budget.
     """
     output = Path(output)
     if not 1 <= len(paths) <= 2:
         raise ValueError(f"trees must be one, or two to stand side by side, got {len(paths)}")
     if output.suffix not in (".html", ".svg"):
         raise ValueError(f"output must end in .html or .svg, got {output}")
-    if animate and (output.suffix != ".svg" or budget is not None):
-        raise ValueError(f"--animate needs a file that ends in .svg, and no --budget, got {output}")
+    if animate and budget is not None:
+        raise ValueError(f"--animate shows the whole search and needs no --budget, got {budget}")
     trees = [read_tree(path) for path in paths]
     if output.suffix == ".html":
-        return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget)
+        return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget, play=animate)
     text = animate_svg(*trees, colour=colour) if animate else draw_svg(*trees, colour=colour, budget=budget)
     write_atomically(output, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return output

@@ -29,7 +29,8 @@ EDGES = {"visits": "visits", "prior": "prior"}
 _LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
 
 # The files of the viewer in the order in which they are joined: each imports from those before it alone.
-PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "form", "pane", "viewer")
+PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "silence", "form", "pane",
+         "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -45,6 +46,7 @@ const url = URL.createObjectURL(new Blob([read("module")], { type: "text/javascr
 const viewer = await import(url);
 URL.revokeObjectURL(url);
 viewer.default.render({ model, el: document.getElementById("view") });
+if (state.plays && !matchMedia("(prefers-reduced-motion: reduce)").matches) model.set("plays", state.plays + 1);
 """
 
 _STYLE = """
@@ -103,6 +105,7 @@ def read_module() -> str:
 def make_html(
     tree: Tree | Mapping[str, Any] | str, other: Tree | Mapping[str, Any] | str | None = None, *,
     colour: str = "value", size: str = "visits", edge: str = "visits", selected: int = 0, budget: int | None = None,
+    play: bool = False,
 ) -> str:  # fmt: skip
     """The page as text.
 
@@ -111,6 +114,7 @@ def make_html(
         colour, size, edge: what nodes and edges show, of COLOURS, SIZES and EDGES.
         selected: the node that the inspector shows first, -1 for none.
         budget: tokens at which the slider of two trees stands at first; None: at the end.
+        play: replay the search once when the page is opened, unless its reader wants less motion.
     """
     tree = as_tree(tree)
     if not -1 <= selected < len(tree):
@@ -119,7 +123,8 @@ def make_html(
         raise ValueError(f"budget must be a number of sampled tokens >= 0, for two trees, got {budget!r}")
     state = {"tree": as_json(tree), "other": {} if other is None else as_json(other), "selected": selected,
              "selected_other": 0, "step": len(tree) - 1, "budget": -1 if budget is None else budget, "links": True,
-             "height": 0, "searchable": False, **check_look(colour=colour, size=size, edge=edge)}  # fmt: skip
+             "height": 0, "searchable": False, "plays": int(play),
+             **check_look(colour=colour, size=size, edge=edge)}  # fmt: skip
     body = _BODY.format(state=_inline(state), module=_inline(read_module()))
     return frame(html.escape(f"{name_problem(tree.meta)} - search tree"), _STYLE, body, _SCRIPT)
 

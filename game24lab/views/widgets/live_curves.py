@@ -68,7 +68,8 @@ class LiveCurves:
 
 
 def _describe(log: pd.DataFrame) -> str:
-    return f"training curves up to step {log['step'].max():,.0f}"
+    unit = "round" if "round" in log else "step"
+    return f"training curves up to {unit} {log[unit].max():,.0f}"
 
 
 def _copy(figure: go.Figure, widget: go.FigureWidget) -> None:

@@ -6,6 +6,7 @@
  * press on Search sends them all as one message, a press on Stop another. It does not know what is searched.
  */
 
+import { awaitAnswer } from "./silence.js";
 import { h, QUIET } from "./words.js";
 
 const ANSWERS = ["problem", "strategy", "mode", "effort", "keep"];
@@ -62,6 +63,7 @@ export class Form {
   search() {
     if (this.model.get("busy")) return;
     this.model.set("problem", this.problem.value);
+    awaitAnswer(this.model, (said) => { this.status.textContent = said; });
     // in the message too: what is set may reach Python after it
     this.model.send({ kind: "search", ...Object.fromEntries(ANSWERS.map((name) => [name, this.model.get(name)])) });
   }

@@ -26,6 +26,7 @@ import { describe, explain, listKeys, tell } from "./inspector.js";
 import { readLink, writeLink } from "./links.js";
 import { CHOICES, FONT, isDark, PURPOSES, shades, THEMES } from "./palette.js";
 import { Pane } from "./pane.js";
+import { awaitAnswer } from "./silence.js";
 import { STYLE } from "./style.js";
 import { clamp, count, h, icon, QUIET, tidy, typeset } from "./words.js";
 
@@ -245,7 +246,10 @@ export class Viewer {
   inspect() {
     const pane = this.active, { model } = this;
     const send = (kind) => model.get(kind === "why" ? "explains" : "searchable") && model.send
-      && ((node) => model.send({ kind, name: pane.name, node }));
+      && ((node) => {
+        awaitAnswer(model, (said) => { pane.answers.set(node, said); this.inspect(); });
+        model.send({ kind, name: pane.name, node });
+      });
     const head = this.isPair ? [h("div", { class: "of" }, tidy(pane.tree.meta.strategy ?? "", 40))] : [];
     this.side.replaceChildren(...head,
       ...describe(pane, { searchOn: send("search on"), ask: send("why"), answers: pane.answers }));

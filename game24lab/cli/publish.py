@@ -1,0 +1,29 @@
+"""The command `publish`: shows what of a run would be sent to the Hugging Face Hub, and sends it.
+
+It does not know what belongs to a run, nor how the hub is spoken to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from game24lab.cli.columns import lay_out
+
+
+def publish(options: argparse.Namespace) -> int:
+    """Send a run's model or data with a card; with --dry-run show every file and the card, and send nothing."""
+    from game24lab.report.publish import CARD, pack, send
+
+    parcel = pack(options.folder, options.repo, options.license)
+    lines = [[name, f"{parcel.measure(name):,}", "written for it" if isinstance(held, str) else str(held)]
+             for name, held in parcel.files.items()]  # fmt: skip
+    total = sum(map(parcel.measure, parcel.files))
+    print(f"{parcel.kind} {parcel.repository}: {len(lines)} files, {total:,} bytes")
+    print(lay_out([["file", "bytes", "from"], *lines]))
+    if options.dry_run:
+        print(f"\n{CARD}:\n{parcel.files[CARD]}")
+        print("nothing was sent; leave --dry-run out to send it", file=sys.stderr)
+        return 0
+    print(send(parcel, private=options.private))
+    return 0

@@ -1,0 +1,150 @@
+"""Cards for the Hugging Face Hub: what a run made, how, and what it scored, with the YAML that the hub reads.
+
+All of it comes from the run's manifest, its records and its data cards; nothing is claimed that they do not hold. This
+module does not know which files are sent, nor how.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from game24lab.evaluation.tables import summarise
+from game24lab.report.result_cells import show, show_accuracy, tabulate
+from game24lab.runs.printable import clean
+from game24lab.runs.run import Run
+
+_ATTEMPTS = {"strategy", "solved", "mode", "problem", "sampled_tokens", "policy_parameters"}
+_SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
+_GAMES = {"game24": "the Game of 24", "chains24": "the Game of 24", "countdown": "Countdown", "gsm8k": "word problems"}
+_POSIX_ROOT = "/"
+
+
+def write_model_card(run: Run, kind: str, repository: str, licence: str) -> str:
+    """The card of a model repository. `kind` is "policy", "critic" or "router"."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    manifest, rows = run.manifest, _summarise(run)
+    parameters = hide_paths(manifest["parameters"])
+    task = str(parameters.get("task", "game24"))
+    start = next((str(parameters[name]) for name in ("checkpoint", "policy") if _is_hub_id(parameters.get(name))), None)
+    results = [EvalResult("text-generation", task, f"{_GAMES.get(task, task)}, {row['problems']} held out", "accuracy",
+                          round(row["accuracy"], 4), metric_name=f"solved, {row['arm']}, {row['mode']}",
+                          dataset_split=str(parameters.get("split", "")) or None) for row in rows]  # fmt: skip
+    data = ModelCardData(
+        license=licence, library_name="safetensors" if kind == "router" else "transformers", base_model=start,
+        pipeline_tag={"policy": "text-generation", "critic": "text-classification"}.get(kind),
+        tags=["game24lab", task, kind, *({"reasoning", "search"} if kind == "policy" else ())],
+        model_name=repository.partition("/")[2], eval_results=results or None,
+    )  # fmt: skip
+    use = {
+        "policy": f"```\ngame24lab solve 4 5 6 10 --checkpoint {repository}\n```",
+        "critic": f"```\nhf download {repository} --local-dir critic\ngame24lab solve 4 5 6 10 --critic critic\n```",
+        "router": f"```\nhf download {repository} --local-dir router\n"
+                  "game24lab solve 4 5 6 10 --strategy auto --router router\n```",
+    }[kind]  # fmt: skip
+    version = manifest.get("packages", {}).get("game24lab", "")
+    about = (f"A {kind} for {_GAMES.get(task, task)}, made by the notebook `{manifest['name']}` of game24lab "
+             f"{version}. It plays this game and can do nothing else.")  # fmt: skip
+    return _join(data.to_yaml(), repository, about, ["## Use", use, *_tell_rows(rows), *_tell_making(run, parameters)])
+
+
+def write_data_card(run: Run, files: Sequence[Path], repository: str, licence: str) -> str:
+    """The card of a data repository: `files` are those of the run that hold rows, each a configuration of its own."""
+    from huggingface_hub import DatasetCardData
+
+    parameters = hide_paths(run.manifest["parameters"])
+    task = str(parameters.get("task", "game24"))
+    counts = {path: count_rows(path) for path in files}
+    largest = max(counts.values(), default=0)
+    names = [path.relative_to(run.folder).as_posix() for path in files]
+    configs = [{"config_name": name.rpartition(".")[0].replace("/", "_"), "data_files": name,
+                **({"default": True} if place == 0 else {})} for place, name in enumerate(names)]  # fmt: skip
+    data = DatasetCardData(license=licence, pretty_name=repository.partition("/")[2], tags=["game24lab", task],
+                           task_categories=["text-generation"], configs=configs,
+                           size_categories=next((told for most, told in _SIZES.items() if largest < most), "n>1M"),
+                           )  # fmt: skip
+    about = f"Rows for {_GAMES.get(task, task)}, made by the notebook `{run.manifest['name']}` of game24lab."
+    table = tabulate("file | rows", ([f"`{name}`", show(count)] for name, count in
+                                     zip(names, counts.values(), strict=True)))  # fmt: skip
+    parts = ["## Files", table, *_tell_data(files), *_tell_rows(_summarise(run)), *_tell_making(run, parameters)]
+    return _join(data.to_yaml(), repository, about, parts)
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file or of JSON lines."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_metadata(path).num_rows
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
+
+
+def hide_paths(value: Any) -> Any:
+    """Parameters without the places of somebody's disk: of an absolute path the last two parts remain."""
+    if isinstance(value, Mapping):
+        return {key: hide_paths(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [hide_paths(part) for part in value]
+    if isinstance(value, str) and (value.startswith((_POSIX_ROOT, "~")) or PurePath(value).is_absolute()):
+        return "/".join(PurePath(value).parts[-2:]).lstrip(_POSIX_ROOT)
+    return value
+
+
+def _is_hub_id(value: Any) -> bool:
+    """Whether a parameter names a model of the hub: `owner/name`, and no folder here."""
+    text = str(value or "")
+    return text.count("/") == 1 and not text.startswith((".", "~", _POSIX_ROOT, "runs/")) and not Path(text).exists()
+
+
+def _summarise(run: Run) -> list[dict[str, Any]]:
+    """The arms of a run whose records are attempts."""
+    if not run.path("records.parquet").exists():
+        return []
+    rows = run.read_records()
+    return summarise(rows).to_dict("records") if set(rows) >= _ATTEMPTS and len(rows) else []
+
+
+def _tell_rows(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was measured, with n, seeds, interval and mode."""
+    if not rows:
+        return []
+    table = tabulate("arm | what helped | n | seeds | solved | tokens", (
+        [f"`{row['arm']}`", row["mode"], str(row["problems"]), str(row["seeds"]), show_accuracy(row),
+         show(row["sampled_tokens"])] for row in rows))  # fmt: skip
+    return ["## What it scores", "Held-out problems, solved as judged exactly, with the 95 % interval; tokens: mean "
+            "sampled tokens of a problem. Blind: nothing helps; rules: moves are checked; verified: the exact verifier "
+            "ends the search at the first right answer.", table]  # fmt: skip
+
+
+def _tell_making(run: Run, parameters: Mapping[str, Any]) -> list[str]:
+    """Where it comes from: run, commit, machine, parameters, facts."""
+    manifest = run.manifest
+    git, facts = manifest.get("git") or {}, manifest.get("facts") or {}
+    commit = f"{git['commit'][:12]}{' with changes' * bool(git.get('dirty'))}" if git.get("commit") else "not recorded"
+    told = {"result": manifest.get("result") or "", "run": run.id, "commit": commit, "ended": manifest["end"],
+            "machine": manifest["device"], "seed": manifest.get("seed"),
+            **{name.replace("_", " "): fact for name, fact in facts.items() if isinstance(fact, int | float | str)}}
+    given = {name: value for name, value in parameters.items() if name != "output"}
+    rows = ([name, clean(value, 400).replace("|", "\\|")] for name, value in told.items() if value not in (None, ""))
+    values = ([f"`{name}`", f"`{clean(json.dumps(value, ensure_ascii=False), 300)}`"] for name, value in given.items())
+    return ["## How it was made", tabulate("fact | value", rows), "## Parameters", tabulate("name | value", values)]
+
+
+def _tell_data(files: Sequence[Path]) -> list[str]:
+    """The data cards that lie beside files, as they are."""
+    parts = []
+    for path in files:
+        card = path.with_suffix(".card.json")
+        if card.exists():
+            text = json.dumps(hide_paths(json.loads(card.read_text(encoding="utf-8"))), indent=1, ensure_ascii=False)
+            parts += [f"## Data card of `{path.name}`", f"```json\n{text}\n```"]
+    return parts
+
+
+def _join(front: str, repository: str, about: str, parts: Sequence[str]) -> str:
+    return "\n\n".join([f"---\n{front.strip()}\n---", f"# {repository.partition('/')[2]}", about, *parts]) + "\n"
+

@@ -1,0 +1,29 @@
+"""Puts notebooks/ and params/ into the wheel, as game24lab/project/, so that `game24lab init` has them without a
+checkout. All else about the package stands in pyproject.toml."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+CARRIED = {"notebooks": "*.ipynb", "params": "*/*.yaml"}
+
+
+class BuildWithProject(build_py):
+    """The package's modules, then what is carried; an editable install reads the checkout itself."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        project = Path(self.build_lib) / "game24lab" / "project"
+        shutil.rmtree(project, ignore_errors=True)  # of an earlier build, which may have held more
+        for folder, pattern in CARRIED.items():
+            for file in sorted(Path(folder).glob(pattern)):
+                target = project / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+
+
+setup(cmdclass={"build_py": BuildWithProject})

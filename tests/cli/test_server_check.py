@@ -1,0 +1,105 @@
+"""`game24lab doctor --url`: what a server lacks is named, in the order in which a search would miss it."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from game24lab.cli.main import main
+
+pytest.importorskip("openai")
+GOOD = {"tokens": ["token_id:5", "token_id:7"], "token_logprobs": [-0.5, -1.25]}
+ALL_OK = ["server", "completions", "token ids", "logprobs", "usage", "seeds"]
+
+
+@pytest.fixture
+def serve():
+    """Start a server of one model, `tiny`, whose answers are those of a function of the request's number."""
+    started = []
+
+    def start(answer):
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def send(self, value, status=200):
+                body = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "x"}
+                self.send({"object": "list", "data": [model]})
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                assert asked["prompt"] == [1]
+                assert asked["model"] == "tiny"
+                server.asked += 1
+                found = answer(server.asked)
+                if "error" in found:
+                    return self.send(found, 404)
+                self.send({"id": "x", "object": "text_completion", "created": 0, "model": "tiny", **found})
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.asked = 0
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        started.append(server)
+        return f"http://127.0.0.1:{server.server_port}/v1"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def write(*logprobs, tokens=4):
+    choices = [{"index": index, "text": "x", "finish_reason": "length", "logprobs": one}
+               for index, one in enumerate(logprobs)]  # fmt: skip
+    usage = {"usage": {"completion_tokens": tokens, "prompt_tokens": 1, "total_tokens": 1 + tokens}} if tokens else {}
+    return {"choices": choices, **usage}
+
+
+def look(capsys, *words):
+    assert main(["doctor", "--url", *words]) == 0
+    told = capsys.readouterr()
+    return [line.split(None, 1) for line in told.out.splitlines()], told
+
+
+def test_a_server_that_has_everything(serve, capsys):
+    lines, told = look(capsys, serve(lambda asked: write(GOOD, GOOD)))
+    assert [state for state, _ in lines] == ["ok"] * 6
+    assert all(text.startswith(name) for (_, text), name in zip(lines, ALL_OK, strict=True))
+    assert "serves tiny" in told.out
+    assert "the server counts 4 sampled tokens, their ids are 4" in told.out
+
+
+@pytest.mark.parametrize(("answer", "row", "state", "text"), [
+    (lambda asked: {"error": {"message": "no such\nroute"}}, 1, "missing", "completions  of token ids: "),
+    (lambda asked: write(GOOD), 1, "missing", "completions  1 came, 2 were asked for"),
+    (lambda asked: write(None, None), 2, "missing", "sends no token ids"),
+    (lambda asked: write(GOOD, {**GOOD, "tokens": ["a", "b"]}), 2, "missing", "sends no token ids"),
+    (lambda asked: write(GOOD, {**GOOD, "token_logprobs": [-1.0, None]}), 3, "missing", "some are missing"),
+    (lambda asked: write(GOOD, GOOD, tokens=5), 4, "missing", "counts 5 sampled tokens, their ids are 4"),
+    (lambda asked: write(GOOD, GOOD, tokens=0), 4, "not used", "no count of its own"),
+    (lambda asked: write(GOOD, {**GOOD, "tokens": [f"token_id:{asked}", "token_id:7"]}), 5, "not used", "gave other"),
+])  # fmt: skip
+def test_what_a_server_lacks_is_named(serve, capsys, answer, row, state, text):
+    _, told = look(capsys, serve(answer))
+    line = told.out.splitlines()[row]
+    assert line.startswith(state)
+    assert text in line
+    assert len(told.out.splitlines()) == (row + 1 if row < 3 else 6), "it ends at what nothing works without"
+
+
+def test_a_server_that_is_not_there_or_serves_something_else(serve, capsys):
+    lines, _ = look(capsys, "http://127.0.0.1:9/v1")
+    assert [state for state, _ in lines] == ["missing"]
+    lines, _ = look(capsys, serve(lambda asked: write(GOOD, GOOD)), "--model", "large")
+    assert "does not serve 'large' but tiny" in lines[0][1]
+    assert main(["doctor", "--model", "large"]) == 2
+    assert "give its --url too" in capsys.readouterr().err
