@@ -18,11 +18,12 @@ from game24lab.search.sampling import best_of_n
 from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Sample
+from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import critic as critic_training
-from game24lab.training import expert_iteration, iteration_search, sft
+from game24lab.training import expert_iteration, grpo, iteration_search, sft
 from game24lab.training.expert_iteration import IterationConfig, find_best, iterate, measure_flops
 from game24lab.training.found_solutions import Archive
-from game24lab.training.iteration_controls import run_lines
+from game24lab.training.iteration_controls import Lesson, run_lines
 from game24lab.training.known_chances import measure_known
 
 PUZZLE = (4, 5, 6, 10)
@@ -166,12 +167,16 @@ def test_controls_cost_what_the_main_line_costs(start, tmp_path):
     solved = Archive(WORLD)
     for name, two in PROBLEMS.items():
         solved.add(name, two, [(str(sum(two)),)])
-    lesson = type("L", (), {"solve": staticmethod(lambda: solved)})()
-    lines = ["search", "solver", "samples", "first critic"]
-    table = run_lines(lines[::-1], configure(start, steps=40), WORLD, PROBLEMS, mcts, tmp_path, measure, lesson)
+    answers = grpo.Rollouts(problems=2, num_generations=4, max_completion_length=4)
+    lesson = Lesson(lambda: solved, WORLD.problems(8, 0, 1, iter), make_reward_functions(WORLD.rewards),
+                    grpo.GRPOConfig(checkpoint=str(start), rollouts=answers, mini_batch=8))  # fmt: skip
+    lines = ["search", "solver", "samples", "first critic", "grpo"]
+    table = run_lines(lines[::-1], configure(start, steps=16), WORLD, PROBLEMS, mcts, tmp_path, measure, lesson)
     assert list(dict.fromkeys(table["line"])) == lines
     spent = table[table["round"] == 1].set_index("line")["flops_total"]
-    assert spent.to_list() == pytest.approx([spent["search"]] * 4, rel=0.1)
+    assert spent[lines[:-1]].to_list() == pytest.approx([spent["search"]] * 4, rel=0.2)
+    assert 0.5 * spent["search"] < spent["grpo"] < 1.5 * spent["search"], "of answers whose length is not known before"
+    assert table[table["line"] == "grpo"]["solved_ever"].isna().all(), "it does not search"
     assert (table[table["line"] == "solver"]["sampled_tokens"] == 0).all()
     assert (table[table["line"] == "samples"]["critic_tokens"] == 0).all()
     first = table[table["line"] == "first critic"]["critic"]
