@@ -49,6 +49,9 @@ def measure(stand):
     return {"gate": float(logs.mean()), "told": len(stand.solved)}
 
 
+SAMPLES = {"choose": "logprob", "batch": 4, "max_tokens": 4}  # a search without a critic
+
+
 def configure(start, **changes):
     settings = {"rounds": 1, "budget": 24, "waves": 2, "growth": 2.0, "steps": 6, "batch_size": 16, "chunk": 5,
                 "critic_epochs": 1.0, "critic_batch_size": 16}  # fmt: skip
@@ -125,7 +128,8 @@ def test_a_kill_in_every_stage_changes_nothing_in_the_end(whole, start, tmp_path
 
 def test_a_gate_that_never_opens_keeps_the_start(start, tmp_path):
     gates = iter([0.0, -1.0, -2.0, -3.0])
-    table = play(configure(start, rounds=3, patience=2), tmp_path, lambda stand: {"gate": next(gates)})
+    config = configure(start, rounds=3, patience=2, steps=2, critic="none", mode="rules", parameters=SAMPLES)
+    table = play(config, tmp_path, lambda stand: {"gate": next(gates)}, best_of_n)
     assert table["accepted"].tolist() == [True, False, False]
     assert table["stopped"].iloc[-1] == "the gate has refused 2 rounds in a row"
     assert find_best(table, tmp_path)[0].resolve() == start.resolve()
@@ -138,7 +142,7 @@ def test_a_refused_round_is_begun_again_from_the_best(start, tmp_path):
         seen.append((stand.old_policy.resolve(), stand.old_critic))
         return {"gate": next(gates)}
 
-    table = play(configure(start, rounds=2), tmp_path, watch)
+    table = play(configure(start, rounds=2, steps=2), tmp_path, watch)
     assert [policy for policy, _ in seen] == [start.resolve()] * 3
     assert seen[1][1] == seen[2][1] == tmp_path / "round-0" / "critic" / "checkpoint"
     assert table["best"].tolist() == [0, 0, 2]
@@ -152,7 +156,13 @@ def test_a_round_without_solutions_ends_it(tmp_path):
 
 
 def test_rare_problems_alone_are_learnt_from(start, tmp_path):
-    table = play(configure(start, rare=0.5), tmp_path)
+    policy, archive = load_policy(start), Archive(WORLD)
+    for name, two in PROBLEMS.items():
+        if sum(two) % 3 == 0:
+            archive.add(name, two, [(str(sum(two)),)])
+    middle = sorted(measure_known(policy, archive).values())[len(archive.list_solved()) // 2]
+    table = play(configure(start, rare=middle, critic="none", mode="rules", parameters=SAMPLES), tmp_path,
+                 algorithm=best_of_n)  # fmt: skip
     assert 0 < table["learnt"][1] < round(table["solved_ever"][1] * len(PROBLEMS))
 
 
