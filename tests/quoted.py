@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from game24lab.report.results import pick, show
+from game24lab.report.result_cells import pick, show
 
 ROOT = Path(__file__).parent.parent
 README, CARD, LOG, RESULTS = "README.md", "game24lab/pretrained/README.md", "LOG.md", "docs/results.md"

@@ -66,7 +66,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     """The rows as a table for the terminal."""
     from game24lab.cli.columns import lay_out
     from game24lab.report.leaderboard import show_flops
-    from game24lab.report.results import show_accuracy
+    from game24lab.report.result_cells import show_accuracy
 
     head = ["ranks", "mode", "arm", "n", "solved", "tokens", "FLOPs", "parameters"]
     lines = [[row["ranks"], row["mode"], row["arm"], str(row["problems"]), show_accuracy(row),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.evaluation.leaderboard import GOAL, SETS
-from game24lab.report.results import MODES, show, show_accuracy, tabulate
+from game24lab.report.result_cells import MODES, show, show_accuracy, tabulate
 from game24lab.runs.run import write_atomically
 
 Entry = Mapping[str, Any]

@@ -64,8 +64,12 @@ def test_the_origin_of_a_checkpoint_is_that_of_its_run(tmp_path):
     assert find_origin(foreign).list_all()[1] is None
     assert find_origin(tmp_path) is None
     assert find_origin("owner/name") is None
-    default = find_origin(make_run(tmp_path / "third", "06_grpo", split="tot", policy=""))
-    assert default.list_all()[1] == find_origin(find_pretrained("policy"))
+    shipped = find_origin(find_pretrained("policy"))
+    for name, policy in (("06_grpo", ""), ("12_expert_iteration", "shipped")):
+        made = make_run(tmp_path / name, name, split="tot", policy=policy)
+        (made / "search-0" / "round-1").mkdir(parents=True)
+        assert find_origin(made / "search-0" / "round-1").list_all()[1] == shipped
+    assert find_origin(make_run(tmp_path / "own", "12_expert_iteration", split="tot", policy="")).starts == {}
 
 
 def test_a_broken_origin_is_refused(tmp_path):

@@ -30,6 +30,9 @@ _STYLE = """<style>
 .game24lab.numbers tr th, .game24lab.numbers tr td {padding: 2px 9px; text-align: right; vertical-align: top;
   white-space: nowrap}
 .game24lab.numbers tr .text {text-align: left}
+.game24lab.numbers tr .wrapped {white-space: normal; overflow-wrap: anywhere; min-width: 9em}
+.game24lab.numbers .wrapped span {display: inline-block; margin-right: .6em}
+.game24lab.numbers .wrapped pre {white-space: pre-wrap}
 .game24lab.numbers tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 .game24lab.numbers .up {background: rgba(0, 158, 115, .16)}
 .game24lab.numbers .down {background: rgba(213, 94, 0, .16)}

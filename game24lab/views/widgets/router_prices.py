@@ -64,8 +64,7 @@ class Pricing(Panel):
             free.observe(self._show, "value")
         super().__init__([widgets.HBox([self.tokens, self.free["tokens"], self.seconds, self.free["seconds"]],
                                        layout={"flex_flow": "row wrap"}), self._said,
-                          widgets.HBox([*([self._figure] if takes_widgets() else []), self._view],
-                                       layout={"flex_flow": "row wrap"})])  # fmt: skip
+                          *([self._figure] if takes_widgets() else []), self._view])  # fmt: skip
         self._show()
 
     @staticmethod
