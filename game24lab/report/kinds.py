@@ -29,6 +29,5 @@ KINDS = {
     "scaling": Kind("scaling", "11_scaling: how training and thinking replace each other", "make scaling"),
     "iteration": Kind("iteration", "12_expert_iteration: rounds of search and learning beside controls of equal FLOPs",
                       "game24lab run 12_expert_iteration -f params/lab/12_expert_iteration.yaml", "rounds.parquet"),
-    "scaling": Kind("scaling", "11_scaling: how training and thinking replace each other", "make scaling"),
     "lookahead": Kind("decoding", "08_lookahead, and 06_grpo with searched answers", "make lookahead"),
 }  # fmt: skip
