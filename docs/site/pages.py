@@ -38,7 +38,7 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
     for path, place in documents.items():
         (source / place).parent.mkdir(parents=True, exist_ok=True)
         text = turn_links((ROOT / path).read_text(encoding="utf-8"), Path(path), place, places, source)
-        (source / place).write_text(text, encoding="utf-8")
+        (source / place).write_text(link_code(text), encoding="utf-8")
     (source / "figures" / "trees").mkdir(parents=True)
     for name, run in runs.items():
         write_tutorial(run, name, notebooks, source)
@@ -70,6 +70,15 @@ def turn_links(text: str, path: Path, place: str, places: dict[str, str], source
         return f"[{found[1]}]({os.path.relpath(there, Path(place).parent or '.')}{mark}{heading})"
 
     return re.sub(r"\[([^\]]*)\]\(([^)\s]+)\)", turn, text)
+
+
+def link_code(text: str) -> str:
+    """Names of this package's code, `game24lab.search.mcts:mcts`, as links to its page of the API."""
+
+    def link(found: re.Match) -> str:
+        return f"{{py:obj}}`{found[0][1:-1]} <{found[1]}{'.' * bool(found[2])}{found[2] or ''}>`"
+
+    return re.sub(r"(?<![`\[])`(game24lab(?:\.\w+)+)(?::(\w+))?`(?!`)", link, text)
 
 
 def write_start(source: Path, names: list[str], rooms: list[str]) -> str:

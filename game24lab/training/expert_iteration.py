@@ -68,7 +68,7 @@ class IterationConfig:
     rare: float = 1.0  # learn only from problems whose known solutions have less chance than this together
     begin: str = "last"  # a round trains from the "last" round's weights, or from those of the "start"
     steps: int = 400  # optimiser steps of the policy in a round
-    flops: tuple[float, ...] = ()  # instead of steps: what each round costs, searches included; training has the rest
+    flops: tuple[float, ...] = ()  # instead of steps: what all rounds up to each may cost; training has the rest
     batch_size: int = 256
     learning_rate: float = 3e-3
     matrix_learning_rate: float = 0.03
@@ -299,7 +299,7 @@ class _Loop:
             return self._close(row, policy, critic, best, spent)
         new_policy, new_critic = policy, critic
         if number and self.learner is not None:
-            learnt = self.learner(number, folder, policy, config.flops[number - 1] if config.flops else math.inf)
+            learnt = self.learner(number, folder, policy, self._find_left(number, spent))
             row |= {name: value for name, value in asdict(learnt).items() if name != "policy"}
             read = learnt.prompt_tokens + learnt.sampled_tokens
             spent += measure_flops(reader.parameters, trained=learnt.trained_tokens, forwarded=read)
@@ -338,6 +338,10 @@ class _Loop:
     def _find_gate(self) -> float:
         return max(row[GATE] for row in self.rows if row["accepted"])
 
+    def _find_left(self, number: int, spent: float) -> float:
+        """The FLOPs that a round has left for training behind those it has spent; infinity without a limit."""
+        return self.config.flops[number - 1] - self.rows[-1]["flops_total"] - spent if self.config.flops else math.inf
+
     def _pick(self, reader: Any, solved: Mapping[str, Any]) -> list[str]:
         """The problems to learn from: all that are solved, or those that the policy seldom solves as it has been."""
         if self.config.rare >= 1:
@@ -355,7 +359,7 @@ class _Loop:
         if config.flops:
             trial = write_samples(self.archive, 1024, **drawn)
             each = config.batch_size * sum(count_tokens(reader, trial)) / len(trial)
-            left = (config.flops[number - 1] - spent) / measure_flops(reader.parameters, trained=each)
+            left = self._find_left(number, spent) / measure_flops(reader.parameters, trained=each)
             row["steps"] = max(1, round(left))
         samples = write_samples(self.archive, row["steps"] * config.batch_size, **drawn)
         row["trained_tokens"] = sum(count_tokens(reader, samples))
