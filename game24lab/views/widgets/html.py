@@ -32,7 +32,7 @@ _STYLE = """<style>
 .game24lab.numbers tr .text {text-align: left}
 .game24lab.numbers tr .wrapped {white-space: normal; overflow-wrap: break-word; min-width: 8em}
 .game24lab.numbers .wrapped span {display: inline-block; margin-right: .6em}
-.game24lab.numbers .wrapped pre {white-space: pre-wrap; overflow-wrap: break-word; max-width: 60vw}
+.game24lab.numbers .wrapped pre {white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; max-width: 60vw}
 .game24lab.numbers tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 .game24lab.numbers .up {background: rgba(0, 158, 115, .16)}
 .game24lab.numbers .down {background: rgba(213, 94, 0, .16)}
