@@ -13,6 +13,7 @@ from typing import Any
 
 from game24lab.cli.terminal import SearchLine
 from game24lab.evaluation.arms import Arm, find_strategy, run_arm
+from game24lab.models.locations import find_pretrained
 from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
 from game24lab.runs.interrupts import note_interrupt
@@ -82,6 +83,10 @@ def solve(
                                 judged=strategy != "greedy", few=len(problems) <= FEW and strategy != AUTO,
                                 tries=parameters.get("sampling", "with") != "with")  # fmt: skip
     check_vocabulary(policy, environment, problems)
+    if mode == "blind" and environment.checks and judge is not None and checkpoint is None and critic is None:
+        from game24lab.models.self_check import add_checks
+
+        judge = add_checks(judge, find_pretrained("policy", environment), task, environment.checks)
     if strategy == AUTO:
         plans = planning.plan(known, environment, problems, policy, judge, mode=mode, budget=budget)
         found = planning.solve(known, task, problems, plans, policy, judge, seed=seed, progress=line or False,
@@ -123,7 +128,6 @@ def load_models(
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from game24lab.models.critic import load_critic
-    from game24lab.models.locations import find_pretrained
 
     folder = checkpoint or find_pretrained("policy", environment)
     policy = _load_light(folder) if few and backend == "auto" and url is None else None

@@ -157,21 +157,21 @@ def _tell_demo(report: Any) -> list[str]:
 
 
 def tabulate_countdown(report: Any) -> str:
-    """Arms by their rules in the three modes, each beside the published single answers by the same rules."""
-    rows = []
-    for run in (run for run in report["runs"] if run["name"] == "09_strategies"):
-        mine, split = [arm for arm in report["results"] if arm["run"] == run["id"]], run["parameters"]["split"]
-        by_name: dict[str, dict[str, Row]] = {}
-        for arm in mine:
-            by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
-        found = [[name, *(cell for mode in MODES for cell in (_show_arm(arms[mode]) if mode in arms else ("", "")))]
-                 for name, arms in by_name.items()]  # fmt: skip
-        found += [[f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})",
-                   f"{show(100 * point['accuracy'], 1)} %", *[""] * 5]
-                  for point in sorted(report["published"], key=lambda point: point["accuracy"])
-                  if point["split"] == split]  # fmt: skip
-        first = f"`{split}` (n = {mine[0]['problems']})"
-        rows += [[first * (place == 0), *row] for place, row in enumerate(found)]
+    """Arms by their rules in the three modes, a run after the other, and the published answers by the same rules."""
+    runs, rows = [run for run in report["runs"] if run["name"] == "09_strategies"], []
+    for split in dict.fromkeys(run["parameters"]["split"] for run in runs):
+        for run in (run for run in runs if run["parameters"]["split"] == split):
+            by_name: dict[str, dict[str, Row]] = {}
+            for arm in (arm for arm in report["results"] if arm["run"] == run["id"]):
+                by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
+                first = f"`{split}`, run {run['id']} (n = {arm['problems']})"
+            for place, (name, arms) in enumerate(by_name.items()):
+                cells = [_show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
+                rows.append([first * (place == 0), name, *(cell for pair in cells for cell in pair)])
+        points = (point for point in report["published"] if point["split"] == split)
+        for point in sorted(points, key=lambda point: point["accuracy"]):
+            name = f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})"
+            rows.append(["", name, f"{show(100 * point['accuracy'], 1)} %", *[""] * 5])
     return tabulate(f"rules | strategy | {_MODE_HEAD}", rows)
 
 
