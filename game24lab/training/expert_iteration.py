@@ -214,7 +214,7 @@ class _Loop:
         spent += measure_flops(load_critic(critic).parameters, forwarded=cost["critic_tokens"]) if critic else 0.0
         searched = math.nan if self.taught is not None or self.learner is not None else 1 / len(self.problems)
         row = {
-            "round": number, "accepted": False, "gate": math.nan, "solved": searched * len(found.solved),
+            "round": number, "accepted": not number, "gate": math.nan, "solved": searched * len(found.solved),
             "solved_ever": searched * len(solved), "new": found.new,
             "calculations": sum(map(len, solved.values())) / len(solved) if solved else 0.0, "learnt": 0, "steps": 0,
             **cost, "trained_tokens": 0, "critic_trained_tokens": 0, "stopped": "",
