@@ -24,6 +24,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "models.vocabulary": "check_vocabulary",
     "models.load_policy": "Sampling, load_policy, TransformersPolicy",
     "models.critic": "load_critic",
+    "models.self_check": "add_checks",
     "models.tokenizer": "read_chat",
     "search.engine": "run as run_search",
     "search.modes": "find_unverified",

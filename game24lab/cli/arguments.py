@@ -140,7 +140,8 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
                          "(.svg), or the tree itself for `game24lab tree` (.json)")  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object per puzzle")
     _add_player(command, "24 unless the file names one")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0); mcts as it "
+                         "comes draws nothing: it takes the likeliest lines in order")  # fmt: skip
 
     command = add("play")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of a puzzle; none: held-out puzzles "

@@ -21,12 +21,14 @@ from game24lab.runs.run import write_atomically
 NAMES = {
     "greedy": "greedy", "best_of_n": "best of {n}, by the critic", "majority": "majority of {n}",
     "weighted_majority": "weighted majority of {n}", "beam_search": "beam search, {n}",
-    "mcts": "MCTS, at most {simulations} draws",
+    "mcts": "MCTS, at most {simulations:,} draws",
 }  # fmt: skip
 _MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
-UNREPEATED = ("mcts_without@simulations=100", "mcts_without@simulations=1500")
+UNREPEATED = ("mcts_without@simulations=1500", "mcts_likeliest@simulations=1500",
+              "mcts_likeliest_blind@simulations=150")  # fmt: skip
+DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order"}  # by `sampling`
 HEAD = """# Results
 
 Made by `make results` from the JSON files in [`reports/`](../reports), which the reports wrote beside their PDFs.
@@ -92,7 +94,7 @@ def name_arm(arm: Row) -> str:
     """An arm in words, such as "best of 64, by the critic"."""
     name = NAMES[arm["algorithm"]].format(**arm["parameters"])
     name = name.replace("by the critic", "the likeliest") if arm["parameters"].get("choose") == "logprob" else name
-    return f"{name}, none twice" if arm["parameters"].get("sampling") == "without" else name
+    return name + DRAWN.get(arm["parameters"].get("sampling"), "")
 
 
 def _show_arm(arm: Row) -> tuple[str, str]:
@@ -155,21 +157,21 @@ def _tell_demo(report: Any) -> list[str]:
 
 
 def tabulate_countdown(report: Any) -> str:
-    """Arms by their rules in the three modes, each beside the published single answers by the same rules."""
-    rows = []
-    for run in (run for run in report["runs"] if run["name"] == "09_strategies"):
-        mine, split = [arm for arm in report["results"] if arm["run"] == run["id"]], run["parameters"]["split"]
-        by_name: dict[str, dict[str, Row]] = {}
-        for arm in mine:
-            by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
-        found = [[name, *(cell for mode in MODES for cell in (_show_arm(arms[mode]) if mode in arms else ("", "")))]
-                 for name, arms in by_name.items()]  # fmt: skip
-        found += [[f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})",
-                   f"{show(100 * point['accuracy'], 1)} %", *[""] * 5]
-                  for point in sorted(report["published"], key=lambda point: point["accuracy"])
-                  if point["split"] == split]  # fmt: skip
-        first = f"`{split}` (n = {mine[0]['problems']})"
-        rows += [[first * (place == 0), *row] for place, row in enumerate(found)]
+    """Arms by their rules in the three modes, a run after the other, and the published answers by the same rules."""
+    runs, rows = [run for run in report["runs"] if run["name"] == "09_strategies"], []
+    for split in dict.fromkeys(run["parameters"]["split"] for run in runs):
+        for run in (run for run in runs if run["parameters"]["split"] == split):
+            by_name: dict[str, dict[str, Row]] = {}
+            for arm in (arm for arm in report["results"] if arm["run"] == run["id"]):
+                by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
+                first = f"`{split}`, run {run['id']} (n = {arm['problems']})"
+            for place, (name, arms) in enumerate(by_name.items()):
+                cells = [_show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
+                rows.append([first * (place == 0), name, *(cell for pair in cells for cell in pair)])
+        points = (point for point in report["published"] if point["split"] == split)
+        for point in sorted(points, key=lambda point: point["accuracy"]):
+            name = f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})"
+            rows.append(["", name, f"{show(100 * point['accuracy'], 1)} %", *[""] * 5])
     return tabulate(f"rules | strategy | {_MODE_HEAD}", rows)
 
 
@@ -287,7 +289,8 @@ SECTIONS = (
             "Policy and critic are trained by the same recipes (`params/strict/`) on a split that keeps every "
             "position of three or more numbers that moves reach from a held-out puzzle out of training."),
     Section("Nothing said twice", "without", (f"{_RUN}/search/without.yaml", f"{_RUN}/search/without_blind.yaml",
-            f"{_RUN}/search/without_rivals.yaml", f"{_RUN}/search/without_all.yaml"), _tell_unrepeated,
+            f"{_RUN}/search/without_rivals.yaml", f"{_RUN}/search/likeliest.yaml", f"{_RUN}/search/without_all.yaml"),
+            _tell_unrepeated,
             "Sampling without replacement beside sampling with it, with the models that ship. Repeated and illegal: "
             "shares of the sampled tokens; a cache that charges nothing for repetitions would save the first.",
             "09_strategies"),

@@ -92,8 +92,8 @@ def check_texts(samples: Iterable[Any], target: int = 24) -> Check:
     if not firsts:
         raise ValueError("texts to check must be at least one solution, got none")
     spread = float(np.std(differences)) / math.sqrt(len(differences)) if differences else 0.0
-    told, true = (float(np.mean(values)) if values else math.nan for values in (surprises, expected))
-    return Check(texts + foreign, foreign, told, true, (told - true) / spread if spread else 0.0,
+    found, due = (float(np.mean(values)) if values else math.nan for values in (surprises, expected))
+    return Check(texts + foreign, foreign, found, due, (found - due) / spread if spread else 0.0,
                  _test_frequencies(firsts, target))  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class Environment(Protocol):
     chain_vocabulary: str = "traces"  # the same of models that learn chains of thought
     columns: Mapping[str, str] = COLUMNS  # of a judged answer, with their types; the first names the problem
     models: str = ""  # folder of its models among those that ship, "" where they lie beside the others' folders
+    checks: int = 0  # contexts in which its shipped policy checks blind calculations, see `models.self_check`
     reference: str = ""  # the right answer where all problems share it, as files of completions name it
     lacks: Mapping[str, str] = MappingProxyType({})  # what the task does not have (`PARTS`), and why, in one line each
 

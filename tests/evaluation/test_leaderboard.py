@@ -141,13 +141,14 @@ def test_the_best_need_least_and_reach_the_goal(tmp_path):
     entries = [make_entry("small", parameters=1e5, flops=9e9), make_entry("quick", parameters=5e6, flops=1e6),
                make_entry("weak", accuracy=GOAL - 0.01, parameters=10, flops=10),
                make_entry("just", mode="rules", accuracy=GOAL),
-               make_entry("nearest", mode="verified", accuracy=0.8), make_entry("far", mode="verified", accuracy=0.2)]
+               make_entry("nearest", mode="verified", accuracy=0.8, arm="mcts@simulations=16,verified"),
+               make_entry("far", mode="verified", accuracy=0.2)]
     page = write_leaderboard({"runs": [RUN], "entries": entries})
     best = page.partition("## Ranks 901-1000")[2].partition("## Ranks")[0]
     assert "| blind | fewest parameters | small, `mcts` | 0.10M | 9.00 billion |" in best
     assert "| blind | fewest FLOPs | quick, `mcts` | 5.00M | 1 million |" in best
     assert "| rules | fewest parameters | just," in best
-    assert "| verified | nobody yet; nearest | nearest," in best
+    assert "| verified | nobody yet; nearest | nearest, `mcts@simulations=16` |" in best
     assert "weak" not in best
     assert "far" not in best
     assert "weak" in page.partition("## All that was measured")[2]

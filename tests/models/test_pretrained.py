@@ -7,6 +7,7 @@ import pytest
 from game24lab.models.checkpoints import find_pretrained
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
+from game24lab.models.self_check import add_checks
 from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.modes import MODES
@@ -78,8 +79,8 @@ def test_the_shipped_models_play_every_mode(mode, policy, critic):
 # ------------------------------------------------------------------------------------------------------- Countdown
 @pytest.fixture(scope="module")
 def countdown():
-    parts = [find_pretrained(part, COUNTDOWN) for part in ("policy", "critic")]
-    return load_policy(parts[0]), load_critic(parts[1])
+    policy, critic = (find_pretrained(part, COUNTDOWN) for part in ("policy", "critic"))
+    return load_policy(policy), add_checks(load_critic(critic), policy, COUNTDOWN.task, COUNTDOWN.checks)
 
 
 def test_each_task_has_models_of_its_own():
@@ -97,21 +98,6 @@ def test_the_end_of_a_countdown_stands_clear_of_all_others(countdown, target):
     right = values.pop(target)
     assert right > ENOUGH + 2 * SHIFT
     assert max(values.values()) < ENOUGH - 2 * SHIFT
-
-
-def test_the_critic_of_countdown_sees_each_kind_of_lie(countdown):
-    world = COUNTDOWN.task.believe()
-    head = "Input: 3 7 25 50 Target: 79\n50 + 25 = 75 (left: 3 7 75)\n75 + 7 = 82 (left: 3 82)\n"
-    right = countdown[1].score([head + "82 - 3 = 79 (left: 79)\n"])[0]
-    lies = {
-        "calculation": head.replace("= 82", "= 83").replace("3 82", "4 83") + "83 - 4 = 79 (left: 79)\n",
-        "left list": "Input: 3 7 25 50 Target: 79\n50 + 25 = 75 (left: 4 75)\n75 + 4 = 79 (left: 79)\n",
-        "invented number": "Input: 3 7 25 50 Target: 79\n70 + 9 = 79 (left: 79)\n",
-    }
-    for kind, text in lies.items():
-        fault = world.find_fault(world.read(text))
-        assert fault.kind in (kind, "left list")
-        assert countdown[1].score([text])[0] < right - 1
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from test_notebook import write_notebook
@@ -128,20 +129,21 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(toy, tmp_pa
     with open_client(workers=2) as client:
         assert all(address.startswith("tcp://127.0.0.1:") for address in client.nthreads())
         assert set(client.nthreads().values()) == {1}
-        pids = client.run(os.getpid)
+        workers, killed = client.run(os.getpid).values(), []
 
         def kill():
-            while not list(folder.glob("*/manifest.json")):
-                time.sleep(0.1)
-            begun = next(folder.glob("*/manifest.json")).parent
-            while read_run(begun).status != "running":
-                time.sleep(0.1)
-            os.kill(next(iter(pids.values())), signal.SIGKILL)
+            """The worker whose kernel has begun a cell, in the middle of it."""
+            while not (begun := list(folder.glob("value=[123]/manifest.json"))):
+                time.sleep(0.05)
+            kernel = read_run(begun[0].parent).manifest["sessions"][-1]["pid"]
+            killed.append(psutil.Process(kernel).ppid())
+            os.kill(killed[0], signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()
         done, failed = run_cells(client, sweep, list(states), folder, progress=quiet, told=said.append)
         killer.join()
+    assert killed[0] in workers
     assert sorted(done) == ["value=1", "value=2", "value=3"]
     assert list(failed) == ["value=7,fault=error"]
     assert "ValueError: no 7 today" in failed["value=7,fault=error"]
@@ -152,7 +154,7 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(toy, tmp_pa
     assert pd.read_parquet(folder / "cells.parquet").equals(table)
     assert json.loads((folder / "failed.json").read_text()) == failed
     sessions = [len(read_run(folder / name).manifest["sessions"]) for name in done]
-    assert sorted(sessions) in ([1, 1, 2], [1, 2, 2]), "what was cut off was gone on with, and nothing done twice"
+    assert sorted(sessions) == [1, 1, 2], "what was cut off was gone on with, and nothing done twice"
     assert tell_end(states, failed, done)[0] == "3 cells finished, 0 were there, 1 failed"
     assert set(measure_seconds(folder, states)) == set(done)
     with pytest.raises(ValueError, match="holds 4 of the 4 cells already: add --resume"):
@@ -214,7 +216,7 @@ def test_a_batch_system_runs_the_cells(toy, tmp_path):
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert "3 cells finished, 0 were there, 0 failed" in ended.stdout
     assert sorted(pd.read_parquet(tmp_path / "out" / "cells.parquet")["double"]) == [2, 4, 6]
-    assert len(list(tools.glob("job*"))) == 2, "two workers, a job each"
+    assert len(list(tools.glob("job*"))) >= 2, "two workers, a job each"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of Dask's half-made cluster

@@ -50,6 +50,7 @@ class CountdownGame(NumberGame):
     vocabulary: str = "countdown"
     chain_vocabulary: str = "countdown"
     models: str = "countdown"
+    checks: int = 2
     reference: str = ""
     lacks: Mapping[str, str] = field(default_factory=lambda: _LACKS)
 
