@@ -87,9 +87,11 @@ def write_start(source: Path, names: list[str], rooms: list[str]) -> str:
     bold = re.search(r"^\*\*.*?(?=\n\n)", readme, flags=re.M | re.S)[0]
     question = re.search(r"^The question behind it.*?(?=\n\n)", readme, flags=re.M | re.S)[0]
     caption = re.search(r"^\*MCTS with the shipped.*?\*$", readme, flags=re.M | re.S)[0]
-    pages = dict(SECTIONS) | {"Tutorials": [f"tutorials/{name}" for name in names]}
+    pages = SECTIONS | {"Tutorials": [f"tutorials/{name}" for name in names]}
     for folder in ("strategies", "trainers"):
         pages[folder.capitalize()] = sorted(f"{folder}/{path.stem}" for path in (source / folder).glob("*.md"))
+    named = {name for names in pages.values() for name in names} | {"index"}
+    pages["How to"] = [*pages["How to"], *sorted({path.stem for path in source.glob("*.md")} - named)]
     pages["API"] = ["api/index", *(f"api/{room}" for room in rooms)]
     order = ["Start here", "Tutorials", "How to", "Strategies", "Trainers", "API", "The project"]
     trees = [f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(pages[title]) + "\n```"
