@@ -17,8 +17,8 @@ from game24lab.views.tree.page import write_html
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # Documents outside docs/ and their names on the site
-OTHERS = {"LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
-          "game24lab/pretrained/README.md": "models.md"}  # fmt: skip
+OTHERS = {"LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+CARDS = ROOT / "game24lab" / "pretrained"  # a README.md for each group of shipped models
 START = {"README.md": "index.md", "LICENSE": "index.md"}
 SECTIONS = {
     "Start here": ["start", "nouns", "results", "leaderboard", "models", "contents"],
@@ -33,6 +33,9 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
     documents = {path.relative_to(ROOT).as_posix(): path.relative_to(DOCS).as_posix()
                  for path in sorted(DOCS.rglob("*.md"))} | OTHERS  # fmt: skip
     documents["docs/index.md"] = "contents.md"
+    for card in CARDS.rglob("README.md"):
+        name = "-".join(["models", *card.parent.relative_to(CARDS).parts])
+        documents[card.relative_to(ROOT).as_posix()] = f"{name}.md"
     tutorials = {f"notebooks/{name}.ipynb": f"tutorials/{name}.ipynb" for name in notebooks}
     places = documents | START | tutorials
     for path, place in documents.items():
