@@ -114,8 +114,9 @@ def _tell_unrepeated(report: Any) -> list[str]:
         mine = [arm for arm in report["arms"] if arm["split"] == ranks]
         for arm in sorted(mine, key=lambda arm: (arm["mode"], arm["label"].partition("@")[0])):
             shares = ("" if arm[share] is None else f"{show(100 * arm[share])} %" for share in ("repeated", "illegal"))
-            rows.append([ranks, f"`{arm['label']}`", arm["mode"], str(arm["seeds"]), *_show_arm(arm), *shares])
-    return ["", tabulate("ranks | arm | mode | seeds | solved | tokens | repeated | illegal", rows)]
+            rows.append([ranks, f"`{arm['label']}`", arm["mode"], f"{arm['problems']} x {arm['seeds']}",
+                         *_show_arm(arm), *shares])  # fmt: skip
+    return ["", tabulate("ranks | arm | mode | n x seeds | solved | tokens | repeated | illegal", rows)]
 
 
 def _tell_strategies(report: Any) -> list[str]:
