@@ -323,8 +323,8 @@ SECTIONS = (
     Section("The demo", "demo_report", ("make demo",), _tell_demo,
             "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
     Section("Countdown", "countdown_report", (f"{_RUN}/countdown/09_strategies.yaml",), _tell_countdown,
-            "Held-out problems: by the rules of Stream of Search half of them have held-out targets, the others are "
-            "held-out puzzles; by those of TinyZero three or four numbers, each used at most once."),
+            "Held-out problems by the rules of Stream of Search: half of them have held-out targets, the others are "
+            "held-out puzzles; the models that ship. Published ones are single answers, blind."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),
