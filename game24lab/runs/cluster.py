@@ -55,7 +55,7 @@ def open_client(
             if cluster:
                 raise ValueError(f"scheduler and cluster exclude one another, got {scheduler!r} and {cluster!r}")
             try:
-                client = distributed.Client(scheduler, timeout=patience, set_as_default=False)
+                client = distributed.Client(scheduler, timeout=patience)
             except (OSError, ValueError) as error:
                 raise ValueError(f"scheduler {scheduler} does not answer within {patience:g} s: "
                                  f"{condense(error)}") from None  # fmt: skip
@@ -71,7 +71,7 @@ def open_client(
         stack.callback(made.close)
         if cluster:
             made.adapt(minimum=workers, maximum=workers)  # a job that has died is started anew
-        yield stack.enter_context(distributed.Client(made, set_as_default=False))
+        yield stack.enter_context(distributed.Client(made))
 
 
 def _open_cluster(cluster: str, options: dict[str, Any]) -> Any:
