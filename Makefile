@@ -12,6 +12,8 @@
 #   make docs     the site: guides, notebooks as they ran, the API, in build/site/html; minutes, notebooks first
 #   make badges   REPOSITORY=owner/name: Colab badges in the notebooks, and a first cell that installs there
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
+#   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
+#                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
@@ -28,10 +30,11 @@ TEST_WORKERS ?= 2
 CHAIN_SEEDS ?= 0 1 2
 SEARCH_SEEDS ?= 1
 STORY_SEEDS ?= 0 1 2
+SWEEP ?= --workers 2
 SEARCH_POLICY ?=
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs badges clean chains search router lookahead ablation results
+.PHONY: demo test look lab lint docs badges clean chains search router lookahead ablation scaling results
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -108,6 +111,11 @@ ablation: $(VENV)/.base
 	$(BIN)/game24lab report --kind sft runs/lab/03_sft_chains $(addprefix runs/ablation/,$(subst /,_,$(KINDS))) \
 	  -o reports/sft_report.pdf
 
+scaling: $(VENV)/.all
+	$(BIN)/game24lab sweep params/sweeps/11_scaling.yaml --resume $(SWEEP)
+	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling.yaml
+	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling -o reports/scaling_report.pdf
+
 results: $(VENV)/.base
 	@$(BIN)/python -m game24lab.report.results reports docs/results.md
 	@$(BIN)/python -m game24lab.report.leaderboard reports/leaderboard.json docs/leaderboard.md
@@ -143,7 +151,7 @@ $(VENV)/.base: $(VENV)/.python $(PINS)
 
 $(VENV)/.all: $(VENV)/.python $(PINS)
 	@echo "game24lab: installing packages (two or three minutes)" >&2
-	@$(PIP) -e ".[lab,server,docs,dev]"
+	@$(PIP) -e ".[cluster,lab,server,docs,dev]"
 	@touch $(VENV)/.base $(VENV)/.docs $@
 
 $(VENV)/.docs: $(VENV)/.python $(PINS)

@@ -46,6 +46,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "training.solver_solutions": "ask_solver",
     "training.weak_start": "draw_pool, train_start",
     "training.trackers": "check_tracker",
+    "scaling": "design, floor, frontier, ladder, laws, measure, study",
     "routing": "ablation",
     "routing.arms": "keep_arms",
     "routing.probe": "Probe, probe_problems",
@@ -56,13 +57,14 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "views.tables": "specifications as columns",
     "views.tables.table": "show_table",
     "views.charts": "chains as chain_charts, critics as critic_charts, "
-                    "iteration as iteration_charts, routing as router_charts",
+                    "iteration as iteration_charts, routing as router_charts, scaling as scaling_charts",
     "views.charts.theme": "draw_accuracy, draw_calibration, draw_chances, draw_difficulty, draw_learning, "
                           "draw_pass_at_k",
     "views.tree.explorer": "explore, offer",
     "views.tree.page": "write_html",
     "views.tree.widget": "TreeView",
     "views.widgets.answers": "AnswerView",
+    "views.widgets.budget_split": "Splitting",
     "views.widgets.chain": "ChainView",
     "views.widgets.live_curves": "LiveCurves",
     "views.widgets.reward_weights": "Weighing",

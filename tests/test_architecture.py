@@ -21,6 +21,7 @@ FLOORS = {
     "report": 7,
     "views": 6,
     "routing": 5,
+    "scaling": 5,
     "evaluation": 4,
     "training": 4,
     "search": 3,
@@ -36,7 +37,7 @@ HOMES = {
     "datasets": {"training", "tasks.gsm8k.dataset", "cli.bench_trl", "evaluation.verifiers_environment"},
     "verifiers": {"evaluation.verifiers_environment"},
     "torch": {"models", "training", "routing", "runs.memory", "cli"},
-    "transformers": {"models", "training", "routing", "cli"},
+    "transformers": {"models", "training", "routing", "scaling.ladder", "cli"},
     "ctranslate2": {"models.backends", "models.critic", "cli"},
     "openai": {"models.backends.openai_policy", "models.backends.server_probe"},
     "plotly": {"views.charts", "views.widgets"},
@@ -45,6 +46,9 @@ HOMES = {
     "ipywidgets": {"views.widgets", "views.tree"},
     "typst": {"report"},
     "papermill": {"runs.notebook"},
+    "distributed": {"runs.cluster", "runs.sweep_workers"},
+    "dask_jobqueue": {"runs.cluster"},
+    "dask_kubernetes": {"runs.cluster"},
     "sklearn": {"routing", "evaluation.calibration"},
 }
 # These need the standard library alone.

@@ -51,12 +51,13 @@ _SIDEWAYS = """() => { const cell = (e) => [...document.querySelectorAll('.jp-Ce
 _BROKEN = """() => { const broken = [];
   for (const e of document.querySelectorAll('.jp-Notebook .jp-OutputArea-output .game24lab')) {
     const walk = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
-    while (walk.nextNode()) for (const { 0: word, index } of walk.currentNode.data.matchAll(/[\\w.%,]{2,20}/g)) {
+    while (walk.nextNode()) for (const { 0: word, index } of walk.currentNode.data.matchAll(/[\\w.%]{2,20}/g)) {
       if (walk.currentNode.parentElement.closest('style')) break;
       const range = document.createRange();
       range.setStart(walk.currentNode, index);
       range.setEnd(walk.currentNode, index + word.length);
-      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) broken.push(word);
+      const lines = [...range.getClientRects()].filter((box) => box.width > 1).map((box) => Math.round(box.top));
+      if (new Set(lines).size > 1) broken.push(word);
     } }
   return broken.map((word) => `broken word: ${word}`) }"""
 _RED = """() => [...document.querySelectorAll('.jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]')]

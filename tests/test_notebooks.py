@@ -16,7 +16,8 @@ from game24lab.views.tables.table import MOST
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SETS = sorted((ROOT / "params").glob("*/*.yaml"))
+OTHERS = ("sweeps", "accelerate")  # no parameters of a notebook: tests/runs/test_sweep.py, tests/scaling/test_beyond.py
+SETS = sorted(path for path in (ROOT / "params").glob("*/*.yaml") if path.parent.name not in OTHERS)
 RECIPES = {"strategies": "09_strategies", "search": "09_strategies"}  # sets whose files are recipes of one notebook
 NEEDED_SETS = ("smoke", "lab")  # the demo is the short way from random weights to a searched tree
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -39,7 +39,7 @@ def test_links_and_commands_are_true(document):
 def test_contributing_names_files_that_exist_and_all_that_can_be_added():
     text = documented.read("CONTRIBUTING.md")
     for path in re.findall(r"`((?:tests|params|docs|game24lab|reports|\.github)/[\w./]*)`", text):
-        assert (documented.ROOT / path).exists(), path
+        assert "NAME" in path or (documented.ROOT / path).exists(), path
     added = re.findall(r"^\| an? (\w+) \|", text, flags=re.M)
     assert {"task", "strategy", "reward", "notebook"} <= set(added)
 

@@ -40,7 +40,8 @@ def make_run(folder: Path, path: Path) -> Path:
     tree, figure = grow_tree(), draw_learning(pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0]}))
     notebook = nbformat.read(path, 4)
     outputs = [{"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "image/svg+xml": to_svg(figure)},
-               {"image/svg+xml": draw_svg(tree), "text/plain": "a tree"}, {"text/html": "<b>a table</b>"}]
+               {"image/svg+xml": draw_svg(tree), "text/plain": "a tree"},
+               {"text/html": '<a href="tree.html">a tree</a> <a href="notebook.ipynb">a file</a>'}]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell, data in zip(cells[-3:], outputs, strict=True):
         cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text="50%|##"),
@@ -126,7 +127,7 @@ def test_there_is_a_page_for_everything(pages, site):
                                    ("docs/trainers", "*.md", "trainers")]:  # fmt: skip
         assert names >= {f"{place}/{path.stem}" for path in (ROOT / folder).glob(pattern)}
     assert names >= {f"api/{path.parent.name}" for path in (ROOT / "game24lab").glob("*/__init__.py")}
-    assert names >= {"index", "start", "nouns", "extend", "machines", "score", "results", "leaderboard", "models"}
+    assert names >= {path.stem for path in (ROOT / "docs").glob("*.md")} | {"contents", "models", "contributing", "log"}
 
 
 def test_equations_are_equations_and_no_script_sets_them(site):
@@ -147,6 +148,8 @@ def test_a_notebook_shows_its_figure_and_its_tree_live_and_no_progress_bar(site)
     assert 'src="../_static/trees/00_start_tree.html"' in text
     assert "##" not in "".join(text.split("50%|")[1:])
     assert "game24lab run 00_start -f params/smoke/00_start.yaml" in text
+    if "GAME24LAB_SITE" not in os.environ:
+        assert '<a href="../_static/trees/00_start_tree.html">a tree</a> a file' in text
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +181,7 @@ def test_the_look_finds_what_is_wrong(browser, tmp_path, looks):
         assert complaint in " ".join(said), name
 
 
-def test_the_tree_on_the_first_page_plays_when_it_is_opened(browser, site):
+def test_the_tree_on_the_first_page_plays_when_it_is_opened_and_follows_the_theme(browser, site):
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.set_default_timeout(600_000)
     page.goto((site / "index.html").as_uri())
@@ -191,4 +194,9 @@ def test_the_tree_on_the_first_page_plays_when_it_is_opened(browser, site):
     while frame.evaluate(f"{state}.playing || {state}.place < {state}.most"):
         assert time.monotonic() < end
         page.wait_for_timeout(50)
+    for theme in ("dark", "light"):  # the page's own switch, whatever the machine likes
+        page.evaluate(f"document.body.dataset.theme = '{theme}'")
+        while frame.evaluate(f"{state}.theme") != theme:
+            assert time.monotonic() < end
+            page.wait_for_timeout(50)
     page.close()

@@ -47,15 +47,26 @@ def main(words: list[str] | None = None) -> int:
 
 def build(runs: dict[str, Path]) -> int:
     """Build the site in the current folder from finished runs of notebooks; the exit status of Sphinx."""
-    source, html = Path("source").absolute(), Path("html").absolute()
-    shutil.rmtree(source, ignore_errors=True)
-    gather(source, runs, NOTEBOOKS)
+    source, html, new = (Path(name).absolute() for name in ("source", "html", "source.new"))
+    shutil.rmtree(new, ignore_errors=True)
+    gather(new, runs, NOTEBOOKS)
+    renew(source, new)
     settings = Path(__file__).parent
     status = sphinx(["--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", str(settings),
                      "--define", f"html_static_path={settings / 'static'},{source / 'figures'}",
                      "--doctree-dir", str(source.parent / "doctrees"), str(source), str(html)])  # fmt: skip
     print(f"site: {html / 'index.html'}" if status == 0 else "the site has warnings, see above")
     return status
+
+
+def renew(source: Path, new: Path) -> None:
+    """Put a folder in the place of another; files that are as they were keep their time, so that Sphinx skips them."""
+    for path in new.rglob("*"):
+        old = source / path.relative_to(new)
+        if path.is_file() and old.is_file() and path.read_bytes() == old.read_bytes():
+            shutil.copystat(old, path)
+    shutil.rmtree(source, ignore_errors=True)
+    new.rename(source)
 
 
 def execute(file: Path, fresh: bool) -> None:

@@ -10,6 +10,7 @@ from game24lab.runs.provenance import read_version
 
 project = "game24lab"
 author = "game24lab contributors"
+copyright = f"2026, {author}"
 release = version = read_version()
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["figures/**"]
@@ -19,6 +20,7 @@ html_theme = "furo"
 html_title = "game24lab"
 html_static_path = [str(Path(__file__).parent / "static")]  # build.py adds the figures
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True, "source_edit_link": "", "source_view_link": ""}

@@ -37,6 +37,11 @@ def _convert(block):
 
 def escape(text):
     """What RST would take for markup made harmless, and `code` made ``code``."""
-    parts = re.split(r"(`[^`]+`)", text)
-    return "".join(f"`{part}`" if part[:1] == "`" and len(part) > 2 else
-                   re.sub(r"([\\*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts)  # fmt: skip
+    parts = re.split(r"`([^`]+)`", text)
+    for place, part in enumerate(parts):
+        if place % 2:
+            glued = re.match(r"\w", parts[place + 1])  # `Thing`s
+            parts[place] = f"``{part.strip()}``" + "\\ " * bool(glued)
+        else:
+            parts[place] = re.sub(r"([\\*|]|(?<=\w)_(?!\w))", r"\\\1", part)
+    return "".join(parts)

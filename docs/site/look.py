@@ -27,16 +27,13 @@ _CUT = """() => {
     const box = element.getBoundingClientRect(), style = getComputedStyle(element);
     if (!box.width || !box.height || style.visibility === "hidden" || style.position === "fixed") continue;
     if (element.closest(".visually-hidden, .skip-to-content, .headerlink, .back-to-top")) continue;
-    for (let above = element; above && above !== document.body; above = above.parentElement) {
-      const { overflowX } = getComputedStyle(above);
-      if (overflowX === "auto" || overflowX === "scroll") break;
-      const edge = above.getBoundingClientRect();
-      const hides = above !== element && overflowX === "hidden" && edge.width && box.right > edge.right + 1;
-      if (hides || (above === element && box.right > innerWidth + 1)) {
-        found.push(element.tagName + ": " + element.textContent.trim().slice(0, 60));
-        break;
-      }
+    let edge = innerWidth;
+    for (let above = element.parentElement; above && above !== document.body; above = above.parentElement) {
+      const { overflowX } = getComputedStyle(above), { right, width } = above.getBoundingClientRect();
+      if (overflowX === "auto" || overflowX === "scroll") { edge = Infinity; break; }
+      if (overflowX === "hidden" && width) { edge = Math.min(edge, right); break; }
     }
+    if (box.right > edge + 1) found.push(element.tagName + ": " + element.textContent.trim().slice(0, 60));
   }
   return found.slice(0, 5);
 }"""

@@ -17,8 +17,8 @@ from game24lab.views.tree.page import write_html
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # Documents outside docs/ and their names on the site
-OTHERS = {"LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
-          "game24lab/pretrained/README.md": "models.md"}  # fmt: skip
+OTHERS = {"LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+CARDS = ROOT / "game24lab" / "pretrained"  # a README.md for each group of shipped models
 START = {"README.md": "index.md", "LICENSE": "index.md"}
 SECTIONS = {
     "Start here": ["start", "nouns", "results", "leaderboard", "models", "contents"],
@@ -33,12 +33,15 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
     documents = {path.relative_to(ROOT).as_posix(): path.relative_to(DOCS).as_posix()
                  for path in sorted(DOCS.rglob("*.md"))} | OTHERS  # fmt: skip
     documents["docs/index.md"] = "contents.md"
+    for card in CARDS.rglob("README.md"):
+        name = "-".join(["models", *card.parent.relative_to(CARDS).parts])
+        documents[card.relative_to(ROOT).as_posix()] = f"{name}.md"
     tutorials = {f"notebooks/{name}.ipynb": f"tutorials/{name}.ipynb" for name in notebooks}
     places = documents | START | tutorials
     for path, place in documents.items():
         (source / place).parent.mkdir(parents=True, exist_ok=True)
         text = turn_links((ROOT / path).read_text(encoding="utf-8"), Path(path), place, places, source)
-        (source / place).write_text(text, encoding="utf-8")
+        (source / place).write_text(link_code(text), encoding="utf-8")
     (source / "figures" / "trees").mkdir(parents=True)
     for name, run in runs.items():
         write_tutorial(run, name, notebooks, source)
@@ -72,15 +75,26 @@ def turn_links(text: str, path: Path, place: str, places: dict[str, str], source
     return re.sub(r"\[([^\]]*)\]\(([^)\s]+)\)", turn, text)
 
 
+def link_code(text: str) -> str:
+    """Names of this package's code, `game24lab.search.mcts:mcts`, as links to its page of the API."""
+
+    def link(found: re.Match) -> str:
+        return f"{{py:obj}}`{found[0][1:-1]} <{found[1]}{'.' * bool(found[2])}{found[2] or ''}>`"
+
+    return re.sub(r"(?<![`\[])`(game24lab(?:\.\w+)+)(?::(\w+))?`(?!`)", link, text)
+
+
 def write_start(source: Path, names: list[str], rooms: list[str]) -> str:
     """The first page: what README begins with, the tree that plays, and the way to all other pages."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     bold = re.search(r"^\*\*.*?(?=\n\n)", readme, flags=re.M | re.S)[0]
     question = re.search(r"^The question behind it.*?(?=\n\n)", readme, flags=re.M | re.S)[0]
     caption = re.search(r"^\*MCTS with the shipped.*?\*$", readme, flags=re.M | re.S)[0]
-    pages = dict(SECTIONS) | {"Tutorials": [f"tutorials/{name}" for name in names]}
+    pages = SECTIONS | {"Tutorials": [f"tutorials/{name}" for name in names]}
     for folder in ("strategies", "trainers"):
         pages[folder.capitalize()] = sorted(f"{folder}/{path.stem}" for path in (source / folder).glob("*.md"))
+    named = {name for names in pages.values() for name in names} | {"index"}
+    pages["How to"] = [*pages["How to"], *sorted({path.stem for path in source.glob("*.md")} - named)]
     pages["API"] = ["api/index", *(f"api/{room}" for room in rooms)]
     order = ["Start here", "Tutorials", "How to", "Strategies", "Trainers", "API", "The project"]
     trees = [f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(pages[title]) + "\n```"

@@ -5,6 +5,7 @@ Where a script does not run, the pictures stand that the notebook itself has dra
 
 import html
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -25,8 +26,8 @@ def write_tutorial(run: Path, name: str, notebooks: dict[str, Path], source: Pat
         cell["metadata"] = {}
         if cell["cell_type"] == "code":
             outputs = [one for one in cell["outputs"] if one.get("name") != "stderr"]
-            live = trees[0] if trees and shown[-1:] == [index] else None
-            cell["outputs"] = [_make_live(one, f"{name}_{live}" if live else None) for one in outputs]
+            live = f"{name}_{trees[-1]}" if trees and shown[-1:] == [index] else None
+            cell["outputs"] = [_turn_links(_make_live(one, live), name) for one in outputs]
     first = notebook["cells"][0]
     text = "".join(first["source"])
     if name != base:  # a second set of parameters of one notebook
@@ -63,8 +64,21 @@ def _make_live(output: dict, tree: str | None) -> dict:
     return output | {"data": {HTML: live, "text/plain": data.get("text/plain", "")}}
 
 
+def _turn_links(output: dict, name: str) -> dict:
+    """An output whose links lead to the trees of this page; those to other files of the run remain as text."""
+
+    def turn(found: re.Match) -> str:
+        page = f"../_static/trees/{name}_{found[1]}"
+        return f'<a href="{page}">{found[2]}</a>' if found[1] in PAGES else found[2]
+
+    data = output.get("data", {})
+    if HTML not in data:
+        return output
+    return output | {"data": data | {HTML: re.sub(r'<a href="([^"]*)">(.*?)</a>', turn, "".join(data[HTML]))}}
+
+
 def _frame(tree: str) -> str:
-    return (f'<iframe class="tree" src="../_static/trees/{html.escape(tree)}" title="The search tree" loading="lazy">'
+    return (f'<iframe class="tree" src="../_static/trees/{html.escape(tree)}" title="The search tree">'
             "</iframe>")  # fmt: skip
 
 

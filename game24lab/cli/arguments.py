@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from game24lab.cli import score
+from game24lab.cli import score, sweep
 from game24lab.report.kinds import KINDS
 from game24lab.search.modes import HELP
 
@@ -43,6 +43,8 @@ COMMANDS = {
                     "game24lab demo --set smoke"),
     "run": Command("Experiments", "run a notebook headless, with parameters of your own",
                    "game24lab run 05_search -p simulations 128"),
+    "sweep": Command("Experiments", "run a notebook by a grid of parameters, on many cores or on a cluster",
+                     "game24lab sweep params/sweeps/11_scaling.yaml --dry-run"),
     "board": Command("Results", "compare runs on one page: curves, accuracy, tokens, durations, parameters",
                      "game24lab board runs -o board.html"),
     "tree": Command("Results", "draw a search tree, or two side by side at the same number of sampled tokens",
@@ -138,7 +140,8 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
                          "(.svg), or the tree itself for `game24lab tree` (.json)")  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object per puzzle")
     _add_player(command, "24 unless the file names one")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0); mcts as it "
+                         "comes draws nothing: it takes the likeliest lines in order")  # fmt: skip
 
     command = add("play")
     command.add_argument("numbers", nargs="*", metavar="NUMBER", help="the numbers of a puzzle; none: held-out puzzles "
@@ -198,6 +201,7 @@ def _add_notebook_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("-h", "--help", action="store_true", help="show this, or with NAME what that notebook does "
                          "and its parameters with their defaults")  # fmt: skip
     command.set_defaults(write_help=command.format_help)
+    sweep.add_arguments(add("sweep"))
 
 
 def _add_hub_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -22,6 +22,7 @@ from game24lab.cli.project import init
 from game24lab.cli.publish import publish
 from game24lab.cli.puzzles import check, play, solve
 from game24lab.cli.score import score
+from game24lab.cli.sweep import sweep
 from game24lab.cli.terminal import paint
 from game24lab.models.hub import check_hub
 from game24lab.models.locations import check_location
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        _say("game24lab: interrupted" + "; the same command goes on from here" * (name in ("run", "demo")))
+        _say("game24lab: interrupted" + "; the same command goes on from here" * (name in ("run", "demo"))
+             + "; the same command with --resume goes on from here" * (name == "sweep"))
         return 130
     except Exception as error:
         from game24lab.runs.notebook import CellError
@@ -141,7 +143,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 _FUNCTIONS = {function.__name__: function for function in (
-    play, solve, check, score, init, demo, run, board, tree, export, report, publish, leaderboard, doctor, bench
+    play, solve, check, score, init, demo, run, sweep, board, tree, export, report, publish, leaderboard, doctor, bench
 )}  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from game24lab.runs.messages import condense
 from game24lab.search.modes import open_world
@@ -200,7 +200,7 @@ def _move(
     world: Environment, problem: NumberProblem, positions: list[Position], line: str, write: Write
 ) -> None:  # fmt: skip
     """Make the move of a line, and say what can still be reached; or say in one line why it is none."""
-    state, task = positions[-1], world.task
+    state, task = positions[-1], cast(Any, world.task)
     step = _read_move(state, line, lambda text: world.know(problem).check(text).reason)
     if isinstance(step, str):
         write(step, "yellow")

@@ -16,11 +16,11 @@ def publish(options: argparse.Namespace) -> int:
     from game24lab.report.publish import CARD, pack, send
 
     parcel = pack(options.folder, options.repo, options.license)
-    lines = [[name, f"{parcel.measure(name):,}", "written for it" if isinstance(held, str) else str(held)]
+    lines = [[name, "written for it" if isinstance(held, str) else str(held), f"{parcel.measure(name):,}"]
              for name, held in parcel.files.items()]  # fmt: skip
     total = sum(map(parcel.measure, parcel.files))
     print(f"{parcel.kind} {parcel.repository}: {len(lines)} files, {total:,} bytes")
-    print(lay_out([["file", "bytes", "from"], *lines]))
+    print(lay_out([["file", "from", "bytes"], *lines], left=2))
     if options.dry_run:
         print(f"\n{CARD}:\n{parcel.files[CARD]}")
         print("nothing was sent; leave --dry-run out to send it", file=sys.stderr)

@@ -18,6 +18,7 @@ from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
 from game24lab.runs.interrupts import note_interrupt
 from game24lab.search.algorithms import check_start
+from game24lab.search.mcts import UNREPEATED
 from game24lab.search.requests import Outcome
 from game24lab.search.watch import watch
 from game24lab.tasks.environment import Environment
@@ -51,6 +52,8 @@ def solve(
 ) -> tuple[list[Outcome], list[str]]:
     """Outcomes in the order of the problems, and the arm that each got; `line` says meanwhile how far it is.
 
+    MCTS says no line of a position twice where nothing forbids it (`prefer_unrepeated`).
+
     Ctrl-C ends the searches of a strategy with what they have found (`Outcome.stopped` is `watch.STOPPED`); a second
     one, and one of "auto", ends the command.
     `budget` is in sampled tokens a puzzle: a limit for every search, or with the strategy "auto" what the router may
@@ -69,6 +72,7 @@ def solve(
 
         known = planning.find_router(router)
     else:
+        parameters = prefer_unrepeated(strategy, parameters, mode, backend, url)
         limit = {} if budget is None else {"sampled_tokens": budget}
         arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded
         for problem in problems[:1]:
@@ -76,7 +80,8 @@ def solve(
     if not problems:
         return [], []
     policy, judge = load_models(checkpoint, critic, backend, url, seed, environment=environment,
-                                judged=strategy != "greedy", few=len(problems) <= FEW and strategy != AUTO)  # fmt: skip
+                                judged=strategy != "greedy", few=len(problems) <= FEW and strategy != AUTO,
+                                tries=parameters.get("sampling", "with") != "with")  # fmt: skip
     check_vocabulary(policy, environment, problems)
     if mode == "blind" and environment.checks and judge is not None and checkpoint is None and critic is None:
         from game24lab.models.self_check import add_checks
@@ -99,13 +104,24 @@ def solve(
     return found, [strategy] * len(found)
 
 
+def prefer_unrepeated(
+    strategy: str, parameters: Mapping[str, Any], mode: str, backend: str, url: str | None
+) -> dict[str, Any]:
+    """The parameters of a search: those of MCTS without replacement, unless it is blind, or told how many lines a draw
+    has, or on a backend that has no tries."""
+    fits = strategy == "mcts" and mode != "blind" and backend in ("auto", "transformers") and url is None
+    return dict(parameters) if not fits or "width" in parameters else {**UNREPEATED, **parameters}
+
+
 def load_models(
     checkpoint: str | None = None, critic: str | None = None, backend: str = "auto", url: str | None = None,
     seed: int = 0, *, environment: Environment | None = None, judged: bool = True, few: bool = False,
+    tries: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Policy and critic of checkpoints, the shipped ones where none is named; no critic unless `judged`.
 
-    `few`: for a few searches, before which importing transformers would take longer than they do. ValueError as
+    `few`: for a few searches, before which importing transformers would take longer than they do. `tries`: for searches
+    without replacement, of which the backend "auto" is transformers. ValueError as
     `models.load_policy` and `models.critic` raise it, and where none is named and none ships for an environment.
     """
     if checkpoint is None or Path(checkpoint).is_dir():  # nothing is downloaded
@@ -118,7 +134,8 @@ def load_models(
     if policy is None:
         from game24lab.models.load_policy import load_policy
 
-        backend = "server" if url and backend == "auto" else backend
+        if backend == "auto":
+            backend = "server" if url else "transformers" if tries else backend
         policy = load_policy(folder, backend=backend, work="lines", seed=seed, url=url)
     judge = load_critic(critic or find_pretrained("critic", environment), light=few) if judged else None
     return policy, judge

@@ -97,7 +97,8 @@ def evaluate(
     if path is not None and (left or not held):
         add_attempts(path, held, [])  # fails before anything is spent
     total, begin = (sum(len(keys[job]) for job in some) for some in (jobs, set(jobs) - set(left)))
-    with tqdm(total=total, initial=begin, disable=not progress, unit="attempt") as bar:
+    with tqdm(total=total, initial=begin, dynamic_ncols=True, disable=not progress,
+              unit="attempt") as bar:
         for name, arm in arms.items():
             make = partial(_search, task, arm, policy, critic, concurrent=concurrent, bar=bar)
             if isinstance(arm, Generation):

@@ -202,7 +202,7 @@ def run_arms(
     if trial and sum(left.values()):
         estimate = estimate_cost(task, problems, arms, policy, critic, left=left, trial=trial, seed=seeds[0],
                                  progress=progress)  # fmt: skip
-        tqdm.write(describe_cost(estimate), file=sys.stderr)
+        tqdm.write(describe_cost(estimate), file=sys.stdout)  # in a notebook stderr is a red box
         seconds = dict(zip(estimate["arm"], estimate["seconds"] / estimate["searches"], strict=True))
     with _Bar(total=whole, initial=whole - sum(left.values()), disable=not progress, unit="search") as bar:
         bar.foretell(left, seconds)

@@ -27,6 +27,7 @@ from game24lab.tasks.environment import Environment
 
 KS = (1, 64, 4096)
 CHANCES = "chances.parquet"  # of a round: `side` ("held out", "training"), `problem`, `p`
+_TRIES = 3  # draws for each position
 GROUPS = 4  # of training problems, by difficulty
 _LEAST = 1e-300  # a chance of 0 has no logarithm
 
@@ -120,7 +121,8 @@ def make_meters(
     Args:
         gate: problems whose mean log p decides on a round: neither learnt from nor among those `tested`.
         training: problems that are searched, by name; of `sample` of them chances are measured.
-        positions: behind the tested problems, after one move and after two, about as many alive as dead.
+        positions: behind the tested problems, after one move and after two, about as many alive as dead; fewer where
+            there are few problems.
         arm: the search that tries old and new models, by default MCTS by the rules with 64 draws, on `crossed` of the
             tested problems.
 
@@ -144,7 +146,7 @@ def _draw_positions(task: Any, problems: Sequence[Any], count: int, rng: random.
     """Half of them after one move, half after two; every other one is alive where there is one, the rest by chance."""
     rows: dict[str, bool] = {}
     for depth in (1, 2):
-        for attempt in range(50 * count):
+        for attempt in range(_TRIES * count):  # few problems have not so many different ones
             if len(rows) >= count * depth // 2:
                 break
             state = task.start(rng.choice(list(problems)))

@@ -27,8 +27,8 @@ from transformers.utils import logging
 from game24lab.models.hub import check_hub
 from game24lab.models.locations import check_location, find_pretrained
 from game24lab.models.policy import count_parameters
+from game24lab.models.sizes import PRESETS, read_size
 from game24lab.models.vocabulary import check_vocabulary
-from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 
 __all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tokens", "check_vocabulary",
@@ -38,19 +38,11 @@ __all__ = ["PRESETS", "be_quiet", "check_checkpoint", "check_policy", "check_tok
 # Models with another head: with tied embeddings no weight would seem to be missing.
 _SILENT = tuple(f"For{work}" for work in ("SequenceClassification", "TokenClassification", "MultipleChoice",
                                           "QuestionAnswering", "MaskedLM"))  # fmt: skip
-# One key-value head throughout: at these sizes reading the key-value cache takes the time of a long generation.
-PRESETS = {
-    "tiny": {"layers": 4, "width": 128, "heads": 4, "feed_forward": 384},
-    "mini": {"layers": 4, "width": 128, "heads": 2, "feed_forward": 384},  # tiny for long texts: attention costs half
-    "small": {"layers": 8, "width": 224, "heads": 7, "feed_forward": 672},
-    "base": {"layers": 12, "width": 448, "heads": 7, "feed_forward": 1344},
-}
 
 
 def make_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, window: int = 4096) -> PreTrainedModel:
-    """A fresh Qwen3-type decoder of a preset size. Raises ValueError for an unknown size."""
-    require_one_of("size", size, tuple(PRESETS))
-    preset = PRESETS[size]
+    """A fresh Qwen3-type decoder of a size, see `models.sizes.read_size`. Raises ValueError for an unknown size."""
+    preset = read_size(size)
     config = Qwen3Config(
         vocab_size=-(-len(tokenizer) // 8) * 8,  # rounded up: aligned matrices are faster
         hidden_size=preset["width"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from game24lab.runs.messages import condense
 from game24lab.runs.run import MANIFEST, read_run
 
 ORIGIN = "origin.json"
-_STARTS = ("checkpoint", "policy")  # parameters of a training that name what it began from
+_STARTS = ("checkpoint", "policy", "first_critic")  # parameters of a training that name what it began from
+_SHIPPED_NAME = "shipped"  # what may stand there for the policy that ships
+_DEEP = 4  # folders that a checkpoint lies in its run at most
 _SHIPPED = ("04_critic", "06_grpo", "07_dpo")  # trainings that begin from the shipped policy where they name none
 
 
@@ -37,10 +39,6 @@ class Origin:
     split: str
     seed: int
     starts: Mapping[str, Origin | None]
-
-    def to_json(self) -> str:
-        """As `origin.json` holds it."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
     def list_all(self) -> list[Origin | None]:
         """This training and all behind it; None for each that is unknown."""
@@ -62,7 +60,7 @@ def find_origin(checkpoint: str | Path) -> Origin | None:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(f"{folder / ORIGIN}: must say notebook, run, commit, task, split, seed and starts, got "
                              f"{type(error).__name__}: {condense(error)}") from None  # fmt: skip
-    home = next((one for one in (folder, *folder.resolve().parents[:2]) if (one / MANIFEST).is_file()), None)
+    home = next((one for one in (folder, *folder.resolve().parents[:_DEEP]) if (one / MANIFEST).is_file()), None)
     return describe_origin(read_run(home).manifest) if home else None
 
 
@@ -71,9 +69,10 @@ def describe_origin(manifest: Mapping[str, Any]) -> Origin | None:
     parameters = manifest["parameters"]
     if not isinstance(parameters.get("split"), str):
         return None
-    starts = {str(parameters[name]): find_origin(parameters[name]) for name in _STARTS if parameters.get(name)}
-    if manifest["name"].startswith(_SHIPPED) and not starts:
-        starts = {"game24lab/pretrained/policy": find_origin(find_pretrained("policy"))}
+    given = [str(parameters[name]) for name in _STARTS if parameters.get(name)]
+    if manifest["name"].startswith(_SHIPPED) and not given:
+        given = [_SHIPPED_NAME]
+    starts = {one: find_origin(find_pretrained("policy") if one == _SHIPPED_NAME else one) for one in given}
     commit = (manifest.get("git") or {}).get("commit") or ""
     return Origin(manifest["name"], manifest["id"], commit, str(parameters.get("task", "game24")), parameters["split"],
                   int(parameters.get("seed") or 0), starts)  # fmt: skip

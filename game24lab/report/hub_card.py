@@ -19,6 +19,8 @@ from game24lab.runs.run import Run
 _ATTEMPTS = {"strategy", "solved", "mode", "problem", "sampled_tokens", "policy_parameters"}
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
 _GAMES = {"game24": "the Game of 24", "chains24": "the Game of 24", "countdown": "Countdown", "gsm8k": "word problems"}
+_SOLVE = {"game24": "game24lab solve 4 5 6 10", "chains24": "game24lab solve 4 5 6 10",
+          "countdown": "game24lab solve 3 5 7 11 --task countdown --target 33"}  # fmt: skip
 _POSIX_ROOT = "/"
 
 
@@ -36,15 +38,17 @@ def write_model_card(run: Run, kind: str, repository: str, licence: str) -> str:
     data = ModelCardData(
         license=licence, library_name="safetensors" if kind == "router" else "transformers", base_model=start,
         pipeline_tag={"policy": "text-generation", "critic": "text-classification"}.get(kind),
-        tags=["game24lab", task, kind, *({"reasoning", "search"} if kind == "policy" else ())],
+        tags=["game24lab", task, kind, *(("reasoning", "search") if kind == "policy" else ())],
         model_name=repository.partition("/")[2], eval_results=results or None,
     )  # fmt: skip
-    use = {
-        "policy": f"```\ngame24lab solve 4 5 6 10 --checkpoint {repository}\n```",
-        "critic": f"```\nhf download {repository} --local-dir critic\ngame24lab solve 4 5 6 10 --critic critic\n```",
-        "router": f"```\nhf download {repository} --local-dir router\n"
-                  "game24lab solve 4 5 6 10 --strategy auto --router router\n```",
-    }[kind]  # fmt: skip
+    solve = _SOLVE.get(task)
+    lines = {
+        "policy": [f"{solve} --checkpoint {repository}"],
+        "critic": [f"hf download {repository} --local-dir critic", f"{solve} --critic critic"],
+        "router": [f"hf download {repository} --local-dir router", f"{solve} --strategy auto --router router"],
+    }[kind]
+    use = "\n".join(["```", *lines, "```"] if solve else
+                    ["```python", "import game24lab as lab", "", f'policy = lab.load_policy("{repository}")', "```"])
     version = manifest.get("packages", {}).get("game24lab", "")
     about = (f"A {kind} for {_GAMES.get(task, task)}, made by the notebook `{manifest['name']}` of game24lab "
              f"{version}. It plays this game and can do nothing else.")  # fmt: skip
@@ -86,7 +90,7 @@ def count_rows(path: Path) -> int:
 def hide_paths(value: Any) -> Any:
     """Parameters without the places of somebody's disk: of an absolute path the last two parts remain."""
     if isinstance(value, Mapping):
-        return {key: hide_paths(part) for key, part in value.items()}
+        return {hide_paths(key): hide_paths(part) for key, part in value.items()}
     if isinstance(value, list):
         return [hide_paths(part) for part in value]
     if isinstance(value, str) and (value.startswith((_POSIX_ROOT, "~")) or PurePath(value).is_absolute()):
@@ -127,11 +131,17 @@ def _tell_making(run: Run, parameters: Mapping[str, Any]) -> list[str]:
     commit = f"{git['commit'][:12]}{' with changes' * bool(git.get('dirty'))}" if git.get("commit") else "not recorded"
     told = {"result": manifest.get("result") or "", "run": run.id, "commit": commit, "ended": manifest["end"],
             "machine": manifest["device"], "seed": manifest.get("seed"),
-            **{name.replace("_", " "): fact for name, fact in facts.items() if isinstance(fact, int | float | str)}}
+            **{name.replace("_", " "): _round(fact) for name, fact in facts.items()
+               if isinstance(fact, int | float | str)}}  # fmt: skip
     given = {name: value for name, value in parameters.items() if name != "output"}
     rows = ([name, clean(value, 400).replace("|", "\\|")] for name, value in told.items() if value not in (None, ""))
     values = ([f"`{name}`", f"`{clean(json.dumps(value, ensure_ascii=False), 300)}`"] for name, value in given.items())
     return ["## How it was made", tabulate("fact | value", rows), "## Parameters", tabulate("name | value", values)]
+
+
+def _round(fact: float | str) -> float | str:
+    """A number to four digits behind the point."""
+    return round(fact, 4) if isinstance(fact, float) else fact
 
 
 def _tell_data(files: Sequence[Path]) -> list[str]:

@@ -26,6 +26,7 @@ KINDS = {
     "modes": Kind("modes", "the same runs: blind, rules and verified side by side",
                   "game24lab run 09_strategies -f params/search/modes.yaml"),
     "router": Kind("routing", "10_router: which arm for each problem, and what that gains", "make router"),
+    "scaling": Kind("scaling", "11_scaling: how training and thinking replace each other", "make scaling"),
     "iteration": Kind("iteration", "12_expert_iteration: rounds of search and learning beside controls of equal FLOPs",
                       "game24lab run 12_expert_iteration -f params/lab/12_expert_iteration.yaml", "rounds.parquet"),
     "lookahead": Kind("decoding", "08_lookahead, and 06_grpo with searched answers", "make lookahead"),

@@ -111,7 +111,8 @@ def _tabulate_all(entries: Iterable[Entry]) -> str:
 
 
 def _show(row: Entry) -> list[str]:
-    return [f"{row['name']}, `{row['arm']}`", f"{show(row['parameters'] / 1e6, 2)}M", show_flops(row["flops"]),
+    arm = row["arm"].removesuffix(f",{row['mode']}").removesuffix(f"@{row['mode']}")  # the mode has its own column
+    return [f"{row['name']}, `{arm}`", f"{show(row['parameters'] / 1e6, 2)}M", show_flops(row["flops"]),
             show(row["sampled_tokens"]), show_accuracy(row)]  # fmt: skip
 
 

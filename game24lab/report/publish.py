@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,8 @@ def pack(folder: str | Path, repository: str, licence: str = "mit") -> Parcel:
                   for path in sorted((run.folder / part).rglob("*")) if _is_own(path, run)}  # fmt: skip
         card = write_model_card(run, _find_kind(run, part), repository, licence)
         origin = describe_origin(run.manifest)
-        files |= {ORIGIN: origin.to_json()} if origin else {}
+        if origin:
+            files[ORIGIN] = json.dumps(hide_paths(asdict(origin)), indent=1, sort_keys=True) + "\n"
         rows = [path for path in sorted(run.folder.glob("*.parquet")) if _is_own(path, run)]
         files |= {f"run/{path.name}": path for path in rows}
     else:

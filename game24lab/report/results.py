@@ -21,12 +21,14 @@ from game24lab.runs.run import write_atomically
 NAMES = {
     "greedy": "greedy", "best_of_n": "best of {n}, by the critic", "majority": "majority of {n}",
     "weighted_majority": "weighted majority of {n}", "beam_search": "beam search, {n}",
-    "mcts": "MCTS, at most {simulations} draws",
+    "mcts": "MCTS, at most {simulations:,} draws",
 }  # fmt: skip
 _MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
-UNREPEATED = ("mcts_without@simulations=100", "mcts_without@simulations=1500")
+UNREPEATED = ("mcts_without@simulations=1500", "mcts_likeliest@simulations=1500",
+              "mcts_likeliest_blind@simulations=150")  # fmt: skip
+DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order"}  # by `sampling`
 HEAD = """# Results
 
 Made by `make results` from the JSON files in [`reports/`](../reports), which the reports wrote beside their PDFs.
@@ -92,7 +94,7 @@ def name_arm(arm: Row) -> str:
     """An arm in words, such as "best of 64, by the critic"."""
     name = NAMES[arm["algorithm"]].format(**arm["parameters"])
     name = name.replace("by the critic", "the likeliest") if arm["parameters"].get("choose") == "logprob" else name
-    return f"{name}, none twice" if arm["parameters"].get("sampling") == "without" else name
+    return name + DRAWN.get(arm["parameters"].get("sampling"), "")
 
 
 def _show_arm(arm: Row) -> tuple[str, str]:
@@ -287,7 +289,8 @@ SECTIONS = (
             "Policy and critic are trained by the same recipes (`params/strict/`) on a split that keeps every "
             "position of three or more numbers that moves reach from a held-out puzzle out of training."),
     Section("Nothing said twice", "without", (f"{_RUN}/search/without.yaml", f"{_RUN}/search/without_blind.yaml",
-            f"{_RUN}/search/without_rivals.yaml", f"{_RUN}/search/without_all.yaml"), _tell_unrepeated,
+            f"{_RUN}/search/without_rivals.yaml", f"{_RUN}/search/likeliest.yaml", f"{_RUN}/search/without_all.yaml"),
+            _tell_unrepeated,
             "Sampling without replacement beside sampling with it, with the models that ship. Repeated and illegal: "
             "shares of the sampled tokens; a cache that charges nothing for repetitions would save the first.",
             "09_strategies"),

@@ -79,11 +79,23 @@ def _hash_rows(rows: pd.DataFrame) -> str:
 
 
 def summarise_pass(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """pass@k with intervals, where a run holds best-of-n rows that no verifier ended, of more than one sample."""
+    """pass@k with intervals, where a run holds best-of-n rows that no verifier ended, of more than one sample; with the
+    `exact` one beside it, and whether it is `inside`, where the run has measured it."""
     holding = [one for one in evidence if one.rows is not None
                and ((one.rows["algorithm"] == "best_of_n") & (one.rows["mode"] != "verified")).any()]  # fmt: skip
-    return [{"run": one.run.id, "source": one.source(RECORDS)} | row
-            for one in holding for row in plain(tabulate_pass_at_k(one.rows))]  # fmt: skip
+    found = []
+    for one in holding:
+        exact, head = _read_exact(one), {"run": one.run.id, "source": one.source(RECORDS)}
+        found += [head | row | exact.get((row["arm"], row["k"]), {}) for row in plain(tabulate_pass_at_k(one.rows))]
+    return found
+
+
+def _read_exact(one: Evidence) -> dict[tuple[str, int], dict[str, Any]]:
+    """By arm and k, the exact pass@k that a run wrote beside the sampled one."""
+    table = one.read("pass_at_k.parquet", ("arm", "k"), ("exact", "inside"))
+    if "exact" not in table:
+        return {}
+    return {(row["arm"], row["k"]): {"exact": row["exact"], "inside": row["inside"]} for row in plain(table)}
 
 
 def find_ends(one: Evidence) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def fit_mlp(
         network = torch.nn.Sequential(*layers[:-1])
         optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         best, least, since, curve = _read(network, link), math.inf, 0, []
-        for epoch in (bar := tqdm(range(config.steps), disable=not progress, desc="epochs", leave=False)):
+        for epoch in (bar := tqdm(range(config.steps), disable=not progress, desc="epochs")):
             losses = []
             for rows in torch.randperm(len(x)).split(config.batch_size):
                 loss = _measure(link, network(inputs[rows])[:, 0], targets[rows])

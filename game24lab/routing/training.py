@@ -176,7 +176,7 @@ def fit(
 def _fit_linear(config, link, x, y, watched, progress) -> tuple[Predictor, list]:
     best, least, curve = None, math.inf, []
     dense, x = x, csr_array(x)  # products with arms are mostly zeros
-    for strength in tqdm(_STRENGTHS, disable=not progress, desc="penalties", leave=False):
+    for strength in tqdm(_STRENGTHS, disable=not progress, desc="penalties"):
         if link == "logit":
             model = LogisticRegression(C=1 / (strength * len(dense)), max_iter=2000).fit(*split_labels(x, y))
             weight, bias = model.coef_[0], model.intercept_[0]

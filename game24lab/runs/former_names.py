@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 
@@ -56,9 +56,14 @@ def accept_former(**former: str) -> Callable[[type], type]:
 
 
 def rename_stored(values: Mapping[str, Any], config: Any) -> dict[str, Any]:
-    """A configuration as an earlier version has stored it, with the names that `config` has, in its parts too."""
+    """A configuration as an earlier version has stored it, with the names that `config` has, in its parts too.
+
+    A field that there was not yet has its default: what was done then.
+    """
     former = getattr(config, "former", {})
     renamed = {former.get(name, name): value for name, value in values.items()}
+    known = {one.name: one.default for one in fields(config) if one.default is not MISSING}
+    renamed = {name: value for name, value in known.items() if name not in renamed} | renamed
     return {name: rename_stored(value, getattr(config, name))
             if isinstance(value, Mapping) and is_dataclass(getattr(config, name, None)) else value
             for name, value in renamed.items()}  # fmt: skip

@@ -190,12 +190,14 @@ def enter(name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_notebook(
-    path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None, whole: Whole | None = None
-) -> Run:
-    """Run a notebook headless in this interpreter's environment, with progress on standard error, as of a `whole`.
+    path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None, whole: Whole | None = None,
+    stream: Any = None,
+) -> Run:  # fmt: skip
+    """Run a notebook headless in this interpreter's environment, with progress on a stream, as of a `whole`.
 
     The executed notebook stays in the run folder, also when a cell fails. `folder` defaults to the notebook's parameter
     `output`. A run that has finished with these parameters is returned without running (`before` is "finished").
+    `stream` is standard error by default.
 
     Raises ValueError and OSError before anything runs, as `check_overrides` and `start_run` do; CellError for a failing
     cell, and KeyboardInterrupt or SystemExit once the interrupted kernel has stopped and the run is marked.
@@ -215,7 +217,7 @@ def run_notebook(
         (folder / "notebook.ipynb").touch()
     except OSError as error:
         raise type(error)(error.errno, f"run folder cannot be written: {error.strerror}", str(folder)) from None
-    screen = Screen(sys.stderr, folder.name, whole)
+    screen = Screen(sys.stderr if stream is None else stream, folder.name, whole)
     with hold_interrupts() as caught:
         try:
             _execute(path, folder / "notebook.ipynb", values, caught, screen)

@@ -43,6 +43,9 @@ from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, st
 from game24lab.search.sampling import check_sampling
 from game24lab.tasks.task import Task
 
+# A search that says no line twice, as it was chosen on training puzzles (params/search/without_training.yaml).
+UNREPEATED = {"sampling": "likeliest", "simulations": 1500, "width": 1, "widen": 1.0, "patience": 4,
+              "prune_value": -0.97}  # fmt: skip
 _MOST_HEAT = 1.5  # added to the temperature at most: beyond it the text degenerates
 
 

@@ -23,7 +23,6 @@ from tqdm.auto import tqdm
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
 from game24lab.models.vocabulary import check_vocabulary
-from game24lab.runs.checks import require, require_flag, require_one_of
 from game24lab.runs.run import compare, write_atomically
 from game24lab.search.engine import Algorithm
 from game24lab.search.sampling import best_of_n
@@ -31,86 +30,14 @@ from game24lab.search.seeds import derive
 from game24lab.tasks.environment import Environment
 from game24lab.training import critic as critic_training
 from game24lab.training import sft
-from game24lab.training.found_solutions import (
-    CREDITS,
-    WEIGHINGS,
-    Archive,
-    add_positions,
-    tabulate_positions,
-    write_samples,
-)
+from game24lab.training.found_solutions import Archive, add_positions, tabulate_positions, write_samples
+from game24lab.training.iteration_config import IterationConfig
 from game24lab.training.iteration_search import Found, Waves, search_round
 from game24lab.training.known_chances import measure_known
 
-CRITICS = ("refit", "first", "none")
-BEGINNINGS = ("last", "start")
 GATE = "gate"  # of what a meter returns: the number that must grow
 _LOOKED_AT = 64  # problems whose prompts tell whether models fit the task
 _CONFIG, _ROW = "iteration.json", "row.json"
-
-
-@dataclass(frozen=True)
-class IterationConfig:
-    """How to iterate."""
-
-    start: str = ""  # checkpoint of the policy to begin with
-    rounds: int = 6
-    parameters: Mapping[str, Any] = field(default_factory=lambda: {"sampling": "without"})  # of the search strategy
-    mode: str = "verified"  # of the search; solutions are verified in any
-    budget: int = 300  # sampled tokens of a problem's first search in a round
-    waves: int = 3  # searches of a problem in a round at most: those still unsolved are searched again
-    growth: float = 3.0  # each with so many times the budget of the one before
-    answer_tokens: int = 64  # of an answer that is sampled whole, at most: in round 0, and where samples are searched
-    critic: str = "refit"  # "refit" after every round, the "first" for good, or "none"
-    first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
-    credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
-    weigh: str = "problem"  # who is learnt from equally often: each "problem" or each "calculation"
-    rare: float = 1.0  # learn only from problems whose known solutions have less chance than this together
-    begin: str = "last"  # a round trains from the "last" round's weights, or from those of the "start"
-    steps: int = 400  # optimiser steps of the policy in a round
-    flops: tuple[float, ...] = ()  # instead of steps: what each round costs, searches included; training has the rest
-    batch_size: int = 256
-    learning_rate: float = 3e-3
-    matrix_learning_rate: float = 0.03
-    position_share: float = 0.3  # of samples that begin inside a solution
-    opening_share: float = 0.3  # of the others that stop after the first line
-    respell: bool = True  # moves are learnt in all spellings that the rules take for the same
-    critic_epochs: float = 2.0
-    critic_positions: int = 50_000  # at most, drawn evenly from those of all attempts so far
-    critic_batch_size: int = 256
-    patience: int = 0  # rounds in a row that the gate refuses before it ends; 0: never
-    chunk: int = 256  # problems that are searched together
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("rounds", "budget", "waves", "answer_tokens", "steps", "chunk", "batch_size", "critic_batch_size",
-                     "critic_positions"):  # fmt: skip
-            require(name, getattr(self, name), int, 1)
-        for name in ("patience", "seed"):
-            require(name, getattr(self, name), int, 0)
-        require("growth", self.growth, float, 1)
-        require("rare", self.rare, float, 0, 1, above=True)
-        for name in ("learning_rate", "matrix_learning_rate", "critic_epochs"):
-            require(name, getattr(self, name), float, 0, above=True, below=True)
-        for name in ("position_share", "opening_share"):
-            require(name, getattr(self, name), float, 0, 1)
-        require_flag("respell", self.respell)
-        for name, options in (("critic", CRITICS), ("credit", CREDITS), ("weigh", WEIGHINGS), ("begin", BEGINNINGS)):
-            require_one_of(name, getattr(self, name), options)
-        if self.flops and len(self.flops) != self.rounds:
-            raise ValueError(f"flops must be one number for each of the {self.rounds} rounds, got {len(self.flops)}")
-        if self.first_critic and self.critic == "none":
-            raise ValueError(f"first_critic must be '' where critic is 'none', got {self.first_critic!r}")
-        if self.mode == "blind":
-            raise ValueError("mode must be rules or verified, got 'blind': what a blind search finds is not checked")
-
-    def list_sampling(self) -> dict[str, Any]:
-        """Parameters of a search that samples whole answers, a few at a time so that the budget ends it."""
-        return {"choose": "logprob", "batch": 4, "max_tokens": self.answer_tokens}
-
-    def list_budgets(self) -> tuple[int, ...]:
-        """Sampled tokens of a problem's searches, wave by wave."""
-        return tuple(round(self.budget * self.growth**wave) for wave in range(self.waves))
 
 
 @dataclass(frozen=True)
@@ -287,7 +214,7 @@ class _Loop:
         spent += measure_flops(load_critic(critic).parameters, forwarded=cost["critic_tokens"]) if critic else 0.0
         searched = math.nan if self.taught is not None or self.learner is not None else 1 / len(self.problems)
         row = {
-            "round": number, "accepted": False, "gate": math.nan, "solved": searched * len(found.solved),
+            "round": number, "accepted": not number, "gate": math.nan, "solved": searched * len(found.solved),
             "solved_ever": searched * len(solved), "new": found.new,
             "calculations": sum(map(len, solved.values())) / len(solved) if solved else 0.0, "learnt": 0, "steps": 0,
             **cost, "trained_tokens": 0, "critic_trained_tokens": 0, "stopped": "",
@@ -299,7 +226,7 @@ class _Loop:
             return self._close(row, policy, critic, best, spent)
         new_policy, new_critic = policy, critic
         if number and self.learner is not None:
-            learnt = self.learner(number, folder, policy, config.flops[number - 1] if config.flops else math.inf)
+            learnt = self.learner(number, folder, policy, self._find_left(number, spent))
             row |= {name: value for name, value in asdict(learnt).items() if name != "policy"}
             read = learnt.prompt_tokens + learnt.sampled_tokens
             spent += measure_flops(reader.parameters, trained=learnt.trained_tokens, forwarded=read)
@@ -338,6 +265,10 @@ class _Loop:
     def _find_gate(self) -> float:
         return max(row[GATE] for row in self.rows if row["accepted"])
 
+    def _find_left(self, number: int, spent: float) -> float:
+        """The FLOPs that a round has left for training behind those it has spent; infinity without a limit."""
+        return self.config.flops[number - 1] - self.rows[-1]["flops_total"] - spent if self.config.flops else math.inf
+
     def _pick(self, reader: Any, solved: Mapping[str, Any]) -> list[str]:
         """The problems to learn from: all that are solved, or those that the policy seldom solves as it has been."""
         if self.config.rare >= 1:
@@ -355,7 +286,7 @@ class _Loop:
         if config.flops:
             trial = write_samples(self.archive, 1024, **drawn)
             each = config.batch_size * sum(count_tokens(reader, trial)) / len(trial)
-            left = (config.flops[number - 1] - spent) / measure_flops(reader.parameters, trained=each)
+            left = self._find_left(number, spent) / measure_flops(reader.parameters, trained=each)
             row["steps"] = max(1, round(left))
         samples = write_samples(self.archive, row["steps"] * config.batch_size, **drawn)
         row["trained_tokens"] = sum(count_tokens(reader, samples))

@@ -1,7 +1,7 @@
 """Expert iteration beside what could do without it: the same rounds at equal FLOPs, with one thing changed in each.
 
-`LINES` says what. All begin with the same policy and are measured by the same meters; the FLOPs of each round are those
-of the line `search`, its searches and its critic included. It does not know the meters, nor the tasks.
+`LINES` says what. All begin with the same policy and are measured by the same meters; by each round a line has spent
+the FLOPs that the line `search` has, its searches and its critic included. It does not know the meters, nor the tasks.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def run_lines(
     tables: list[pd.DataFrame] = []
     for line in sorted(dict.fromkeys(lines), key=list(LINES).index):
         own, how, strategy = config, {}, algorithm
-        if tables:  # rounds that the main line has not had cost what its last one did
-            spent = tables[0]["flops"].tolist()[1:] or [tables[0]["flops"].iloc[0]]
+        if tables:  # what the main line has cost up to each round; those that it has not had cost nothing more
+            spent = tables[0]["flops_total"].tolist()[1:] or tables[0]["flops_total"].tolist()
             own = replace(config, flops=tuple((spent + spent[-1:] * config.rounds)[: config.rounds]))
         if line == "solver":
             own, how = replace(own, critic="none"), {"taught": lesson.solve()}

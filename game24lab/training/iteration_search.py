@@ -22,6 +22,7 @@ from game24lab.search.seeds import derive
 from game24lab.tasks.task import Task
 from game24lab.training.found_solutions import Archive, add_positions, read_tree
 
+_CHEAPEST = 4  # tokens of a draw at least
 _UNITS = ("prompt_tokens", "sampled_tokens", "critic_tokens")
 
 
@@ -83,8 +84,8 @@ def _split(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def _search(
     task: Task, problems: Sequence[Any], waves: Waves, models: tuple[Any, Any], budget: int, seed: int, bar: tqdm
 ) -> list[Outcome]:  # fmt: skip
-    effort = getattr(waves.algorithm, "effort", "")  # the budget ends a search, not its own number of draws
-    parameters = {**({effort: budget} if effort else {}), **waves.parameters}
+    effort = getattr(waves.algorithm, "effort", "")  # the budget ends a search, not its own number of draws or beams
+    parameters = {**({effort: max(1, budget // _CHEAPEST)} if effort else {}), **waves.parameters}
     return run(task, problems, waves.algorithm, *models, parameters=parameters, mode=waves.mode, seed=seed,
                budget={"sampled_tokens": budget}, progress=bar)  # fmt: skip
 

@@ -8,7 +8,8 @@ On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `
 one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs
 from its defaults. The data are JSON lines: `prompt` and `completion` (and `ends`) for sft, such as a file of traces;
 `prompt`, `chosen` and `rejected` (and `chosen_ends`, `rejected_ends`) for dpo; `numbers` such as "4 5 6 10" for grpo,
-whose job may hold `weights`, of rewards by name, too. The output folder then holds `checkpoint` and `training.parquet`,
+whose job may hold `weights`, of rewards by name, too. A job of sft may hold `keep` and `begin` too, which trunks and
+branches need (`game24lab.training.branches`). The output folder then holds `checkpoint` and `training.parquet`,
 as after the same training in a notebook; killed, the same command goes on. This module does not know how anything is
 trained.
 """
@@ -66,7 +67,9 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     rows = read_rows(data, needed, optional)  # complains before anything heavy is imported
     values = read_overrides(job)
     trainers: Any = importlib.import_module(module)
-    work = [rows]
+    work, more = [rows], {}
+    if trainer == "sft":
+        more = {name: values.pop(name) for name in ("keep", "begin") if name in values}
     if trainer == "grpo":
         work = [make_problems(numbers for (numbers,) in rows),
                 make_reward_functions(REWARDS, values.pop("weights", None))]  # fmt: skip
@@ -80,7 +83,7 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
         print(f"game24lab.training.launch: {loop.count_processes()} at work", file=sys.stderr, flush=True)
     output.mkdir(parents=True, exist_ok=True)
     try:
-        return trainers.train(config, *work, output)
+        return trainers.train(config, *work, output, **more)
     finally:
         loop.leave()
 

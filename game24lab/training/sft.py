@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,13 @@ from game24lab.models.number_embeddings import lay_out_numbers
 from game24lab.models.tokenizer import NUMBERED, VOCABULARIES, make_tokenizer
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.former_names import accept_former
+from game24lab.training.branches import KeepPoints, branch_off
 from game24lab.training.loop import HeldOut, arrange, common_arguments, count_processes, make_ready, pack
 from game24lab.training.lora import adapt
 from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.saving import Resumable
+from game24lab.training.schedules import SCHEDULES, schedule_arguments
 from game24lab.training.session import train_once
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
@@ -42,7 +44,7 @@ _SMALL_VOCABULARY = 4096  # logits of vocabularies up to here are kept in memory
 class SFTConfig:
     """How to train; every field has a useful default for the `tiny` preset on two cores."""
 
-    size: str = "tiny"  # preset to train from scratch; not used where a checkpoint is given
+    size: str = "tiny"  # preset, or layers x width, to train from scratch; not used where a checkpoint is given
     vocabulary: str = "lines"  # of a model from scratch: one of `models.tokenizer.VOCABULARIES`
     checkpoint: str = ""  # folder or hub id to start from, "" = from scratch
     steps: int = 3000  # optimiser steps
@@ -53,14 +55,22 @@ class SFTConfig:
     learning_rate: float = 3e-3  # AdamW's; 1e-5 to 5e-5 for pretrained checkpoints
     matrix_learning_rate: float = 0.03  # Muon's
     weight_decay: float = 0.1
+    schedule: str = "linear"  # of the learning rates, see `training.schedules`: "linear", "constant" or "wsd"
+    warmup: int = 0  # steps over which learning rates rise, 0: a fiftieth of the steps
+    cooldown: float = 0.2  # share of the steps at the end over which they fall ("wsd")
+    horizon: int = 0  # steps whose order of samples is drawn, of which the first are taken; 0: as many as `steps`
     evaluate_every: int = 500  # steps between held-out evaluations and saved states, 0 = only at the end
     precision: str = "auto"  # "auto" (bf16 where the hardware computes in it), "bf16", "fp32"
     seed: int = 0
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's SFTConfig as they are
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("batch_tokens", 0), ("lora_rank", 0)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("batch_tokens", 0), ("lora_rank", 0), ("warmup", 0)):
             require(name, getattr(self, name), int, least)
+        require("cooldown", self.cooldown, float, 0, 1)
+        if self.horizon and (type(self.horizon) is not int or self.horizon < self.steps):
+            raise ValueError(f"horizon must be 0 or at least the {self.steps} steps, got {self.horizon!r}")
+        require_one_of("schedule", self.schedule, SCHEDULES)
         for name in ("learning_rate", "matrix_learning_rate"):
             require(name, getattr(self, name), float, 0, above=True, below=True)
         if self.lora_rank and not self.checkpoint:
@@ -121,7 +131,8 @@ class RightPad:
 
 def train(
     config: SFTConfig, samples: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
-    show: Callable[[pd.DataFrame], None] | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None, *, keep: Collection[int] = (),
+    begin: Path | str | None = None,
 ) -> Path:  # fmt: skip
     """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
@@ -130,9 +141,21 @@ def train(
     `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps; `show` is called with the
     curve so far every few seconds. Raises ValueError for unusable data, FloatingPointError where numbers cease to be
     finite.
+
+    Trunk and branches (`training.branches`): resume points of the steps in `keep` stay in `<output>/points`, and a
+    training that lies nowhere yet may `begin` at such a point of another one of the same model, data and batches.
     """
     output = Path(output)
-    return train_once(config, output, lambda: make_trainer(config, samples, output, evaluate), show)
+    if begin is not None:
+        branch_off(Path(begin), output)
+
+    def make() -> SFTTrainer:
+        trainer = make_trainer(config, samples, output, evaluate)
+        if keep:
+            trainer.add_callback(KeepPoints(keep, output))
+        return trainer
+
+    return train_once(config, output, make, show)
 
 
 def make_trainer(
@@ -155,13 +178,15 @@ def make_trainer(
     _check_ids(list(data["input_ids"]), model)
     if config.batch_tokens:  # a row of the data is what a process learns from at a step
         processes = count_processes()
-        order: Any = pack(lengths, config.batch_tokens // processes, config.steps * processes, config.seed)
+        order: Any = pack(lengths, config.batch_tokens // processes, (config.horizon or config.steps) * processes,
+                          config.seed)[: config.steps * processes]  # fmt: skip
         columns = {name: list(data[name]) for name in ("input_ids", "labels")}
         packed = {name: [[column[i] for i in part] for part in order] for name, column in columns.items()}
         data = Dataset.from_dict(packed)
         sizes, each = [sum(lengths[i] for i in part) for part in order], processes
     else:
-        order = arrange(lengths, config.batch_size, config.steps, config.seed)
+        order = arrange(lengths, config.batch_size, config.horizon or config.steps, config.seed)
+        order = order[: config.steps * config.batch_size]
         data, sizes, each = data.select(order), [lengths[i] for i in order], config.batch_size
     callbacks = []
     if evaluate is not None:  # adapters or not, it gets the model, not what is wrapped around it
@@ -236,5 +261,6 @@ def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:
 def _trainer_arguments(config: SFTConfig, output: Path, batch_size: int, bf16: bool) -> TRLConfig:
     every = config.evaluate_every or config.steps
     common = common_arguments(output, config.steps, batch_size, config.seed, bf16, save_every=every)
+    common |= schedule_arguments(config.schedule, config.steps, config.warmup, config.cooldown)
     own = {"activation_checkpointing": False, "dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": None}
     return TRLConfig(**{**common, **own, **config.trainer_args})

@@ -117,7 +117,8 @@ def test_solve_answers_one_puzzle_in_a_line(capsys, fakes, tmp_path):
     assert out.startswith("4 5 6 10: ")
     assert out.endswith(" = 24\n")
     assert "1 of 1 solved" in err
-    assert fakes["policy"] == (tmp_path / "policy", {"backend": "auto", "work": "lines", "seed": 0, "url": None})
+    asked = {"backend": "transformers", "work": "lines", "seed": 0, "url": None}  # the one that has tries
+    assert fakes["policy"] == (tmp_path / "policy", asked)
     expression = out.removeprefix("4 5 6 10: ").rsplit("=", 1)[0]
     assert cli.main(["check", "4", "5", "6", "10", expression]) == 0
 

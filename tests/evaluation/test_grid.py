@@ -101,11 +101,11 @@ def test_a_grid_is_a_file_for_each_arm_and_seed_and_goes_on_where_it_was(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         run_arms(tmp_path, TASK, PUZZLES, arms, POLICY, CRITIC, **settings)
     monkeypatch.undo()
-    assert "36 searches left, arms: 3. By 4 problems of each: about" in capsys.readouterr().err
+    assert "36 searches left, arms: 3. By 4 problems of each: about" in capsys.readouterr().out
     half = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(half) == 4
     paths = run_arms(tmp_path, TASK, PUZZLES, arms, POLICY, CRITIC, **settings)
-    assert "16 searches left, arms: 2. By" in capsys.readouterr().err
+    assert "16 searches left, arms: 2. By" in capsys.readouterr().out
     assert [path.name for path in paths] == [f"{arm}_seed{seed}_completions.jsonl" for arm in arms for seed in (3, 4)]
     assert paths[0].name == "greedy_seed3_completions.jsonl"
     for path in paths:

@@ -64,8 +64,12 @@ def test_the_origin_of_a_checkpoint_is_that_of_its_run(tmp_path):
     assert find_origin(foreign).list_all()[1] is None
     assert find_origin(tmp_path) is None
     assert find_origin("owner/name") is None
-    default = find_origin(make_run(tmp_path / "third", "06_grpo", split="tot", policy=""))
-    assert default.list_all()[1] == find_origin(find_pretrained("policy"))
+    shipped = find_origin(find_pretrained("policy"))
+    for name, policy in (("06_grpo", ""), ("12_expert_iteration", "shipped")):
+        made = make_run(tmp_path / name, name, split="tot", policy=policy)
+        (made / "search-0" / "round-1").mkdir(parents=True)
+        assert find_origin(made / "search-0" / "round-1").list_all()[1] == shipped
+    assert find_origin(make_run(tmp_path / "own", "12_expert_iteration", split="tot", policy="")).starts == {}
 
 
 def test_a_broken_origin_is_refused(tmp_path):
@@ -137,13 +141,14 @@ def test_the_best_need_least_and_reach_the_goal(tmp_path):
     entries = [make_entry("small", parameters=1e5, flops=9e9), make_entry("quick", parameters=5e6, flops=1e6),
                make_entry("weak", accuracy=GOAL - 0.01, parameters=10, flops=10),
                make_entry("just", mode="rules", accuracy=GOAL),
-               make_entry("nearest", mode="verified", accuracy=0.8), make_entry("far", mode="verified", accuracy=0.2)]
+               make_entry("nearest", mode="verified", accuracy=0.8, arm="mcts@simulations=16,verified"),
+               make_entry("far", mode="verified", accuracy=0.2)]
     page = write_leaderboard({"runs": [RUN], "entries": entries})
     best = page.partition("## Ranks 901-1000")[2].partition("## Ranks")[0]
     assert "| blind | fewest parameters | small, `mcts` | 0.10M | 9.00 billion |" in best
     assert "| blind | fewest FLOPs | quick, `mcts` | 5.00M | 1 million |" in best
     assert "| rules | fewest parameters | just," in best
-    assert "| verified | nobody yet; nearest | nearest," in best
+    assert "| verified | nobody yet; nearest | nearest, `mcts@simulations=16` |" in best
     assert "weak" not in best
     assert "far" not in best
     assert "weak" in page.partition("## All that was measured")[2]

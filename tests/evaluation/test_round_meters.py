@@ -29,7 +29,7 @@ def meters(environment):
 
 def test_positions_are_fixed_and_know_their_truth(environment, meters):
     task = environment.task
-    assert len(meters.positions) == 40
+    assert 30 <= len(meters.positions) <= 40
     assert 0.1 < meters.positions["truth"].mean() < 0.7
     assert {len(task.read(text).left) for text in meters.positions["text"]} == {2, 3}
     assert all(task.truth(task.read(text)) == truth for text, truth in meters.positions.itertuples(index=False))

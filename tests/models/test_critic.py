@@ -13,7 +13,7 @@ from game24lab.models.load_policy import load_policy
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training import critic as training
-from game24lab.training.critic_data import collect_trajectories, count_positions, hold_out
+from game24lab.training.critic_data import collect_trajectories, count_positions, hold_out, list_open, set_chances
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
@@ -152,6 +152,23 @@ def test_validation_positions_are_of_other_puzzles_and_new(policy_folder, trajec
     assert set(learnt["text"]) == set(kept["text"])
     assert set(validation["text"]) == set(away["text"]) - set(kept["text"])
     assert (learnt["text"].to_numpy()[passed["position"]] == passed["text"].to_numpy()).all()
+
+
+def test_targets_are_exact_chances_where_they_are_asked_for(policy_folder, trajectories, tmp_path):
+    chances = dict.fromkeys(list_open(trajectories), 0.25)
+    exact = set_chances(trajectories, chances)
+    config = training.CriticConfig(policy=str(policy_folder), targets="exact")
+    table, _, _ = training._divide(config, exact)
+    aims = training._aim(table)
+    alive = [TASK.truth(TASK.read(text)) for text in table["text"]]
+    ended = [TASK.is_terminal(TASK.read(text)) for text in table["text"]]
+    assert list(aims) == [1.0 if live and end else 0.25 * live for live, end in zip(alive, ended, strict=True)]
+    assert len(set(aims)) == 3
+    learn(policy_folder, exact, tmp_path / "exact", targets="exact", epochs=1)
+    assert pd.read_parquet(tmp_path / "exact" / "training.parquet")["loss"].notna().any()
+    with pytest.raises(ValueError, match="data must have exact chances"):
+        training.train(config, trajectories, tmp_path / "none")
+    assert "chance" not in training._divide(training.CriticConfig(policy=str(policy_folder)), trajectories)[0]
 
 
 def test_targets_are_the_truth_where_it_is_asked_for(policy_folder, trajectories):

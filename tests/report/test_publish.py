@@ -87,6 +87,12 @@ def test_nothing_of_the_machine_goes(run):
     assert json.loads(hub.files["run/manifest.json"])["parameters"]["source"] == "secret/rows.jsonl"
 
 
+def test_what_a_model_began_from_is_told_without_its_place(tmp_path):
+    make_run(tmp_path / "run", policy="/home/somebody/runs/06_grpo/checkpoint")
+    origin = json.loads(pack(tmp_path / "run", "me/tiny").files["origin.json"])
+    assert origin["starts"] == {"06_grpo/checkpoint": None}
+
+
 def test_a_published_checkpoint_says_where_it_comes_from(run, tmp_path):
     hub = Hub()
     send(pack(run.folder, "me/tiny"), api=hub)

@@ -38,5 +38,6 @@ def test_a_keyword_by_its_former_name(capsys):
 def test_a_stored_configuration_is_read_with_the_names_of_today(capsys):
     stored = {"words": "traces", "part": {"size": 3}, "gone": {"size": 1}}
     assert rename_stored(stored, Config()) == {"vocabulary": "traces", "inner": {"width": 3}, "gone": {"size": 1}}
+    assert rename_stored({"part": {}}, Config()) == {"vocabulary": "lines", "inner": {"width": Inner().width}}
     assert rename_stored({"vocabulary": "lines", "inner": {"width": 1}}, Config())["inner"] == {"width": 1}
     assert capsys.readouterr().err == "", "a stored file is no mistake"

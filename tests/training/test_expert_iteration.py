@@ -18,11 +18,12 @@ from game24lab.search.sampling import best_of_n
 from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Sample
+from game24lab.tasks.rewards import make_reward_functions
 from game24lab.training import critic as critic_training
-from game24lab.training import expert_iteration, iteration_search, sft
+from game24lab.training import expert_iteration, grpo, iteration_search, sft
 from game24lab.training.expert_iteration import IterationConfig, find_best, iterate, measure_flops
 from game24lab.training.found_solutions import Archive
-from game24lab.training.iteration_controls import run_lines
+from game24lab.training.iteration_controls import Lesson, run_lines
 from game24lab.training.known_chances import measure_known
 
 PUZZLE = (4, 5, 6, 10)
@@ -46,6 +47,9 @@ def measure(stand):
     prompts, sums = [f"Input: {a} {b}\n" for a, b in PROBLEMS.values()], [str(sum(two)) for two in PROBLEMS.values()]
     logs = load_policy(stand.policy).open_reader().score(prompts, sums)
     return {"gate": float(logs.mean()), "told": len(stand.solved)}
+
+
+SAMPLES = {"choose": "logprob", "batch": 4, "max_tokens": 4}  # a search without a critic
 
 
 def configure(start, **changes):
@@ -124,7 +128,8 @@ def test_a_kill_in_every_stage_changes_nothing_in_the_end(whole, start, tmp_path
 
 def test_a_gate_that_never_opens_keeps_the_start(start, tmp_path):
     gates = iter([0.0, -1.0, -2.0, -3.0])
-    table = play(configure(start, rounds=3, patience=2), tmp_path, lambda stand: {"gate": next(gates)})
+    config = configure(start, rounds=3, patience=2, steps=2, critic="none", mode="rules", parameters=SAMPLES)
+    table = play(config, tmp_path, lambda stand: {"gate": next(gates)}, best_of_n)
     assert table["accepted"].tolist() == [True, False, False]
     assert table["stopped"].iloc[-1] == "the gate has refused 2 rounds in a row"
     assert find_best(table, tmp_path)[0].resolve() == start.resolve()
@@ -137,7 +142,7 @@ def test_a_refused_round_is_begun_again_from_the_best(start, tmp_path):
         seen.append((stand.old_policy.resolve(), stand.old_critic))
         return {"gate": next(gates)}
 
-    table = play(configure(start, rounds=2), tmp_path, watch)
+    table = play(configure(start, rounds=2, steps=2), tmp_path, watch)
     assert [policy for policy, _ in seen] == [start.resolve()] * 3
     assert seen[1][1] == seen[2][1] == tmp_path / "round-0" / "critic" / "checkpoint"
     assert table["best"].tolist() == [0, 0, 2]
@@ -151,7 +156,13 @@ def test_a_round_without_solutions_ends_it(tmp_path):
 
 
 def test_rare_problems_alone_are_learnt_from(start, tmp_path):
-    table = play(configure(start, rare=0.5), tmp_path)
+    policy, archive = load_policy(start), Archive(WORLD)
+    for name, two in PROBLEMS.items():
+        if sum(two) % 3 == 0:
+            archive.add(name, two, [(str(sum(two)),)])
+    middle = sorted(measure_known(policy, archive).values())[len(archive.list_solved()) // 2]
+    table = play(configure(start, rare=middle, critic="none", mode="rules", parameters=SAMPLES), tmp_path,
+                 algorithm=best_of_n)  # fmt: skip
     assert 0 < table["learnt"][1] < round(table["solved_ever"][1] * len(PROBLEMS))
 
 
@@ -166,13 +177,16 @@ def test_controls_cost_what_the_main_line_costs(start, tmp_path):
     solved = Archive(WORLD)
     for name, two in PROBLEMS.items():
         solved.add(name, two, [(str(sum(two)),)])
-    lesson = type("L", (), {"solve": staticmethod(lambda: solved)})()
-    lines = ["search", "solver", "samples", "first critic"]
-    table = run_lines(lines[::-1], configure(start, steps=40), WORLD, PROBLEMS, mcts, tmp_path, measure, lesson)
+    answers = grpo.Rollouts(problems=2, num_generations=4, max_completion_length=4)
+    lesson = Lesson(lambda: solved, WORLD.problems(8, 0, 1, iter), make_reward_functions(WORLD.rewards),
+                    grpo.GRPOConfig(checkpoint=str(start), rollouts=answers, mini_batch=8))  # fmt: skip
+    lines = ["search", "solver", "samples", "first critic", "grpo"]
+    table = run_lines(lines[::-1], configure(start, steps=16), WORLD, PROBLEMS, mcts, tmp_path, measure, lesson)
     assert list(dict.fromkeys(table["line"])) == lines
-    spent = table[table["round"] > 0].groupby("line")["flops"].sum()
-    for line, flops in spent.items():
-        assert flops == pytest.approx(spent["search"], rel=0.1), line
+    spent = table[table["round"] == 1].set_index("line")["flops_total"]
+    assert spent[lines[:-1]].to_list() == pytest.approx([spent["search"]] * 4, rel=0.2)
+    assert 0.5 * spent["search"] < spent["grpo"] < 1.5 * spent["search"], "of answers whose length is not known before"
+    assert table[table["line"] == "grpo"]["solved_ever"].isna().all(), "it does not search"
     assert (table[table["line"] == "solver"]["sampled_tokens"] == 0).all()
     assert (table[table["line"] == "samples"]["critic_tokens"] == 0).all()
     first = table[table["line"] == "first critic"]["critic"]
@@ -248,8 +262,8 @@ def test_another_configuration_in_the_folder_is_refused(whole, start):
 
 def test_a_policy_of_another_task_is_refused(tmp_path):
     environment = open_environment("countdown", held_out=1)
-    named = {environment.write_name(problem): problem for problem in environment.held_out}
-    with pytest.raises(ValueError, match="its vocabulary lacks the number"):
+    named = {"5 7 25 250 -> 287": environment.read_name("5 7 25 250 -> 287")}
+    with pytest.raises(ValueError, match="its vocabulary lacks the number 250"):
         iterate(configure(find_pretrained("policy")), environment, named, mcts, tmp_path, measure)
 
 

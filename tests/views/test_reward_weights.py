@@ -120,7 +120,7 @@ def test_rows_come_as_a_table_with_other_columns_and_rewards():
     assert judged["sound"].isna().tolist() == [True, False, False, False]
     view = Weighing([{"numbers": [13, 11, 1, 11], "text": ""}], {"output": 1, "sound": 0, "lines": 2})
     assert view.sliders["lines"].max == 2
-    assert "<td>0</td>" in view._view.value
+    assert "lines 0</span>" in view._view.value
     assert "–" in view._view.value
     assert view.ranking["total"].tolist() == [0]
 

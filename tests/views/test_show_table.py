@@ -166,3 +166,10 @@ def test_nothing_scrolls_sideways_folded_or_not(width):
     for wide, seen in (folded, unfolded):
         assert wide <= seen
     assert min(bars) >= 80
+
+
+def test_names_of_arms_go_on_behind_their_signs_and_numbers_stay_whole():
+    html = Table([{"arm": "best_of_n@n=2,verified", "n": 12345}], {"arm": text("arm"), "n": count("n")})._repr_html_()
+    shown = html.partition("<details>")[0]
+    assert "best_of_n@<wbr>n=2,<wbr>verified" in shown
+    assert "12,345" in shown

@@ -10,7 +10,8 @@
     const chosen = document.body.dataset.theme;
     return chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   };
-  const ink = () => ({ "font.color": isDark() ? "#d5d8dd" : "#30343b" });
+  const ink = () => ({ "font.color": isDark() ? "#d5d8dd" : "#30343b", paper_bgcolor: "transparent",
+    plot_bgcolor: "transparent" });
 
   const draw = async (box) => {
     const figure = JSON.parse(box.querySelector("script[type='application/json']").textContent);

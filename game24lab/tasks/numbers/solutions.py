@@ -206,6 +206,14 @@ def _fractions(position: tuple, target: int) -> tuple[tuple[str, tuple], ...]:
     return tuple((write_line(step, after) + "\n", after) for step, after in moves if reachable(after, target))
 
 
+def list_choices(position: tuple, target: int = 24) -> Sequence[tuple[str, tuple]]:
+    """The lines, each with the position after it, from which a solution's next line is drawn, all equally likely.
+
+    So texts are drawn where nothing but the held-out puzzles themselves is kept out, and no fraction is asked for.
+    """
+    return _lines(position, target)
+
+
 @lru_cache(maxsize=200_000)
 def _lines(position: tuple, target: int) -> tuple[tuple[str, tuple], ...]:
     """The lines from which a position's next one is drawn, each with the position after it."""

@@ -109,3 +109,19 @@ LESSONS = {"model, features": text("lesson", 1), "excess loss": fixed("excess", 
            "tokens": count("cost"), "solved": percent("accuracy"), "gain": _GAIN}  # fmt: skip
 AT_COSTS = {"at the cost of": text("arm", 1), "tokens": count("cost"), "the arm": percent("arm_accuracy"),
             "hull": percent("hull"), "router": percent("accuracy"), "gain": _GAIN}  # fmt: skip
+
+# Scaling: what a grid costs, numbers of a law, cells beside it, exchange rates, splits of a budget.
+GRID_COST = {"size": text("size"), "seed": count("seed"), "cells": count("cells"), "tokens": short("tokens"),
+             "FLOPs": short("flops"), "hours": fixed("hours", 2)}  # fmt: skip
+SCALING_CELLS = {"cell": text("cell", 1), "parameters": short("parameters"), "tokens": short("tokens"),
+                 "FLOPs": short("flops"), "one sample": percent("p", "low", "high"),
+                 "pass@1024": percent("pass_1024")}  # fmt: skip
+LAW = {"number": text("name", 1), "value": _show("value"), "low": _show("low"), "high": _show("high")}
+CHOSEN = {"size": text("size"), "parameters": short("parameters"), "tokens": short("tokens"),
+          "predicted": fixed("predicted", 3), "low": fixed("low", 3), "high": fixed("high", 3)}  # fmt: skip
+RESIDUALS = {"cell": text("cell", 1), "measured": fixed("measured", 3), "predicted": fixed("predicted", 3),
+             "error": percent("error")}  # fmt: skip
+RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": fixed("rate", 2), "low": fixed("low", 2),
+         "high": fixed("high", 2), "points": count("points")}  # fmt: skip
+SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "size": text("size"),
+          "strategy": text("strategy", 1), "thinking": percent("share"), "accuracy": _SOLVED}  # fmt: skip

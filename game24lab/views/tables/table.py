@@ -8,6 +8,7 @@ know what a table is about: columns are handed in, or made from what the records
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ _STYLE = """<style>
 .game24lab.table tr th, .game24lab.table tr td {padding: 3px 10px; text-align: right; vertical-align: top;
   white-space: normal; font-variant-numeric: tabular-nums}
 .game24lab.table tr th {font-weight: 600}
-.game24lab.table tr .text {text-align: left; overflow-wrap: anywhere; min-width: 4em}
+.game24lab.table tr .text {text-align: left; overflow-wrap: anywhere; min-width: 6em}
 .game24lab.table small {opacity: .7; white-space: nowrap}
 .game24lab.table .bar {display: block; position: relative; min-width: 90px; height: 6px; margin-top: 2px;
   background: rgba(128, 128, 128, .22)}
@@ -137,6 +138,11 @@ def _show(value: Any) -> str:
     return fmt.value(value) if isinstance(value, dict | list) else fmt.show(value)
 
 
+def _part(text: str) -> str:
+    """Escaped text that may go on in the next line behind the signs that names of arms are made of."""
+    return re.sub(r"[,@]", r"\g<0><wbr>", text)
+
+
 def _cut(text: object) -> str:
     return clean(str(text).translate(_BLANKS), _LONGEST)
 
@@ -147,7 +153,8 @@ def _side(column: Column) -> str:
 
 def _draw_cell(column: Column, row: Row) -> str:
     """A cell as HTML, its interval and its bar below where it has them."""
-    parts = [escape(_cut(fmt.show(column.cell(row))))]
+    text = escape(_cut(fmt.show(column.cell(row))))
+    parts = [_part(text) if column.align == "left" else text]
     if column.interval is not None and parts != [fmt.MISSING]:
         parts.append(f" <small>[{escape(_cut(column.interval(row)))}]</small>")
     if column.bar is not None and None not in (ends := column.bar(row)):

@@ -46,6 +46,9 @@ const url = URL.createObjectURL(new Blob([read("module")], { type: "text/javascr
 const viewer = await import(url);
 URL.revokeObjectURL(url);
 viewer.default.render({ model, el: document.getElementById("view") });
+addEventListener("message", ({ data }) => { // a page that shows this one within itself has a theme of its own
+  if (["light", "dark"].includes(data?.theme)) document.documentElement.setAttribute("theme", data.theme);
+});
 if (state.plays && !matchMedia("(prefers-reduced-motion: reduce)").matches) model.set("plays", state.plays + 1);
 """
 
@@ -54,6 +57,8 @@ html, body, #view { height: 100%; margin: 0; }
 body { box-sizing: border-box; padding: 12px; background: #ffffff; }
 noscript { font: 15px/1.5 system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { body { background: #14171c; color: #e7eaef; } }
+:root[theme="light"] body { background: #ffffff; color: #000000; }
+:root[theme="dark"] body { background: #14171c; color: #e7eaef; }
 """
 
 _BODY = """<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>

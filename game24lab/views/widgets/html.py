@@ -27,14 +27,17 @@ _STYLE = """<style>
 .game24lab.lines tbody td:last-child {font-family: system-ui, sans-serif; opacity: .85}
 .game24lab.lines .strip {display: flex; gap: 1px; margin: 4px 0 8px; max-width: 48em}
 .game24lab.lines .strip i {flex: 1 1 2px; max-width: 10px; height: 14px}
-.game24lab.numbers tr th, .game24lab.numbers tr td {padding: 2px 9px; text-align: right; vertical-align: top;
+.game24lab.numbers tr th, .game24lab.numbers tr td {padding: 2px 6px; text-align: right; vertical-align: top;
   white-space: nowrap}
 .game24lab.numbers tr .text {text-align: left}
+.game24lab.numbers tr .wrapped {white-space: normal; overflow-wrap: break-word; min-width: 8em}
+.game24lab.numbers .wrapped span {display: inline-block; margin-right: .6em}
+.game24lab.numbers .wrapped pre {white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; max-width: 60vw}
 .game24lab.numbers tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 .game24lab.numbers .up {background: rgba(0, 158, 115, .16)}
 .game24lab.numbers .down {background: rgba(213, 94, 0, .16)}
 .game24lab.numbers pre {max-height: 22em; overflow: auto}
-.game24lab.numbers .bar {display: block; width: 110px; height: 5px; background: rgba(128, 128, 128, .25)}
+.game24lab.numbers .bar {display: block; width: 80px; height: 5px; background: rgba(128, 128, 128, .25)}
 .game24lab.numbers .bar i {display: block; float: left; height: 5px; background: #0072B2}
 .game24lab.sides {display: flex; flex-wrap: wrap; gap: 12px}
 .game24lab.sides > div {flex: 1 1 18em; min-width: 0; border: 1px solid #8884; border-radius: 4px; padding: 6px 10px}

@@ -146,10 +146,8 @@ class Weighing(Panel):
 def _draw(ranking: pd.DataFrame, shares: Mapping[str, float], shown: int, known: str) -> str:
     """The table as HTML: whatever a model wrote is escaped and cut."""
     colours = dict(zip(shares, cycle(PALETTE), strict=False))
-    names = ("outcome", "lines", "puzzle" if known == "numbers" else known)
     heads = [*(f"<th>{name}</th>" for name in ("rank", "moved", "total", "advantage")),
-             *(f'<th style="border-bottom: 3px solid {colours[name]}">{escape(name)}</th>' for name in shares),
-             *(f"<th>{name}</th>" for name in names), '<th class="text">completion</th>']  # fmt: skip
+             '<th class="text">earned</th>', '<th class="text">completion</th>']  # fmt: skip
     rows = (_draw_row(row, shares, colours, known) for row in ranking.head(shown).to_dict("records"))
     more = f"<p>and {len(ranking) - shown} more below</p>" if len(ranking) > shown else ""
     return wrap("numbers", make_table(heads, rows) + more)
@@ -161,15 +159,17 @@ def _draw_row(row: Mapping[str, Any], shares: Mapping[str, float], colours: Mapp
     paid = {name: 0.0 if math.isnan(row[name]) else min(1.0, max(0.0, row[name])) for name in shares}
     bar = "".join(f'<i style="width: {100 * share * paid[name]:.2f}%; background: {colours[name]}"></i>'
                   for name, share in shares.items())  # fmt: skip
-    cells = [row["rank"], moved, f'{row["total"]:.3f}<span class="bar">{bar}</span>',
-             f"{row['advantage']:+.3f}", *(_write(row[name]) for name in shares), escape(row["outcome"]),
-             _write(row["lines"]), escape(row[known])]  # fmt: skip
+    cells = [row["rank"], moved, f'{row["total"]:.3f}<span class="bar">{bar}</span>', f"{row['advantage']:+.3f}"]
+    earned = " ".join(f'<span style="border-bottom: 3px solid {colours[name]}">{escape(name)} '
+                      f"{_write(row[name])}</span>" for name in shares)  # fmt: skip
+    about = escape(f"{row['outcome']}, {_write(row['lines'])} lines, {row[known]}")
     text = row["text"].strip("\n")
     cut = text[:_MOST_CHARACTERS]
     rest = f"\n… and {len(text) - len(cut):,} more characters" if len(cut) < len(text) else ""
     last = text[-200:].rpartition("\n")[2][-60:] or "(empty)"
-    return (f'<tr class="{way}">{"".join(f"<td>{cell}</td>" for cell in cells)}<td class="text"><details><summary>'
-            f"{escape(last)}</summary><pre>{escape(cut + rest)}</pre></details></td></tr>")  # fmt: skip
+    return (f'<tr class="{way}">{"".join(f"<td>{cell}</td>" for cell in cells)}<td class="text wrapped">{earned}</td>'
+            f'<td class="text wrapped">{about}<details><summary>{escape(last)}</summary><pre>{escape(cut + rest)}</pre>'
+            "</details></td></tr>")  # fmt: skip
 
 
 def _write(value: float) -> str:

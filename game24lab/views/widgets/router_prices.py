@@ -30,6 +30,8 @@ from game24lab.views.charts.routing import LINES, draw_ways
 from game24lab.views.charts.svg import to_svg
 from game24lab.views.widgets.html import Panel, escape, make_sentence, make_table, takes_widgets, wrap
 
+_WIDTH = 540  # pixels of the figure: a cell of a window of 1,000 pixels holds it
+
 
 class Pricing(Panel):
     """`Pricing(grid)`: sliders for both lambdas above the frontier, the mix of arms and what it comes to.
@@ -48,8 +50,8 @@ class Pricing(Panel):
         self._figure = draw_ways(ways, hull=self._fixed["step"].iloc[hull])
         self._figure.add_scatter(x=[1], y=[0], mode="markers", name="the router now",
                                  marker={"size": 13, "color": LINES["router"][0]})  # fmt: skip
-        if takes_widgets():
-            self._figure = go.FigureWidget(self._figure)
+        if takes_widgets():  # of a width of its own, as it does not follow its cell's
+            self._figure = go.FigureWidget(self._figure.update_layout(width=_WIDTH))
         self.tokens = self._make_slider("per token", turns, prices[0])
         seconds = list_prices(grid.predicted_chance, grid.expect("seconds"), steps) if grid.timed else [0.0]
         self.seconds = self._make_slider("per second", seconds, prices[1])

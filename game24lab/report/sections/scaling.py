@@ -1,0 +1,233 @@
+"""The report on scaling: how training compute and thinking compute replace each other, from runs of 11_scaling.
+
+All numbers are of the newest run that has gathered a study; it fits nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from game24lab.report import layout
+from game24lab.report.document import Block, Paragraph, Picture, Report
+from game24lab.report.evidence import Evidence, describe_runs, read_table, refuse
+from game24lab.report.layout import add_section, draw_picture
+from game24lab.report.tables import Row, count, fixed, made, make_table, percent, short, text
+from game24lab.views.charts import scaling as charts
+from game24lab.views.tables import formats as fmt
+from game24lab.views.tables.formats import MISSING
+from game24lab.views.tables.records import list_records
+
+TITLE = "Training compute and thinking compute"
+QUESTION = ("A small language model can be made better by training it longer, or larger, or by letting it think longer "
+            "about each problem. How much of the one replaces how much of the other, does the answer depend on how it "
+            "thinks and on what helps it, and how is a budget best divided? All FLOPs are exact: layers, attended "
+            "positions, output head, prompts, critics and the rollouts that they learn from.")  # fmt: skip
+TABLES = ("cells", "points", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
+          "law_samples")  # fmt: skip
+NEEDED = ("points", "rates", "splits", "records")
+_JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
+          "(2026) are of repeated sampling alone, and their form is fitted here too.")  # fmt: skip
+
+
+def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
+    """Every number of the report, JSON-able: the tables of the study by name, each row with its source."""
+    mine = [one for one in evidence if one.run.name == "11_scaling"
+            and all((one.run.folder / f"{name}.parquet").exists() for name in NEEDED)]  # fmt: skip
+    if not mine:
+        raise refuse(evidence, "runs of 11_scaling that have finished are needed")
+    one = mine[-1]
+    tables = {}
+    for name in TABLES:
+        table = read_table(one.run, f"{name}.parquet")
+        rows = [] if table is None else list_records(table)
+        tables[name] = [row | {"source": one.source(f"{name}.parquet")} for row in rows]
+    return {"title": title, "runs": describe_runs([one]), **tables}
+
+
+def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
+    """The report: the iso-accuracy plane first; then the law, accuracy against thinking and the split; then tables."""
+    runs = numbers["runs"]
+    figures: list[Block | None] = [_draw_law(numbers), _draw_thinking(numbers), _draw_split(numbers)]
+    appendix = [
+        _describe_setting(numbers),
+        *add_section("What one decade of training replaces", _describe_rates(numbers), Paragraph(_JONES)),
+        *add_section("The laws", *_describe_laws(numbers)),
+        *add_section("The cells", _describe_cells(numbers)),
+        *add_section("The best split of a budget", _describe_splits(numbers)),
+        *layout.add_limits(runs, list_limits(numbers)),
+        *layout.add_origin(runs),
+    ]  # fmt: skip
+    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), _draw_plane(numbers),
+                                 _tell_cost(numbers), figures, appendix)  # fmt: skip
+
+
+def answer(numbers: Row) -> list[str]:
+    """Three sentences: the exchange rates, the split for few and many problems, and what the law foretold."""
+    known = [row for row in numbers["rates"] if row["rate"] is not None and row["low"] is not None]
+    said = ["One decade of training replaces so many decades of thinking: " + "; ".join(
+        f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        for row in known) + "." if known else
+        "No strategy has points enough between 2 % and 98 % for an exchange rate with an interval."]  # fmt: skip
+    splits = numbers["splits"]
+    if splits:
+        largest = max(row["total"] for row in splits)
+        ends = [row for row in splits if row["total"] == largest]
+        few, many = min(ends, key=lambda row: row["problems"]), max(ends, key=lambda row: row["problems"])
+        said.append(f"Of {fmt.short(largest)} FLOPs in all, {fmt.percent(few['share'])} are best spent on thinking for "
+                    f"{few['problems']:,.0f} problem(s) and {fmt.percent(many['share'])} for {many['problems']:,.0f}, "
+                    f"which solves {fmt.estimate(few)} and {fmt.estimate(many)}.")  # fmt: skip
+    corner = [row for row in numbers["fit_loss"] if row["corner"]]
+    if corner:
+        missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner)
+        said.append(f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
+                    f"{fmt.percent(missed)} in the mean.")  # fmt: skip
+    else:
+        why = next((row["why"] for row in numbers["fit_loss"] if row.get("why")), "there is no law")
+        said.append(f"The law was not held against a corner of the grid: {why}.")
+    return said
+
+
+def list_limits(numbers: Row) -> list[str]:
+    """What the numbers do not say."""
+    seeds = {(row["size"], row["seed"]) for row in numbers["records"]}
+    single = sorted(size for size, _ in seeds if sum(other == size for other, _ in seeds) == 1)
+    failed = [f"{row['cell']}: {row['failed']}" for row in numbers["cells"] if row["failed"]]
+    without = [f"{row['strategy']} ({row['mode']}): {row['why']}" for row in numbers["rates"] if row["why"]]
+    return [
+        "A rate holds for the range beside it and for this game: it is not a constant of nature.",
+        *([f"Trained once, so that their luck is in no interval: {', '.join(single)}."] if single else []),
+        *([f"Cells that failed, and are missing: {'; '.join(failed)}."] if failed else []),
+        *([f"Without a rate or its interval: {'; '.join(without)}."] if without else []),
+        "The solver that writes the training texts costs no FLOPs here: it multiplies no matrices.",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------- figures
+def _draw_plane(numbers: Row) -> Picture | None:
+    lines = pd.DataFrame(numbers["lines"] or [], columns=["strategy", "mode", "accuracy", "training", "thinking"])
+    points = _add_accuracy(numbers)
+    if points.empty:
+        return None
+    caption = ("Training FLOPs against thinking FLOPs a problem. Dots: what was measured, the darker the more "
+               "accurate. Lines: equal accuracy, within the range that each rate holds for; solid: verified, dotted: "
+               "by the rules, dashed: blind. Grey: the slope on Hex (Jones 2021).")  # fmt: skip
+    return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "points"), 380)
+
+
+def _draw_law(numbers: Row) -> Picture | None:
+    table = pd.DataFrame(numbers["fit_loss"])
+    if table.empty:
+        return None
+    what = table["what"].iloc[0]
+    caption = (f"{what} against training FLOPs, by size, with its law (dotted), and measured against predicted. Open "
+               "circles: the held-out corner as a law foretold it that had not seen it.")  # fmt: skip
+    table["corner"] = table["corner"].astype(bool)
+    return draw_picture(charts.draw_law(table, what), caption, _source(numbers, "fit_loss"), 260)
+
+
+def _draw_thinking(numbers: Row) -> Picture | None:
+    points = _add_accuracy(numbers)
+    if points.empty:
+        return None
+    names = list(dict.fromkeys(points["strategy"]))
+    shown = [names[0], *names[-1:]] if len(names) > 1 else names
+    caption = ("Accuracy against thinking FLOPs a problem, a line a checkpoint, coloured by size: "
+               f"{' and '.join(shown)}. The envelope of each panel is what thinking can buy.")  # fmt: skip
+    return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "points"), 260)
+
+
+def _draw_split(numbers: Row) -> Picture | None:
+    if not numbers["splits"]:
+        return None
+    caption = ("The best use of a total budget for 1, a thousand and a million problems: its accuracy, and the share "
+               "that goes into thinking. Chosen on one half of the problems, read off on the other.")  # fmt: skip
+    return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
+
+
+def _add_accuracy(numbers: Row) -> pd.DataFrame:
+    table = pd.DataFrame(numbers["points"])
+    return table if "accuracy" in table else pd.DataFrame()
+
+
+def _source(numbers: Row, name: str) -> str:
+    return numbers[name][0]["source"]
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+def _tell_cost(numbers: Row) -> str:
+    cells = [row for row in numbers["cells"] if not row["failed"]]
+    known = [row["seconds"] for row in cells if row["seconds"] is not None]
+    took = f" in {sum(known) / 3600:.1f} hours of training" if known else ""
+    return (f"{len(cells)} checkpoints of {len({row['size'] for row in cells})} sizes took "
+            f"{fmt.short(sum(row['flops'] for row in cells))} FLOPs of training (shared trunks counted with each)"
+            f"{took}.")  # fmt: skip
+
+
+def _describe_setting(numbers: Row) -> Block:
+    cells = numbers["records"]
+    sizes = dict.fromkeys(f"{row['size']} ({fmt.short(row['parameters'])})" for row in cells)
+    budgets = sorted({row["budget"] for row in cells})
+    return layout.describe_setting(
+        numbers["runs"], ("Sizes (parameters without embeddings)", ", ".join(sizes)),
+        ("Budgets (tokens)", ", ".join(fmt.short(one) for one in budgets)),
+        ("Seeds", ", ".join(map(str, sorted({row["seed"] for row in cells})))),
+        ("Judged on", f"{cells[0]['problems']} held-out problems"),
+    )  # fmt: skip
+
+
+def _describe_rates(numbers: Row) -> Block | None:
+    columns = {
+        "strategy": text("strategy", 1), "mode": text("mode"), "decades": fixed("rate", 2),
+        "95 %": made(lambda row: MISSING if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"),
+        "points": count("points"),
+        "training FLOPs": made(lambda row: _range(row, "training")),
+        "thinking FLOPs": made(lambda row: _range(row, "thinking")),
+        "accuracy": made(lambda row: f"{100 * row['accuracy_low']:.0f} to {100 * row['accuracy_high']:.0f} %"),
+    }  # fmt: skip
+    note = ("The slope of the lines of equal accuracy, in decades of thinking that replace one decade of training, "
+            "with the range it holds for: points between 2 % and 98 %. Efficient points are chosen on one half of the "
+            "problems and fitted on the other by binomial likelihood. 95 %: bootstrap over problems, and over seeds "
+            "where a size has several.")  # fmt: skip
+    return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
+
+
+def _range(row: Row, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return MISSING if low is None else f"{low:.2g} to {high:.2g}"
+
+
+def _describe_laws(numbers: Row) -> list[Block]:
+    blocks: list[Block] = []
+    columns = {"number": text("name", 1), "value": made(lambda row: fmt.show(row["value"])),
+               "95 %": made(lambda row: MISSING if row["low"] is None else
+                            f"{fmt.show(row['low'])} to {fmt.show(row['high'])}")}  # fmt: skip
+    for name, caption in (("law_loss", "The excess of the loss over its known floor, A / N^a + B / D^b."),
+                          ("law_chance", "-log of the exact chance of one sample, the same form."),
+                          ("law_samples", "-log pass@k with a third term G / k^c, the form of the T2 laws.")):
+        if numbers[name]:
+            blocks.append(make_table(caption, numbers[name], columns, "N: parameters without embeddings; D: tokens."))
+    return blocks
+
+
+def _describe_cells(numbers: Row) -> Block:
+    columns = {"cell": text("cell", 1), "tokens a parameter": fixed("ratio", 1), "FLOPs": short("flops"),
+               "L - E": made(lambda row: fmt.fixed(row.get("excess"), 3)), "one sample": percent("p", "low", "high"),
+               "pass@16": percent("pass_16"), "pass@1024": percent("pass_1024")}  # fmt: skip
+    rows = sorted(numbers["records"], key=lambda row: row["flops"])
+    note = ("By training FLOPs, so that small models that were trained long stand beside large ones that were not. One "
+            "sample, pass@16 and pass@1024 are exact (verified); 95 %: bootstrap over problems. The name of a cell: "
+            "size, seed, steps.")  # fmt: skip
+    return make_table("All cells.", rows, columns, note)
+
+
+def _describe_splits(numbers: Row) -> Block | None:
+    if not numbers["splits"]:
+        return None
+    columns = {"problems": count("problems"), "total": short("total"), "size": text("size"),
+               "strategy": text("strategy", 1), "mode": text("mode"), "effort": count("effort"),
+               "thinking": percent("share"), "accuracy": percent("accuracy", "low", "high")}  # fmt: skip
+    return make_table("What to train and how long to think.", numbers["splits"], columns,
+                      "Effort: samples or simulations. 95 %: bootstrap over problems.")  # fmt: skip

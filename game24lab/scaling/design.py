@@ -1,0 +1,151 @@
+"""The design of a study: a rectangular grid of sizes, token budgets and seeds, and its cost before it starts.
+
+Tokens and sizes vary apart from each other: budgets of a fixed number of tokens a parameter would leave the law
+ill-conditioned. One training of a size and seed, the trunk, serves all its budgets; each has a branch that cools down
+(`training.schedules`). This module does not know how cells are trained or measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from game24lab.models.sizes import read_size
+from game24lab.runs.checks import require
+from game24lab.scaling.flops import Shape, count_training
+from game24lab.scaling.laws import Law, bound
+from game24lab.training.schedules import find_cooldown
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """All cells of a size and a seed: the steps of each budget, and of the trunk that they branch off."""
+
+    size: str
+    seed: int
+    steps: tuple[int, ...]  # of each budget, rising
+    tokens: tuple[int, ...]  # the budgets asked for
+
+    @property
+    def branches(self) -> dict[int, int]:
+        """The step at which each budget's branch begins, by its steps."""
+        return {steps: find_cooldown(steps) for steps in self.steps}
+
+    @property
+    def length(self) -> int:
+        """Steps of the trunk itself: to where the longest branch begins."""
+        return max(self.branches.values())
+
+    @property
+    def trained(self) -> int:
+        """Steps of the trunk and all branches together."""
+        return self.length + sum(steps - begin for steps, begin in self.branches.items())
+
+
+def is_checkpoint(size: str) -> bool:
+    """Whether a size stands for a checkpoint to start from, a folder or a hub id, and not for a model from scratch."""
+    return isinstance(size, str) and "/" in size
+
+
+def lay_out(
+    sizes: Sequence[str], tokens: Sequence[float], seeds: Sequence[int] | Mapping[str, Sequence[int]],
+    per_step: float,
+) -> list[Trunk]:  # fmt: skip
+    """The grid: a trunk for each size and seed. A size may be a checkpoint, which has a slash in it.
+
+    tokens: the budgets. seeds: those of every size, or of each by its name. per_step: tokens of an optimiser step.
+    tokens: the budgets. seeds: those of every size, or of each by its name. per_step: tokens of an optimiser step.
+
+
+    ValueError for a size that does not exist, for what is listed twice or comes to the same steps, and for a budget of
+    too few steps.
+    """
+    for name, values in (("sizes", sizes), ("tokens", tokens)):
+        if not values:
+            raise ValueError(f"{name} must have one value at least, got none")
+        if len(set(values)) < len(values):
+            twice = next(one for place, one in enumerate(values) if one in values[:place])
+            raise ValueError(f"{name}: {twice} is listed twice, its cells would collide")
+    alike: dict[tuple, str] = {}
+    for size in sizes:
+        shape = (size,) if is_checkpoint(size) else tuple(sorted(read_size(size).items()))
+        if shape in alike:
+            raise ValueError(f"sizes: {size} and {alike[shape]} are one size, their cells would collide")
+        alike[shape] = size
+    budgets = sorted(tokens)
+    for budget in budgets:
+        require("tokens", budget, float, 1)
+    steps = [round(budget / per_step) for budget in budgets]
+    if steps[0] < 5:
+        raise ValueError(f"tokens: {budgets[0]:g} are {steps[0]} steps of {per_step:,.0f} tokens, 5 are needed at "
+                         "least")  # fmt: skip
+    for place in range(1, len(steps)):
+        if steps[place] == steps[place - 1]:
+            raise ValueError(f"tokens: {budgets[place - 1]:g} and {budgets[place]:g} are both {steps[place]} steps of "
+                             f"{per_step:,.0f} tokens, their cells would collide")  # fmt: skip
+    if isinstance(seeds, Mapping):
+        if strange := next((name for name in seeds if name not in sizes), None):
+            raise ValueError(f"seeds: {strange!r} is none of the sizes {', '.join(sizes)}")
+        chosen = {size: tuple(seeds.get(size, ())) for size in sizes}
+    else:
+        chosen = dict.fromkeys(sizes, tuple(seeds))
+    for size, some in chosen.items():
+        if not some or len(set(some)) < len(some):
+            raise ValueError(f"seeds of {size} must be different ones, at least one, got {list(some)}")
+    return [Trunk(size, seed, tuple(steps), tuple(round(one) for one in budgets))
+            for size in sizes for seed in chosen[size]]  # fmt: skip
+
+
+def estimate(
+    trunks: Sequence[Trunk], shapes: Mapping[str, Shape], per_step: float, length: float, *,
+    pace: Mapping[str, float] | None = None, learnt: float = 1.0,
+) -> pd.DataFrame:  # fmt: skip
+    """What a grid costs before it starts: a row a trunk.
+
+    Args:
+        shapes: by size. length: mean tokens of a text, `per_step` of a step.
+        learnt: share of the tokens at which a token is learnt.
+        pace: measured tokens a second of training, by size; hours are missing without.
+
+    Columns: `size`, `seed`, `parameters`, `cells`, `tokens` (of the trunk and all branches), `flops`, `alone` (FLOPs
+    without sharing a trunk), `hours`.
+    """
+    rows = []
+    for trunk in trunks:
+        shape = shapes[trunk.size]
+        texts = per_step / length
+        step = count_training(shape, np.array([length]), np.array([learnt * length])) * texts
+        tokens = trunk.trained * per_step
+        seconds = tokens / pace[trunk.size] if pace and trunk.size in pace else np.nan
+        rows.append({"size": trunk.size, "seed": trunk.seed, "parameters": shape.matrices, "cells": len(trunk.steps),
+                     "tokens": tokens, "flops": step * trunk.trained, "alone": step * sum(trunk.steps),
+                     "hours": seconds / 3600})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def price_budget(shape: Shape, tokens: Any, length: float, learnt: float = 1.0) -> Any:
+    """FLOPs of training a shape on so many tokens of texts of a mean length."""
+    one = count_training(shape, np.array([length]), np.array([learnt * length])) / length
+    return np.asarray(tokens, float) * one
+
+
+def choose(
+    law: Law, budget: float, shapes: Mapping[str, Shape], length: float, learnt: float = 1.0, draws: Sequence[Law] = ()
+) -> pd.DataFrame:
+    """What a law of N and D says of a training budget in FLOPs: a row a shape, of the grid or not, best first.
+
+    Columns: `size`, `parameters`, `tokens` (that the budget pays for), `predicted`, `low` and `high`: its interval over
+    the `draws` of a bootstrap, missing without. A model of that size and so many tokens should land within it.
+    """
+    rows = []
+    for size, shape in shapes.items():
+        tokens = budget / float(price_budget(shape, 1.0, length, learnt))
+        at = {"N": shape.matrices, "D": tokens}
+        low, high = bound([float(one.predict(at)) for one in draws]) if draws else (np.nan, np.nan)
+        rows.append({"size": size, "parameters": shape.matrices, "tokens": tokens, "low": low, "high": high,
+                     "predicted": float(law.predict(at))})  # fmt: skip
+    return pd.DataFrame(rows).sort_values("predicted", ignore_index=True)

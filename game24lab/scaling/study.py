@@ -1,0 +1,199 @@
+"""A study as a whole: its cells, what was measured of them and its plane, kept in a run folder or gathered from many.
+
+What the tables say is fitted here: the law of the excess loss with its held-out corner, and the law of -log pass@k.
+This module does not know how cells are trained, nor how results are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from game24lab.evaluation.exact import pass_at
+from game24lab.evaluation.statistics import bootstrap
+from game24lab.runs.run import Run, find_runs
+from game24lab.scaling.frontier import Plane
+from game24lab.scaling.laws import (
+    Law,
+    bootstrap_law,
+    check_seeds,
+    count_unknowns,
+    fit_law,
+    list_residuals,
+    split_corner,
+)
+
+TABLES = ("cells", "exact", "points", "chances")
+VARIABLES = {"N": "parameters", "D": "tokens"}
+_TINY = 1e-12  # of chances: -log of 0 is no number
+_SATURATED, _LEAST = 1e-3, 1e-9  # of -log pass@k: in the mean of a point that a law is fitted to, and of a problem
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """cells: `ladder.CELLS`; exact: a row a cell and problem, see `measure.measure_cells`; plane: all points."""
+
+    cells: pd.DataFrame
+    exact: pd.DataFrame
+    plane: Plane
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether some size has two seeds, so that intervals are over seeds too."""
+        try:
+            check_seeds(self.done)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The cells that have a checkpoint, in the order of the exact table."""
+        done = self.cells[self.cells["failed"] == ""].set_index("cell")
+        return done.loc[self.exact["cell"].unique()].reset_index()
+
+    def spread(self, column: str) -> np.ndarray:
+        """A column of the exact table as (cells, problems), in the order of `done`."""
+        table = self.exact.pivot(index="cell", columns="problem", values=column)
+        return table.loc[self.done["cell"], self.exact["problem"].unique()].to_numpy(float)
+
+    def tabulate(self) -> pd.DataFrame:
+        """The cells with their mean exact chance `p` (`low`, `high`: bootstrap over problems), `pass_16`, `pass_1024`,
+        the tokens of training a parameter and, where it is known, excess loss and floor."""
+        columns = [name for name in ("excess", "floor") if name in self.exact]
+        table = self.done.assign(**{name: self.spread(name).mean(1) for name in columns})
+        chances = self.spread("p")
+        ends = [bootstrap(one) for one in chances]
+        return table.assign(p=chances.mean(1), low=[low for low, _ in ends], high=[high for _, high in ends],
+                            pass_16=[pass_at(one, 16).mean() for one in chances],
+                            pass_1024=[pass_at(one, 1024).mean() for one in chances], problems=chances.shape[1],
+                            ratio=table["tokens"] / table["parameters"])  # fmt: skip
+
+    def save(self, run: Run) -> None:
+        """Write the tables into a run's folder."""
+        names = self.exact["problem"].unique()
+        chances = pd.DataFrame(self.plane.chances, columns=[str(name) for name in names])
+        tables = self.cells, self.exact, self.plane.tabulate(), chances
+        for name, table in zip(TABLES, tables, strict=True):
+            run.write_records(table, name)
+
+
+def gather(folders: Sequence[str | Path]) -> Study:
+    """All studies that runs at or below some folders hold, as one. Unfinished runs have no tables, and are missing.
+
+    ValueError where there is none, where one cell stands in two, and where they were measured on other problems.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    for folder in folders:
+        for run in find_runs(folder):
+            if all((run.folder / f"{name}.parquet").exists() for name in TABLES):
+                for name in TABLES:
+                    parts[name].append(run.read_records(name))
+    if not parts["cells"]:
+        raise ValueError(f"{', '.join(map(str, folders))}: no run of 11_scaling with cells lies here")
+    asked = [list(table.columns) for table in parts["chances"]]
+    if other := next((names for names in asked if names != asked[0]), None):
+        raise ValueError(f"studies must be measured on the same problems to be one, got {len(asked[0])} and "
+                         f"{len(other)}, not all alike")  # fmt: skip
+    whole = {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+    twice = whole["cells"]["cell"].duplicated()
+    if twice.any():
+        raise ValueError(f"cell {whole['cells']['cell'][twice].iloc[0]} stands in two runs, which would count it twice")
+    return Study(whole["cells"], whole["exact"], Plane(whole["points"], whole["chances"].to_numpy(float)))
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A law of what was measured, with its bootstrap draws, its residuals, and how it predicts the held-out corner."""
+
+    what: str
+    law: Law
+    draws: list[Law]
+    residuals: pd.DataFrame
+    corner: pd.DataFrame  # the residuals of the law fitted without it; empty where there are too few cells for that
+    why: str = ""  # there is no corner, "" where there is one
+
+    def tabulate(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """Cells with what was `measured` and `predicted`, whether in the `corner`, and what was `foretold` there."""
+        foretold = dict(zip(self.corner.get("cell", ()), self.corner.get("predicted", ()), strict=True))
+        return cells.assign(measured=self.residuals["measured"], predicted=self.residuals["predicted"],
+                            corner=cells["cell"].isin(list(foretold)),
+                            foretold=cells["cell"].map(foretold).astype(float))  # fmt: skip
+
+    @property
+    def missed(self) -> float:
+        """The mean relative error in the corner; missing without one."""
+        return float(self.corner["error"].abs().mean()) if len(self.corner) else float("nan")
+
+
+def fit_excess(study: Study, *, repeats: int = 200, seed: int = 0) -> Fit:
+    """L - E = A / N^a + B / D^b, L the exact loss on all solutions of the held-out puzzles, E its known floor.
+
+    ValueError for too few cells, and for a task whose texts' distribution is not known.
+    """
+    if "excess" not in study.exact:
+        raise ValueError("the floor of the loss is known for texts of the Game of 24 alone; use `fit_chance`")
+    return _fit(study, "L - E (nats a solution)", study.spread("excess"), repeats, seed)
+
+
+def fit_chance(study: Study, k: int = 1, *, repeats: int = 200, seed: int = 0) -> Fit:
+    """The mean of -log pass@k over problems as a law of N and D, from exact chances."""
+    return _fit(study, f"-log pass@{k}", _lose(study.spread("p"), k), repeats, seed)
+
+
+def _lose(chances: np.ndarray, k: int) -> np.ndarray:
+    """-log pass@k of each chance."""
+    return -np.log(np.maximum(pass_at(chances.ravel(), k), _TINY)).reshape(chances.shape)
+
+
+def fit_samples(
+    study: Study, ks: Sequence[int] = (1, 4, 16, 64, 256, 1024), *, repeats: int = 200, seed: int = 0
+) -> Fit:
+    """-log pass@k = A / N^a + B / D^b + G / k^c: the form of the T2 laws (arXiv 2604.01411), its floor 0, from exact
+    chances. No corner is held out.
+
+    Where all problems are as good as solved there is nothing left to fit: cells and k of a mean below `_SATURATED` are
+    left out, and `why` says how many.
+    """
+    chances, cells = study.spread("p"), study.done
+    values = np.concatenate([_lose(chances, k) for k in ks])
+    rows = pd.concat([cells.assign(k=float(k)) for k in ks], ignore_index=True)
+    kept = values.mean(1) >= _SATURATED
+    why = f"no corner is held out; {(~kept).sum()} of {len(kept)} points are saturated and left out"
+    values, rows = np.maximum(values[kept], _LEAST), rows[kept].reset_index(drop=True)
+    variables = {**VARIABLES, "k": "k"}
+    known = {name: rows[column].to_numpy(float) for name, column in variables.items()}
+    law, what = fit_law(values.mean(1), known), "-log pass@k"
+    draws = bootstrap_law(values, rows, variables, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
+    residuals = list_residuals(law, values.mean(1), known)
+    residuals.insert(0, "cell", rows["cell"].to_numpy())
+    return Fit(what, law, draws, residuals, pd.DataFrame(columns=["error"]), why)
+
+
+def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -> Fit:
+    cells = study.done
+    y, known = values.mean(1), {name: cells[column].to_numpy(float) for name, column in VARIABLES.items()}
+    law = fit_law(y, known)
+    draws = bootstrap_law(values, cells, VARIABLES, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
+    corner, why = pd.DataFrame(columns=["error"]), ""
+    try:
+        away = split_corner(cells.assign(tokens=cells["budget"]), *_size_corner(cells))
+        if (~away).sum() <= count_unknowns(list(VARIABLES), False):
+            raise ValueError(f"{(~away).sum()} cells are left to fit on")
+        without = fit_law(y[~away], {name: one[~away] for name, one in known.items()})
+        corner = list_residuals(without, y[away], {name: one[away] for name, one in known.items()})
+        corner.insert(0, "cell", cells["cell"].to_numpy()[away])
+    except ValueError as error:
+        why = str(error)
+    residuals = list_residuals(law, y, known)
+    residuals.insert(0, "cell", cells["cell"].to_numpy())
+    return Fit(what, law, draws, residuals, corner, why)
+
+
+def _size_corner(cells: pd.DataFrame) -> tuple[int, int]:
+    """Two sizes by two budgets where that leaves most of the grid, else one by one."""
+    return tuple(2 if cells[name].nunique() >= 5 else 1 for name in ("size", "budget"))  # type: ignore[return-value]

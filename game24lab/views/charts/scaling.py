@@ -1,0 +1,133 @@
+"""Charts of scaling: loss against compute with its law, accuracy against thinking, iso-accuracy lines, splits.
+
+As in `theme`, none knows where its table came from, nor how a law was fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from game24lab.views.charts import theme
+from game24lab.views.charts.palette import GREY, IDEAL
+from game24lab.views.charts.theme import DASHES, LOG, SHARE, add_line, assign_colours, make_figure, need, plain
+
+JONES = 1.2  # decades of test compute that replace one of training, on Hex (Jones 2021, arXiv 2104.03113)
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
+_SHADES = {0.0: "#D4D4D4", 0.25: "#ABABAB", 0.5: "#7C7C7C", 0.75: "#4A4A4A"}  # of points from that accuracy on
+
+
+def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
+    """A loss against training FLOPs, a line a size, with its law; and measured against predicted.
+
+    Columns: `size`, `flops`, `measured`, `predicted`; optional `corner` (bool: held out from `foretold`) and
+    `foretold`: what the law says that was fitted without the corner.
+    """
+    need(table, "size", "flops", "measured", "predicted")
+    figure = make_figure(("training FLOPs", name), ("predicted", "measured"))
+    for (size, colour), symbol in zip(assign_colours(table["size"]).items(), _SYMBOLS * 9, strict=False):
+        rows = table[table["size"] == size].sort_values("flops")
+        add_line(figure, rows, "flops", "measured", colour, size, mode="markers", symbol=symbol,
+                 legendgroup=plain(size))  # fmt: skip
+        mean = rows.groupby("flops", as_index=False)["predicted"].mean()
+        add_line(figure, mean, "flops", "predicted", colour, f"{size}, law", mode="lines", width=1.0, dash="dot",
+                 legendgroup=plain(size), showlegend=False)  # fmt: skip
+        add_line(figure, rows, "predicted", "measured", colour, size, mode="markers", symbol=symbol, panel=2,
+                 legendgroup=plain(size), showlegend=False)  # fmt: skip
+    if "corner" in table and table["corner"].any():
+        rows = table[table["corner"]]
+        add_line(figure, rows, "foretold", "measured", GREY, "held out, foretold", mode="markers", size=10,
+                 symbol="circle-open", panel=2)  # fmt: skip
+    ends = [table[["measured", "predicted"]].min().min(), table[["measured", "predicted"]].max().max()]
+    figure.add_scatter(x=ends, y=ends, mode="lines", xaxis="x2", yaxis="y2", showlegend=False,
+                       line={"color": IDEAL, "dash": "dash", "width": 1})  # fmt: skip
+    figure.update_layout(xaxis=_decades(table["flops"]), yaxis={"type": "log"})
+    figure.update_layout(xaxis2={"type": "log"}, yaxis2={"type": "log"})
+    return figure.update_layout(legend=theme.ABOVE)
+
+
+def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
+    """Accuracy against thinking FLOPs, a line a cell, coloured by size; at most two strategies, a panel each.
+
+    Columns: `strategy`, `mode`, `cell`, `size`, `thinking`, `accuracy`.
+    """
+    need(table, "strategy", "mode", "cell", "size", "thinking", "accuracy")
+    figure = make_figure(*((f"thinking FLOPs a problem, {name}", "accuracy") for name in panels[:2]))
+    colours, told = assign_colours(table["size"]), set()
+    for number, name in enumerate(panels[:2], 1):
+        for (size, mode, _), rows in table[table["strategy"] == name].groupby(["size", "mode", "cell"], sort=False):
+            add_line(figure, rows.sort_values("thinking"), "thinking", "accuracy", colours[size], size, width=1.0,
+                     dash=DASHES[mode], size=4, panel=number, legendgroup=plain(size),
+                     showlegend=size not in told)  # fmt: skip
+            told.add(size)
+    return figure.update_xaxes(**LOG).update_yaxes(**SHARE).update_layout(legend=theme.ABOVE)
+
+
+def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
+    """Training FLOPs against thinking FLOPs: what was measured, and lines of equal accuracy, one a strategy and mode.
+
+    points: `strategy`, `mode`, `training`, `thinking`, `accuracy`. lines: `strategy`, `mode`, `accuracy`, `training`,
+    `thinking`, in the order to be joined. Jones's slope on Hex is drawn in grey through the middle.
+    """
+    need(points, "strategy", "mode", "training", "thinking", "accuracy")
+    figure = make_figure(("training FLOPs", "thinking FLOPs a problem"), height=380)
+    for least, shade in _SHADES.items():
+        rows = points[points["accuracy"].clip(0, 0.999) // 0.25 * 0.25 == least]
+        if len(rows):
+            add_line(figure, rows.drop(columns="accuracy"), "training", "thinking", shade,
+                     f"measured, {least:.0%} to {least + 0.25:.0%}", mode="markers", size=5)  # fmt: skip
+    colours = assign_colours(points["strategy"])
+    for (strategy, mode, accuracy), rows in lines.groupby(["strategy", "mode", "accuracy"], sort=False):
+        add_line(figure, rows, "training", "thinking", colours[strategy], f"{strategy}, {mode}, {accuracy:.0%}",
+                 mode="lines", width=2.0, dash=DASHES[mode])  # fmt: skip
+    if len(lines):
+        x = np.geomspace(points["training"].min(), points["training"].max(), 2)
+        middle = np.sqrt(x[0] * x[1]), float(np.exp(np.log(lines["thinking"]).mean()))
+        figure.add_scatter(x=x, y=middle[1] * (x / middle[0]) ** -JONES, mode="lines", name="slope on Hex (Jones 2021)",
+                           line={"color": GREY, "dash": "dash", "width": 1.2})  # fmt: skip
+    return figure.update_layout(xaxis=_decades(points["training"]), yaxis=_decades(points["thinking"]),
+                                legend=theme.ABOVE)  # fmt: skip
+
+
+def draw_split(table: pd.DataFrame) -> go.Figure:
+    """The best use of a total budget: accuracy, and the share that goes into thinking, a line a number of problems.
+
+    Columns: `problems`, `total`, `accuracy`, `share`; optional `low`, `high`.
+    """
+    need(table, "problems", "total", "accuracy", "share")
+    figure = make_figure(("total FLOPs", "accuracy"), ("total FLOPs", "share of thinking"))
+    for problems, rows, colour in theme.split(table, "problems"):
+        rows, name = rows.sort_values("total"), f"{problems:,.0f} problem{'s' * (problems > 1)}"
+        add_line(figure, rows, "total", "accuracy", colour, name, legendgroup=name)
+        add_line(figure, rows, "total", "share", colour, name, panel=2, legendgroup=name, showlegend=False)
+    figure.update_xaxes(**_decades(table["total"])).update_yaxes(**SHARE)
+    return figure.update_layout(legend=theme.ABOVE)
+
+
+def _decades(values: pd.Series) -> dict[str, Any]:
+    """A logarithmic axis with a tick at each power of ten."""
+    return theme.tick_decades(values, lambda value: f"1e{np.log10(value):.0f}", steps=(1,))
+
+
+def list_lines(surfaces: Mapping[tuple[str, str], Any], rates: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
+    """Lines of equal accuracy for `draw_plane`, within the range that each rate holds for.
+
+    surfaces: by strategy and mode, with `think(accuracy, training)`. rates: `strategy`, `mode`, `training_low`,
+    `training_high`, `thinking_low`, `thinking_high`.
+    """
+    parts = []
+    for row in rates.to_dict("records"):
+        surface = surfaces.get((row["strategy"], row["mode"]))
+        for level in levels if surface is not None else ():
+            x = np.geomspace(row["training_low"], row["training_high"], 40)
+            y = surface.think(level, x)
+            within = (y >= row["thinking_low"]) & (y <= row["thinking_high"])
+            if within.sum() > 1:
+                parts.append(pd.DataFrame({"strategy": row["strategy"], "mode": row["mode"], "accuracy": level,
+                                           "training": x[within], "thinking": y[within]}))  # fmt: skip
+    columns = ["strategy", "mode", "accuracy", "training", "thinking"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -1,0 +1,55 @@
+"""The report on scaling: three sentences, the plane first, every number from a table, and again from its JSON."""
+
+import json
+import warnings
+
+import made_studies
+import pytest
+from first_page import read_answer
+
+from game24lab.cli import main as cli
+from game24lab.report.document import to_json
+from game24lab.report.evidence import read_evidence
+from game24lab.report.sections import scaling
+from game24lab.report.write import write_report
+from game24lab.runs.run import start_run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scaling") / "run"
+    with start_run(folder, "11_scaling", {"task": "game24", "seed": 0}) as run, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made_studies.write(run, made_studies.make(failed={4}))
+    return folder
+
+
+def test_it_is_a_pdf_with_its_numbers_beside_it(made, tmp_path, capsys):
+    pdf = tmp_path / "scaling.pdf"
+    assert cli.main(["report", "--kind", "scaling", str(made), "-o", str(pdf)]) == 0
+    numbers = json.loads(pdf.with_suffix(".json").read_text())
+    assert {row["strategy"] for row in numbers["rates"]} == {"repeated sampling", "mcts"}
+    again = write_report("scaling", [pdf.with_suffix(".json")], tmp_path / "again.pdf")
+    assert again.stat().st_size > 10_000
+
+
+def test_the_answer_is_three_sentences_with_what_was_measured(made):
+    evidence = read_evidence([made])
+    numbers = scaling.gather_numbers(evidence)
+    said = scaling.answer(numbers)
+    assert len(said) == 3
+    for row in numbers["rates"]:
+        assert f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in said[0]
+    assert "for 1 problem(s)" in said[1]
+    assert "fitted without its" in said[2]
+    report = scaling.make_report(evidence, numbers)
+    assert read_answer(report) == " ".join(said)
+    text = to_json(report)
+    assert "NaN at step 3" in text, "what failed is named"
+    assert "Jones 2021" in text
+
+
+def test_runs_without_a_study_are_refused(tmp_path):
+    start_run(tmp_path / "run", "11_scaling", {}).finish()
+    with pytest.raises(ValueError, match=r"nothing to report in .*: runs of 11_scaling that have finished are needed"):
+        scaling.gather_numbers(read_evidence([tmp_path / "run"]))

@@ -1,0 +1,119 @@
+"""The frontier: a known exchange rate comes back, choices are made on other problems than they are read off on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from game24lab.scaling.frontier import (
+    Plane,
+    find_efficient,
+    fit_surface,
+    split_budget,
+    split_halves,
+    tabulate_rates,
+)
+
+RATE = 1.4  # decades of thinking for one of training
+
+
+def make_plane(rate=RATE, problems=80, seeds=2, noise=0.3, strategy="samples", mode="verified", seed=0):
+    """Points whose accuracy depends on log10(training) and log10(thinking) alone, with problems of all hardness."""
+    rng, rows, chances = np.random.default_rng(seed), [], []
+    hardness = rng.normal(0, 1.5, problems)
+    for place, training in enumerate(np.geomspace(1e11, 1e14, 7)):
+        for one in range(seeds):
+            luck = rng.normal(0, noise)
+            for effort in (1, 4, 16, 64, 256):
+                thinking = 1e6 * effort
+                level = 1.1 * (rate * np.log10(training / 1e12) + np.log10(thinking / 1e7)) + luck
+                rows.append((f"c{place}-{one}", f"s{place}", one, strategy, mode, effort, training, thinking))
+                chances.append(expit(level + hardness))
+    columns = ("cell", "size", "seed", "strategy", "mode", "effort", "training", "thinking")
+    return Plane(pd.DataFrame(rows, columns=list(columns)), np.array(chances))
+
+
+def test_a_surface_is_found_exactly():
+    plane = make_plane(problems=1, noise=0)
+    found = fit_surface(plane.points["training"], plane.points["thinking"], plane.chances[:, 0])
+    assert found.rate == pytest.approx(RATE, rel=1e-3)
+    assert found.error < 1e-4
+    line = found.think(0.5, np.array([1e12, 1e13]))
+    assert found.predict(np.array([1e12, 1e13]), line) == pytest.approx([0.5, 0.5])
+    assert np.log10(line[0] / line[1]) == pytest.approx(RATE, rel=1e-3)
+
+
+def test_the_rate_comes_back_with_an_interval_that_holds_it():
+    table = tabulate_rates(make_plane(noise=0.1), repeats=40)
+    row = table.iloc[0]
+    assert row["low"] < RATE < row["high"]
+    assert row["high"] - row["low"] < 1.0
+    assert row["points"] >= 10
+    assert row["why"] == ""
+    assert 1e11 <= row["training_low"] < row["training_high"] <= 1e14
+
+
+def test_strategies_have_rates_of_their_own_and_those_without_say_why():
+    one, other = make_plane(0.8, noise=0.05), make_plane(2.0, noise=0.05, strategy="mcts", mode="blind")
+    dull = make_plane(noise=0, strategy="greedy").take(np.arange(70) < 3)
+    points = pd.concat([one.points, other.points, dull.points], ignore_index=True)
+    plane = Plane(points, np.concatenate([one.chances, other.chances, dull.chances]))
+    table = tabulate_rates(plane, repeats=20).set_index("strategy")
+    assert table.loc["samples", "high"] < table.loc["mcts", "low"]
+    assert np.isnan(table.loc["greedy", "rate"])
+    assert "an iso-accuracy line needs 4 points" in table.loc["greedy", "why"]
+
+
+def test_one_seed_is_no_interval_over_seeds():
+    row = tabulate_rates(make_plane(seeds=1), repeats=5).iloc[0]
+    assert not np.isnan(row["rate"])
+    assert np.isnan(row["low"])
+    assert "needs two seeds" in row["why"]
+    assert not np.isnan(tabulate_rates(make_plane(seeds=1), repeats=5, over_seeds=False).iloc[0]["low"])
+
+
+def test_efficient_points_are_those_that_nothing_beats():
+    points = pd.DataFrame({"training": [1, 1, 2, 2, 3], "thinking": [1, 2, 1, 2, 3]})
+    assert find_efficient(points, np.array([0.1, 0.2, 0.3, 0.3, 0.2])).tolist() == [True, True, True, False, False]
+
+
+def test_the_best_of_many_is_not_read_off_where_it_was_chosen():
+    """All points are equal but for luck: the plain maximum is far above their chance, the crossed one is not."""
+    rng = np.random.default_rng(0)
+    chances = (rng.random((200, 60)) < 0.5).astype(float)
+    points = pd.DataFrame({"cell": [f"c{i}" for i in range(200)], "size": "s", "seed": 0, "strategy": "a",
+                           "mode": "rules", "effort": 1, "training": 1e10, "thinking": 1e3})  # fmt: skip
+    table = split_budget(Plane(points, chances), [1], [1e12], repeats=5)
+    assert chances.mean(1).max() > 0.62
+    assert table["accuracy"].iloc[0] < 0.58
+
+
+def test_many_problems_ask_for_more_training():
+    table = split_budget(make_plane(noise=0), [1, 1e3, 1e6], [1e13], repeats=10)
+    assert table["problems"].tolist() == [1, 1e3, 1e6]
+    assert (table["accuracy"].diff().dropna() <= 0).all(), "the same budget for more problems"
+    assert table["effort"].iloc[0] == 256
+    assert table["effort"].iloc[-1] < 256
+    assert (table["low"] <= table["accuracy"]).all()
+    assert split_budget(make_plane(), [1], [1e5]).empty
+
+
+def test_halves_share_no_problem():
+    names = np.array([3, 1, 3, 2, 5, 1])
+    for choose, read in split_halves(names):
+        assert not set(names[choose]) & set(names[read])
+        assert sorted([*choose, *read]) == list(range(6))
+    with pytest.raises(ValueError, match="problems must be an integer >= 2"):
+        next(split_halves([7, 7]))
+
+
+def test_bad_planes_are_refused():
+    plane = make_plane(problems=3)
+    with pytest.raises(ValueError, match="points must have the column 'thinking'"):
+        Plane(plane.points.drop(columns="thinking"), plane.chances)
+    with pytest.raises(ValueError, match="chances must have a row for each of 70 points"):
+        Plane(plane.points, plane.chances[1:])
+    with pytest.raises(ValueError, match="a cell that failed has no point"):
+        Plane(plane.points, np.where(plane.chances > 0.5, np.nan, plane.chances))
+    with pytest.raises(ValueError, match="needs thinking FLOPs that differ, got 1e\\+06 alone"):
+        fit_surface([1e10, 1e11, 1e12, 1e13], [1e6] * 4, [0.2, 0.4, 0.6, 0.8])

@@ -1,0 +1,104 @@
+"""A study of many runs is that of one; its laws come back; what failed is missing and never 0."""
+
+import made_studies
+import numpy as np
+import pytest
+
+from game24lab.runs.run import start_run
+from game24lab.scaling.frontier import Plane
+from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, gather
+from game24lab.views.charts.scaling import draw_law
+from game24lab.views.widgets.budget_split import Splitting
+
+
+@pytest.fixture(scope="module")
+def study():
+    return made_studies.make()
+
+
+def test_the_law_comes_back_and_foretells_its_corner(study):
+    fit = fit_excess(study, repeats=10)
+    assert fit.law.exponents == pytest.approx({"N": 0.35, "D": 0.5}, rel=0.04)
+    assert len(fit.corner) == 2 * 2 * 2
+    assert fit.missed < 0.05
+    assert fit.why == ""
+    assert len(fit.draws) == 10
+    table = fit.tabulate(study.tabulate())
+    assert table["corner"].sum() == 8
+    assert table.loc[table["corner"], "foretold"].notna().all()
+    assert draw_law(table, fit.what).data
+
+
+def test_chances_and_samples_have_laws_too(study):
+    assert fit_chance(study, repeats=2).what == "-log pass@1"
+    fit = fit_samples(study, (1, 16, 256), repeats=2)
+    assert set(fit.law.exponents) == {"N", "D", "k"}
+    assert fit.law.exponents["k"] > 0.1
+    many = fit_samples(study, (1, 10**6), repeats=2)
+    left = int(many.why.partition("; ")[2].partition(" ")[0])
+    assert left > 0
+    assert len(many.residuals) == 2 * len(study.done) - left
+
+
+def test_what_failed_is_missing(study):
+    lame = made_studies.make(failed={3, 7})
+    assert len(lame.done) == len(study.done) - 2
+    assert "NaN at step 3" in set(lame.cells["failed"])
+    table = lame.tabulate()
+    assert not (set(table["cell"]) & set(lame.cells.loc[lame.cells["failed"] != "", "cell"]))
+    assert (table["p"] > 0).all()
+    assert (table["low"] <= table["p"]).all()
+    assert fit_excess(lame, repeats=2).law.exponents["N"] == pytest.approx(0.35, rel=0.1)
+
+
+def test_too_few_cells_say_so():
+    small = made_studies.make(sizes=("3x48",), budgets=(1e6, 2e6, 4e6), seeds=1)
+    assert not small.over_seeds
+    with pytest.raises(ValueError, match="a law of N, D has 4 unknowns: at least as many cells are needed, got 3"):
+        fit_excess(small)
+    nine = made_studies.make(sizes=("3x48", "3x64", "4x96"), budgets=(1e6, 2e6, 4e6), seeds=1)
+    fit = fit_excess(nine, repeats=3)
+    assert fit.corner.shape[0] == 1
+    four = made_studies.make(sizes=("3x48", "4x96"), budgets=(1e6, 2e6), seeds=1)
+    fit = fit_excess(four, repeats=3)
+    assert "a corner of 1 leaves 1 values to fit on" in fit.why
+    assert np.isnan(fit.missed)
+    bare = Study(four.cells, four.exact.drop(columns="excess"), four.plane)
+    with pytest.raises(ValueError, match="the floor of the loss is known for texts of the Game of 24 alone"):
+        fit_excess(bare)
+
+
+def test_runs_are_gathered(study, tmp_path):
+    parts = {name: made_studies.make(sizes=sizes) for name, sizes in (("a", ("3x48", "4x96")), ("b", ("8x224",)))}
+    for name, part in parts.items():
+        with start_run(tmp_path / name, "11_scaling", {"sizes": name}) as run:
+            part.save(run)
+    start_run(tmp_path / "unfinished", "11_scaling", {"sizes": "c"})
+    whole = gather([tmp_path])
+    assert len(whole.done) == sum(len(part.done) for part in parts.values())
+    assert len(whole.plane.points) == len(whole.plane.chances) == sum(len(one.plane.points) for one in parts.values())
+    assert whole.spread("p").shape == (len(whole.done), 24)
+    first = parts["a"].plane
+    assert np.array_equal(whole.plane.chances[: len(first.chances)], first.chances)
+    with start_run(tmp_path / "again", "11_scaling", {"sizes": "a"}) as run:
+        parts["a"].save(run)
+    with pytest.raises(ValueError, match="cell 3x48-0-71 stands in two runs"):
+        gather([tmp_path])
+    with start_run(tmp_path / "again" / "other", "11_scaling", {"sizes": "x"}) as run:
+        made_studies.make(sizes=("3x64",), problems=5).save(run)
+    with pytest.raises(ValueError, match="studies must be measured on the same problems to be one, got 24 and 5"):
+        gather([tmp_path])
+    with pytest.raises(ValueError, match="no run of 11_scaling with cells lies here"):
+        gather([tmp_path / "unfinished"])
+
+
+def test_sliders_say_what_to_train_and_how_long_to_think(study):
+    view = Splitting(study.plane)
+    few = view.result.iloc[0]
+    assert few["size"] in view._said.value
+    view.problems.value = 1e9
+    assert view.result.empty or view.result.iloc[0]["share"] > few["share"]
+    view.total.value = 10**view.total.min
+    view.problems.value = 1e9
+    assert "pay for nothing that was measured" in repr(view)
+    assert isinstance(view.plane, Plane)
