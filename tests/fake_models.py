@@ -144,7 +144,7 @@ class FakePolicy:
 
     def moves(self, state: tuple[Fraction, ...]) -> tuple[tuple[str, float], ...]:
         """The lines that can be said in a position, with their probabilities."""
-        return _moves(self.skill, self.blur, self.illegal, state)
+        return _moves(self.skill, self.blur, self.illegal, state) if self.only is None else ((self.only, 1.0),)
 
     def generate(self, prompts, n, *, max_tokens, temperature=1.0, top_p=1.0, top_k=0, stop_line=False, seeds=None):
         counts = [n] * len(prompts) if isinstance(n, int) else list(n)
@@ -171,7 +171,7 @@ class FakePolicy:
     def _say(self, state, rng, temperature, max_tokens, stop_line) -> FakeCompletion:
         lines, logprobs = [], []
         while len(state) > 1 and len(lines) < (1 if stop_line else 8):
-            options = self.moves(state) if self.only is None else ((self.only, 1.0),)
+            options = self.moves(state)
             if temperature == 0:
                 line, chance = max(options, key=lambda option: option[1])
             else:

@@ -13,7 +13,7 @@ from typing import Any
 
 from game24lab.cli.terminal import SearchLine
 from game24lab.evaluation.arms import Arm, find_strategy, run_arm
-from game24lab.models.locations import find_pretrained
+from game24lab.models.locations import find_pretrained, is_export
 from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
 from game24lab.runs.interrupts import note_interrupt
@@ -72,6 +72,8 @@ def solve(
 
         known = planning.find_router(router)
     else:
+        if checkpoint is not None and is_export(checkpoint) and backend == "auto":
+            backend = "ctranslate2"
         parameters = prefer_unrepeated(strategy, parameters, mode, backend, url)
         limit = {} if budget is None else {"sampled_tokens": budget}
         arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded

@@ -22,14 +22,14 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from game24lab.models.backends.ctranslate2_export import CARD, find_export, is_exportable
+from game24lab.models.backends.ctranslate2_export import find_export, is_exportable
 from game24lab.models.backends.ctranslate2_policy import CTranslate2Policy
 from game24lab.models.backends.llama_step import is_plain
 from game24lab.models.backends.openai_policy import ServerPolicy
 from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.checkpoints import check_policy, load_checkpoint
 from game24lab.models.hub import check_hub
-from game24lab.models.locations import BACKENDS, check_location
+from game24lab.models.locations import BACKENDS, check_location, is_export
 from game24lab.models.policy import Card, Completion, Policy, Sampling, TextPolicy, describe
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.messages import condense
@@ -72,7 +72,7 @@ def load_policy(
     check_hub(checkpoint)
     if url is not None:
         return ServerPolicy(url, str(checkpoint), *_read_outline(checkpoint))
-    exported = (Path(checkpoint) / CARD).is_file()
+    exported = is_export(checkpoint)
     if exported and backend not in ("auto", "ctranslate2"):
         raise ValueError(f"backend must be 'ctranslate2' for {checkpoint}, an export to it, got {backend!r}")
     if Path(checkpoint).is_dir() and not exported:

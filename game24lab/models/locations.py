@@ -13,6 +13,7 @@ from game24lab.tasks.environment import Environment, require_parts
 
 PARTS = ("policy", "critic")
 PRETRAINED = Path(__file__).parents[1] / "pretrained"  # models that ship
+EXPORT = "game24lab.json"  # in a folder that was exported to CTranslate2: what a policy must know of the model
 BACKENDS = ("auto", "ctranslate2", "transformers", "server")
 
 
@@ -28,6 +29,11 @@ def find_pretrained(part: str, environment: Environment | None = None) -> Path:
     if not (folder / "config.json").exists():
         raise ValueError(f"pretrained {part}: {folder} is missing; install the package whole, or name a checkpoint")
     return folder
+
+
+def is_export(checkpoint: str | Path) -> bool:
+    """Whether a checkpoint is a folder that `game24lab export` wrote for CTranslate2."""
+    return (Path(checkpoint) / EXPORT).is_file()
 
 
 def check_location(checkpoint: str | Path) -> None:

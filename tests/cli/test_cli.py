@@ -14,7 +14,6 @@ import pytest
 from fake_models import FakeCritic, FakePolicy
 
 from game24lab.cli import main as cli
-from game24lab.models.locations import BACKENDS, check_folder, check_location
 from game24lab.runs.former_names import say_once
 from game24lab.runs.run import read_run, start_run
 
@@ -54,11 +53,11 @@ def fakes(monkeypatch, tmp_path):
         asked["critic"] = (folder, options)
         return FakeCritic()
 
+    for user in ("cli.puzzles", "cli.solve", "models.locations"):  # users first: each is imported with the real one
+        monkeypatch.setattr(f"game24lab.{user}.find_pretrained", lambda part, environment=None: tmp_path / part)
     for name, functions in {
         "models.load_policy": {"load_policy": load_policy},
         "models.critic": {"load_critic": load_critic},
-        "models.locations": {"find_pretrained": lambda part, environment=None: tmp_path / part,
-                             "check_location": check_location, "check_folder": check_folder, "BACKENDS": BACKENDS},
     }.items():
         module = types.ModuleType(f"game24lab.{name}")
         vars(module).update(functions)
@@ -138,7 +137,7 @@ def test_what_has_no_solution_is_told_by_the_rules_of_the_task(capsys, fakes):
 
 def test_the_shipped_models_solve_countdown_without_being_named(capsys):
     status, out, err = call(capsys, "solve", 3, 7, 25, 50, "--task", "countdown", "--target", 79)
-    assert (status, out.startswith("3 7 25 50: "), out.endswith(" = 79\n")) == (0, True, True)
+    assert (status, out.startswith("3 7 25 50: "), out.endswith(" = 79\n")) == (0, True, True), err
     assert "outside" not in err
     words = ("--task", "countdown", "--target", 837, "--simulations", 2)
     status, out, err = call(capsys, "solve", 75, 50, 2, 3, 8, 7, *words)
@@ -520,9 +519,9 @@ def test_ctrl_c_ends_a_search_with_the_tree_found_so_far(capsys, tmp_path, monke
         return generate(self, *given, **named)
 
     monkeypatch.setattr(TransformersPolicy, "generate", interrupt)
-    status, out, err = call(capsys, "solve", 1, 1, 1, 5, "--anyway", "--simulations", 500, "--tree",
+    status, out, err = call(capsys, "solve", 1, 1, 1, 5, "--anyway", "--simulations", 500, "--width", 2, "--tree",
                             tmp_path / "tree.json")  # fmt: skip
-    assert status == 130
+    assert status == 130, err
     assert "stopped by Ctrl-C" in err
     assert f"tree: {tmp_path / 'tree.json'}" in out
     tree = Tree.from_json((tmp_path / "tree.json").read_text())

@@ -222,6 +222,6 @@ def test_what_cannot_be_exported_is_said(tmp_path):
     assert not (tmp_path / "export").exists()
     with pytest.raises(ValueError, match=r"game24lab\.json is missing or damaged"):
         read_card(tmp_path)
-    (tmp_path / export.CARD).write_text('{"version": 0}')
+    (tmp_path / export.EXPORT).write_text('{"version": 0}')
     with pytest.raises(ValueError, match="of another version"):
         read_card(tmp_path)

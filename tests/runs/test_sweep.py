@@ -174,11 +174,9 @@ def test_a_cell_on_which_workers_die_thrice_is_named_and_the_rest_goes_on(toy, t
 
 
 def test_a_scheduler_that_does_not_answer_is_named():
-    begin = time.monotonic()
     with pytest.raises(ValueError, match=r"scheduler tcp://127\.0\.0\.1:9 does not answer within 1 s"), \
          open_client(scheduler="tcp://127.0.0.1:9", patience=1.0):  # fmt: skip
         pass
-    assert time.monotonic() - begin < 30
 
 
 SBATCH = f"""#!{sys.executable}
@@ -212,7 +210,7 @@ def test_a_batch_system_runs_the_cells(toy, tmp_path):
         "cluster": {"interface": "lo", "memory": "1GB", "queue": "short", "log_directory": str(tmp_path)}}))
     command = [sys.executable, "-m", "game24lab", "sweep", "grid.yaml", "--cluster", "slurm", "--output", "out"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{tools}:{os.environ['PATH']}"}
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert "3 cells finished, 0 were there, 0 failed" in ended.stdout
     assert sorted(pd.read_parquet(tmp_path / "out" / "cells.parquet")["double"]) == [2, 4, 6]

@@ -27,10 +27,10 @@ from ctranslate2.converters import transformers as converters
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from game24lab.models.checkpoints import check_policy, load_checkpoint
+from game24lab.models.locations import EXPORT
 from game24lab.models.policy import Card, describe
 from game24lab.runs.checks import require_one_of
 
-CARD = "game24lab.json"  # beside an export: what a policy must know of the model without loading it
 _VERSION = 1
 _KEPT = 24  # exports in the cache; the least recently used go first
 TYPES = ("float32", "float16", "bfloat16", "int8")
@@ -79,7 +79,7 @@ def export_ctranslate2(
     try:
         spec.save(str(draft))
         card = {"version": _VERSION, **asdict(describe(model, tokenizer))}
-        (draft / CARD).write_text(json.dumps(card, indent=1))
+        (draft / EXPORT).write_text(json.dumps(card, indent=1))
         if named:  # else whoever holds the model holds its tokenizer too, and exports it at every step
             tokenizer.save_pretrained(draft)
         if check:
@@ -105,7 +105,7 @@ def find_export(folder: str | Path) -> Path:
         root = Path(tempfile.mkdtemp(prefix="game24lab-"))
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     export = root / name
-    if not (export / CARD).exists():
+    if not (export / EXPORT).exists():
         export_ctranslate2(folder, export)
         _prune(root, spare=export)
     with contextlib.suppress(OSError):
@@ -116,13 +116,13 @@ def find_export(folder: str | Path) -> Path:
 def read_card(export: str | Path) -> Card:
     """What `export_ctranslate2` noted of the model; ValueError for any other folder."""
     try:
-        card = json.loads((Path(export) / CARD).read_text())
+        card = json.loads((Path(export) / EXPORT).read_text())
         if card.pop("version") == _VERSION:
             return Card(**{name: tuple(value) if name == "ends" else value for name, value in card.items()})
         problem = "of another version"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         problem = "missing or damaged"
-    raise ValueError(f"export {export}: {CARD} is {problem}; export the checkpoint again")
+    raise ValueError(f"export {export}: {EXPORT} is {problem}; export the checkpoint again")
 
 
 def _build_spec(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, compute_type: str | None) -> Any:
@@ -210,7 +210,7 @@ def _replace(draft: Path, output: Path) -> None:
     try:
         os.rename(draft, output)
     except OSError:
-        if not (output / CARD).exists():
+        if not (output / EXPORT).exists():
             raise
 
 
