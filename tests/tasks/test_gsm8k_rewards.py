@@ -126,7 +126,7 @@ def test_weighing_ranks_word_problems_too():
     view = Weighing(rows, rewards=REWARDS)
     assert view.ranking["total"].tolist() == pytest.approx([4.0, 3.0, 2.0, 1.0])
     assert view.ranking["outcome"].tolist() == ["solved", "solved", "wrong value", "wrong value"]
-    assert "<th>gold</th>" in view._view.value
+    assert " lines, 42<details>" in view._view.value
     assert "&lt;answer&gt;" in view._view.value
     view.sliders["correctness"].value = 0.0
     assert view.ranking["total"].tolist() == pytest.approx([2.0, 2.0, 1.0, 1.0])

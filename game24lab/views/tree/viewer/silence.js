@@ -1,12 +1,12 @@
 /**
- * What is said when nothing comes back from Python: a notebook that was opened and not run has no kernel to answer.
+ * What is said when nothing comes back from Python: a notebook that was opened and not run has no kernel.
  *
  * It does not know what was asked.
  */
 
 const PATIENCE = 3000; // milliseconds
 const HEARD = ["busy", "status", "tree", "other"].map((name) => `change:${name}`).concat("msg:custom");
-export const SILENT = "No answer yet. A search needs a kernel that is free: run this notebook's cells, then search here.";
+export const SILENT = "No answer yet. A search needs a free kernel: run this notebook's cells, then search here.";
 
 /** Call `say(SILENT)` where the model hears nothing of Python for a while after a question. */
 export function awaitAnswer(model, say, patience = PATIENCE) {
