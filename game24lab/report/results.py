@@ -27,7 +27,7 @@ _MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
 UNREPEATED = ("mcts_without@simulations=1500", "mcts_likeliest@simulations=1500",
-              "mcts_likeliest_blind@simulations=150")  # fmt: skip
+              "mcts_likeliest_blind@simulations=60")  # fmt: skip
 DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order"}  # by `sampling`
 HEAD = """# Results
 
@@ -295,6 +295,10 @@ SECTIONS = (
             "Sampling without replacement beside sampling with it, with the models that ship. Repeated and illegal: "
             "shares of the sampled tokens; a cache that charges nothing for repetitions would save the first.",
             "09_strategies"),
+    Section("Where these settings were chosen", "without_training", (f"{_RUN}/search/without_training.yaml",),
+            _tell_unrepeated,
+            "362 training puzzles, none of them held out, drawn so that they are as hard for the policy as ranks "
+            "1001-1362 (`params/search/hard_training.txt`).", "09_strategies"),
     Section("Every strategy under one meter", "search_report", ("make search",), _tell_strategies,
             "Each strategy with its most accurate setting, chosen on the same puzzles; one seed; the policy that "
             "ships and the critic that shipped before (commit e1ddd1c).", "09_strategies"),

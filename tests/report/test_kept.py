@@ -14,7 +14,8 @@ from game24lab.report.write import _make_from_kept, write_report
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "exact_report": runs,
             "lookahead_report": decoding, "modes": modes, "rl_report": rl, "router_report": routing,
-            "search_report": search, "sft_report": sft, "strict": modes, "without": modes}  # fmt: skip
+            "search_report": search, "sft_report": sft, "strict": modes, "without": modes,
+            "without_training": modes}  # fmt: skip
 KEPT = sorted(path.stem for path in REPORTS.glob("*.json") if path.stem in SECTIONS)
 
 
