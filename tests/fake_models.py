@@ -171,7 +171,7 @@ class FakePolicy:
     def _say(self, state, rng, temperature, max_tokens, stop_line) -> FakeCompletion:
         lines, logprobs = [], []
         while len(state) > 1 and len(lines) < (1 if stop_line else 8):
-            options = self.moves(state)
+            options = self.moves(state) if self.only is None else ((self.only, 1.0),)
             if temperature == 0:
                 line, chance = max(options, key=lambda option: option[1])
             else:
