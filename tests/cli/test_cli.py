@@ -519,8 +519,12 @@ def test_ctrl_c_ends_a_search_with_the_tree_found_so_far(capsys, tmp_path, monke
         return generate(self, *given, **named)
 
     monkeypatch.setattr(TransformersPolicy, "generate", interrupt)
-    status, out, err = call(capsys, "solve", 1, 1, 1, 5, "--anyway", "--simulations", 500, "--width", 2, "--tree",
-                            tmp_path / "tree.json")  # fmt: skip
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    try:
+        status, out, err = call(capsys, "solve", 1, 1, 1, 5, "--anyway", "--simulations", 500, "--width", 2, "--tree",
+                                tmp_path / "tree.json")  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert status == 130, err
     assert "stopped by Ctrl-C" in err
     assert f"tree: {tmp_path / 'tree.json'}" in out
