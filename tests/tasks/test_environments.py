@@ -352,7 +352,9 @@ def test_word_problems_need_nothing_of_the_game_of_24():
     """Search, training and models know tasks by their protocol; data sets and vocabularies know more."""
     package = Path(__file__).parents[2] / "game24lab"
     files = [path for room in ("search", "training", "models") for path in sorted((package / room).rglob("*.py"))]
-    knowing = {"tokenizer.py", "launch.py", *(path.name for path in (package / "training" / "data").glob("*.py"))}
+    # self_check asks a policy for one calculation of a number game in another place
+    knowing = {"tokenizer.py", "launch.py", "self_check.py",
+               *(path.name for path in (package / "training" / "data").glob("*.py"))}  # fmt: skip
     for path in files:
         names = {node.module or "" for node in ast.walk(ast.parse(path.read_text()))
                  if isinstance(node, ast.ImportFrom) and path.name not in knowing}  # fmt: skip
