@@ -149,7 +149,7 @@ def test_what_is_missing_is_named(trained, tmp_path):
 def test_the_command_line_refuses_other_kinds(trained, capsys):
     assert cli.main(["report", "--kind", "poem", str(trained)]) == 2
     said = capsys.readouterr().err
-    assert "runs, sft, rl, search, modes, router, lookahead" in said
+    assert "runs, sft, rl, search, modes, router, scaling, iteration, lookahead" in said
     assert "'poem'" in said
 
 

@@ -99,4 +99,4 @@ def test_widgets_that_were_saved_with_their_state_are_converted_too(notebook):
     assert VIEW not in page
     assert page.count("<svg") + page.count("data:image/svg+xml") >= 5
     lab = json.loads((PROJECT / ".jupyter" / "labconfig" / "default_setting_overrides.json").read_text())
-    assert lab == {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
+    assert lab["@jupyter-widgets/jupyterlab-manager:plugin"] == {"saveState": True}
