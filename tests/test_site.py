@@ -25,8 +25,7 @@ from game24lab.views.tree.page import write_html
 from game24lab.views.tree.still import draw_svg
 
 # Sphinx takes minutes on a busy machine, and the build of the whole API is not through yet: see LOG.md.
-pytestmark = pytest.mark.skipif(not os.environ.get("GAME24LAB_SITE"),
-                                reason="needs a built site: make docs, then GAME24LAB_SITE=build/site/html")  # fmt: skip
+pytestmark = pytest.mark.skipif(not os.environ.get("GAME24LAB_SITE"), reason="needs a site that `make docs` has built")
 CODE = """import sys; sys.path.insert(0, {place!r})
 from pathlib import Path
 from build import build
