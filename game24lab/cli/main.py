@@ -94,11 +94,8 @@ def export(options: argparse.Namespace) -> int:
     check_hub(options.checkpoint)
     if options.output.exists():
         raise ValueError(f"DIR must not exist, got {options.output}")
-    from transformers.utils import logging
-
     from game24lab.models.backends.ctranslate2_export import export_ctranslate2
 
-    logging.disable_progress_bar()
     print(export_ctranslate2(options.checkpoint, options.output, compute_type=options.compute_type))
     return 0
 
