@@ -28,6 +28,7 @@ import pandas as pd
 from game24lab.evaluation.chains import read_grades
 from game24lab.evaluation.evaluate import COLUMNS, load_records
 from game24lab.evaluation.statistics import wilson
+from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import MANIFEST, Run, find_runs, read_run
 from game24lab.search.tree import Tree
 from game24lab.tasks.gsm8k.judge import COLUMNS as WORD_COLUMNS
@@ -96,10 +97,10 @@ def read_evidence(folders: Iterable[str | Path], needed: str = "") -> list[Evide
 
 
 def describe_runs(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """Where everything came from: what the manifests say."""
+    """Where everything came from: what the manifests say, without the places of somebody's disk."""
     keys = ("name", "id", "status", "seed", "start", "end", "device", "git", "packages", "parameters", "inputs", "cost",
             "facts")  # fmt: skip
-    return [{key: one.run.manifest.get(key) for key in keys}
+    return [hide_paths({key: one.run.manifest.get(key) for key in keys})
             | {"manifest_sha256": one.manifest_hash, "folder": one.run.folder.name} for one in evidence]  # fmt: skip
 
 

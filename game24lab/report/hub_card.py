@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from game24lab.evaluation.tables import summarise
 from game24lab.report.result_cells import show, show_accuracy, tabulate
 from game24lab.runs.printable import clean
+from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import Run
 
 _ATTEMPTS = {"strategy", "solved", "mode", "problem", "sampled_tokens", "policy_parameters"}
@@ -21,7 +22,6 @@ _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "
 _GAMES = {"game24": "the Game of 24", "chains24": "the Game of 24", "countdown": "Countdown", "gsm8k": "word problems"}
 _SOLVE = {"game24": "game24lab solve 4 5 6 10", "chains24": "game24lab solve 4 5 6 10",
           "countdown": "game24lab solve 3 5 7 11 --task countdown --target 33"}  # fmt: skip
-_POSIX_ROOT = "/"
 
 
 def write_model_card(run: Run, kind: str, repository: str, licence: str) -> str:
@@ -87,21 +87,10 @@ def count_rows(path: Path) -> int:
         return sum(1 for _ in file)
 
 
-def hide_paths(value: Any) -> Any:
-    """Parameters without the places of somebody's disk: of an absolute path the last two parts remain."""
-    if isinstance(value, Mapping):
-        return {hide_paths(key): hide_paths(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [hide_paths(part) for part in value]
-    if isinstance(value, str) and (value.startswith((_POSIX_ROOT, "~")) or PurePath(value).is_absolute()):
-        return "/".join(PurePath(value).parts[-2:]).lstrip(_POSIX_ROOT)
-    return value
-
-
 def _is_hub_id(value: Any) -> bool:
     """Whether a parameter names a model of the hub: `owner/name`, and no folder here."""
     text = str(value or "")
-    return text.count("/") == 1 and not text.startswith((".", "~", _POSIX_ROOT, "runs/")) and not Path(text).exists()
+    return text.count("/") == 1 and not text.startswith((".", "~", "/", "runs/")) and not Path(text).exists()
 
 
 def _summarise(run: Run) -> list[dict[str, Any]]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from game24lab.models.origin import ORIGIN, describe_origin
-from game24lab.report.hub_card import hide_paths, write_data_card, write_model_card
+from game24lab.report.hub_card import write_data_card, write_model_card
 from game24lab.runs.messages import condense
+from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import Run, read_run
 
 CARD = "README.md"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 
@@ -102,3 +102,15 @@ def find_process(session: Mapping[str, Any]) -> int | None:
     except (psutil.Error, KeyError, TypeError, ValueError):
         return None
     return session["pid"] if abs(born - session.get("born", 0)) < 2 else None  # else the number was given out again
+
+
+def hide_paths(value: Any) -> Any:
+    """What a manifest says without the places of somebody's disk: of an absolute path the last two parts remain."""
+    if isinstance(value, Mapping):
+        return {hide_paths(key): hide_paths(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [hide_paths(part) for part in value]
+    if isinstance(value, str) and (value.startswith(("/", "~")) or PurePath(value).is_absolute()):
+        parts = PurePath(value).parts
+        return "/".join(parts[1:][-2:]) if len(parts) > 1 else value  # a sign of its own is no place
+    return value

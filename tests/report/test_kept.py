@@ -10,6 +10,7 @@ from game24lab.cli import main as cli
 from game24lab.report.kept import read_kept
 from game24lab.report.sections import decoding, modes, rl, routing, runs, search, sft
 from game24lab.report.write import _make_from_kept, write_report
+from game24lab.runs.provenance import hide_paths
 
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "exact_report": runs,
@@ -29,6 +30,12 @@ def test_a_kept_report_is_laid_out_from_its_numbers_alone(name):
     report = SECTIONS[name].make_report([], numbers)
     assert read_answer(report)
     assert all(run["id"] in str(report.blocks) for run in numbers["runs"])
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(REPORTS.glob("*.json"))])
+def test_no_kept_number_names_a_place_on_somebody_s_disk(name):
+    numbers = json.loads((REPORTS / f"{name}.json").read_text())
+    assert hide_paths(numbers) == numbers
 
 
 def test_the_json_stays_as_it_was(tmp_path, capsys):

@@ -12,8 +12,8 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalTokenNotFound
 
 from game24lab.cli import main as cli
 from game24lab.models.origin import find_origin
-from game24lab.report.hub_card import hide_paths
 from game24lab.report.publish import pack, send
+from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import start_run
 
 http = importlib.import_module(HTTPError.__module__.partition(".")[0])  # httpx, whichever the hub's library takes
@@ -196,6 +196,7 @@ def test_what_cannot_be_published_is_refused_before_anything_is_sent(run, tmp_pa
 
 
 def test_paths_of_a_disk_are_cut_and_nothing_else():
-    given = {"a": "/home/me/runs/x", "b": ["~/models/y", 3], "c": "runs/03_sft/checkpoint", "d": {"e": "owner/name"}}
+    given = {"a": "/home/me/runs/x", "b": ["~/models/y", 3], "c": "runs/03_sft/checkpoint", "d": {"e": "owner/name"},
+             "f": "/home", "g": "/"}  # fmt: skip
     assert hide_paths(given) == {"a": "runs/x", "b": ["models/y", 3], "c": "runs/03_sft/checkpoint",
-                                 "d": {"e": "owner/name"}}  # fmt: skip
+                                 "d": {"e": "owner/name"}, "f": "home", "g": "/"}  # fmt: skip
