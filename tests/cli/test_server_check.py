@@ -1,10 +1,9 @@
 """`game24lab doctor --url`: what a server lacks is named, in the order in which a search would miss it."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import contextlib
 
 import pytest
+from served import CompletionsServer
 
 from game24lab.cli.main import main
 
@@ -15,46 +14,19 @@ ALL_OK = ["server", "completions", "token ids", "logprobs", "usage", "seeds"]
 
 @pytest.fixture
 def serve():
-    """Start a server of one model, `tiny`, whose answers are those of a function of the request's number."""
-    started = []
+    """Start a server whose answers are those of a function of the request's number; its address."""
+    with contextlib.ExitStack() as stack:
 
-    def start(answer):
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
-
-            def send(self, value, status=200):
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "x"}
-                self.send({"object": "list", "data": [model]})
-
-            def do_POST(self):
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        def start(answer):
+            def respond(asked):
                 assert asked["prompt"] == [1]
                 assert asked["model"] == "tiny"
-                server.asked += 1
-                found = answer(server.asked)
-                if "error" in found:
-                    return self.send(found, 404)
-                self.send({"id": "x", "object": "text_completion", "created": 0, "model": "tiny", **found})
+                return answer(len(server.requests))
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.asked = 0
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        started.append(server)
-        return f"http://127.0.0.1:{server.server_port}/v1"
+            server = stack.enter_context(CompletionsServer(respond, refusal=404))
+            return server.url
 
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def write(*logprobs, tokens=4):

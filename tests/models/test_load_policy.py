@@ -3,15 +3,14 @@
 import json
 import os
 import shutil
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 
 import numpy as np
 import pytest
 import tiny_models
 import torch
+from served import CompletionsServer
 
 from game24lab.models.load_policy import Completion, TransformersPolicy, load_policy
 from game24lab.models.policy import Job, make_batches
@@ -356,62 +355,29 @@ def test_batches_keep_lengths_together_and_limits():
 
 
 # ------------------------------------------------------------------------------------------------------- the server
-class FakeServer:
-    """Speaks the completions protocol as vLLM does, over a policy in this process."""
+def serve(policy, ids=True, ends=True):
+    """A server that speaks as vLLM does, over a policy in this process."""
 
-    def __init__(self, policy, ids=True, ends=True):
-        self.requests = []
-        outer = self
+    def answer(asked):
+        if asked["seed"] == 666:
+            return {"error": {"message": "cannot\nserve this"}}
+        prompt = policy.tokenizer.decode(asked["prompt"])
+        assert list(policy.encode(prompt)) == asked["prompt"]
+        found = policy.generate(
+            [prompt], asked["n"], max_tokens=asked["max_tokens"], temperature=asked["temperature"],
+            top_p=asked["top_p"], top_k=max(0, asked["top_k"]), stop_line=bool(asked.get("stop")),
+            seeds=[asked["seed"]],
+        )[0]  # fmt: skip
+        return {"choices": [write(index, completion) for index, completion in enumerate(found)][::-1]}
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
+    def write(index, completion):
+        kept = len(completion.ids) - (0 if ends or completion.finish == "length" else 1)
+        tokens = [f"token_id:{i}" if ids else policy.tokenizer.decode([i]) for i in completion.ids[:kept]]
+        logprobs = {"tokens": tokens, "token_logprobs": completion.logprobs[:kept], "top_logprobs": None,
+                    "text_offset": []}  # fmt: skip
+        return {"index": index, "text": completion.text, "finish_reason": completion.finish, "logprobs": logprobs}
 
-            def send(self, value, status=200):
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "x"}
-                self.send({"object": "list", "data": [model]})
-
-            def do_POST(self):
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append(asked)
-                if asked["seed"] == 666:
-                    return self.send({"error": {"message": "cannot\nserve this"}}, 400)
-                prompt = policy.tokenizer.decode(asked["prompt"])
-                assert list(policy.encode(prompt)) == asked["prompt"]
-                found = policy.generate(
-                    [prompt], asked["n"], max_tokens=asked["max_tokens"], temperature=asked["temperature"],
-                    top_p=asked["top_p"], top_k=max(0, asked["top_k"]), stop_line=bool(asked.get("stop")),
-                    seeds=[asked["seed"]],
-                )[0]  # fmt: skip
-                self.send({"id": "x", "object": "text_completion", "created": 0, "model": "tiny",
-                           "choices": [outer.write(i, c) for i, c in enumerate(found)][::-1]})  # fmt: skip
-
-        def write(index, completion):
-            kept = len(completion.ids) - (0 if ends or completion.finish == "length" else 1)
-            tokens = [f"token_id:{i}" if ids else policy.tokenizer.decode([i]) for i in completion.ids[:kept]]
-            logprobs = {"tokens": tokens, "token_logprobs": completion.logprobs[:kept], "top_logprobs": None,
-                        "text_offset": []}  # fmt: skip
-            return {"index": index, "text": completion.text, "finish_reason": completion.finish, "logprobs": logprobs}
-
-        self.write = write
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        self.server.shutdown()
-        self.server.server_close()
+    return CompletionsServer(answer)
 
 
 @pytest.fixture
@@ -425,7 +391,7 @@ def served_name(folders, tmp_path, monkeypatch):
 def test_a_server_returns_the_same_thing(policies, served_name):
     pytest.importorskip("openai")
     here = policies["qwen3", "transformers"]
-    with FakeServer(here) as server:
+    with serve(here) as server:
         policy = load_policy(served_name, url=server.url)
         assert (policy.name, policy.parameters, policy.count(PROMPTS[0])) == (
             "server", here.parameters, here.count(PROMPTS[0])
@@ -451,7 +417,7 @@ def test_a_server_returns_the_same_thing(policies, served_name):
 @pytest.mark.parametrize(("options", "message"), [({"ids": False}, "no token ids"), ({"ends": False}, "end tokens")])
 def test_servers_that_cannot_count_are_refused(policies, served_name, options, message):
     pytest.importorskip("openai")
-    with FakeServer(policies["qwen3", "transformers"], **options) as server:
+    with serve(policies["qwen3", "transformers"], **options) as server:
         policy = load_policy(served_name, url=server.url)
         with pytest.raises(ValueError, match=message):
             policy.generate(PROMPTS, 30, max_tokens=40, stop_line=True, seeds=range(5))
