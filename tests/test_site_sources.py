@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,23 @@ def test_links_lead_to_pages_to_copies_or_nowhere(site, tmp_path):
     assert turned == ("[a](../tutorials/00_start.ipynb) [b](../results.md#the-demo) c [d](https://x.org/y) [e](#here) "
                       "![f](../tree.svg)")  # fmt: skip
     assert (tmp_path / "tree.svg").read_bytes() == (ROOT / "docs/tree.svg").read_bytes()
+
+
+def test_texts_of_a_notebook_lead_to_pages_too(site, tmp_path):
+    import nbformat
+
+    run, source, name = tmp_path / "run", tmp_path / "source", "00_start"
+    run.mkdir()
+    (source / "figures" / "trees").mkdir(parents=True)
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python"}})
+    notebook.cells = [nbformat.v4.new_markdown_cell("# A"), nbformat.v4.new_markdown_cell("[w](../docs/words.md)")]
+    nbformat.write(notebook, run / "notebook.ipynb")
+    places = {"docs/words.md": "words.md"}
+    turn = partial(site["pages"].turn_links, path=Path("notebooks") / name, place=f"tutorials/{name}.ipynb",
+                   places=places, source=source)  # fmt: skip
+    site["tutorials"].write_tutorial(run, name, {name: ROOT / "notebooks" / f"{name}.ipynb"}, source, turn)
+    page = nbformat.read(source / "tutorials" / f"{name}.ipynb", 4)
+    assert [cell.source for cell in page.cells][-1] == "[w](../words.md)"
 
 
 def test_names_of_code_become_links_and_other_code_stays(site):

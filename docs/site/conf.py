@@ -41,6 +41,7 @@ autodoc_preserve_defaults = True
 autodoc_mock_imports = [name for name in ("openai", "verifiers", "dask") if importlib.util.find_spec(name) is None]
 python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
+suppress_warnings = ["ref.python"]  # annotations are unqualified: two modules may each have a `Step`
 templates_path = []
 
 

@@ -7,6 +7,7 @@ import ast
 import os
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 from tutorials import write_tutorial
@@ -44,7 +45,9 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
         (source / place).write_text(link_code(text), encoding="utf-8")
     (source / "figures" / "trees").mkdir(parents=True)
     for name, run in runs.items():
-        write_tutorial(run, name, notebooks, source)
+        page = f"tutorials/{name}.ipynb"
+        turn = partial(turn_links, path=Path("notebooks") / name, place=page, places=places, source=source)
+        write_tutorial(run, name, notebooks, source, turn)
     rooms = write_api(source / "api")
     write_html((DOCS / "tree.json").read_text(encoding="utf-8"), source / "figures" / "trees" / "start.html", play=True)
     _copy_plotly(source / "figures")
@@ -117,7 +120,8 @@ def write_api(folder: Path) -> list[str]:
                 text += (f"\n({name})=\n## `{name}`\n\n```{{eval-rst}}\n.. automodule:: game24lab.{name}\n"
                          "   :members:\n   :ignore-module-all:\n```\n")  # fmt: skip
         (folder / f"{room}.md").write_text(text, encoding="utf-8")
-    rows = [f"| `lab.{name.split(' as ')[-1]}` | [`{place}`](#{_find(package, place, name.split(' as ')[0])}) |"
+    # a heading's label: links by its name alone may lead to the module inside it as well
+    rows = [f"| `lab.{name.split(' as ')[-1]}` | {{ref}}`{place} <{_find(package, place, name.split(' as ')[0])}>` |"
             for place, names in _PAGE.items() for name in names.split(", ")]  # fmt: skip
     head = "# The page of names\n\n`import game24lab as lab` takes milliseconds; a name is imported at its first use."
     (folder / "index.md").write_text("\n".join([head, "", "| name | stands in |", "| --- | --- |", *rows]) + "\n")

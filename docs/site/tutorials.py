@@ -7,6 +7,7 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 PLOTLY, SVG, HTML = "application/vnd.plotly.v1+json", "image/svg+xml", "text/html"
@@ -14,8 +15,10 @@ PAGES = ("tree.html", "trees.html")  # of a run: the live tree, or two of them
 _SHOWS_TREE = ("TreeView(", "explore(")  # code of cells whose output is a tree
 
 
-def write_tutorial(run: Path, name: str, notebooks: dict[str, Path], source: Path) -> None:
-    """Write the page of one run of a notebook, and the pages of its trees."""
+def write_tutorial(
+    run: Path, name: str, notebooks: dict[str, Path], source: Path, turn: Callable[[str], str]
+) -> None:  # fmt: skip
+    """Write the page of one run of a notebook, and the pages of its trees. `turn` makes a text's links the site's."""
     notebook = json.loads((run / "notebook.ipynb").read_text(encoding="utf-8"))
     base = max((one for one in notebooks if name.startswith(one)), key=len)
     trees = [page for page in PAGES if (run / page).exists()]
@@ -24,6 +27,8 @@ def write_tutorial(run: Path, name: str, notebooks: dict[str, Path], source: Pat
     shown = [index for index, cell in enumerate(notebook["cells"]) if _shows_tree(cell)]
     for index, cell in enumerate(notebook["cells"]):
         cell["metadata"] = {}
+        if cell["cell_type"] == "markdown":
+            cell["source"] = turn("".join(cell["source"]))
         if cell["cell_type"] == "code":
             outputs = [one for one in cell["outputs"] if one.get("name") != "stderr"]
             live = f"{name}_{trees[-1]}" if trees and shown[-1:] == [index] else None
