@@ -25,7 +25,7 @@ def check_hub(checkpoint: str | Path) -> None:
     from huggingface_hub import constants, try_to_load_from_cache
 
     where = urlsplit(constants.ENDPOINT)
-    if constants.HF_HUB_OFFLINE or urllib.request.getproxies().get(where.scheme):
+    if constants.HF_HUB_OFFLINE or {where.scheme, "all"} & set(urllib.request.getproxies()):
         return
     try:
         port = where.port or (80 if where.scheme == "http" else 443)

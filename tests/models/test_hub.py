@@ -51,11 +51,12 @@ def test_what_the_cache_holds_is_read_from_there(alone, tmp_path):
     assert constants.HF_HUB_OFFLINE
 
 
-def test_nothing_is_tried_for_a_folder_off_line_or_behind_a_proxy(alone, monkeypatch):
+@pytest.mark.parametrize("proxy", ["https_proxy", "all_proxy"])
+def test_nothing_is_tried_for_a_folder_off_line_or_behind_a_proxy(alone, monkeypatch, proxy):
     check_hub(find_pretrained("policy"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     check_hub("someone/nothing")
-    monkeypatch.delenv("https_proxy")
+    monkeypatch.delenv(proxy)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     check_hub("someone/nothing")
     assert not alone

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -97,7 +97,7 @@ class ServerPolicy(TextPolicy):
         return [read_row(choice, stops, self.device) for choice in choices]
 
 
-def read_row(choice: Any, stops: frozenset[int], url: str) -> Row:
+def read_row(choice: Any, stops: Container[int], url: str) -> Row:
     """Token ids and log-probabilities of one choice of an answer; ValueError where counts could not be exact."""
     tokens: Sequence[str] = (choice.logprobs and choice.logprobs.tokens) or ()
     numbers = [token.removeprefix(TOKEN) for token in tokens]
