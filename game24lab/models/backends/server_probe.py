@@ -46,7 +46,8 @@ def examine_server(url: str, model: str | None = None) -> Iterator[Found]:
         yield Found("server", MISSING, f"{url}: {condense(error)}")
         return
     if not served or (model is not None and model not in served):
-        yield Found("server", MISSING, f"{url}: does not serve {model!r} but {', '.join(served) or 'nothing'}")
+        wanted = f"does not serve {model!r} but" if model is not None else "serves"
+        yield Found("server", MISSING, f"{url}: {wanted} {', '.join(served) or 'no model'}")
         return
     yield Found("server", OK, f"{url} answers in {waited:.2f} s; serves {', '.join(served)}")
     try:
