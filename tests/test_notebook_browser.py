@@ -364,6 +364,6 @@ def test_a_reopened_notebook_shows_what_it_showed(explorer, lab, browser):
     assert again.get_by_text("Error displaying widget").count() == 0
     again.locator("button[title=Search]").click()  # no kernel has made this widget: that is said
     status = again.locator(".game24-treeview .status")
-    wait_for(lambda: "needs a kernel" in status.inner_text(), "a word on the kernel")
+    wait_for(lambda: "needs a free kernel" in status.inner_text(), "a word on the kernel")
     take_picture(again, "explorer_reopened")
     again.close()

@@ -82,11 +82,14 @@ def test_round_trip(checkpoint):
     assert tokenizer.encode(text) == TOKENIZER.encode(text)
 
 
-def test_a_folder_is_read_without_a_bar_and_bars_are_as_before(checkpoint, capsys):
-    assert logging.is_progress_bar_enabled()
+@pytest.mark.parametrize("on", [True, False])
+def test_a_folder_is_read_without_a_bar_and_bars_are_as_before(checkpoint, capsys, request, on):
+    before = logging.is_progress_bar_enabled()  # a training in the same process turns them off
+    request.addfinalizer(logging.enable_progress_bar if before else logging.disable_progress_bar)
+    logging.enable_progress_bar() if on else logging.disable_progress_bar()
     load_checkpoint(checkpoint)
     assert capsys.readouterr().err == ""
-    assert logging.is_progress_bar_enabled()
+    assert logging.is_progress_bar_enabled() is on
 
 
 def test_broken_checkpoints_say_what_is_wrong(checkpoint, tmp_path):
