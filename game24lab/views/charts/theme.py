@@ -199,7 +199,7 @@ def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure
     pixels wide.
     """
     panels = [titles for titles in panels if titles is not None]
-    gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
+    gap = {2: 0.14, 3: 0.15}.get(len(panels), 0.09)  # of the width, between panels
     width = (1 - gap * (len(panels) - 1)) / len(panels)
     layout: dict[str, Any] = {"template": TEMPLATE, "height": height}
     for number, titles in enumerate(panels, 1):
