@@ -21,7 +21,7 @@ import json
 import os
 import sys
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,13 +192,13 @@ def enter(name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_notebook(
     path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None, whole: Whole | None = None,
-    stream: Any = None,
+    stream: Any = None, check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Run:  # fmt: skip
     """Run a notebook headless in this interpreter's environment, with progress on a stream, as of a `whole`.
 
     The executed notebook stays in the run folder, also when a cell fails. `folder` defaults to the notebook's parameter
     `output`. A run that has finished with these parameters is returned without running (`before` is "finished").
-    `stream` is standard error by default.
+    `stream` is standard error by default; `check` complains of values that cannot work, before anything is written.
 
     Raises ValueError and OSError before anything runs, as `check_overrides` and `start_run` do; CellError for a failing
     cell, and KeyboardInterrupt or SystemExit once the interrupted kernel has stopped and the run is marked.
@@ -213,6 +213,8 @@ def run_notebook(
     before, manifest = examine(folder, path.stem, values)
     if before == "finished":
         return Run(folder, manifest, before)
+    if check is not None:
+        check(values)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "notebook.ipynb").touch()
