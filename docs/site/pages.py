@@ -10,6 +10,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from curves import add_curves
 from tutorials import write_tutorial
 
 from game24lab import _PAGE
@@ -41,7 +42,8 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
     places = documents | START | tutorials
     for path, place in documents.items():
         (source / place).parent.mkdir(parents=True, exist_ok=True)
-        text = turn_links((ROOT / path).read_text(encoding="utf-8"), Path(path), place, places, source)
+        text = add_curves((ROOT / path).read_text(encoding="utf-8"), Path(place).parent.as_posix())
+        text = turn_links(text, Path(path), place, places, source)
         (source / place).write_text(link_code(text), encoding="utf-8")
     (source / "figures" / "trees").mkdir(parents=True)
     for name, run in runs.items():

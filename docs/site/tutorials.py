@@ -46,6 +46,13 @@ def write_tutorial(
     (source / "tutorials" / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 
+def show_figure(figure: str, still: str) -> str:
+    """A Plotly figure, as JSON, in HTML: `still` stands there until a script has drawn it."""
+    told = figure.replace("<", "\\u003c")
+    return (f'<div class="figure"><div class="still">{still}</div><script type="application/json">{told}</script>'
+            '</div><script src="../_static/figures.js" defer></script>')  # fmt: skip
+
+
 def _shows_tree(cell: dict) -> bool:
     """Whether a cell has drawn a tree."""
     code = "".join(cell["source"])
@@ -56,10 +63,7 @@ def _make_live(output: dict, tree: str | None) -> dict:
     """An output with its live form in the place of the picture, where there is one."""
     data = output.get("data", {})
     if PLOTLY in data:
-        figure = json.dumps(data[PLOTLY]).replace("<", "\\u003c")
-        still = "".join(data.get(SVG, ""))
-        live = (f'<div class="figure"><div class="still">{still}</div><script type="application/json">{figure}</script>'
-                '</div><script src="../_static/figures.js" defer></script>')  # fmt: skip
+        live = show_figure(json.dumps(data[PLOTLY]), "".join(data.get(SVG, "")))
     elif tree and (SVG in data or HTML in data):
         live = _frame(tree)
     elif SVG in data:
