@@ -20,8 +20,8 @@ def site():
 
     sys.path.insert(0, str(ROOT / "docs" / "site"))
     try:
-        return {name: importlib.import_module(name) for name in ("build", "curves", "docstrings", "mathml", "pages",
-                                                                 "tutorials")}  # fmt: skip
+        names = ("badges", "build", "curves", "docstrings", "mathml", "pages", "tutorials")
+        return {name: importlib.import_module(name) for name in names}
     finally:
         sys.path.pop(0)
 
@@ -51,6 +51,26 @@ def test_texts_of_a_notebook_lead_to_pages_too(site, tmp_path):
     site["tutorials"].write_tutorial(run, name, {name: ROOT / "notebooks" / f"{name}.ipynb"}, source, turn)
     page = nbformat.read(source / "tutorials" / f"{name}.ipynb", 4)
     assert [cell.source for cell in page.cells][-1] == "[w](../words.md)"
+
+
+def test_a_page_offers_colab_by_a_link_of_its_own_where_there_is_an_address(site, tmp_path):
+    """The badge of the notebook itself is a picture from elsewhere, and its first cell installs what is there."""
+    import nbformat
+
+    run, source, name = tmp_path / "run", tmp_path / "source", "03_sft_countdown"
+    run.mkdir()
+    (source / "figures" / "trees").mkdir(parents=True)
+    notebook = json.loads((ROOT / "notebooks/03_sft.ipynb").read_text(encoding="utf-8"))
+    site["badges"].set_badge(notebook, "me/mine", "03_sft")
+    (run / "notebook.ipynb").write_text(json.dumps(notebook))
+    notebooks = {path.stem: path for path in ROOT.glob("notebooks/*.ipynb")}
+    for repository in ("me/mine", ""):
+        site["tutorials"].write_tutorial(run, name, notebooks, source, lambda text: text, repository)
+        page = nbformat.read(source / "tutorials" / f"{name}.ipynb", 4)
+        first = page.cells[0].source
+        assert ("/github/me/mine/blob/main/notebooks/03_sft.ipynb" in first) == bool(repository)
+        assert "colab-badge.svg" not in first
+        assert not any("pip install" in cell.source for cell in page.cells)
 
 
 def test_names_of_code_become_links_and_other_code_stays(site):

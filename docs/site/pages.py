@@ -29,8 +29,9 @@ SECTIONS = {
 }
 
 
-def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> None:
-    """Write all sources into an empty folder. `runs`: finished runs by the name of their parameter set."""
+def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path], repository: str = "") -> None:
+    """Write all sources into an empty folder. `runs`: finished runs by the name of their parameter set; `repository`:
+    as of `write_tutorial`."""
     source.mkdir(parents=True)
     documents = {path.relative_to(ROOT).as_posix(): path.relative_to(DOCS).as_posix()
                  for path in sorted(DOCS.rglob("*.md"))} | OTHERS  # fmt: skip
@@ -49,7 +50,7 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
     for name, run in runs.items():
         page = f"tutorials/{name}.ipynb"
         turn = partial(turn_links, path=Path("notebooks") / name, place=page, places=places, source=source)
-        write_tutorial(run, name, notebooks, source, turn)
+        write_tutorial(run, name, notebooks, source, turn, repository)
     rooms = write_api(source / "api")
     write_html((DOCS / "tree.json").read_text(encoding="utf-8"), source / "figures" / "trees" / "start.html", play=True)
     _copy_plotly(source / "figures")
