@@ -4,10 +4,10 @@ import inspect
 from collections import Counter
 
 import pytest
-from fake_models import FakeCritic, FakePolicy
+from fake_models import FakeCritic, FakeDrawn, FakePolicy
 
 from game24lab.evaluation.arms import STRATEGIES, Arm
-from game24lab.search.engine import run
+from game24lab.search.engine import Totals, run
 from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter
 from game24lab.search.sampling import best_of_n
@@ -153,3 +153,13 @@ def test_arms_from_before_keep_their_names():
     assert "sampling" not in Arm("mcts").describe()
     assert "sampling" not in Arm("mcts", {"sampling": "with"}).describe()
     assert '"sampling": "without"' in Arm("mcts", {"sampling": "without"}).describe()
+
+
+def test_only_the_passes_behind_tries_are_the_models_time():
+    """What tries take besides is the engine's; a search is charged all of it."""
+    totals = Totals()
+    parameters = {"choose": "logprob", "n": 6, "batch": 3}
+    (found,) = search("best_of_n", problems=PUZZLES[:1], parameters=parameters, totals=totals)
+    assert found.cost.policy_calls == 2
+    assert totals.forwarded.seconds == 2 * FakeDrawn([], 0).seconds
+    assert 0 < found.cost.seconds != totals.forwarded.seconds
