@@ -297,7 +297,7 @@ def attach(found: Sequence[tuple[Trie, Step]]) -> None:
                 np.minimum(logs[:, -1], logs[:, -2], out=scores[:, -1])
         for row, (trie, at, _) in enumerate(rows):  # copies: a family keeps nobody else's in memory
             parts = (part[row].copy() for part in (tokens, logs, owns, scores))
-            trie._add(_Family(at, *parts, None if keys is None else keys[row].copy()))
+            trie._add(_Family(at, *parts, keys=None if keys is None else keys[row].copy()))
 
 
 def _list_others(first: Step, whole: Step) -> Step:

@@ -226,5 +226,5 @@ def make_steps(logits: torch.Tensor, sampling: Sampling, whole: bool) -> list[St
         rest = torch.logsumexp(logs.scatter(-1, order, -torch.inf), -1).cpu()
     listed = (ranked > -torch.inf).sum(-1).tolist()
     parts = [part.cpu().numpy() for part in (order, ranked, own.gather(-1, order))]
-    return [Step(*(part[row, :kept].copy() for part in parts), last) for row, (kept, last) in
+    return [Step(*(part[row, :kept].copy() for part in parts), rest=last) for row, (kept, last) in
             enumerate(zip(listed, rest.tolist(), strict=True))]  # fmt: skip
