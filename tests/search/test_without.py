@@ -4,9 +4,11 @@ import inspect
 from collections import Counter
 
 import pytest
+import tiny_models
 from fake_models import FakeCritic, FakeDrawn, FakePolicy
 
 from game24lab.evaluation.arms import STRATEGIES, Arm
+from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.search.engine import Totals, run
 from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter
@@ -127,6 +129,22 @@ def test_votes_count_by_their_probabilities():
     for node in tree.path(tree.events[-1][1])[1:]:
         state = game.step(state, tree.line[node])
     assert game.label(state) == max(weights, key=weights.get)
+
+
+@pytest.mark.parametrize("name", ["best_of_n", "majority", "weighted_majority"])
+@pytest.mark.parametrize("sampling", ["without", "likeliest"])
+def test_all_answers_that_there_are_and_it_says_so(name, sampling):
+    """At temperature 0 there is one, of two tokens and with top_k 2 there are four at most."""
+    policy = TransformersPolicy(*tiny_models.make("qwen3"))
+    for options, most in (({"temperature": 0.0, "max_tokens": 6}, 1), ({"top_k": 2, "max_tokens": 2}, 4)):
+        for batch in (1, 3, 0):
+            parameters = {"n": 6, "batch": batch, "sampling": sampling, **options}
+            (found,) = run(Game24(), PUZZLES[:1], STRATEGIES[name], policy, FakeCritic(FakePolicy()), mode="rules",
+                           parameters=parameters)  # fmt: skip
+            assert 1 <= found.candidates <= most
+            assert found.stopped == "exhausted"
+    (found,) = search(name, sampling, problems=PUZZLES[:1], parameters={"n": 2, "batch": 1})
+    assert (found.candidates, found.stopped) == (2, "done")
 
 
 def test_particles_that_find_no_line_die():
