@@ -36,6 +36,7 @@ from game24lab.runs.project import NOTEBOOKS, find_project, list_notebooks
 from game24lab.runs.run import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
+_PATIENCE = 600  # seconds that a kernel gets to start: papermill's 60 are too few where every core has other work
 # Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets.
 _TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
               "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
@@ -279,7 +280,8 @@ def _execute(
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
-                                       stderr_file=screen, progress_bar=False, store_widget_state=False)  # fmt: skip
+                                       stderr_file=screen, progress_bar=False, store_widget_state=False,
+                                       start_timeout=_PATIENCE)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 

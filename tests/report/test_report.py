@@ -18,7 +18,7 @@ from game24lab.report import document as report
 from game24lab.report import evidence
 from game24lab.report.document import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
 from game24lab.report.sections import runs as section
-from game24lab.report.summaries import _hash_rows
+from game24lab.report.summaries import CURVE_ROWS, _hash_rows, keep_curve
 from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 
@@ -139,9 +139,25 @@ def test_the_demo_report_holds_its_numbers(told):
     assert "ranks 901 to 1000" in report.to_json(records)
     assert numbers["training"][0]["held_out"]["accuracy"] == pytest.approx(0.41)
     assert "held-out greedy accuracy at the end 41.0 %" in text
+    curve = numbers["training"][0]["curve"]
+    assert curve[-1]["accuracy"] == pytest.approx(0.41)
+    assert [row["step"] for row in curve] == sorted({row["step"] for row in curve})
     assert numbers["calibration"][0]["positions"] == 2000
     assert "Tree of Thoughts, b = 5" in text
     assert "74.0 %" in text
+
+
+def test_a_kept_curve_is_short_and_holds_both_ends_and_every_check():
+    steps = range(1, 501)
+    log = pd.DataFrame({"step": steps, "loss": [1 / step for step in steps], "other": 3.0,
+                        "accuracy": [0.5 if step % 90 == 0 else float("nan") for step in steps]})
+    curve = keep_curve(log.sample(frac=1.0, random_state=0))
+    assert [row["step"] for row in curve if "accuracy" in row] == [90, 180, 270, 360, 450]
+    assert (curve[0], curve[-1]) == ({"step": 1, "loss": 1.0}, {"step": 500, "loss": 1 / 500})
+    assert len(curve) <= CURVE_ROWS + 5
+    assert all(row["loss"] == 1 / row["step"] for row in curve)
+    assert json.loads(json.dumps(curve)) == curve
+    assert keep_curve(log[:1]) == [{"step": 1, "loss": 1.0}]
 
 
 def test_every_table_and_picture_tells_its_origin(told):
