@@ -145,7 +145,9 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
         add_line(figure, rows.drop(columns=["low", "high"], errors="ignore"), "k", "accuracy", colour, arm,
                  legendgroup=plain(arm))  # fmt: skip
     ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
-    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+    label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+    alone = "arm" in table and table["arm"].nunique() == 1  # a line alone has no legend else, and no name
+    return figure.update_layout(showlegend=True) if alone else figure
 
 
 def _join_equal(table: pd.DataFrame) -> pd.DataFrame:
