@@ -63,10 +63,10 @@ def tell_strategy(name: str) -> str:
     key, chosen = pick_curves(arms)
     values = [arm["parameters"][key] for arm in chosen] if key else []
     span = f": `{key}` from {min(values):,} to {max(values):,}" if key else ""
+    same = " Where what helps changes nothing, lines lie on each other." if key else ""
     table = pd.DataFrame([_show(arm, f"ranks {arm['split']}") for arm in chosen])
     return _join(_lay(draw_accuracy(table), chosen), f"Accuracy of `{name}` against its sampled tokens{span}. "
-                 f"{_count(chosen)} Where what helps changes nothing, lines lie on each other. The policy that ships "
-                 "and the critic that shipped before; all settings: "
+                 f"{_count(chosen)}{same} The policy that ships and the critic that shipped before; all settings: "
                  "[report](../../reports/search_report.pdf).", "search_report", chosen)  # fmt: skip
 
 
@@ -97,7 +97,9 @@ def tell_unrepeated() -> str:
              if (arm["split"], arm["algorithm"]) == (HARD, "mcts")]  # fmt: skip
     chosen = [arm for arm, _ in arms]
     draws = [arm["parameters"]["simulations"] for arm in chosen]
-    return _join(_lay(draw_accuracy(pd.DataFrame([_show(arm, name) for arm, name in arms])), chosen),
+    figure = draw_accuracy(pd.DataFrame([_show(arm, name) for arm, name in arms]))
+    figure.update_layout(yaxis={"range": [min(arm["low"] for arm in chosen) - 0.05, 1.02]})
+    return _join(_lay(figure, chosen),
                  f"MCTS on ranks {HARD} with and without replacement, `simulations` from {min(draws)} to "
                  f"{max(draws):,}. {_count(chosen)} The models that ship.", "without", chosen, "modes")  # fmt: skip
 
