@@ -6,7 +6,7 @@
 #                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
-#   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
+#   make search   a critic, every strategy, what they hang on, and reports/search_report.pdf; under an hour
 #   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
 #   make docs     the site: guides, notebooks as they ran, the API, in build/site/html; minutes, notebooks first
@@ -19,7 +19,8 @@
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
-# SEARCH_POLICY=runs/lab/03_sft_chains/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
+# SEARCH_POLICY=runs/lab/03_sft_chains/checkpoint searches with another policy than the one that ships, and with the critic that
+# is trained for it; SEARCH_SEEDS=3 thrice.
 # PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
 # gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
 
@@ -34,6 +35,7 @@ SEARCH_SEEDS ?= 1
 STORY_SEEDS ?= 0 1 2
 SWEEP ?= --workers 2
 SEARCH_POLICY ?=
+SEARCH_CRITIC ?= $(if $(SEARCH_POLICY),runs/search/04_critic/checkpoint)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
 .PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results
@@ -70,12 +72,12 @@ chains: $(VENV)/.base
 	  runs/lab/07_dpo -o reports/rl_report.pdf
 
 search: $(VENV)/.base
-	$(BIN)/game24lab run 04_critic -f params/lab/04_critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
-	for part in strategies long width exploration; do \
+	$(BIN)/game24lab run 04_critic -f params/search/critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
+	for part in strategies sweeps; do \
 	  $(BIN)/game24lab run 09_strategies -f params/search/$$part.yaml -p policy "$(SEARCH_POLICY)" \
-	    -p critic runs/search/04_critic/checkpoint -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
+	    -p critic "$(SEARCH_CRITIC)" -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
 	done
-	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies long width exploration 04_critic) \
+	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies sweeps 04_critic) \
 	  -o reports/search_report.pdf
 
 router: $(VENV)/.base
