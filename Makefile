@@ -10,7 +10,9 @@
 #   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
 #   make docs     the site: guides, notebooks as they ran, the API, in build/site/html; minutes, notebooks first
-#   make badges   REPOSITORY=owner/name: Colab badges in the notebooks, and a first cell that installs there
+#   make pages    every page of the built site opened, in both themes and two widths, its links followed; after make docs;
+#                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
+#   make badges   Colab badges in notebooks and README, by [project.urls] Repository of pyproject.toml; without it none
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
@@ -36,7 +38,7 @@ SEARCH_POLICY ?=
 SEARCH_CRITIC ?= $(if $(SEARCH_POLICY),runs/search/04_critic/checkpoint)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs badges clean chains search router lookahead ablation scaling results
+.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -125,8 +127,11 @@ results: $(VENV)/.base
 docs: $(VENV)/.docs
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python docs/site/build.py $(ARGS)
 
+pages: $(VENV)/.all
+	@GAME24LAB_SITE="$(CURDIR)/build/site/html" $(BIN)/python -m pytest -v tests/test_site.py $(ARGS)
+
 badges: $(VENV)/.base
-	@$(BIN)/python docs/site/badges.py $(REPOSITORY)
+	@$(BIN)/python docs/site/badges.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,14 +1,17 @@
 """A server on loopback that speaks the completions protocol, of one model called `tiny`; answers are a function's."""
 
+import contextlib
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class CompletionsServer:
     """`answer(asked)` gives the body of a completions request, of which one with an `error` goes out as `refusal`.
 
-    `requests` are all that were asked. Within `with` it runs.
+    An answer may have a `fault` instead: `status` and `headers` with its `error`, `cut` for a body that ends half way,
+    `wait` for seconds before it comes. `requests` are all that were asked. Within `with` it runs.
     """
 
     def __init__(self, answer, refusal=400):
@@ -19,13 +22,16 @@ class CompletionsServer:
             def log_message(self, *args):
                 pass
 
-            def send(self, value, status=200):
+            def send(self, value, status=200, headers=(), cut=False, wait=0):
                 body = json.dumps(value).encode()
+                time.sleep(wait)
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
+                usual = {"Content-Type": "application/json", "Content-Length": len(body)}
+                for name, text in {**usual, **dict(headers)}.items():
+                    self.send_header(name, str(text))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(body[: len(body) // 2] if cut else body)
+                self.close_connection = cut
 
             def do_GET(self):
                 model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "x"}
@@ -35,6 +41,12 @@ class CompletionsServer:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 outer.requests.append(asked)
                 found = answer(asked)
+                if "fault" in found:
+                    fault = found.pop("fault")
+                    whole = {"id": "x", "object": "text_completion", "created": 0, "model": "tiny", **found}
+                    with contextlib.suppress(OSError):  # whoever asked has gone
+                        self.send(whole, **fault)
+                    return None
                 if "error" in found:
                     return self.send(found, refusal)
                 self.send({"id": "x", "object": "text_completion", "created": 0, "model": "tiny", **found})

@@ -51,6 +51,7 @@ COMMANDS = {
                     "game24lab tree a.json b.json -o two.html"),
     "export": Command("Results", "write a policy as a CTranslate2 folder, checked against the model itself",
                       "game24lab export runs/03_sft/checkpoint export --compute-type int8"),
+    "convert": Command("Results", "make a checkpoint folder of a GGUF file", "game24lab convert model.gguf policy"),
     "report": Command("Results", "write a PDF from run folders, without any model", "game24lab report runs/demo/*"),
     "publish": Command("Results", "send a run's model or data to the Hugging Face Hub, with a card",
                        "game24lab publish runs/demo/03_sft --repo OWNER/NAME --dry-run"),
@@ -69,6 +70,8 @@ class _Parser(argparse.ArgumentParser):
     """Reports mistakes in one line."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("argument -p/--parameter: expected 2"):
+            message = "-p takes a name and a value, as in -p seed 3"
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
@@ -249,6 +252,10 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("output", type=Path, metavar="DIR", help="folder to write; it must not exist")
     command.add_argument("--compute-type", metavar="TYPE", help="of the weights in the file: float32, float16, "
                          "bfloat16 or int8 (default: the checkpoint's own)")  # fmt: skip
+
+    command = add("convert")
+    command.add_argument("source", type=Path, metavar="FILE", help="GGUF file, or a folder that holds one")
+    command.add_argument("output", type=Path, metavar="DIR", help="folder to write; it must not exist")
 
     command = add("report")
     command.add_argument("folders", nargs="+", metavar="RUN_FOLDER", help="a run, a folder of runs, or the JSON that a "

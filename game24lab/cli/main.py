@@ -100,6 +100,15 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
+def convert(options: argparse.Namespace) -> int:
+    """A checkpoint folder of a GGUF file."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from game24lab.models.gguf import convert_gguf
+
+    print(convert_gguf(options.source, options.output))
+    return 0
+
+
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
     require_one_of("--kind", options.kind, tuple(KINDS))
@@ -140,7 +149,8 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 _FUNCTIONS = {function.__name__: function for function in (
-    play, solve, check, score, init, demo, run, sweep, board, tree, export, report, publish, leaderboard, doctor, bench
+    play, solve, check, score, init, demo, run, sweep, board, tree, export, convert, report, publish, leaderboard,
+    doctor, bench,
 )}  # fmt: skip
 
 

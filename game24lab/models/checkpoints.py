@@ -22,6 +22,7 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.utils import logging
 
 from game24lab.models.hub import check_hub
@@ -161,12 +162,18 @@ def check_checkpoint(folder: Path) -> None:
 
 
 def check_policy(folder: Path) -> None:
-    """Raise ValueError as `check_checkpoint` does, and where the model is one that writes no text, such as a critic."""
+    """Raise ValueError as `check_checkpoint` does, and where the model is one that writes no text, such as a critic, or
+    needs code of its own."""
     check_checkpoint(folder)
     try:
-        names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        names, own = config.get("architectures") or [], config.get("auto_map")
     except (ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"checkpoint {folder}: config.json is broken ({condense(error)})") from error
+    if isinstance(own, dict) and own and config.get("model_type") not in CONFIG_MAPPING_NAMES:
+        code = str(own.get("AutoModelForCausalLM") or next(iter(own.values())))
+        raise ValueError(f"checkpoint {folder}: it needs code of its own ({code}), which is not run; models that "
+                         "transformers itself knows need none")  # fmt: skip
     for name in names:
         if str(name).endswith(_SILENT):
             what = "a critic" if str(name).endswith("SequenceClassification") else "no language model"

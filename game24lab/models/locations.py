@@ -36,17 +36,32 @@ def is_export(checkpoint: str | Path) -> bool:
     return (Path(checkpoint) / EXPORT).is_file()
 
 
+def find_gguf(folder: str | Path) -> Path | None:
+    """The first GGUF file of a folder that has no weights that could be loaded; None in any other folder."""
+    files = sorted(Path(folder).glob("*.gguf"))
+    return files[0] if files and not any(Path(folder).glob("*.safetensors")) else None
+
+
+def tell_gguf(file: Path) -> str:
+    """How to go on with a GGUF file."""
+    return f"weights of a GGUF file are not loaded as they are; `game24lab convert {file} DIR` makes a folder of it"
+
+
 def check_location(checkpoint: str | Path) -> None:
-    """ValueError unless a checkpoint is a folder, or a hub id of the form `owner/name`.
+    """ValueError unless a checkpoint is a folder, or a hub id of the form `owner/name`; and for one of a GGUF file.
 
     A name alone is taken for a mistyped folder: the hub's old ids without an owner have an owner too
     (`openai-community/gpt2`), and asking it costs a minute where there is no network.
     """
     path, name = Path(checkpoint), str(checkpoint)
     if path.is_dir():
+        file = find_gguf(path)
+        if file is not None:
+            raise ValueError(f"checkpoint {name}: {tell_gguf(file)}")
         return
     if path.exists():
-        raise ValueError(f"checkpoint {name}: must be a folder, got a file")
+        told = tell_gguf(path) if path.suffix == ".gguf" else "must be a folder, got a file"
+        raise ValueError(f"checkpoint {name}: {told}")
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ValueError(f"checkpoint {name}: no such folder")
     if not name.strip("/").count("/"):

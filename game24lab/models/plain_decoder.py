@@ -225,6 +225,8 @@ def load_plain(folder: str | Path) -> tuple[PlainDecoder, PlainTokenizer]:
         model = PlainDecoder(config, ends.get("eos_token_id"))
         weights = load_file(folder / _WEIGHTS)
         tied = config["architectures"] == [POLICY] and config.get("tie_word_embeddings")
+        if tied and "lm_head.weight" in weights:  # stored twice; where the two differ both hold, as in transformers
+            tied = torch.equal(weights["lm_head.weight"], weights["model.embed_tokens.weight"])
         if tied:
             weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
         model.load_state_dict(weights, assign=True)

@@ -429,3 +429,85 @@ def test_a_server_that_is_not_there(served_name, monkeypatch):
     monkeypatch.setattr(openai._base_client, "MAX_RETRY_DELAY", 0.0, raising=False)
     with pytest.raises(ConnectionError, match="server http://127"):
         load_policy(served_name, url="http://127.0.0.1:9/v1")
+
+
+def write_choice(ids, text):
+    logprobs = {"tokens": [f"token_id:{i}" for i in ids], "token_logprobs": [-0.5] * len(ids), "top_logprobs": None,
+                "text_offset": []}  # fmt: skip
+    return {"choices": [{"index": 0, "text": text, "finish_reason": "length", "logprobs": logprobs}]}
+
+
+def spell(policies, text):
+    return write_choice(policies["qwen3", "transformers"].encode(text), text)
+
+
+@pytest.fixture
+def hurry(monkeypatch):
+    """The client's pauses between tries, gone; what a server asks for in `Retry-After` stays."""
+    openai = pytest.importorskip("openai")
+    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.0)
+    monkeypatch.setattr(openai._base_client, "MAX_RETRY_DELAY", 0.0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 429, "headers": {"Retry-After": "0.2"}},
+        {"status": 500},
+        {"status": 503},
+        {"cut": True},
+    ],
+    ids=["too many", "broken", "overloaded", "cut short"],
+)
+def test_a_fault_that_passes_is_waited_out(policies, served_name, hurry, fault):
+    whole = spell(policies, "4 + 5")
+    with CompletionsServer(lambda asked: whole) as server:
+        policy = load_policy(served_name, url=server.url)
+        (undisturbed,) = policy.generate(["1"], 1, max_tokens=9, seeds=[1])
+    tried = []
+
+    def answer(asked):
+        tried.append(asked)
+        return {**whole, "fault": fault} if len(tried) < 3 else whole
+
+    with CompletionsServer(answer) as server:
+        policy = load_policy(served_name, url=server.url)
+        assert policy.generate(["1"], 1, max_tokens=9, seeds=[1]) == [undisturbed]
+    assert len(tried) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries", "message"),
+    [
+        ({"status": 404}, 1, "404"),
+        ({"status": 401}, 1, "401.*OPENAI_API_KEY"),
+        ({"status": 429, "headers": {"Retry-After": "0"}}, 4, "429"),
+        ({"status": 500}, 4, "500"),
+        ({"cut": True}, 4, "server http"),
+    ],
+    ids=["no such route", "no key", "too many", "broken", "cut short"],
+)
+def test_a_fault_that_stays_is_one_line(policies, served_name, hurry, fault, tries, message):
+    asked = []
+    broken = {"error": {"message": "so it\nis"}, "fault": fault}
+    with CompletionsServer(lambda one: asked.append(one) or dict(broken)) as server:
+        policy = load_policy(served_name, url=server.url)
+        with pytest.raises(ConnectionError, match=message) as error:
+            policy.generate(["1"], 1, max_tokens=9, seeds=[1])
+    assert "\n" not in str(error.value)
+    assert len(asked) == tries
+
+
+def test_a_server_of_another_tokenizer_is_refused(policies, served_name):
+    pytest.importorskip("openai")
+    here = policies["qwen3", "transformers"]
+    ids = here.encode("4 + 5")
+    for answer, message in [
+        (write_choice([here.card.vocabulary], "x"), "sends token"),
+        (write_choice(ids, "The cat"), r"calls 'The cat' are the tokens of '4 \+ 5' in tiny"),
+    ]:
+        with CompletionsServer(lambda asked, answer=answer: answer) as server:
+            policy = load_policy(served_name, url=server.url)
+            with pytest.raises(ValueError, match=message) as error:
+                policy.generate(["1"], 1, max_tokens=9, seeds=[1])
+            assert "\n" not in str(error.value)

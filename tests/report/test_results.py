@@ -36,6 +36,15 @@ def test_what_is_missing_or_broken_is_named_and_nothing_is_written(tmp_path, rep
     assert not (tmp_path / "results.md").exists()
 
 
+def test_puzzles_without_a_rank_are_not_given_one():
+    arm = {"label": "mcts", "mode": "rules", "problems": 9, "seeds": 1, "repeated": None, "illegal": 0.5,
+           "accuracy": 0.5, "low": 0.4, "high": 0.6, "sampled_tokens": 100.0}  # fmt: skip
+    for splits, head in ((["other"], "arm | mode"), (["other", "901-1000"], "ranks | arm | mode")):
+        _, table = results._tell_unrepeated({"arms": [{**arm, "split": split} for split in splits]})
+        assert table.startswith(f"| {head} |")
+        assert ("| other |" in table) == ("ranks" in head)
+
+
 def test_the_command_says_it_in_one_line(tmp_path):
     command = [sys.executable, "-m", "game24lab.report.results", str(tmp_path), str(tmp_path / "results.md")]
     ended = subprocess.run(command, capture_output=True, text=True)

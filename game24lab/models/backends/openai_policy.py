@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from game24lab.models.policy import Card, Job, Row, Sampling, TextPolicy
+from game24lab.models.policy import Card, Job, Row, Sampling, TextPolicy, decode_texts
 from game24lab.runs.messages import condense
 
 TOKEN = "token_id:"  # how vLLM writes a token under `return_tokens_as_token_ids`
@@ -54,7 +54,8 @@ class ServerPolicy(TextPolicy):
             return call(**options)
         except self._error as error:
             line = condense(error)
-            raise ConnectionError(f"server {self.device}: {line}") from error
+            told = "; its key stands in OPENAI_API_KEY" if getattr(error, "status_code", None) in (401, 403) else ""
+            raise ConnectionError(f"server {self.device}: {line}{told}") from error
 
     def _sample(self, jobs: list[Job], sampling: Sampling, stops: frozenset[int], stop_line: bool) -> list[list[Row]]:
         # one request for each prompt and seed; the server batches
@@ -94,7 +95,28 @@ class ServerPolicy(TextPolicy):
         if len(answer.choices) != n:
             raise ValueError(f"server {self.device}: {len(answer.choices)} completions came, {n} were asked for")
         choices = sorted(answer.choices, key=lambda choice: choice.index)
-        return [read_row(choice, stops, self.device) for choice in choices]
+        rows = [read_row(choice, stops, self.device) for choice in choices]
+        self._check_spelling([(choice.text, ids) for choice, (ids, _) in zip(choices, rows, strict=True)], stop_line)
+        return rows
+
+    def _check_spelling(self, said: Sequence[tuple[str, list[int]]], stop_line: bool) -> None:
+        """ValueError unless the tokens that came mean here what they mean to the server."""
+        why = "it serves another model, or one with another tokenizer"
+        for _, ids in said:
+            if ids and max(ids) >= self.card.vocabulary:
+                raise ValueError(f"server {self.device}: sends token {max(ids)}, and {self.model} has "
+                                 f"{self.card.vocabulary}; {why}")  # fmt: skip
+        spelled = [decode_texts(self.tokenizer, [ids for _, ids in said], special=special) for special in (False, True)]
+        for (theirs, _), *ours in zip(said, *spelled, strict=True):
+            ours = [one.split("\n", 1)[0] if stop_line else one for one in ours]
+            if theirs and _squeeze(theirs) not in map(_squeeze, ours) and "\ufffd" not in theirs + ours[0]:
+                raise ValueError(f"server {self.device}: what it calls {theirs[:40]!r} are the tokens of "
+                                 f"{ours[0][:40]!r} in {self.model}; {why}")  # fmt: skip
+
+
+def _squeeze(text: str) -> str:
+    """A text without white space, which tokenizers and servers trim in ways of their own."""
+    return "".join(text.split())
 
 
 def read_row(choice: Any, stops: Container[int], url: str) -> Row:

@@ -29,6 +29,10 @@ TREE_ROWS = 20
 LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON
 SHOWN = 4  # pictures of how it came about that stand before the appendix
 FEW = 50  # problems, below which the limits say so
+_ALONE = {"rules": "No verifier chose its answers; its moves were checked by the rules.",
+          "blind": "No verifier chose its answers and no rule checked its moves: the models reach that alone."}
+_FILLED = {"verified": "filled: the exact verifier chose the answer",
+           "rules": "open: the models chose it, by the rules", "blind": "half filled: the models alone"}
 
 
 def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def answer(numbers: Row) -> list[str]:
         if first is None:
             said.append("In every arm the exact verifier chose the answer: none shows what the models reach alone.")
         elif first is best:
-            said.append("No verifier chose its answers: the models reach that alone.")
+            said.append(_ALONE[best["mode"]])
         else:
             said.append(f"Where the models choose the answer themselves, {_name(first)} is best, with "
                         f"{fmt.estimate(first)} at {fmt.count(first['sampled_tokens'])} tokens.")  # fmt: skip
@@ -122,8 +126,10 @@ def _draw_accuracy(arms: Sequence[Row]) -> Picture:
     drawn = pd.DataFrame(arms).assign(arm=find_curves(arms))
     curves = drawn.groupby(["run", "algorithm", "mode"])["arm"].transform("nunique")
     drawn["family"] = drawn["algorithm"].where(curves == 1, drawn["arm"])
-    caption = ("Accuracy against sampled tokens per problem. Filled circles: the exact verifier chose the answer; open "
-               "diamonds: the models chose it.")  # fmt: skip
+    if (drawn.groupby(["algorithm", "mode"])["run"].transform("nunique") > 1).any():  # of other models, or puzzles
+        drawn["family"] += " " + drawn["run"]
+    marks = "; ".join(told for mode, told in _FILLED.items() if mode in set(drawn["mode"]))
+    caption = f"Accuracy against sampled tokens per problem. {marks[0].upper()}{marks[1:]}."
     return draw_picture(figures.draw_accuracy(drawn), caption, join_sources(arms), 300)
 
 
@@ -139,6 +145,8 @@ def _draw_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
     if not passes:
         return [_draw_cost(arms, WIDE)]
     drawn = pd.DataFrame(passes)
+    several = drawn.groupby("arm")["run"].transform("nunique") > 1
+    drawn["arm"] = drawn["arm"].where(~several, drawn["arm"] + " [" + drawn["run"].str[:4] + "]")
     caption = (f"Unbiased pass@k on {drawn['problems'].max()} problems, {drawn['samples'].max()} samples each; band: "
                "95 % by bootstrap over problems.")  # fmt: skip
     picture = draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, SMALL)
