@@ -6,18 +6,21 @@
 #                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
-#   make search   a critic, every strategy, width and exploration, and reports/search_report.pdf; hours on two cores
+#   make search   a critic, every strategy, what they hang on, and reports/search_report.pdf; under an hour
 #   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
 #   make docs     the site: guides, notebooks as they ran, the API, in build/site/html; minutes, notebooks first
-#   make badges   REPOSITORY=owner/name: Colab badges in the notebooks, and a first cell that installs there
+#   make pages    every page of the built site opened, in both themes and two widths, its links followed; after make docs;
+#                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
+#   make badges   Colab badges in notebooks and README, by [project.urls] Repository of pyproject.toml; without it none
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
-# SEARCH_POLICY=runs/lab/03_sft_chains/checkpoint searches with another policy than the one that ships, SEARCH_SEEDS=3 thrice.
+# SEARCH_POLICY=runs/lab/03_sft_chains/checkpoint searches with another policy than the one that ships, and with the critic that
+# is trained for it; SEARCH_SEEDS=3 thrice.
 # PYTHON=python3.12 chooses the interpreter. PIP_ARGS goes to pip: on Linux without a GPU the CPU build of torch saves
 # gigabytes, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
 
@@ -32,9 +35,10 @@ SEARCH_SEEDS ?= 1
 STORY_SEEDS ?= 0 1 2
 SWEEP ?= --workers 2
 SEARCH_POLICY ?=
+SEARCH_CRITIC ?= $(if $(SEARCH_POLICY),runs/search/04_critic/checkpoint)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs badges clean chains search router lookahead ablation scaling results
+.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -68,12 +72,12 @@ chains: $(VENV)/.base
 	  runs/lab/07_dpo -o reports/rl_report.pdf
 
 search: $(VENV)/.base
-	$(BIN)/game24lab run 04_critic -f params/lab/04_critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
-	for part in strategies long width exploration; do \
+	$(BIN)/game24lab run 04_critic -f params/search/critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
+	for part in strategies sweeps; do \
 	  $(BIN)/game24lab run 09_strategies -f params/search/$$part.yaml -p policy "$(SEARCH_POLICY)" \
-	    -p critic runs/search/04_critic/checkpoint -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
+	    -p critic "$(SEARCH_CRITIC)" -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
 	done
-	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies long width exploration 04_critic) \
+	$(BIN)/game24lab report --kind search $(addprefix runs/search/,strategies sweeps 04_critic) \
 	  -o reports/search_report.pdf
 
 router: $(VENV)/.base
@@ -123,8 +127,11 @@ results: $(VENV)/.base
 docs: $(VENV)/.docs
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python docs/site/build.py $(ARGS)
 
+pages: $(VENV)/.all
+	@GAME24LAB_SITE="$(CURDIR)/build/site/html" $(BIN)/python -m pytest -v tests/test_site.py $(ARGS)
+
 badges: $(VENV)/.base
-	@$(BIN)/python docs/site/badges.py $(REPOSITORY)
+	@$(BIN)/python docs/site/badges.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CARRIED = {"notebooks": "*.ipynb", "params": "*/*.yaml"}
+CARRIED = {"notebooks": "*.ipynb", "params": "*/*.*"}  # sets, and problems that they name
 
 
 class BuildWithProject(build_py):

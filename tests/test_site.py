@@ -1,8 +1,9 @@
 """The site that `make docs` builds: every link leads somewhere, nothing comes from a network, notebooks show what they
 drew, and every page is whole in a browser, wide and narrow, light and dark.
 
-Here the notebooks have not run, each stands for itself with what one could draw; `make docs` runs them. With
-GAME24LAB_SITE=build/site/html the same is held against the whole site.
+Here the notebooks have not run, each stands for itself with what one could draw, and a page of each kind is opened;
+`make docs` runs them, and `make pages` holds the same against the whole site (GAME24LAB_SITE), each page opened, a
+picture of each in GAME24LAB_PICTURES.
 """
 
 import html.parser
@@ -29,8 +30,10 @@ CODE = """import sys; sys.path.insert(0, {place!r})
 from pathlib import Path
 from build import build
 sys.exit(build({runs}))"""
-LOOK = ("index.html", "tutorials/00_start.html", "results.html", "strategies/mcts.html", "api/search.html",
-        "leaderboard.html", "start.html")  # fmt: skip
+# A page of each kind
+LOOK = ("index.html", "tutorials/00_start.html", "results.html", "strategies/mcts.html", "trainers/grpo.html",
+        "api/search.html", "leaderboard.html", "start.html", "models.html", "search.html", "genindex.html")  # fmt: skip
+WHOLE = os.environ.get("GAME24LAB_SITE")
 
 
 def make_run(folder: Path, path: Path) -> Path:
@@ -55,8 +58,8 @@ def make_run(folder: Path, path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    if ready := os.environ.get("GAME24LAB_SITE"):
-        return Path(ready).resolve()
+    if WHOLE:
+        return Path(WHOLE).resolve()
     folder = tmp_path_factory.mktemp("site")
     runs = {path.stem: make_run(folder / "runs" / path.stem, path) for path in ROOT.glob("notebooks/*.ipynb")}
     told = "{" + ", ".join(f"{name!r}: Path({str(place)!r})" for name, place in sorted(runs.items())) + "}"
@@ -166,7 +169,56 @@ def looks(site):
 
 
 def test_pages_are_whole_in_a_browser_at_two_widths_light_and_dark(browser, site, looks):
-    assert list(looks.look(browser, site, [site / name for name in LOOK])) == []
+    pictures = os.environ.get("GAME24LAB_PICTURES") if WHOLE else None
+    if pictures:
+        Path(pictures).mkdir(parents=True, exist_ok=True)
+    pages = looks.list_pages(site) if WHOLE else [site / name for name in LOOK]
+    assert list(looks.look(browser, site, pages, Path(pictures) if pictures else None)) == []
+
+
+def test_figures_and_trees_answer_the_pointer_without_a_network(browser, site):
+    """Nothing but the disk is there; a point of a figure says its numbers, and a click on a node tells of it."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, offline=True)
+    context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), lambda route: route.abort())
+    context.set_default_timeout(600_000)
+    page = context.new_page()
+    for name in ("tutorials/00_start", "strategies/mcts", "trainers/grpo"):
+        page.goto((site / f"{name}.html").as_uri())
+        page.wait_for_function("document.documentElement.dataset.figures === 'live'")
+        figure = page.locator("div.figure.live .js-plotly-plot").last
+        figure.scroll_into_view_if_needed()
+        figure.locator(".points path.point").first.hover(force=True)
+        figure.locator(".hoverlayer text").first.wait_for()
+        assert any(letter.isdigit() for letter in figure.locator(".hoverlayer").inner_text())
+    page.goto((site / "tutorials/00_start.html").as_uri())
+    page.locator("iframe.tree").first.scroll_into_view_if_needed()
+    frame = page.frame_locator("iframe.tree").first
+    tree = frame.locator(".game24-treeview canvas.tree")
+    tree.wait_for()
+    state = "element => element.closest('.game24-treeview').__treeview.state()"
+    before = tree.evaluate(state)
+    tree.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        tree.press(key)
+    assert tree.evaluate(state) != before
+    context.close()
+
+
+def test_curves_stand_on_the_pages_of_strategies_and_trainers_and_follow_the_theme(browser, site):
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(600_000)
+    for path in [*ROOT.glob("docs/strategies/*.md"), *ROOT.glob("docs/trainers/*.md")]:
+        page.goto((site / path.parent.name / f"{path.stem}.html").as_uri())
+        assert page.locator("div.figure").count(), path.stem
+        page.wait_for_function("document.documentElement.dataset.figures === 'live'")
+        inks = []
+        for theme in ("dark", "light"):
+            page.evaluate(f"document.body.dataset.theme = '{theme}'")
+            page.wait_for_timeout(200)
+            text = page.locator("div.figure.live .xtick text").first
+            inks.append(text.evaluate("text => getComputedStyle(text).fill"))
+        assert inks[0] != inks[1], path.stem
+    page.close()
 
 
 def test_the_look_finds_what_is_wrong(browser, tmp_path, looks):

@@ -1,10 +1,14 @@
 """What the site is made of: links turned, code linked, docstrings as RST, notebooks executed only when needed."""
 
+import base64
+import json
 import os
+import re
 import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from documented import ROOT
 
@@ -16,7 +20,8 @@ def site():
 
     sys.path.insert(0, str(ROOT / "docs" / "site"))
     try:
-        return {name: importlib.import_module(name) for name in ("build", "docstrings", "mathml", "pages", "tutorials")}
+        names = ("badges", "build", "curves", "docstrings", "mathml", "pages", "tutorials")
+        return {name: importlib.import_module(name) for name in names}
     finally:
         sys.path.pop(0)
 
@@ -48,11 +53,39 @@ def test_texts_of_a_notebook_lead_to_pages_too(site, tmp_path):
     assert [cell.source for cell in page.cells][-1] == "[w](../words.md)"
 
 
+def test_a_page_offers_colab_by_a_link_of_its_own_where_there_is_an_address(site, tmp_path):
+    """The badge of the notebook itself is a picture from elsewhere, and its first cell installs what is there."""
+    import nbformat
+
+    run, source, name = tmp_path / "run", tmp_path / "source", "03_sft_countdown"
+    run.mkdir()
+    (source / "figures" / "trees").mkdir(parents=True)
+    notebook = json.loads((ROOT / "notebooks/03_sft.ipynb").read_text(encoding="utf-8"))
+    site["badges"].set_badge(notebook, "me/mine", "03_sft")
+    (run / "notebook.ipynb").write_text(json.dumps(notebook))
+    notebooks = {path.stem: path for path in ROOT.glob("notebooks/*.ipynb")}
+    for repository in ("me/mine", ""):
+        site["tutorials"].write_tutorial(run, name, notebooks, source, lambda text: text, repository)
+        page = nbformat.read(source / "tutorials" / f"{name}.ipynb", 4)
+        first = page.cells[0].source
+        assert ("/github/me/mine/blob/main/notebooks/03_sft.ipynb" in first) == bool(repository)
+        assert "colab-badge.svg" not in first
+        assert not any("pip install" in cell.source for cell in page.cells)
+
+
 def test_names_of_code_become_links_and_other_code_stays(site):
     linked = site["pages"].link_code("`game24lab.search.mcts:mcts`, `game24lab.search.engine`, `game24lab solve`, `x`")
     assert linked == ("{py:obj}`game24lab.search.mcts:mcts <game24lab.search.mcts.mcts>`, "
                       "{py:obj}`game24lab.search.engine <game24lab.search.engine>`, `game24lab solve`, "
                       "`x`")  # fmt: skip
+
+
+def test_numbers_of_a_table_are_not_broken_in_a_narrow_page(site):
+    row = "| 901-1000 | blind, 4-5 | 1.07 billion | 100.0 % [96, 100] | 40 x 1 | -3.5 | [a-b](c 1) |  |"
+    held = site["pages"].hold_numbers(f"ranks 1-2 [3, 4]\n{row}\n| --- | --- |")
+    assert held == ("ranks 1-2 [3, 4]\n| 901-\u20601000 | blind, 4-5 | 1.07\xa0billion | 100.0\xa0% [96,\xa0100] | "
+                    "40\xa0x\xa01 | -\u20603.5 | [a-b](c 1) |  |\n| --- | --- |")  # fmt: skip
+    assert held.replace("\u2060", "").replace("\xa0", " ").splitlines()[1] == row
 
 
 @pytest.mark.parametrize(("said", "rst"), [
@@ -111,11 +144,85 @@ def test_a_notebook_runs_once_until_it_or_its_parameters_change(site, tmp_path, 
 
 
 def test_equations_of_all_pages_can_be_set(site):
-    import re
-
     from latex2mathml.converter import convert
 
     for path in (ROOT / "docs").rglob("*.md"):
         text = re.sub(r"^```.*?^```|`[^`]*`", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
         for block, inline in re.findall(r"\$\$(.*?)\$\$|\$([^$\n]+?)\$", text, flags=re.S):
             assert convert(block or inline).startswith("<math"), path.name
+
+
+# -------------------------------------------------------------------------------------------------- curves
+def read_figures(page):
+    """The Plotly figures of a page's source."""
+    found = re.findall(r'<script type="application/json">(.*?)</script>', page, flags=re.S)
+    return [json.loads(text) for text in found]
+
+
+def list_values(numbers):
+    """An axis of a trace as Plotly may have packed it."""
+    if isinstance(numbers, dict):
+        return np.frombuffer(base64.b64decode(numbers["bdata"]), numbers["dtype"]).tolist()
+    return list(numbers)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("[st]*/*.md")), ids=lambda path: path.stem)
+def test_every_strategy_and_trainer_has_its_curve_or_says_that_there_is_none(site, path):
+    text = path.read_text(encoding="utf-8")
+    page = site["curves"].add_curves(text, path.parent.name)
+    names = re.findall(r"^## `(\w+)`$", text, flags=re.M)
+    assert set(names) <= set(site["curves"].TELL[path.parent.name])
+    assert len(read_figures(page)) + page.count("*No kept report") >= max(1, len(names))
+    for name in names:  # each in its own section, behind everything else that stands there
+        section = re.split(r"^##? ", page.partition(f"## `{name}`")[2], flags=re.M)[0]
+        assert section.rstrip().endswith("*")
+        assert len(read_figures(section)) + section.count("*No kept report") == 1
+    rest = re.sub(r"```\{raw\} html\n.*?\n```\n\n\*.*?\*\n|^\*No kept report.*\*\n", "", page + "\n", flags=re.M | re.S)
+    assert rest.split() == text.split()
+
+
+def test_a_strategys_curve_is_what_the_report_has_kept(site):
+    kept = json.loads((ROOT / "reports/search_report.json").read_text(encoding="utf-8"))
+    told = {(round(arm["sampled_tokens"], 6), round(arm["accuracy"], 6)): arm for arm in kept["arms"]
+            if arm["algorithm"] == "mcts"}  # fmt: skip
+    page = site["curves"].tell_strategy("mcts")
+    (figure,) = read_figures(page)
+    assert {trace["name"] for trace in figure["data"]} == {f"ranks {ranks}, {mode}" for ranks in site["curves"].RANKS
+                                                           for mode in ("rules", "verified")}  # fmt: skip
+    for trace in figure["data"]:
+        points = list(zip(list_values(trace["x"]), list_values(trace["y"]), strict=True))
+        assert len(points) == 6
+        for place, point in enumerate(points):
+            arm = told[tuple(round(value, 6) for value in point)]
+            assert list_values(trace["error_y"]["array"])[place] == pytest.approx(arm["high"] - arm["accuracy"])
+            assert f"ranks {arm['split']}" in trace["name"]
+    assert "`simulations` from 8 to 800" in page
+    assert "n = 100 and 362, 1 seed" in page
+    assert site["curves"].tell_strategy("nobody") == "*No kept report has measured `nobody`.*"
+
+
+def test_a_curve_joins_arms_that_differ_in_one_number_of_one_run(site):
+    def make_arm(run, split="901-1000", **parameters):
+        return {"run": run, "split": split, "mode": "rules", "parameters": {"temperature": 1.0, **parameters}}
+
+    arms = [make_arm("a", n=4), make_arm("a", n=8), make_arm("b", n=16), make_arm("a", n=32, temperature=0.5),
+            make_arm("b", split="1001-1362", n=4)]  # fmt: skip
+    assert site["curves"].pick_curves(arms) == ("n", arms[:2])
+    assert site["curves"].pick_curves(arms[2:3]) == ("", arms[2:3])
+
+
+def test_a_training_without_a_kept_curve_says_so(site, tmp_path, monkeypatch):
+    curves = site["curves"]
+    run = {"id": "abc", "name": "03_sft", "seed": 1, "parameters": {"task": "countdown"}, "facts": {}}
+    log = {"run": "abc", "steps": 9, "curve": [{"step": 1, "loss": 3.0}, {"step": 9, "loss": 1.0, "accuracy": 0.5}]}
+    monkeypatch.setattr(curves, "REPORTS", tmp_path)
+    curves._read.cache_clear()
+    for kept, expected in (({**log, "curve": []}, 0), (log, 1)):
+        (tmp_path / "a_report.json").write_text(json.dumps({"title": "x", "runs": [run], "training": [kept]}))
+        page = curves.tell_training("sft", "03_sft", curves.draw_learning)
+        assert len(read_figures(page)) == expected
+        assert ("No kept report holds a learning curve of `sft`" in page) == (not expected)
+        curves._read.cache_clear()
+    assert "task `countdown`, 9 steps, seed 1" in page
+    (figure,) = read_figures(page)
+    assert [list_values(trace["y"]) for trace in figure["data"]] == [[3.0, 1.0], [0.5]]

@@ -88,7 +88,7 @@ def test_the_wheel_is_marked_as_typed_and_carries_every_notebook_and_parameter_s
     code = "import game24lab, pathlib; print(pathlib.Path(game24lab.__file__).parent)"
     package = Path(command("python", "-c", code).stdout.strip())
     assert (package / "py.typed").exists()
-    for pattern in ("notebooks/*.ipynb", "params/*/*.yaml"):
+    for pattern in ("notebooks/*.ipynb", "params/*/*.*"):
         for file in ROOT.glob(pattern):
             assert (package / "project" / file.relative_to(ROOT)).read_bytes() == file.read_bytes()
 

@@ -9,11 +9,13 @@ runs all anew, as after a change of the package. This module does not know what 
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
 
+from badges import NONE, read_repository, set_badge, write
 from pages import ROOT, gather
 from sphinx.cmd.build import main as sphinx
 
@@ -49,7 +51,9 @@ def build(runs: dict[str, Path]) -> int:
     """Build the site in the current folder from finished runs of notebooks; the exit status of Sphinx."""
     source, html, new = (Path(name).absolute() for name in ("source", "html", "source.new"))
     shutil.rmtree(new, ignore_errors=True)
-    gather(new, runs, NOTEBOOKS)
+    repository = read_repository(ROOT / "pyproject.toml")
+    print(f"Colab badges of {repository}" if repository else NONE)
+    gather(new, runs, NOTEBOOKS, repository)
     renew(source, new)
     settings = Path(__file__).parent
     status = sphinx(["--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", str(settings),
@@ -73,7 +77,9 @@ def execute(file: Path, fresh: bool) -> None:
     """Run the notebook of a parameter set, unless it has run as it is now."""
     notebook = match_notebook(file.stem, NOTEBOOKS)
     folder = SITE / "runs" / SET.name / file.stem
-    mark, sources = folder / ".sources", hashlib.sha256(notebook.read_bytes() + file.read_bytes()).hexdigest()
+    told = json.loads(notebook.read_text(encoding="utf-8"))
+    set_badge(told, "", notebook.stem)  # what is run does not hang on it
+    mark, sources = folder / ".sources", hashlib.sha256(write(told).encode() + file.read_bytes()).hexdigest()
     if fresh or not mark.exists() or mark.read_text() != sources:
         shutil.rmtree(folder, ignore_errors=True)
     run = run_notebook(notebook, read_overrides(file), folder.relative_to(SITE))

@@ -50,6 +50,7 @@ def look(browser, site: Path, pages: list[Path], pictures: Path | None = None) -
         for width in WIDTHS:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme,
                                           reduced_motion="reduce")  # fmt: skip
+            context.set_offline(True)
             context.set_default_timeout(LEAST)
             for path in pages:
                 where = f"{path.relative_to(site)} at {width}, {theme}"

@@ -10,6 +10,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from curves import add_curves
 from tutorials import write_tutorial
 
 from game24lab import _PAGE
@@ -21,6 +22,8 @@ DOCS = ROOT / "docs"
 OTHERS = {"LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 CARDS = ROOT / "game24lab" / "pretrained"  # a README.md for each group of shipped models
 START = {"README.md": "index.md", "LICENSE": "index.md"}
+_NUMBERS = re.compile(r"(?<=\| )[-+\d.,%\[\]x() ]*\d[-+\d.,%\[\]x() ]*(?:[kMB]|million|billion)?(?= \|)")
+_JOINER = "\N{WORD JOINER}"
 SECTIONS = {
     "Start here": ["start", "nouns", "results", "leaderboard", "models", "contents"],
     "How to": ["extend", "machines", "score", "written-forms", "countdown", "routing"],
@@ -28,8 +31,9 @@ SECTIONS = {
 }
 
 
-def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> None:
-    """Write all sources into an empty folder. `runs`: finished runs by the name of their parameter set."""
+def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path], repository: str = "") -> None:
+    """Write all sources into an empty folder. `runs`: finished runs by the name of their parameter set; `repository`:
+    as of `write_tutorial`."""
     source.mkdir(parents=True)
     documents = {path.relative_to(ROOT).as_posix(): path.relative_to(DOCS).as_posix()
                  for path in sorted(DOCS.rglob("*.md"))} | OTHERS  # fmt: skip
@@ -41,13 +45,14 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path]) -> N
     places = documents | START | tutorials
     for path, place in documents.items():
         (source / place).parent.mkdir(parents=True, exist_ok=True)
-        text = turn_links((ROOT / path).read_text(encoding="utf-8"), Path(path), place, places, source)
-        (source / place).write_text(link_code(text), encoding="utf-8")
+        text = add_curves((ROOT / path).read_text(encoding="utf-8"), Path(place).parent.as_posix())
+        text = turn_links(text, Path(path), place, places, source)
+        (source / place).write_text(hold_numbers(link_code(text)), encoding="utf-8")
     (source / "figures" / "trees").mkdir(parents=True)
     for name, run in runs.items():
         page = f"tutorials/{name}.ipynb"
         turn = partial(turn_links, path=Path("notebooks") / name, place=page, places=places, source=source)
-        write_tutorial(run, name, notebooks, source, turn)
+        write_tutorial(run, name, notebooks, source, turn, repository)
     rooms = write_api(source / "api")
     write_html((DOCS / "tree.json").read_text(encoding="utf-8"), source / "figures" / "trees" / "start.html", play=True)
     _copy_plotly(source / "figures")
@@ -85,6 +90,16 @@ def link_code(text: str) -> str:
         return f"{{py:obj}}`{found[0][1:-1]} <{found[1]}{'.' * bool(found[2])}{found[2] or ''}>`"
 
     return re.sub(r"(?<![`\[])`(game24lab(?:\.\w+)+)(?::(\w+))?`(?!`)", link, text)
+
+
+def hold_numbers(text: str) -> str:
+    """Cells of tables that hold numbers alone, such as `99.4 % [98, 100]` or `901-1000`, as what a narrow page breaks
+    before a bracket only."""
+
+    def hold(found: re.Match) -> str:
+        return re.sub(r" (?!\[)", "\N{NO-BREAK SPACE}", found[0]).replace("-", f"-{_JOINER}")
+
+    return re.sub(r"^\|.*\|$", lambda row: _NUMBERS.sub(hold, row[0]), text, flags=re.M)
 
 
 def write_start(source: Path, names: list[str], rooms: list[str]) -> str:

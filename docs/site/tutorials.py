@@ -10,16 +10,22 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from badges import link, set_badge
+
 PLOTLY, SVG, HTML = "application/vnd.plotly.v1+json", "image/svg+xml", "text/html"
 PAGES = ("tree.html", "trees.html")  # of a run: the live tree, or two of them
 _SHOWS_TREE = ("TreeView(", "explore(")  # code of cells whose output is a tree
 
 
 def write_tutorial(
-    run: Path, name: str, notebooks: dict[str, Path], source: Path, turn: Callable[[str], str]
+    run: Path, name: str, notebooks: dict[str, Path], source: Path, turn: Callable[[str], str], repository: str = ""
 ) -> None:  # fmt: skip
-    """Write the page of one run of a notebook, and the pages of its trees. `turn` makes a text's links the site's."""
+    """Write the page of one run of a notebook, and the pages of its trees. `turn` makes a text's links the site's.
+
+    `repository`: owner/name on GitHub, whose notebooks Colab opens; "" for none.
+    """
     notebook = json.loads((run / "notebook.ipynb").read_text(encoding="utf-8"))
+    set_badge(notebook, "", name)  # the picture comes from elsewhere, and the cell installs what is there
     base = max((one for one in notebooks if name.startswith(one)), key=len)
     trees = [page for page in PAGES if (run / page).exists()]
     for page in trees:
@@ -37,13 +43,20 @@ def write_tutorial(
     text = "".join(first["source"])
     if name != base:  # a second set of parameters of one notebook
         text = text.replace("\n", f" ({name.removeprefix(base + '_')})\n", 1)
-    first["source"] = f"{text}\n\n{_tell(name, base)}"
+    first["source"] = f"{text}\n\n{_tell(name, base)}{_offer(base, repository)}"
     if trees and not shown:
         notebook["cells"].insert(-1, {"cell_type": "markdown", "metadata": {}, "id": "tree", "source":
                                       f"```{{raw}} html\n{_frame(f'{name}_{trees[0]}')}\n```"})  # fmt: skip
     notebook["metadata"] = {"kernelspec": notebook["metadata"]["kernelspec"], "language_info": {"name": "python"}}
     (source / "tutorials").mkdir(exist_ok=True)
     (source / "tutorials" / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def show_figure(figure: str, still: str) -> str:
+    """A Plotly figure, as JSON, in HTML: `still` stands there until a script has drawn it."""
+    told = figure.replace("<", "\\u003c")
+    return (f'<div class="figure"><div class="still">{still}</div><script type="application/json">{told}</script>'
+            '</div><script src="../_static/figures.js" defer></script>')  # fmt: skip
 
 
 def _shows_tree(cell: dict) -> bool:
@@ -56,10 +69,7 @@ def _make_live(output: dict, tree: str | None) -> dict:
     """An output with its live form in the place of the picture, where there is one."""
     data = output.get("data", {})
     if PLOTLY in data:
-        figure = json.dumps(data[PLOTLY]).replace("<", "\\u003c")
-        still = "".join(data.get(SVG, ""))
-        live = (f'<div class="figure"><div class="still">{still}</div><script type="application/json">{figure}</script>'
-                '</div><script src="../_static/figures.js" defer></script>')  # fmt: skip
+        live = show_figure(json.dumps(data[PLOTLY]), "".join(data.get(SVG, "")))
     elif tree and (SVG in data or HTML in data):
         live = _frame(tree)
     elif SVG in data:
@@ -85,6 +95,12 @@ def _turn_links(output: dict, name: str) -> dict:
 def _frame(tree: str) -> str:
     return (f'<iframe class="tree" src="../_static/trees/{html.escape(tree)}" title="The search tree">'
             "</iframe>")  # fmt: skip
+
+
+def _offer(base: str, repository: str) -> str:
+    """A badge that opens the notebook in Colab, drawn by the page itself: it loads nothing."""
+    badge = f'<p><a class="badge" href="{html.escape(link(repository, base))}">Open in Colab</a></p>'
+    return f"\n\n```{{raw}} html\n{badge}\n```" if repository else ""
 
 
 def _tell(name: str, base: str) -> str:

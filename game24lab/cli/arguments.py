@@ -70,6 +70,8 @@ class _Parser(argparse.ArgumentParser):
     """Reports mistakes in one line."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("argument -p/--parameter: expected 2"):
+            message = "-p takes a name and a value, as in -p seed 3"
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 

@@ -166,6 +166,11 @@ def bench_search(
                 f"all at once, {policy.name}; {statistics.median(shares[1::2]):.0%} of it the engine's")]  # fmt: skip
 
 
+def bench_searches() -> list[Row]:
+    """Searches at once beside one at a time, and the likeliest lines beside sampled ones, a solved puzzle."""
+    return [*bench_search(), *bench_unrepeated()]
+
+
 # GRPO -----------------------------------------------------------------------------------------------------------------
 STEPS = ((12, 8, 16, 1024), (32, 8, 64, 40))  # problems, completions of each, mini-batch, most tokens
 
@@ -315,7 +320,7 @@ def bench_score(answers: int = 100_000, workers: int = 2, repeats: int = 1) -> l
 
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
-    "solver": bench_solver, "generation": bench_generation, "search": bench_search,
+    "solver": bench_solver, "generation": bench_generation, "search": bench_searches,
     "unrepeated": bench_unrepeated, "exact": bench_exact, "backends": bench_backends,
     "grpo": bench_grpo, "sft": bench_sft, "score": bench_score, "busy": bench_busy,
     "kills": bench_kills,

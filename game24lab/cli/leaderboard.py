@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from game24lab.models.locations import find_pretrained
+from game24lab.models.locations import check_location, find_pretrained
 from game24lab.models.origin import find_origin
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.provenance import hash_checkpoint
@@ -20,6 +20,8 @@ from game24lab.search.modes import MODES
 
 def leaderboard(options: argparse.Namespace) -> int:
     """Measure a checkpoint on the published held-out puzzles; refused where it may have been trained on them."""
+    for place in filter(None, (options.checkpoint, options.critic)):
+        check_location(place)
     from game24lab.evaluation.leaderboard import ARMS, SETS, Candidate, check_leaks, measure
     from game24lab.runs.notebook import read_overrides
 

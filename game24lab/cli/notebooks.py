@@ -11,7 +11,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         places = [f"runs/{file.parent.name}/{file.stem}" for file in files if file.parent.parent.name == "params"]
         output = places[-1] if places else None
     begin = time.perf_counter()
-    done = run_notebook(path, overrides, output)
+    done = run_notebook(path, overrides, output, check=lambda values: _check_places(path, values))
     _print_run(done, time.perf_counter() - begin)
     print(make_card(done.folder, done.manifest))
     for name in done.manifest["artefacts"]:
@@ -170,6 +170,18 @@ def _read_file(notebook: Path, file: Path) -> dict[str, Any]:
         return check_overrides(notebook, overrides)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+
+
+def _check_places(notebook: Path, values: Mapping[str, Any]) -> None:
+    """ValueError for a checkpoint that is no folder, seen from where the notebook works, and cannot be a hub id."""
+    from game24lab.models.locations import check_location
+    from game24lab.runs.notebook import read_parameters
+
+    here = notebook.parent.parent if Path.cwd().resolve() == notebook.resolve().parent else Path()
+    for one in read_parameters(notebook).values():
+        place = values[one.name]
+        if one.help.startswith("checkpoint") and place not in ("", "shipped") and not (here / place).is_dir():
+            check_location(place)
 
 
 def _tell(title: str, seconds: float) -> str:

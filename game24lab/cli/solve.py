@@ -18,7 +18,7 @@ from game24lab.models.vocabulary import check_vocabulary
 from game24lab.runs.checks import require
 from game24lab.runs.interrupts import note_interrupt
 from game24lab.search.algorithms import check_start
-from game24lab.search.mcts import UNREPEATED
+from game24lab.search.mcts import UNREPEATED, UNREPEATED_BLIND
 from game24lab.search.requests import Outcome
 from game24lab.search.watch import watch
 from game24lab.tasks.environment import Environment
@@ -74,7 +74,7 @@ def solve(
     else:
         if checkpoint is not None and is_export(checkpoint) and backend == "auto":
             backend = "ctranslate2"
-        parameters = prefer_unrepeated(strategy, parameters, mode, backend, url)
+        parameters = prefer_unrepeated(strategy, parameters, mode, backend, url, checks=environment.checks)
         limit = {} if budget is None else {"sampled_tokens": budget}
         arm = Arm(strategy, parameters, mode, limit)  # complains before any model is loaded
         for problem in problems[:1]:
@@ -107,12 +107,15 @@ def solve(
 
 
 def prefer_unrepeated(
-    strategy: str, parameters: Mapping[str, Any], mode: str, backend: str, url: str | None
+    strategy: str, parameters: Mapping[str, Any], mode: str, backend: str, url: str | None, *, checks: int = 0
 ) -> dict[str, Any]:
-    """The parameters of a search: those of MCTS without replacement, unless it is blind, or told how many lines a draw
-    has, or on a backend that has no tries."""
-    fits = strategy == "mcts" and mode != "blind" and backend in ("auto", "transformers") and url is None
-    return dict(parameters) if not fits or "width" in parameters else {**UNREPEATED, **parameters}
+    """The parameters of a search: those of MCTS without replacement, unless it is told how many lines a draw has, or on
+    a backend that has no tries, or blind with a policy that checks its own lines (`checks`), for which they were not
+    chosen."""
+    fits = strategy == "mcts" and backend in ("auto", "transformers") and url is None and "width" not in parameters
+    if not fits or (mode == "blind" and checks):
+        return dict(parameters)
+    return {**(UNREPEATED_BLIND if mode == "blind" else UNREPEATED), **parameters}
 
 
 def load_models(

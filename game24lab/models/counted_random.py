@@ -35,9 +35,9 @@ def draw_uniform(keys: np.ndarray, step: int) -> np.ndarray:
     return ((bits >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-23)
 
 
-def derive_keys(key: int, tokens: np.ndarray) -> np.ndarray:
+def derive_keys(key: int | np.ndarray, tokens: np.ndarray) -> np.ndarray:
     """A key for each child of a node of a trie, from the node's own key and the children's tokens (at least -1)."""
-    return mix(np.uint64(key) + (tokens.astype(np.int64) + 2).astype(np.uint64) * np.uint64(GOLDEN))
+    return mix(np.asarray(key, np.uint64) + (tokens.astype(np.int64) + 2).astype(np.uint64) * np.uint64(GOLDEN))
 
 
 def draw_gumbels(keys: np.ndarray) -> np.ndarray:

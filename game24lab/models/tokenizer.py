@@ -13,6 +13,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from game24lab.models.locations import check_location
 from game24lab.runs.checks import require_one_of
 from game24lab.runs.messages import condense
 from game24lab.tasks.gsm8k.templates import list_words
@@ -81,11 +82,12 @@ def read_chat(name: str | Path) -> Callable[[list[dict[str, str]]], str] | None:
     """The chat template of a checkpoint: a function from messages to a prompt for its answer; None where it has none,
     and for no checkpoint ("").
 
-    What the tokenizer puts before every text is not written twice. ValueError for a checkpoint without a tokenizer, and
-    from the function for messages that the template refuses.
+    What the tokenizer puts before every text is not written twice. ValueError for a checkpoint that is not there or has
+    no tokenizer, and from the function for messages that the template refuses.
     """
     if not str(name):
         return None
+    check_location(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:

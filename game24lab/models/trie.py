@@ -39,7 +39,7 @@ _EXACT = 1e-6  # mass below which what is left is added up anew: 1 minus the res
 Ids = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Step:
     """What may come behind a prefix: tokens from the likeliest on, with logs of their probabilities.
 
@@ -52,7 +52,7 @@ class Step:
     rest: float = -math.inf
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Look:
     """A prefix to look behind; `whole`: at all tokens, not the likeliest only."""
 
@@ -87,27 +87,26 @@ class Line:
     score: float  # its Gumbel number, or `log` in the order "likeliest"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Family:
     """The children of a prefix, best first, and which is next."""
 
-    path: Ids
-    key: int
-    own: tuple[float, ...]  # log-probabilities of the path's tokens, the model's own
-    logs: list[float]  # of the prefixes that the children are
-    tokens: list[int]
-    owns: list[float]
-    scores: list[float]
+    at: _Open
+    tokens: np.ndarray
+    logs: np.ndarray  # of the prefixes that the children are
+    owns: np.ndarray
+    scores: np.ndarray
+    keys: np.ndarray | None  # none in the order "likeliest", which draws nothing
     next: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class _Open:
     """A prefix that has to be looked behind before the trie can go on."""
 
     path: Ids
     key: int
-    own: tuple[float, ...]
+    own: tuple[float, ...]  # log-probabilities of the path's tokens, the model's own
     log: float
     score: float
     whole: bool = False
@@ -147,7 +146,7 @@ class Trie:
         left = 1.0 - self.mass
         if left > _EXACT:
             return left
-        logs = [log for _, _, family in self._heap for log in family.logs[family.next :]]
+        logs = [log for _, _, family in self._heap for log in family.logs[family.next :].tolist()]
         return math.fsum(map(math.exp, logs)) if logs else 1.0
 
     def weigh(self) -> list[float]:
@@ -170,46 +169,25 @@ class Trie:
             place = family.next
             family.next += 1
             if family.next < len(family.scores):
-                heapq.heapreplace(self._heap, (-family.scores[family.next], made, family))
+                heapq.heapreplace(self._heap, (-family.scores.item(family.next), made, family))
             else:
                 heapq.heappop(self._heap)
-            token, log, score = family.tokens[place], family.logs[place], family.scores[place]
+            at, token = family.at, family.tokens.item(place)
+            log, score = family.logs.item(place), family.scores.item(place)
             if token == _REST:
-                self._open = _Open(family.path, family.key, family.own, log, score, whole=True)
+                self._open = _Open(at.path, at.key, at.own, log, score, whole=True)
                 break
-            path, own = (*family.path, token), (*family.own, family.owns[place])
+            path, own = (*at.path, token), (*at.own, family.owns.item(place))
             if token in self.book.stops or len(path) == self.book.limit:
                 self._say(path, own, log, score, spell)
             else:
-                key = int(derive_keys(family.key, np.array([token]))[0])
-                self._open = _Open(path, key, own, log, score)
+                self._open = _Open(path, family.keys.item(place) if family.keys is not None else 0, own, log, score)
         if self._open is None or len(self.said) >= wanted:
             return None
         return Look(self.book, self._open.path, self._open.whole)
 
-    def attach(self, look: Look, step: Step) -> None:
-        """Take in what is behind the prefix that `advance` asked about."""
-        at, self._open = self._open, None
-        path, log = at.path, at.log
-        tokens, logs, owns = step.tokens, step.logs, step.own
-        if look.whole:  # the rest: all but the first ones, which have been listed
-            others = ~np.isin(tokens, self.book.steps[path].tokens)
-            tokens, logs, owns = tokens[others], logs[others], owns[others]
-            logs = logs - _add_logs(logs) + log  # adds up to what the rest was said to weigh
-        else:
-            logs = logs + log
-            if step.rest > -math.inf:
-                tokens, owns = np.append(tokens, _REST), np.append(owns, -math.inf)
-                logs = np.append(logs, step.rest + log)
-        if not len(tokens):
-            return
-        if self.order == "random":
-            scores = _condition(logs + draw_gumbels(derive_keys(at.key, tokens)), at.score)
-        else:  # the rest comes no later than the likeliest of it could
-            scores = np.where(tokens == _REST, np.minimum(logs, step.logs[-1] + log), logs)
-        best = np.argsort(-scores, kind="stable")
-        family = _Family(path, at.key, at.own, *(part[best].tolist() for part in (logs, tokens, owns, scores)))
-        heapq.heappush(self._heap, (-family.scores[0], self._made, family))
+    def _add(self, family: _Family) -> None:
+        heapq.heappush(self._heap, (-family.scores.item(0), self._made, family))
         self._made += 1
 
     def _say(self, path: Ids, own: tuple[float, ...], log: float, score: float, spell: Spell) -> None:
@@ -233,6 +211,7 @@ class Drawn:
 
     lines: list[Completion]
     tokens: int  # that were taken into the trie for them
+    seconds: float = 0.0  # that the model's passes took, its share of them
 
 
 def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: Spell) -> list[Drawn]:
@@ -253,23 +232,23 @@ def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: 
             look = _advance(tries[place], begun[place], counts[place], marks[place], spell)
             if look is not None:
                 asked.setdefault((id(look.book), look.path, look.whole), (look, []))[1].append(place)
-        looks = [look for look, _ in asked.values()]
+        looks, found = [look for look, _ in asked.values()], []
         for (look, places), step in zip(asked.values(), forward(looks) if looks else (), strict=True):
             if not look.whole:
                 look.book.steps[look.path] = step
                 tries[places[0]].tokens += bool(look.path)
-            for place in places:
-                tries[place].attach(look, step)
+            found += [(tries[place], step) for place in places]
+        attach(found)
         going = [place for _, places in asked.values() for place in places]
-    found = []
+    drawn = []
     for place, trie in enumerate(tries):
         paid = [int(tokens) for tokens in np.diff([before[place], *marks[place]])]
         if paid:
             paid[-1] += trie.tokens - marks[place][-1]  # rows of tokens of texts that were known
         lines = [replace(line.completion, charged=tokens) for line, tokens in
                  zip(trie.said[begun[place] :], paid, strict=True)]  # fmt: skip
-        found.append(Drawn(lines, trie.tokens - before[place]))
-    return found
+        drawn.append(Drawn(lines, trie.tokens - before[place]))
+    return drawn
 
 
 def _advance(trie: Trie, begun: int, count: int, marks: list[int], spell: Spell) -> Look | None:
@@ -283,8 +262,49 @@ def _advance(trie: Trie, begun: int, count: int, marks: list[int], spell: Spell)
         elif look.whole or look.path not in trie.book.steps:
             return look
         else:
-            trie.attach(look, trie.book.steps[look.path])
+            attach([(trie, trie.book.steps[look.path])])
     return None
+
+
+def attach(found: Sequence[tuple[Trie, Step]]) -> None:
+    """Take in what is behind the prefix that `advance` asked about, in tries that are distinct, all together."""
+    groups: dict[tuple[str, int, bool], list[tuple[Trie, _Open, Step]]] = {}
+    for trie, step in found:
+        at, trie._open = trie._open, None
+        if at.whole:
+            step = _list_others(trie.book.steps[at.path], step)
+        if len(step.tokens):
+            groups.setdefault((trie.order, len(step.tokens), step.rest > -math.inf), []).append((trie, at, step))
+    for (order, _, more), rows in groups.items():
+        above = np.array([at.log for _, at, _ in rows])[:, None]
+        tokens, logs, owns = (np.stack([getattr(s, part) for *_, s in rows]) for part in ("tokens", "logs", "own"))
+        logs += above
+        if more:
+            last = np.array([step.rest for *_, step in rows])[:, None] + above
+            tokens, logs, owns = (np.concatenate(pair, 1) for pair in (
+                (tokens, np.full_like(last, _REST, tokens.dtype)), (logs, last), (owns, np.full_like(last, -np.inf)),
+            ))  # fmt: skip
+        if order == "random":
+            keys = derive_keys(np.array([at.key for _, at, _ in rows], np.uint64)[:, None], tokens)
+            scores = _condition(logs + draw_gumbels(keys), np.array([at.score for _, at, _ in rows])[:, None])
+            best = np.argsort(-scores, axis=1, kind="stable")
+            tokens, logs, owns, scores, keys = (
+                np.take_along_axis(part, best, 1) for part in (tokens, logs, owns, scores, keys)
+            )
+        else:  # the rest comes no later than the likeliest of it could
+            scores, keys = logs.copy(), None
+            if more:
+                np.minimum(logs[:, -1], logs[:, -2], out=scores[:, -1])
+        for row, (trie, at, _) in enumerate(rows):  # copies: a family keeps nobody else's in memory
+            parts = (part[row].copy() for part in (tokens, logs, owns, scores))
+            trie._add(_Family(at, *parts, keys=None if keys is None else keys[row].copy()))
+
+
+def _list_others(first: Step, whole: Step) -> Step:
+    """What a step of all tokens adds to one of the first ones; it weighs as much as the rest was said to."""
+    others = ~np.isin(whole.tokens, first.tokens)
+    logs = whole.logs[others]
+    return Step(whole.tokens[others], logs - _add_logs(logs) if len(logs) else logs, whole.own[others])
 
 
 def _add_logs(logs: np.ndarray) -> float:
@@ -292,9 +312,9 @@ def _add_logs(logs: np.ndarray) -> float:
     return top + math.log(float(np.exp(logs - top).sum()))
 
 
-def _condition(gumbels: np.ndarray, most: float) -> np.ndarray:
-    """Gumbel numbers given that the largest is `most`, in the stable form of Kool et al. 2019, appendix B.3."""
-    top = gumbels.max()
+def _condition(gumbels: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Rows of Gumbel numbers given that each row's largest is `most`, in the stable form of Kool et al. 2019, B.3."""
+    top = gumbels.max(-1, keepdims=True)
     with np.errstate(divide="ignore"):
         v = most - gumbels + np.log1p(-np.exp(gumbels - top))
     return most - np.maximum(v, 0.0) - np.log1p(np.exp(-np.abs(v)))

@@ -25,8 +25,10 @@ from game24lab.views.charts import svg as vector
 from game24lab.views.tables.formats import show
 
 LONGEST_TEXT = 20_000  # characters of one text; what is cut is said
-LONGEST_CELL = 300
-LONGEST_WORD = 36  # longer words may be broken anywhere, else they run off the page
+LONGEST_CELL = 480
+LONGEST_WORD = 36  # longer words may be broken, else they run off the page,
+LONGEST_PART = 24  # behind their joints, and anywhere where a part between two joints is longer than this
+_JOINT = re.compile(r"(?<=[_/@=:])(?=\w)|(?<=[.,-])(?=[A-Za-z])")  # never between the digits of a number
 _TEMPLATE = Path(__file__).with_name("report.typ")
 
 
@@ -172,7 +174,8 @@ def _name_sources(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text fit for a page: what cannot be seen (control, direction and private characters, lone surrogates) is written
-    as its code point, overlong words may be broken, overlong text is cut and says by how much."""
+    as its code point, overlong words may be broken, at their joints if they have some, overlong text is cut and says by
+    how much."""
     if len(text) > longest:
         text = f"{text[:longest]} … ({len(text) - longest:,} more characters)"
     seen = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else f"\\u{{{ord(c):x}}}" for c in text)
@@ -182,12 +185,16 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
 def _breakable(word: str) -> str:
     if len(word) <= LONGEST_WORD:
         return word
-    return "\u200b".join(word[i : i + 12] for i in range(0, len(word), 12))
+    pieces = []
+    for part in _JOINT.split(word):
+        size = 12 if len(part) > LONGEST_PART else LONGEST_PART
+        pieces += [part[i : i + size] for i in range(0, len(part), size)]
+    return "\u200b".join(pieces)
 
 
 def _soften(label: str) -> str:
     """Long names in the first column may break behind their joints, so that they do not run into the second."""
-    return re.sub(r"(?<=[_/.])(?=\w)", "\u200b", label) if len(label) > 20 else label
+    return _JOINT.sub("\u200b", label) if len(label) > 20 else label
 
 
 def _record(block: Any) -> dict[str, Any]:

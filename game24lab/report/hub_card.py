@@ -31,7 +31,8 @@ def write_model_card(run: Run, kind: str, repository: str, licence: str) -> str:
     manifest, rows = run.manifest, _summarise(run)
     parameters = hide_paths(manifest["parameters"])
     task = str(parameters.get("task", "game24"))
-    start = next((str(parameters[name]) for name in ("checkpoint", "policy") if _is_hub_id(parameters.get(name))), None)
+    given = manifest["parameters"]  # as it was: a folder of this machine whose front is hidden looks like `owner/name`
+    start = next((str(given[name]) for name in ("checkpoint", "policy") if _is_hub_id(given.get(name))), None)
     results = [EvalResult("text-generation", task, f"{_GAMES.get(task, task)}, {row['problems']} held out", "accuracy",
                           round(row["accuracy"], 4), metric_name=f"solved, {row['arm']}, {row['mode']}",
                           dataset_split=str(parameters.get("split", "")) or None) for row in rows]  # fmt: skip
@@ -88,9 +89,10 @@ def count_rows(path: Path) -> int:
 
 
 def _is_hub_id(value: Any) -> bool:
-    """Whether a parameter names a model of the hub: `owner/name`, and no folder here."""
+    """Whether a parameter names a model of the hub: `owner/name`, and no folder, here or of a run elsewhere."""
     text = str(value or "")
-    return text.count("/") == 1 and not text.startswith((".", "~", "/", "runs/")) and not Path(text).exists()
+    here = text.startswith((".", "~", "/", "runs/")) or text.endswith("/checkpoint") or Path(text).exists()
+    return text.count("/") == 1 and not here
 
 
 def _summarise(run: Run) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from game24lab.views.tables.records import plain
 
 MISSES = ("wrong value", "illegal", "unfinished", "no answer")  # how an attempt can end unsolved
 BINS = 10
+CURVE = ("loss", "accuracy", "low", "high", "error", "reward")  # columns of a training's log that are kept
+CURVE_ROWS = 40
 
 
 def summarise_arms(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
@@ -109,7 +111,7 @@ def find_ends(one: Evidence) -> dict[str, Any]:
 
 
 def summarise_training(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
-    """The ends of the learning curves."""
+    """The ends of the learning curves, and the curves themselves, as they are kept."""
     found = []
     for one in (one for one in evidence if one.training is not None):
         log = one.training.sort_values("step")
@@ -118,8 +120,23 @@ def summarise_training(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
         if len(held_out):
             names = [name for name in ("step", "accuracy", "low", "high") if name in held_out]
             last["held_out"] = plain(held_out.iloc[-1][names].to_dict())
-        found.append(last)
+        found.append(last | {"curve": keep_curve(log)})
     return found
+
+
+def keep_curve(log: pd.DataFrame) -> list[dict[str, Any]]:
+    """A training's log in few rows, for the JSON: `step` and what was measured there of `CURVE`.
+
+    All rows in which something was measured that is not measured at each logged step, as held-out accuracy; of the
+    others CURVE_ROWS, evenly over the training, as they were logged, with the first and the last.
+    """
+    log = log.sort_values("step")[["step", *(name for name in CURVE if name in log)]]
+    dense = log.notna().sum() > len(log) / 2
+    rare = log.loc[:, ~dense].notna().any(axis=1).to_numpy()
+    known = log.index[log.loc[:, dense].drop(columns="step").notna().any(axis=1)]
+    places = [round(place * (len(known) - 1) / (CURVE_ROWS - 1)) for place in range(CURVE_ROWS)] if len(known) else []
+    shown = log[rare | log.index.isin(known[sorted(set(places))])]
+    return [{name: value for name, value in row.items() if value is not None} for row in plain(shown)]
 
 
 def summarise_calibration(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ import json
 import os
 import sys
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from game24lab.runs.project import NOTEBOOKS, find_project, list_notebooks
 from game24lab.runs.run import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
+_PATIENCE = 600  # seconds that a kernel gets to start: papermill's 60 are too few where every core has other work
 # Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets.
 _TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
               "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
@@ -191,13 +192,13 @@ def enter(name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_notebook(
     path: str | Path, overrides: Mapping[str, Any], folder: str | Path | None = None, whole: Whole | None = None,
-    stream: Any = None,
+    stream: Any = None, check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Run:  # fmt: skip
     """Run a notebook headless in this interpreter's environment, with progress on a stream, as of a `whole`.
 
     The executed notebook stays in the run folder, also when a cell fails. `folder` defaults to the notebook's parameter
     `output`. A run that has finished with these parameters is returned without running (`before` is "finished").
-    `stream` is standard error by default.
+    `stream` is standard error by default; `check` complains of values that cannot work, before anything is written.
 
     Raises ValueError and OSError before anything runs, as `check_overrides` and `start_run` do; CellError for a failing
     cell, and KeyboardInterrupt or SystemExit once the interrupted kernel has stopped and the run is marked.
@@ -212,6 +213,8 @@ def run_notebook(
     before, manifest = examine(folder, path.stem, values)
     if before == "finished":
         return Run(folder, manifest, before)
+    if check is not None:
+        check(values)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "notebook.ipynb").touch()
@@ -277,7 +280,8 @@ def _execute(
         try:
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
-                                       stderr_file=screen, progress_bar=False, store_widget_state=False)  # fmt: skip
+                                       stderr_file=screen, progress_bar=False, store_widget_state=False,
+                                       start_timeout=_PATIENCE)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from game24lab.runs.run import write_atomically
 
 NOTEBOOKS, PARAMETERS = "notebooks", "params"
-_PATTERNS = {NOTEBOOKS: "[0-9][0-9]_*.ipynb", PARAMETERS: "*/*.yaml"}
+_PATTERNS = {NOTEBOOKS: "[0-9][0-9]_*.ipynb", PARAMETERS: "*/*.*"}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -21,7 +21,7 @@ class Cost:
     critic_tokens: int = 0  # tokens forwarded through the critic
     critic_calls: int = 0  # positions scored by the critic
     depth: int = 0  # model calls that had to follow one another
-    seconds: float = 0.0  # share of the model time of the batches it took part in
+    seconds: float = 0.0  # share of the time of the batches it took part in, the models' and tries'
 
     def __add__(self, other: Cost) -> Cost:
         if not isinstance(other, Cost):

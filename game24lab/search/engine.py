@@ -55,7 +55,7 @@ class Totals:
     """Sums over a whole run: what the searches were charged, what went through the models, and in how many batches."""
 
     charged: Cost = Cost()  # noqa: RUF009 - frozen
-    forwarded: Cost = Cost()  # noqa: RUF009 - `depth` is 0 here; `seconds` are those of the model calls
+    forwarded: Cost = Cost()  # noqa: RUF009 - `depth` is 0 here; `seconds` are those of the models
     batches: int = 0
 
     @property
@@ -290,8 +290,9 @@ class _Dispatcher:
             wishes = [Wish(query.search.tries, query.slot[-1], query.text, query.count,
                            derive(query.search.seed, query.search.problem, "trie", query.slot[-1]))
                       for query in queries]  # fmt: skip
-            answers, prices = draw_lines(self.policy, kind, wishes)
-            return self._charge(queries, answers, prices, time.perf_counter() - begin, [True] * len(queries))
+            answers, prices, passed = draw_lines(self.policy, kind, wishes)
+            seconds = time.perf_counter() - begin
+            return self._charge(queries, answers, prices, seconds, [True] * len(queries), passed)
         answers = self.policy.generate([query.text for query in queries], counts, seeds=seeds, **write_options(kind))
         seconds = time.perf_counter() - begin
         came = [len(answer) if isinstance(answer, Sequence) else None for answer in answers or ()]
@@ -328,9 +329,13 @@ class _Dispatcher:
         self._charge(queries, values, prices, seconds, forwarded)
 
     def _charge(
-        self, queries: list[_Query], answers: list, prices: list[dict], seconds: float, forwarded: list[bool]
-    ) -> None:
-        """Charge every query to its search, and add what went through a model to the totals."""
+        self, queries: list[_Query], answers: list, prices: list[dict], seconds: float, forwarded: list[bool],
+        passed: float | None = None,
+    ) -> None:  # fmt: skip
+        """Charge every query to its search, and add what went through a model to the totals.
+
+        passed: the model's part of the seconds, where not all of them are: the rest, which tries take, is the engine's.
+        """
         weights = [sum(price.get(unit, 0) for unit in _WORK) * real
                    for price, real in zip(prices, forwarded, strict=True)]  # fmt: skip
         whole = sum(weights) or 1
@@ -341,7 +346,7 @@ class _Dispatcher:
                 self.spent[unit] += amount
             if real:
                 self.totals.forwarded += Cost(**price)
-        self.totals.forwarded += Cost(seconds=seconds)
+        self.totals.forwarded += Cost(seconds=seconds if passed is None else passed)
         self.totals.batches += any(forwarded)
 
     def _reply(self, search: _Search, slots: list, fresh: set) -> None:

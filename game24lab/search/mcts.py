@@ -43,9 +43,11 @@ from game24lab.search.requests import BudgetSpent, Outcome, Propose, Request, st
 from game24lab.search.sampling import check_sampling
 from game24lab.tasks.task import Task
 
-# A search that says no line twice, as it was chosen on training puzzles (params/search/without_training.yaml).
+# Searches that say no line twice, as they were chosen on training puzzles (params/search/without_training.yaml). Blind
+# ones meet false ends too, and the more they look at the likelier they believe one.
 UNREPEATED = {"sampling": "likeliest", "simulations": 1500, "width": 1, "widen": 1.0, "patience": 4,
               "prune_value": -0.97}  # fmt: skip
+UNREPEATED_BLIND = {**UNREPEATED, "simulations": 60}
 _MOST_HEAT = 1.5  # added to the temperature at most: beyond it the text degenerates
 
 

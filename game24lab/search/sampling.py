@@ -77,7 +77,8 @@ def best_of_n(
     log-probability, and answers that a spent budget left without a value come last), or the one with the highest
     log-probability (`choose="logprob"`). Votes are in `game24lab.search.voting`.
 
-    sampling: "with" replacement, "without" (all answers are distinct) or the "likeliest" ones.
+    sampling: "with" replacement, "without" (all answers are distinct) or the "likeliest" ones; where there are fewer
+        than n, all of them are drawn, and `stopped` is "exhausted".
     """
     require("n", n, int, 1)
     require("batch", batch, int, 0)
@@ -105,6 +106,9 @@ def best_of_n(
                 break
             if valued:
                 yield from evaluate(tree, [candidate for candidate in new if candidate.end == "terminal"], agg_strategy)
+            if len(completions) < size:  # without replacement: there are no more
+                stopped = "exhausted"
+                break
     except BudgetSpent as spent:
         stopped = spent.unit
     return conclude(task, tree, root, candidates, verified, stopped)

@@ -47,15 +47,17 @@ class Wish:
 
 def draw_lines(
     policy: Any, kind: Propose | Complete, wishes: Sequence[Wish]
-) -> tuple[list[Lines], list[dict[str, int]]]:
-    """The lines of each wish, and what they cost in units of Cost; wishes of one trie are served in turn."""
+) -> tuple[list[Lines], list[dict[str, int]], float]:
+    """The lines of each wish, what they cost in units of Cost, and the seconds of the model's passes; wishes of one
+    trie are served in turn."""
     lines: dict[int, Lines] = {}
     prices: dict[int, dict[str, int]] = {}
     found = [wish.tries.find(policy, kind, wish.key, wish.text, wish.seed) for wish in wishes]
-    left = list(range(len(wishes)))
+    left, seconds = list(range(len(wishes))), 0.0
     while left:
         now = list({id(found[place][0]): place for place in reversed(left)}.values())
         drawn = policy.draw([found[place][0] for place in now], [wishes[place].count for place in now])
+        seconds += sum(one.seconds for one in drawn)
         for place, one in zip(now, drawn, strict=True):
             (trie, new), (spoken, characters) = found[place], measure_texts(line.text for line in one.lines)
             lines[place] = Lines(one.lines, trie)
@@ -63,4 +65,4 @@ def draw_lines(
                              "sampled_tokens": one.tokens, "sampled_lines": spoken,
                              "sampled_characters": characters}  # fmt: skip
         left = [place for place in left if place not in lines]
-    return [lines[place] for place in range(len(wishes))], [prices[place] for place in range(len(wishes))]
+    return [lines[place] for place in range(len(wishes))], [prices[place] for place in range(len(wishes))], seconds

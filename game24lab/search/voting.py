@@ -215,6 +215,9 @@ def _poll(
             if is_over is not None and is_over(ballots, before):
                 stopped = "confident"
                 break
+            if len(completions) < size:  # without replacement: there are no more
+                stopped = "exhausted"
+                break
     except BudgetSpent as spent:
         stopped = spent.unit
 

@@ -10,8 +10,9 @@ import contextlib
 import ctypes
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from logging import LogRecord, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,26 @@ def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     if point is not None and trainer.is_world_process_zero():
         print(f"goes on at step {_read_step(point)}", flush=True)
     try:
-        trainer.train(resume_from_checkpoint=point)
+        with _expect_tied(trainer):
+            trainer.train(resume_from_checkpoint=point)
     except KeyboardInterrupt as stop:
         raise tell_plainly(stop, _tell_stop(trainer.state, find_resume_point(output))) from None
+
+
+@contextlib.contextmanager
+def _expect_tied(trainer: Trainer) -> Iterator[None]:
+    """Without the warning that a resume point lacks the output layer where it is the embeddings, which stand there."""
+    said = "There were missing keys in the checkpoint model loaded: ['lm_head.weight']"
+    tied = getattr(trainer.model.config, "tie_word_embeddings", False)
+
+    def hear(record: LogRecord) -> bool:
+        return not (tied and record.getMessage().startswith(said))
+
+    getLogger("transformers.trainer").addFilter(hear)
+    try:
+        yield
+    finally:
+        getLogger("transformers.trainer").removeFilter(hear)
 
 
 def _read_step(point: Path) -> int:

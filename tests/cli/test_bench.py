@@ -65,6 +65,12 @@ def test_searches_with_and_without_replacement_stand_side_by_side():
     assert 0 <= others <= 100
 
 
+def test_search_is_timed_beside_one_at_a_time_and_beside_the_old_way(monkeypatch):
+    for name in ("bench_search", "bench_unrepeated"):
+        monkeypatch.setattr(bench, name, lambda name=name: [bench.Row(name, "work", 2.0, 1.0)])
+    assert [row.name for row in bench.BENCHMARKS["search"]()] == ["bench_search", "bench_unrepeated"]
+
+
 def test_exact_chances_agree_with_samples():
     (row,) = bench.bench_exact(3, 16)
     assert row.work == "3 puzzles, the chance of one answer"

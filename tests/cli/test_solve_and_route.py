@@ -26,7 +26,7 @@ from game24lab.routing.probe import PROBE_COSTS, Probe, group_columns, probe_pro
 from game24lab.routing.probe_answer import add_probe_answers
 from game24lab.routing.training import RouterConfig, train
 from game24lab.search.cost import Cost
-from game24lab.search.mcts import UNREPEATED
+from game24lab.search.mcts import UNREPEATED, UNREPEATED_BLIND
 from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.puzzles import read_problem
 
@@ -196,15 +196,18 @@ def test_solving_checks_before_it_loads():
 def test_no_line_is_said_twice_where_nothing_forbids_it():
     free = solving.prefer_unrepeated("mcts", {"simulations": 7}, "verified", "auto", None)
     assert free == {**UNREPEATED, "simulations": 7}
-    for change in ({"strategy": "best_of_n"}, {"mode": "blind"}, {"backend": "ctranslate2"}, {"url": "http://x"},
-                   {"parameters": {"width": 2}}):  # fmt: skip
+    assert solving.prefer_unrepeated("mcts", {}, "blind", "auto", None) == UNREPEATED_BLIND
+    assert 1 < UNREPEATED_BLIND["simulations"] < UNREPEATED["simulations"]
+    for change in ({"strategy": "best_of_n"}, {"mode": "blind", "checks": 2}, {"backend": "ctranslate2"},
+                   {"url": "http://x"}, {"parameters": {"width": 2}}, {"mode": "blind", "parameters": {"width": 2}}):
         asked = {"strategy": "mcts", "parameters": {}, "mode": "rules", "backend": "auto", "url": None} | change
         assert solving.prefer_unrepeated(**asked) == asked["parameters"]
 
 
-def test_the_light_decoder_says_no_line_twice():
+@pytest.mark.parametrize("mode", ["verified", "blind"])
+def test_the_light_decoder_says_no_line_twice(mode):
     """The shipped policy as `solve` opens it for a puzzle, without transformers."""
-    (found,), _ = solving.solve(GAME, [GAME.read_name("4 5 6 10")], "mcts", {}, trees=True)
+    (found,), _ = solving.solve(GAME, [GAME.read_name("4 5 6 10")], "mcts", {}, mode, trees=True)
     assert found.solved
     assert found.repeated_tokens == 0
     said = [(found.tree.parent[node], found.tree.line[node]) for node in range(1, len(found.tree))]

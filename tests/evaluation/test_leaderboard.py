@@ -13,6 +13,7 @@ from game24lab.models.locations import find_pretrained
 from game24lab.models.origin import Origin, find_origin
 from game24lab.report.leaderboard import keep, main, read_entries, write_leaderboard
 from game24lab.runs.run import start_run
+from game24lab.tasks.environments import open_environment
 
 
 def make_origin(split="tot+tsllm", task="game24", starts=None):
@@ -87,6 +88,18 @@ def test_the_shipped_models_say_what_their_card_says():
         assert f"`{origin.split}`" in card
         check_leaks({part: origin}, list(SETS))
     assert find_origin(find_pretrained("critic")).list_all()[1] == find_origin(find_pretrained("policy"))
+
+
+def test_the_shipped_models_of_countdown_say_what_their_card_says_and_are_no_entry():
+    card = documented.read("game24lab/pretrained/countdown/README.md")
+    environment = open_environment("countdown", held_out=1)
+    policy, critic = (find_origin(find_pretrained(part, environment)) for part in ("policy", "critic"))
+    for origin in (policy, critic):
+        assert f"{origin.run}, {origin.commit[:7]}" in card
+        assert (origin.task, origin.split) == ("countdown", "stream_of_search")
+        with pytest.raises(ValueError, match="was trained on countdown"):
+            check_leaks({"policy": origin}, list(SETS))
+    assert list(critic.starts.values()) == [policy]
 
 
 # ------------------------------------------------------------------------------------------------------- measuring

@@ -1,8 +1,11 @@
 """Sampling without replacement: known distributions, exact masses, unbiased weights, and that no batch matters."""
 
+import json
 import math
 from itertools import permutations
+from pathlib import Path
 
+import golden_tries
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 from toy_tries import END, Language
 
 from game24lab.models.trie import HEAD, draw
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "tries.json"  # as tries said it that took in one prefix at a time
 
 
 def say(language, trie, *counts):
@@ -25,6 +30,22 @@ def chance_of_order(chances, lines):
         chance *= chances[line] / left
         left -= chances[line]
     return chance
+
+
+@pytest.mark.parametrize("part", ["random", "likeliest"])
+def test_the_golden_lines(part):
+    golden, said = json.loads(GOLDEN.read_text()), golden_tries.say()
+    assert set(said) == set(golden)
+    for name in [name for name in golden if name.endswith(part)]:
+        (rows, ends), (golden_rows, golden_ends) = said[name], golden[name]
+        assert sum(map(len, golden_rows)) > 30
+        for row, wanted in zip(rows, golden_rows, strict=True):
+            assert [[text, ids, tokens] for text, ids, _, _, tokens in row] == [
+                [text, ids, tokens] for text, ids, _, _, tokens in wanted]  # fmt: skip
+            for (_, _, *numbers, _), (_, _, *known, _) in zip(row, wanted, strict=True):
+                assert numbers == pytest.approx(known, rel=1e-9, abs=1e-12)
+        for end, wanted in zip(ends, golden_ends, strict=True):
+            assert end == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
 def test_lines_come_in_the_order_of_sampling_without_replacement():

@@ -1,6 +1,7 @@
 """Models behind tries: their own probabilities, one forward pass a prefix, no memory that matters, and who refuses."""
 
 import math
+import time
 from collections import Counter
 
 import numpy as np
@@ -187,3 +188,17 @@ def test_weights_are_looked_at_when_asked():
     assert np.exp(first.logs).sum() + math.exp(first.rest) == pytest.approx(1)
     assert np.exp(whole.logs).sum() == pytest.approx(1)
     assert whole.rest == -math.inf
+
+
+def test_the_models_time_is_that_of_its_passes(monkeypatch):
+    """Tries keep books of their own: what that takes is in the time of a draw and not in the model's."""
+    policy, spelled = open_policy(), []
+    real = policy._spell
+    monkeypatch.setattr(policy, "_spell", lambda book, ids: (time.sleep(0.01), spelled.append(ids), real(book, ids))[2])
+    begin = time.perf_counter()
+    _, found = say(policy, count=3)
+    whole = time.perf_counter() - begin
+    passed = sum(one.seconds for one in found)
+    assert len({one.seconds for one in found}) == 1
+    assert 0 < passed <= whole - 0.01 * len(spelled)
+    assert passed == pytest.approx(policy._pool.seconds)

@@ -126,6 +126,13 @@ def test_what_a_model_began_from_and_what_it_is_stand_in_the_card(tmp_path):
     assert "--critic critic" in critic.text
 
 
+@pytest.mark.parametrize("folder", ["/models/03_sft/checkpoint", "03_sft/checkpoint", "~/me/model", "runs/model"])
+def test_a_folder_that_a_model_began_from_is_not_taken_for_a_model_of_the_hub(tmp_path, folder):
+    """Of an absolute path the card shows the end alone, which may read like `owner/name`."""
+    make_run(tmp_path / "run", architecture="Qwen3ForSequenceClassification", policy=folder)
+    assert not ModelCard(pack(tmp_path / "run", "me/b").files["README.md"]).data.base_model
+
+
 def test_rows_without_a_model_go_as_data_with_a_configuration_each(tmp_path):
     with start_run(tmp_path / "run", "02_traces", {"output": "x", "split": "tot"}) as run:
         run.write_records(ROWS)

@@ -7,17 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 
 import demo_runs
+import graded_runs
 import pandas as pd
 import pytest
 import typst
 from first_page import read_answer
 
+from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.evaluate import summarise
 from game24lab.report import document as report
 from game24lab.report import evidence
 from game24lab.report.document import Bullets, Code, Columns, Heading, KeyValues, Paragraph, Picture, Report, Table
 from game24lab.report.sections import runs as section
-from game24lab.report.summaries import _hash_rows
+from game24lab.report.summaries import CURVE_ROWS, _hash_rows, keep_curve
 from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
 
@@ -81,6 +83,9 @@ def test_what_cannot_be_seen_is_written_as_its_code_point():
     assert report.clean("a\x07\u202eb\ud800") == "a\\u{7}\\u{202e}b\\u{d800}"
     assert report.clean("two\nlines") == "two\nlines"
     assert report.clean("x" * 100).replace("\u200b", "") == "x" * 100
+    assert report.clean("particle_filter@n_particles=16,verified").replace("\u200b", "|") == (
+        "particle_|filter@|n_|particles=|16,|verified")
+    assert report.clean("x" * 10 + "@1,234.5," + "y" * 20).replace("\u200b", "|") == f"{'x' * 10}@|1,234.5,|{'y' * 20}"
     assert report.clean("ab" * 100, longest=10) == "ababababab … (190 more characters)"
 
 
@@ -135,9 +140,25 @@ def test_the_demo_report_holds_its_numbers(told):
     assert "ranks 901 to 1000" in report.to_json(records)
     assert numbers["training"][0]["held_out"]["accuracy"] == pytest.approx(0.41)
     assert "held-out greedy accuracy at the end 41.0 %" in text
+    curve = numbers["training"][0]["curve"]
+    assert curve[-1]["accuracy"] == pytest.approx(0.41)
+    assert [row["step"] for row in curve] == sorted({row["step"] for row in curve})
     assert numbers["calibration"][0]["positions"] == 2000
     assert "Tree of Thoughts, b = 5" in text
     assert "74.0 %" in text
+
+
+def test_a_kept_curve_is_short_and_holds_both_ends_and_every_check():
+    steps = range(1, 501)
+    log = pd.DataFrame({"step": steps, "loss": [1 / step for step in steps], "other": 3.0,
+                        "accuracy": [0.5 if step % 90 == 0 else float("nan") for step in steps]})
+    curve = keep_curve(log.sample(frac=1.0, random_state=0))
+    assert [row["step"] for row in curve if "accuracy" in row] == [90, 180, 270, 360, 450]
+    assert (curve[0], curve[-1]) == ({"step": 1, "loss": 1.0}, {"step": 500, "loss": 1 / 500})
+    assert len(curve) <= CURVE_ROWS + 5
+    assert all(row["loss"] == 1 / row["step"] for row in curve)
+    assert json.loads(json.dumps(curve)) == curve
+    assert keep_curve(log[:1]) == [{"step": 1, "loss": 1.0}]
 
 
 def test_every_table_and_picture_tells_its_origin(told):
@@ -177,6 +198,36 @@ def test_arms_of_two_runs_are_told_apart(tmp_path):
     assert "Only 4 problems" in limits
 
 
+def test_figures_tell_arms_of_two_runs_apart(tmp_path, monkeypatch):
+    """Curves of two runs' samples are two lines, not one that goes to and fro; so are points of equal name."""
+    drawn = []
+    monkeypatch.setattr(section, "draw_picture", lambda figure, caption, *_: drawn.append((figure, caption)) or caption)
+    arms = {name: demo_runs.ARMS[name] for name in ("greedy", "best-of-64-critic")}
+    for name, seeds in (("a", 1), ("b", 2)):
+        with start_run(tmp_path / name, "05_search", {}) as run:
+            run.write_records(demo_runs.make_rows(4, seeds, arms))
+    numbers = section.gather_numbers(evidence.read_evidence([tmp_path / "a", tmp_path / "b"]))
+    section._draw_results(numbers["results"], numbers["pass_at_k"])
+    curves = [trace for trace in drawn[0][0].data if trace.fill is None]
+    assert len(curves) == len({trace.name for trace in curves}) == 2
+    assert all(len(set(trace.x)) == len(trace.x) for trace in curves)
+    section._draw_accuracy(numbers["results"])
+    figure, caption = drawn[-1]
+    looks = [(trace.marker.symbol, trace.line.color) for trace in figure.data]
+    assert len(looks) == len(set(looks)) == len(numbers["results"])
+    assert caption.endswith("Filled: the exact verifier chose the answer; open: the models chose it, by the rules.")
+
+
+@pytest.mark.parametrize(("mode", "said"), [("rules", "were checked by the rules"), ("blind", "reach that alone")])
+def test_what_helped_the_best_arm_is_said(mode, said, tmp_path):
+    arms = {"greedy": (Arm("greedy", {}, mode), 0.4, 37, 0)}
+    with start_run(tmp_path / "a", "05_search", {}) as run:
+        run.write_records(demo_runs.make_rows(4, arms=arms))
+    told = section.answer(section.gather_numbers(evidence.read_evidence([tmp_path / "a"])))
+    assert said in told[-1]
+    assert ("alone" in told[-1]) == (mode == "blind")
+
+
 def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
     """As 03_sft and 05_search of a demo do: greedy answers of one policy to the same problems."""
     greedy, other = ({name: demo_runs.ARMS[name]} for name in ("greedy", "mcts-200"))
@@ -194,6 +245,22 @@ def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
     assert "03_sft: 4 attempts, seed 0; 05_search: 8 attempts, seed 0" in setting[0][1]
     changed = numbers["results"][0]["found"]
     assert changed != _hash_rows(first.assign(sampled_tokens=1))
+
+
+def test_long_chains_stand_beside_searches(tmp_path):
+    graded_runs.make_sft_run(tmp_path / "chains", "sound", "sound", 0.7)
+    with start_run(tmp_path / "search", "05_search", {}) as run:
+        run.write_records(demo_runs.make_rows(4, arms={"greedy": demo_runs.ARMS["greedy"]}))
+    read = evidence.read_evidence([tmp_path])
+    numbers = section.gather_numbers(read)
+    chained, rows = numbers["chains"], next(one for one in read if one.grades is not None).stage("end")
+    assert {entry["run"] for entry in chained} == {next(one.run.id for one in read if one.grades is not None)}
+    assert chained[-1]["budget"] == graded_runs.BUDGET
+    assert chained[-1]["accuracy"] == pytest.approx(rows["solved"].mean())
+    assert [arm["label"] for arm in numbers["results"]] == ["greedy"]
+    assert "one long chain end, by token budget" in shown(section.make_report(read, numbers))
+    alone = section.gather_numbers([one for one in read if one.grades is not None])
+    assert "No arm was evaluated" in " ".join(section.answer(alone))
 
 
 def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):

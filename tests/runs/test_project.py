@@ -28,7 +28,7 @@ def list_files(folder):
 def test_init_lays_out_what_the_repository_holds(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["init", "mine"]) == 0
-    wanted = sorted(str(path.relative_to(ROOT)) for pattern in ("notebooks/*.ipynb", "params/*/*.yaml")
+    wanted = sorted(str(path.relative_to(ROOT)) for pattern in ("notebooks/*.ipynb", "params/*/*.*")
                     for path in ROOT.glob(pattern))  # fmt: skip
     assert list_files(tmp_path / "mine") == wanted
     assert f"mine: {len(wanted)} files written\n" in capsys.readouterr().out

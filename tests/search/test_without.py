@@ -4,10 +4,12 @@ import inspect
 from collections import Counter
 
 import pytest
-from fake_models import FakeCritic, FakePolicy
+import tiny_models
+from fake_models import FakeCritic, FakeDrawn, FakePolicy
 
 from game24lab.evaluation.arms import STRATEGIES, Arm
-from game24lab.search.engine import run
+from game24lab.models.backends.transformers_policy import TransformersPolicy
+from game24lab.search.engine import Totals, run
 from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter
 from game24lab.search.sampling import best_of_n
@@ -129,6 +131,22 @@ def test_votes_count_by_their_probabilities():
     assert game.label(state) == max(weights, key=weights.get)
 
 
+@pytest.mark.parametrize("name", ["best_of_n", "majority", "weighted_majority"])
+@pytest.mark.parametrize("sampling", ["without", "likeliest"])
+def test_all_answers_that_there_are_and_it_says_so(name, sampling):
+    """At temperature 0 there is one, of two tokens and with top_k 2 there are four at most."""
+    policy = TransformersPolicy(*tiny_models.make("qwen3"))
+    for options, most in (({"temperature": 0.0, "max_tokens": 6}, 1), ({"top_k": 2, "max_tokens": 2}, 4)):
+        for batch in (1, 3, 0):
+            parameters = {"n": 6, "batch": batch, "sampling": sampling, **options}
+            (found,) = run(Game24(), PUZZLES[:1], STRATEGIES[name], policy, FakeCritic(FakePolicy()), mode="rules",
+                           parameters=parameters)  # fmt: skip
+            assert 1 <= found.candidates <= most
+            assert found.stopped == "exhausted"
+    (found,) = search(name, sampling, problems=PUZZLES[:1], parameters={"n": 2, "batch": 1})
+    assert (found.candidates, found.stopped) == (2, "done")
+
+
 def test_particles_that_find_no_line_die():
     (found,) = run(Game24(), [(1, 1)], particle_filter, FakePolicy(), FakeCritic(), mode="rules",
                    parameters={"n_particles": 40, "sampling": "without"})  # fmt: skip
@@ -153,3 +171,13 @@ def test_arms_from_before_keep_their_names():
     assert "sampling" not in Arm("mcts").describe()
     assert "sampling" not in Arm("mcts", {"sampling": "with"}).describe()
     assert '"sampling": "without"' in Arm("mcts", {"sampling": "without"}).describe()
+
+
+def test_only_the_passes_behind_tries_are_the_models_time():
+    """What tries take besides is the engine's; a search is charged all of it."""
+    totals = Totals()
+    parameters = {"choose": "logprob", "n": 6, "batch": 3}
+    (found,) = search("best_of_n", problems=PUZZLES[:1], parameters=parameters, totals=totals)
+    assert found.cost.policy_calls == 2
+    assert totals.forwarded.seconds == 2 * FakeDrawn([], 0).seconds
+    assert 0 < found.cost.seconds != totals.forwarded.seconds

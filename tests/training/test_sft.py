@@ -1,6 +1,7 @@
 """SFT: every parameter moves, only completions are learnt, a killed run ends where an uninterrupted one does."""
 
 import json
+import logging
 import os
 import random
 import re
@@ -175,7 +176,7 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     assert (resumed / "model.safetensors").stat().st_mtime_ns == written
 
 
-def test_a_training_that_is_stopped_says_how_to_go_on_and_where_it_does(tmp_path, capsys):
+def test_a_training_that_is_stopped_says_how_to_go_on_and_where_it_does(tmp_path, capsys, monkeypatch):
     calls = []
 
     def stop_at_the_second_evaluation(model, tokenizer):
@@ -189,8 +190,15 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_where_it_does(tmp_path
     (line,) = stopped.value._render_traceback_()
     assert re.fullmatch(r"Stopped at step \d+ of \d+\. Run this cell again: it goes on at step 2\.", line)
     assert "goes on" not in capsys.readouterr().out
-    sft.train(config(), make_pairs(), tmp_path, lambda m, t: {"calls": 0.0})
+    handler, told = logging.Handler(), []
+    monkeypatch.setattr(handler, "emit", lambda record: told.append(record.getMessage()))
+    logging.getLogger("transformers").addHandler(handler)
+    try:
+        sft.train(config(), make_pairs(), tmp_path, lambda m, t: {"calls": 0.0})
+    finally:
+        logging.getLogger("transformers").removeHandler(handler)
     assert "goes on at step 2" in capsys.readouterr().out
+    assert told == [], "a red box where all is well"
 
 
 def test_a_training_of_the_version_before_is_known(tmp_path):

@@ -47,6 +47,13 @@ def test_noise_and_trained_critic_stand_where_they_belong():
     assert any(trace.name == "_&lt;b&gt;, verified" for trace in traces)
 
 
+def test_no_two_searches_look_alike():
+    arms = [f"arm {number}" for number in range(10)]  # more than there are colours
+    table = pd.concat([NOISE[NOISE["arm"] == "mcts"].assign(arm=arm) for arm in arms])
+    shown = [trace for trace in diagrams.draw_noise(table).data if trace.showlegend is not False]
+    assert len(shown) == len({(trace.marker.symbol, trace.line.color) for trace in shown}) == 10
+
+
 def test_useful_widths_stand_out():
     large = {trace.name: list(trace.x) for trace in ALL["widths"].data if trace.marker.size == 13}
     assert large == {"truth": [4], "none": [1], "trained": [4]}

@@ -76,6 +76,13 @@ def test_the_modes_differ_by_symbol_and_name():
     assert traces["greedy, verified"].error_y.array[0] == pytest.approx(0.1)
 
 
+def test_curves_that_lie_on_one_another_are_one_line_of_all_their_names():
+    table = pd.concat([PASS.assign(arm="any"), PASS.assign(arm="other", accuracy=0.1), PASS.assign(arm="majority")])
+    lines = [trace for trace in figures.draw_pass_at_k(table).data if trace.fill is None]
+    assert [(trace.name, list(trace.y)) for trace in lines] == [
+        ("any = majority", [0.3, 0.5, 0.7]), ("other", [0.1, 0.1, 0.1])]  # fmt: skip
+
+
 def test_names_are_text_and_never_markup():
     name = "_<b>$x^2$</b> & \x07"
     figure = figures.draw_accuracy(ARMS.assign(arm=name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -75,14 +76,16 @@ class TransformersPolicy(TextPolicy):
         return Trie(Book(job.ids, sampling, job.limit, stops, stop_line), seed, order)
 
     def draw(self, tries: Sequence[Trie], counts: Sequence[int]) -> list[Drawn]:
-        """The next lines of some distinct tries, see `models.trie.draw`."""
-        training = self.model.training
+        """The next lines of some distinct tries, see `models.trie.draw`; the passes' time in equal shares."""
+        training, before = self.model.training, self._pool.seconds
         self.model.eval()
         try:
-            return draw(tries, counts, self._pool.forward, self._spell)
+            drawn = draw(tries, counts, self._pool.forward, self._spell)
         finally:
             if training:
                 self.model.train()
+        share = (self._pool.seconds - before) / max(1, len(drawn))
+        return [replace(one, seconds=share) for one in drawn]
 
     def open_reader(self) -> Reader:
         """What reads the probabilities of given lines: `models.backends.reader`."""

@@ -8,7 +8,8 @@ whole prefixes. This module does not know in which order tries ask, nor what the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, finalize
 
@@ -37,8 +38,9 @@ class Pool:
         self._layers: list[list[torch.Tensor]] = []  # of each layer keys and values: (places, heads, width)
         self._free: list[int] = []
         self._used = 0
-        # of each book the places of its prompt's tokens, by their number, and of the last tokens of prefixes
-        self._held: WeakKeyDictionary[Book, dict[Hashable, int]] = WeakKeyDictionary()
+        # of each book, by prefix, the places of the prompt's tokens and of the prefix's behind them
+        self._held: WeakKeyDictionary[Book, dict[Ids, list[int]]] = WeakKeyDictionary()
+        self.seconds = 0.0  # that passes behind prefixes took, logits to steps included; not the keeping of places
 
     def forget(self) -> None:
         """Drop everything: the weights have changed."""
@@ -58,12 +60,14 @@ class Pool:
             groups.setdefault((len(ids), look.book.sampling, look.whole), []).append(row)
         steps: dict[int, Step] = {}
         for (_, sampling, whole), members in groups.items():
-            for begin in range(0, len(members), _ROWS):
-                part = members[begin : begin + _ROWS]
+            for first in range(0, len(members), _ROWS):
+                part = members[first : first + _ROWS]
+                begin = time.perf_counter()
                 logits, new = self._run([rows[row] for row in part])
                 steps |= zip(part, make_steps(logits[:, -1], sampling, whole), strict=True)
+                self.seconds += time.perf_counter() - begin
                 for row, places in zip(part, new, strict=True):
-                    self._note(looks[row], len(rows[row][0]), places)
+                    self._note(looks[row], rows[row][0], places)
         return [steps[row] for row in range(len(looks))]
 
     @torch.inference_mode()
@@ -89,34 +93,45 @@ class Pool:
                     scores[part, column] = logs.sum(-1).cpu().numpy()
                 for row, places in zip(part, new, strict=True):
                     after = Look(looks[row].book, (*looks[row].path, *lines[row][:-1]))
-                    self._note(after, len(found[row][0]), places)
+                    self._note(after, found[row][0], places)
         return scores
 
     def _find(self, look: Look) -> tuple[list[int], Ids]:
         """The places of a prefix's tokens as far as they are held, and the ids behind them: one at least."""
-        ids, count, places = (*look.book.prompt, *look.path), len(look.book.prompt), []
+        prompt, path = look.book.prompt, look.path
         if not self.plain:
-            return [], ids
+            return [], (*prompt, *path)
         held = self._held.get(look.book)
         if held is None:
             held = self._held[look.book] = {}
             finalize(look.book, self._release, held)
-        for number in range(len(ids) - 1):
-            place = held.get(number if number < count else look.path[: number - count + 1])
-            if place is None:
-                break
-            places.append(place)
-        return places, ids[len(places) :]
+        for length in range(len(path) - 1, -1, -1):
+            if (places := held.get(path[:length])) is not None:
+                return places, path[length:]
+        places = held[()][:-1] if () in held else []  # behind the prompt alone
+        return places, (*prompt, *path)[len(places) :]
 
-    def _note(self, look: Look, begin: int, places: Sequence[int]) -> None:
+    def _note(self, look: Look, before: list[int], new: list[int]) -> None:
         """Keep the places of a row's new tokens, unless another row of this call has brought the same ones."""
-        held, count = self._held[look.book] if places else {}, len(look.book.prompt)
-        for number, place in enumerate(places, begin):
-            if held.setdefault(number if number < count else look.path[: number - count + 1], place) != place:
+        if not new:
+            return
+        held, path, count = self._held[look.book], look.path, len(look.book.prompt)
+        places = before
+        if len(before) < count:
+            behind = count - len(before)
+            whole = [*before, *new[:behind]]
+            places = held.setdefault((), whole)
+            if places is not whole:
+                self._give_back(new[:behind])
+            new = new[behind:]
+        for place in new:
+            longer = [*places, place]
+            places = held.setdefault(path[: len(longer) - count], longer)
+            if places is not longer:
                 self._give_back([place])
 
-    def _release(self, held: dict[Hashable, int]) -> None:
-        self._give_back(list(held.values()))
+    def _release(self, held: dict[Ids, list[int]]) -> None:
+        self._give_back([*held.get((), ()), *(places[-1] for path, places in held.items() if path)])
         held.clear()
 
     def _give_back(self, places: list[int]) -> None:
@@ -211,5 +226,5 @@ def make_steps(logits: torch.Tensor, sampling: Sampling, whole: bool) -> list[St
         rest = torch.logsumexp(logs.scatter(-1, order, -torch.inf), -1).cpu()
     listed = (ranked > -torch.inf).sum(-1).tolist()
     parts = [part.cpu().numpy() for part in (order, ranked, own.gather(-1, order))]
-    return [Step(*(part[row, :kept].copy() for part in parts), rest=float(rest[row])) for row, kept in
-            enumerate(listed)]  # fmt: skip
+    return [Step(*(part[row, :kept].copy() for part in parts), rest=last) for row, (kept, last) in
+            enumerate(zip(listed, rest.tolist(), strict=True))]  # fmt: skip

@@ -21,6 +21,7 @@ from game24lab.report.evidence import TRAINING, Evidence, refuse
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.published import PUBLISHED_RL
 from game24lab.report.sections import chains
+from game24lab.report.summaries import keep_curve
 from game24lab.report.tables import Row, count, fixed, join_sources, make_table, percent, points, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.tables import formats as fmt
@@ -133,6 +134,7 @@ def _measure_training(one: Evidence, method: str, budget: int) -> dict[str, Any]
         "method": method, "seed": one.run.manifest.get("seed"), "start": sm.measure_stage(one, START, budget),
         "best": sm.measure_stage(one, BEST, budget) if BEST in stages else None, "peak": _find_peak(one.training),
         "end": sm.measure_stage(one, END, budget), "change": sm.compare_stages([one], START, END, budget),
+        "curve": [] if one.training is None else keep_curve(sm.gather_log([one])),
     }  # fmt: skip
 
 

@@ -9,10 +9,12 @@ import pandas as pd
 
 from game24lab.report import layout
 from game24lab.report import summaries as sm
+from game24lab.report.chain_summaries import END, summarise_graded
 from game24lab.report.document import Block, Columns, Picture, Report, Table
 from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evidence, describe_runs, refuse
 from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
 from game24lab.report.published import find_published
+from game24lab.report.sections.chains import describe_budgets
 from game24lab.report.sections.critics import draw_calibration
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.views.charts import theme as figures
@@ -29,10 +31,15 @@ TREE_ROWS = 20
 LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON
 SHOWN = 4  # pictures of how it came about that stand before the appendix
 FEW = 50  # problems, below which the limits say so
+_ALONE = {"rules": "No verifier chose its answers; its moves were checked by the rules.",
+          "blind": "No verifier chose its answers and no rule checked its moves: the models reach that alone."}
+_FILLED = {"verified": "filled: the exact verifier chose the answer",
+           "rules": "open: the models chose it, by the rules", "blind": "half filled: the models alone"}
 
 
 def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
-    """Every number of the report, JSON-able: `runs`, `results`, `pass_at_k`, `training`, `calibration`, `published`."""
+    """Every number of the report, JSON-able: `runs`, `results`, `pass_at_k`, `training`, `calibration`, `chains`,
+    `published`."""
     splits = {split for one in evidence if one.rows is not None for split in one.rows["split"].unique()}
     numbers = {
         "title": title,
@@ -41,11 +48,17 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
         "pass_at_k": sm.summarise_pass(evidence),
         "training": sm.summarise_training(evidence),
         "calibration": sm.summarise_calibration(evidence),
+        "chains": [entry for one in evidence if _has_chains(one) for entry in summarise_graded(one, END)],
         "published": [vars(point) for point in find_published(splits)],
     }
-    if not any(numbers[key] for key in ("results", "training", "calibration")) and not any(e.tree for e in evidence):
+    told = any(numbers[key] for key in ("results", "training", "calibration", "chains"))
+    if not told and not any(one.tree for one in evidence):
         raise refuse(evidence, f"{RECORDS} with rows of an evaluation, {TRAINING}, {CALIBRATION} or {TREE} is needed")
     return numbers
+
+
+def _has_chains(one: Evidence) -> bool:
+    return one.grades is not None and "numbers" in one.grades and END in set(one.grades["stage"])
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
@@ -56,6 +69,8 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     figures: list[Block] = [*(_draw_results(arms, numbers["pass_at_k"]) if arms else []), *pictures[:SHOWN]]
     if arms:
         appendix += add_section("Results", _describe_results(arms))
+    if chained := numbers.get("chains"):
+        appendix.append(describe_budgets(chained, "How answers of one long chain end, by token budget."))
     if numbers["published"]:
         appendix.append(_describe_published(numbers["published"]))
     appendix += add_section("How it came about", *pictures[SHOWN:])
@@ -83,7 +98,7 @@ def answer(numbers: Row) -> list[str]:
         if first is None:
             said.append("In every arm the exact verifier chose the answer: none shows what the models reach alone.")
         elif first is best:
-            said.append("No verifier chose its answers: the models reach that alone.")
+            said.append(_ALONE[best["mode"]])
         else:
             said.append(f"Where the models choose the answer themselves, {_name(first)} is best, with "
                         f"{fmt.estimate(first)} at {fmt.count(first['sampled_tokens'])} tokens.")  # fmt: skip
@@ -122,8 +137,10 @@ def _draw_accuracy(arms: Sequence[Row]) -> Picture:
     drawn = pd.DataFrame(arms).assign(arm=find_curves(arms))
     curves = drawn.groupby(["run", "algorithm", "mode"])["arm"].transform("nunique")
     drawn["family"] = drawn["algorithm"].where(curves == 1, drawn["arm"])
-    caption = ("Accuracy against sampled tokens per problem. Filled circles: the exact verifier chose the answer; open "
-               "diamonds: the models chose it.")  # fmt: skip
+    if (drawn.groupby(["algorithm", "mode"])["run"].transform("nunique") > 1).any():  # of other models, or puzzles
+        drawn["family"] += " " + drawn["run"]
+    marks = "; ".join(told for mode, told in _FILLED.items() if mode in set(drawn["mode"]))
+    caption = f"Accuracy against sampled tokens per problem. {marks[0].upper()}{marks[1:]}."
     return draw_picture(figures.draw_accuracy(drawn), caption, join_sources(arms), 300)
 
 
@@ -139,6 +156,8 @@ def _draw_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
     if not passes:
         return [_draw_cost(arms, WIDE)]
     drawn = pd.DataFrame(passes)
+    several = drawn.groupby("arm")["run"].transform("nunique") > 1
+    drawn["arm"] = drawn["arm"].where(~several, drawn["arm"] + " [" + drawn["run"].str[:4] + "]")
     caption = (f"Unbiased pass@k on {drawn['problems'].max()} problems, {drawn['samples'].max()} samples each; band: "
                "95 % by bootstrap over problems.")  # fmt: skip
     picture = draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, SMALL)

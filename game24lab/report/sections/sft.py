@@ -17,7 +17,7 @@ from game24lab.report.evidence import TRAINING, Evidence, refuse
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_SFT
 from game24lab.report.sections import chains
-from game24lab.report.summaries import find_ends
+from game24lab.report.summaries import find_ends, keep_curve
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
@@ -56,6 +56,7 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
     arms.sort(key=lambda arm: (-arm["largest"]["accuracy"], arm["largest"]["tokens"]))
     best = next(one for one in graded if one.label == arms[0]["label"])
     learning = [{"run": one.run.id, "label": one.label, "source": one.source(TRAINING)} | find_ends(one)
+                | {"curve": keep_curve(one.training)}
                 for one in graded if one.training is not None and one.training.get("loss", pd.Series()).notna().any()]
     return {
         "title": title, "runs": sm.describe_graded(graded), "arms": arms, "best": best.label, "budget": largest,

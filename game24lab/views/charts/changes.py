@@ -15,7 +15,8 @@ from game24lab.views.charts.palette import GREY, IDEAL, PALETTE
 from game24lab.views.charts.theme import add_line, make_figure, need, plain
 
 # Colour and mark say whether an interval lies above, below or across 0.
-_SIDES = {"more": (PALETTE[0], "circle"), "less": (PALETTE[1], "diamond"), "no difference shown": (GREY, "circle-open")}
+_SIDES = {"interval above 0": (PALETTE[0], "circle"), "interval below 0": (PALETTE[1], "diamond"),
+          "interval holds 0": (GREY, "circle-open")}
 
 
 def draw_changes(table: pd.DataFrame, title: str = "difference in accuracy") -> go.Figure:
@@ -41,4 +42,5 @@ def draw_changes(table: pd.DataFrame, title: str = "difference in accuracy") -> 
 
 
 def _tell(low: float, high: float) -> str:
-    return "more" if low > 0 else "less" if high < 0 else "no difference shown"
+    above, below, across = _SIDES
+    return above if low > 0 else below if high < 0 else across

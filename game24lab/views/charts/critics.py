@@ -29,7 +29,7 @@ def draw_depths(table: pd.DataFrame, title: str = "moves made") -> go.Figure:
     A depth with one class only has no AUC, and no share of the other class: it is left out there.
     """
     need(table, "group", "false_dead", "false_alive", "auc")
-    figure = make_figure((title, "judged wrongly"), (title, "AUC, alive over dead"))
+    figure = make_figure((title, "judged wrongly"), (title, "AUC"))
     for name, column, colour, symbol, panel in (("alive, called dead", "false_dead", ALIVE, "circle", 1),
                                                 ("dead, called alive", "false_alive", DEAD, "diamond-open", 1),
                                                 ("", "auc", PALETTE[0], "circle", 2)):  # fmt: skip
@@ -54,11 +54,12 @@ def draw_noise(table: pd.DataFrame, like: float | None = None) -> go.Figure:
     figure = make_figure(("noise of the critic (standard deviation on a truth of \u00b11)", "accuracy"), height=340)
     sizes = sorted(table.loc[np.isfinite(table["sigma"]), "sigma"].unique())
     without = (sizes[-1] if sizes else 0) + max(0.5, 0.25 * (sizes[-1] if sizes else 0))
-    colours = theme.assign_colours(table["arm"])
+    colours, marks = theme.assign_colours(table["arm"]), theme.assign_marks(table["arm"])
     stars: list[tuple[str, pd.DataFrame]] = []
     for (arm, mode), rows in table.groupby(["arm", "mode"], sort=False):
         name = f"{arm}, {mode}"
-        look = {"size": 7, "symbol": theme.MODES[mode], "dash": theme.DASHES[mode], "legendgroup": plain(name)}
+        look = {"size": 7, "symbol": theme.find_symbol(marks[arm], mode), "dash": theme.DASHES[mode],
+                "legendgroup": plain(name)}  # fmt: skip
         curve, none = rows[np.isfinite(rows["sigma"])].sort_values("sigma"), rows[np.isinf(rows["sigma"])]
         add_line(figure, curve, "sigma", "accuracy", colours[arm], name, **look)
         add_line(figure, none.assign(sigma=without), "sigma", "accuracy", colours[arm], name, mode="markers",

@@ -120,19 +120,22 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
     check_modes(table["mode"])
     figure = make_figure(("sampled tokens per problem (mean)", "accuracy"))
     family = "family" if "family" in table else "arm"
-    colours = assign_colours(table[family])
-    marks = {name: _MARKS[place // len(PALETTE) % len(_MARKS)] for place, name in enumerate(colours)}
+    colours, marks = assign_colours(table[family]), assign_marks(table[family])
     for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
         kin, rows = rows[family].iloc[0], rows.sort_values("sampled_tokens")
-        symbol = marks[kin] + FILLS[mode] if marks[kin] else MODES[mode]
         add_line(figure, rows, "sampled_tokens", "accuracy", colours[kin], f"{arm}, {mode}", width=1.2,
-                 dash=DASHES[mode], size=9, symbol=symbol)  # fmt: skip
+                 dash=DASHES[mode], size=9, symbol=find_symbol(marks[kin], mode))  # fmt: skip
     return figure.update_layout(xaxis=LOG, yaxis=SHARE)
 
 
 def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
-    """pass@k against k (log axis), its interval as a band. Columns: `k`, `accuracy`; optional `low`, `high`, `arm`."""
+    """pass@k against k (log axis), its interval as a band. Columns: `k`, `accuracy`; optional `low`, `high`, `arm`.
+
+    Arms whose curves are the same are one line, which has all their names.
+    """
     need(table, "k", "accuracy")
+    if "arm" in table:
+        table = _join_equal(table)
     figure = make_figure(("samples per problem, k", "pass@k"))
     for arm, rows, colour in split(table, "arm", "pass@k"):
         rows = rows.sort_values("k")
@@ -143,6 +146,15 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
                  legendgroup=plain(arm))  # fmt: skip
     ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
     return label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+
+
+def _join_equal(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with one arm for all whose curves lie on one another, of all their names."""
+    curves: dict[tuple, list[Any]] = {}
+    for arm, rows in table.groupby("arm", sort=False):
+        curves.setdefault(tuple(sorted(zip(rows["k"], rows["accuracy"], strict=True))), []).append(arm)
+    names = {arms[0]: " = ".join(map(str, arms)) for arms in curves.values()}
+    return table[table["arm"].isin(names)].assign(arm=lambda rows: rows["arm"].map(names))
 
 
 def draw_difficulty(table: pd.DataFrame, *, bins: int = 20) -> go.Figure:
@@ -253,6 +265,16 @@ def split(table: pd.DataFrame, column: str, name: str = "") -> Iterator[tuple[An
 def assign_colours(names: Iterable[Any]) -> dict[Any, str]:
     """A colour for each different name, in their order."""
     return dict(zip(dict.fromkeys(names), cycle(PALETTE), strict=False))
+
+
+def assign_marks(names: Iterable[Any]) -> dict[Any, str]:
+    """A mark for each different name: "", the mode's own, as long as there are colours, then others, a round each."""
+    return {name: _MARKS[place // len(PALETTE) % len(_MARKS)] for place, name in enumerate(dict.fromkeys(names))}
+
+
+def find_symbol(mark: str, mode: str) -> str:
+    """The symbol of a mark in a mode; of no mark the mode's own."""
+    return mark + FILLS[mode] if mark else MODES[mode]
 
 
 def tick(values: Iterable[Any], form: str = "") -> dict[str, list]:
