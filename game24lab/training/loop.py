@@ -207,19 +207,25 @@ def read_curve(state: TrainerState) -> pd.DataFrame:
 
 
 def common_arguments(
-    output: Path, steps: int, batch_size: int, seed: int, bf16: bool, *, save_every: int
+    output: Path, steps: int, batch_size: int, seed: int, bf16: bool, *, save_every: int, accumulation: int = 1
 ) -> dict[str, Any]:
     """The `TrainingArguments` that all trainers share; the caller's own and the user's `trainer_args` go on top.
 
-    ValueError where the processes cannot share a batch of that size.
+    `accumulation` forward and backward passes make a step. ValueError where the processes cannot share a batch of that
+    size, or not in so many passes.
     """
     processes = count_processes()
     if batch_size % processes:
         raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {batch_size}")
+    if batch_size % (processes * accumulation):
+        shared = f" of {processes} processes" if processes > 1 else ""
+        raise ValueError(f"batch_size must be a multiple of the {accumulation} accumulation_steps{shared}, got "
+                         f"{batch_size}")  # fmt: skip
     return {
         "output_dir": str(output / STATE_FOLDER),
         "max_steps": steps,
-        "per_device_train_batch_size": batch_size // processes,
+        "per_device_train_batch_size": batch_size // (processes * accumulation),
+        "gradient_accumulation_steps": accumulation,
         "ddp_find_unused_parameters": False,
         "ddp_timeout": _TIMEOUT,
         "lr_scheduler_type": "linear",
