@@ -154,7 +154,8 @@ def _join_equal(table: pd.DataFrame) -> pd.DataFrame:
     """The table with one arm for all whose curves lie on one another, of all their names."""
     curves: dict[tuple, list[Any]] = {}
     for arm, rows in table.groupby("arm", sort=False):
-        curves.setdefault(tuple(sorted(zip(rows["k"], rows["accuracy"], strict=True))), []).append(arm)
+        curve = zip(rows["k"], rows["accuracy"].round(3), strict=True)  # what differs less cannot be seen
+        curves.setdefault(tuple(sorted(curve)), []).append(arm)
     names = {arms[0]: " = ".join(map(str, arms)) for arms in curves.values()}
     return table[table["arm"].isin(names)].assign(arm=lambda rows: rows["arm"].map(names))
 
