@@ -73,6 +73,13 @@ def test_a_page_offers_colab_by_a_link_of_its_own_where_there_is_an_address(site
         assert not any("pip install" in cell.source for cell in page.cells)
 
 
+def test_a_picture_on_white_is_known_as_such(site):
+    themed = "<svg><style>@media (prefers-color-scheme: dark) {}</style></svg>"
+    for drawn, kind in (("<svg></svg>", "still light"), (themed, "still")):
+        told = site["tutorials"]._make_live({"data": {"image/svg+xml": drawn}}, None)
+        assert told["data"]["text/html"] == f'<div class="{kind}">{drawn}</div>'
+
+
 def test_names_of_code_become_links_and_other_code_stays(site):
     linked = site["pages"].link_code("`game24lab.search.mcts:mcts`, `game24lab.search.engine`, `game24lab solve`, `x`")
     assert linked == ("{py:obj}`game24lab.search.mcts:mcts <game24lab.search.mcts.mcts>`, "
