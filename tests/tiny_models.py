@@ -53,19 +53,22 @@ def make_recurrent():
     return MambaForCausalLM(MambaConfig(vocab_size=100, hidden_size=16, num_hidden_layers=1)).eval()
 
 
-def make(kind, seed=0):
+def make(kind, seed=0, window=None):
     """A random model and its tokenizer. Weights are large, so that distributions are far from uniform."""
     tokenizer = make_tokenizer()
     ids = {"vocab_size": -(-len(tokenizer) // 8) * 8, "eos_token_id": tokenizer.eos_token_id,
            "pad_token_id": tokenizer.pad_token_id}  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return KINDS[kind](ids).eval(), tokenizer
+        model = KINDS[kind](ids).eval()
+    if window:  # rotary positions have no table: a longer window changes nothing else
+        model.config.max_position_embeddings = window
+    return model, tokenizer
 
 
-def save(kind, folder, seed=0):
+def save(kind, folder, seed=0, window=None):
     """The folder, with such a checkpoint in it."""
-    model, tokenizer = make(kind, seed)
+    model, tokenizer = make(kind, seed, window)
     save_checkpoint(model, tokenizer, folder)
     return folder
 

@@ -143,6 +143,12 @@ def _add_puzzle_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
                          "(.svg), or the tree itself for `game24lab tree` (.json)")  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object per puzzle")
     _add_player(command, "24 unless the file names one")
+    command.add_argument("--preamble", default="", metavar="TEXT", help="what --checkpoint is shown before a puzzle; "
+                         "tsllm: the published sentence; {target} is filled in")  # fmt: skip
+    command.add_argument("--context", default="position", help="what it sees of a position: position (default), the "
+                         "numbers left, or history, all lines so far")  # fmt: skip
+    command.add_argument("--template", default="auto", metavar="TEXT", help="chat: its chat template; or a text with "
+                         "{puzzle} (default: neither)")  # fmt: skip
     command.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0); mcts as it "
                          "comes draws nothing: it takes the likeliest lines in order")  # fmt: skip
 

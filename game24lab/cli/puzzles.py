@@ -54,7 +54,7 @@ def solve(options: argparse.Namespace) -> int:
     from game24lab.cli.solve import describe, is_hopeless, name_unsolvable, write_line
     from game24lab.search.watch import STOPPED
 
-    world = open_game(options.task, options.rules)
+    world = open_game(options.task, options.rules, **_read_shown(options))
     task, problems = world.task, read_problems(world.task, options.numbers, options.file, options.target)
     if options.tree is not None:
         _check_tree_file(options.tree, len(problems))
@@ -88,6 +88,18 @@ def solve(options: argparse.Namespace) -> int:
         _say("stopped by Ctrl-C")
         return 130
     return 0
+
+
+def _read_shown(options: argparse.Namespace) -> dict[str, Any]:
+    """How a checkpoint is shown puzzles; its chat template is read where it is asked for alone."""
+    shown = {"preamble": options.preamble, "context": options.context, "template": options.template, "chat": None}
+    if options.template == "chat" and options.checkpoint is not None:
+        check_location(options.checkpoint)
+        check_hub(options.checkpoint)
+        from game24lab.models.tokenizer import read_chat
+
+        shown["chat"] = read_chat(options.checkpoint)
+    return shown
 
 
 def play(options: argparse.Namespace) -> int:

@@ -64,6 +64,7 @@ def load_policy(
         ("backend", backend, BACKENDS), ("device", device, ("auto", "cpu", "cuda")), ("work", work, _WORKS)
     ):  # fmt: skip
         require_one_of(name, value, known)
+    url = url or None  # notebooks have texts alone
     if max_batch_tokens is not None:
         require("max_batch_tokens", max_batch_tokens, int, 1)
     if (backend == "server" and url is None) or (url is not None and backend not in ("auto", "server")):

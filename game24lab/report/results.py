@@ -15,22 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from game24lab.report.result_arms import MODE_HEAD, NAMES, name_arm, show_arm
 from game24lab.report.result_cells import MODES, Row, name_mode, pick, show, show_accuracy, show_change, tabulate
+from game24lab.report.result_countdown import tell_countdown
 from game24lab.runs.run import write_atomically
 
-NAMES = {
-    "greedy": "greedy", "best_of_n": "best of {n}, by the critic", "majority": "majority of {n}",
-    "weighted_majority": "weighted majority of {n}", "beam_search": "beam search, {n}",
-    "mcts": "MCTS, at most {simulations:,} draws",
-}  # fmt: skip
-_MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
 HARD = "1001-1362"
 OTHER = "other"  # what the reports call problems without a published rank
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
 UNREPEATED = ("mcts_without@simulations=1500", "mcts_likeliest@simulations=1500",
               "mcts_likeliest_blind@simulations=60")  # fmt: skip
 EFFORTS = ("simulations", "n", "n_iters", "n_particles", "num_paths", "beam_size")  # searches are sized by, or by width
-DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order"}  # by `sampling`
 HEAD = """# Results
 
 Made by `make results` from the JSON files in [`reports/`](../reports), which the reports wrote beside their PDFs.
@@ -57,7 +52,7 @@ def tabulate_modes(report: Any) -> str:
         first = f"{ranks} (n = {n})"
         found = [*_list_modes(report, ranks), *_list_best_published(report, ranks)]
         rows += [[first * (place == 0), *row] for place, row in enumerate(found)]
-    return tabulate(f"ranks | strategy | {_MODE_HEAD}", rows)
+    return tabulate(f"ranks | strategy | {MODE_HEAD}", rows)
 
 
 def tabulate_headline(report: Any, strict: Any, unrepeated: Any) -> str:
@@ -66,7 +61,7 @@ def tabulate_headline(report: Any, strict: Any, unrepeated: Any) -> str:
     (apart,) = _list_modes(strict, HARD, ("mcts",))
     rows = [*_list_modes(report, HARD, HEADLINE), *_list_modes(unrepeated, HARD, UNREPEATED, fewest=1),
             *_list_best_published(report, HARD)]  # fmt: skip
-    return tabulate(f"strategy | {_MODE_HEAD}", [*rows, [f"{apart[0]}, strict split", *apart[1:]]])
+    return tabulate(f"strategy | {MODE_HEAD}", [*rows, [f"{apart[0]}, strict split", *apart[1:]]])
 
 
 def _list_modes(
@@ -78,7 +73,7 @@ def _list_modes(
     for label in dict.fromkeys(arm["label"] for name in NAMES for arm in mine if arm["algorithm"] == name):
         arms = {arm["mode"]: arm for arm in mine if arm["label"] == label}
         if len(arms) >= fewest:
-            cells = [_show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
+            cells = [show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
             rows.append([name_arm(next(iter(arms.values()))), *(cell for pair in cells for cell in pair)])
     return rows
 
@@ -90,17 +85,6 @@ def _list_best_published(report: Any, ranks: str) -> list[list[str]]:
         return []
     name = f"published: {best['model']}, {best['setting']} ({best['source'].partition(',')[0]})"
     return [[name, f"{show(100 * best['accuracy'], 1)} %", show(best["tokens"]), *[""] * 4]]
-
-
-def name_arm(arm: Row) -> str:
-    """An arm in words, such as "best of 64, by the critic"."""
-    name = NAMES[arm["algorithm"]].format(**arm["parameters"])
-    name = name.replace("by the critic", "the likeliest") if arm["parameters"].get("choose") == "logprob" else name
-    return name + DRAWN.get(arm["parameters"].get("sampling"), "")
-
-
-def _show_arm(arm: Row) -> tuple[str, str]:
-    return show_accuracy(arm), show(arm["sampled_tokens"])
 
 
 def _tell_modes(report: Any) -> list[str]:
@@ -117,7 +101,7 @@ def _tell_unrepeated(report: Any) -> list[str]:
         for arm in sorted(mine, key=lambda arm: (arm["mode"], arm["label"].partition("@")[0])):
             shares = ("" if arm[share] is None else f"{show(100 * arm[share])} %" for share in ("repeated", "illegal"))
             rows.append([*([ranks] if ranked else []), f"`{arm['label']}`", arm["mode"],
-                         f"{arm['problems']} x {arm['seeds']}", *_show_arm(arm), *shares])  # fmt: skip
+                         f"{arm['problems']} x {arm['seeds']}", *show_arm(arm), *shares])  # fmt: skip
     return ["", tabulate("ranks | " * ranked + "arm | mode | n x seeds | solved | tokens | repeated | illegal", rows)]
 
 
@@ -130,7 +114,7 @@ def _tell_strategies(report: Any) -> list[str]:
             rows.append([f"`{name}`"])
             for mode in ("rules", "verified"):
                 found = [arm for arm in mine if (arm["algorithm"], arm["mode"]) == (name, mode)]
-                rows[-1] += [_name_setting(found[0]), *_show_arm(found[0])] if found else [""] * 3
+                rows[-1] += [_name_setting(found[0]), *show_arm(found[0])] if found else [""] * 3
         parts += [f"Ranks {ranks} (n = {mine[0]['problems']}):",
                   tabulate("strategy | rules | solved | tokens | verified | solved | tokens", rows)]  # fmt: skip
     return parts
@@ -164,35 +148,9 @@ def _tell_critics(report: Any) -> list[str]:
 
 def _tell_demo(report: Any) -> list[str]:
     run = report["runs"][-1]["id"]  # the stage that the others lead to
-    rows = ([row["arm"], name_mode(row["mode"]), str(row["problems"]), *_show_arm(row)]
+    rows = ([row["arm"], name_mode(row["mode"]), str(row["problems"]), *show_arm(row)]
             for row in report["results"] if row["run"] == run)  # fmt: skip
     return ["", tabulate("strategy | mode | n | solved | tokens", rows)]
-
-
-def tabulate_countdown(report: Any) -> str:
-    """Arms by their rules in the three modes, a run after the other, and the published answers by the same rules."""
-    runs, rows = [run for run in report["runs"] if run["name"] == "09_strategies"], []
-    for split in dict.fromkeys(run["parameters"]["split"] for run in runs):
-        for run in (run for run in runs if run["parameters"]["split"] == split):
-            by_name: dict[str, dict[str, Row]] = {}
-            for arm in (arm for arm in report["results"] if arm["run"] == run["id"]):
-                by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
-                first = f"`{split}`, run {run['id']} (n = {arm['problems']})"
-            for place, (name, arms) in enumerate(by_name.items()):
-                cells = [_show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
-                rows.append([first * (place == 0), name, *(cell for pair in cells for cell in pair)])
-        points = (point for point in report["published"] if point["split"] == split)
-        for point in sorted(points, key=lambda point: point["accuracy"]):
-            name = f"published: {point['model']}, {point['setting']} ({point['source'].partition(',')[0]})"
-            rows.append(["", name, f"{show(100 * point['accuracy'], 1)} %", *[""] * 5])
-    return tabulate(f"rules | strategy | {_MODE_HEAD}", rows)
-
-
-def _tell_countdown(report: Any) -> list[str]:
-    facts, seeds = pick(report["runs"], name="04_critic")["facts"], {arm["seeds"] for arm in report["results"]}
-    return [f"Seeds: {', '.join(map(str, sorted(seeds)))}. The critic on {facts['n']:,} held-out positions: AUC of "
-            f"alive over dead {show(facts['auc'], 3)}, Brier score {show(facts['brier'], 3)}.",
-            tabulate_countdown(report)]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ training
@@ -340,7 +298,7 @@ SECTIONS = (
             "arm's accuracy, over that arm's."),
     Section("The demo", "demo_report", ("make demo",), _tell_demo,
             "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
-    Section("Countdown", "countdown_report", (f"{_RUN}/countdown/09_strategies.yaml",), _tell_countdown,
+    Section("Countdown", "countdown_report", (f"{_RUN}/countdown/09_strategies.yaml",), tell_countdown,
             "Held-out problems by the rules of Stream of Search: half of them have held-out targets, the others are "
             "held-out puzzles; the models that ship. Published ones are single answers, blind."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,

@@ -17,6 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 from game24lab.models.checkpoints import load_checkpoint, save_checkpoint
 from game24lab.runs.run import write_atomically
 from game24lab.training.loop import STATE_FOLDER, HeldOut, read_curve
+from game24lab.training.lora import go_back, merge_copy
 from game24lab.training.saving import replace_folder
 
 _SHARE = 20  # times as long as drawing takes, the training goes on before it is drawn again
@@ -49,7 +50,8 @@ class Watch(HeldOut):
             memory.update(best={"step": state.global_step, "accuracy": accuracy}, stale=0)
             if state.is_world_process_zero:
                 temporary = self.output / STATE_FOLDER / ".best.part"
-                save_checkpoint(self.trainer.accelerator.unwrap_model(model), self.trainer.processing_class, temporary)
+                kept = merge_copy(self.trainer.accelerator.unwrap_model(model))
+                save_checkpoint(kept, self.trainer.processing_class, temporary)
                 replace_folder(temporary, self.find_best(state.global_step))
                 self._prune()
         else:
@@ -72,7 +74,7 @@ class Watch(HeldOut):
         best = self._recall(state)["best"]
         if self.patience and best is not None and best["step"] != state.global_step:
             self.trainer.accelerator.wait_for_everyone()
-            model.load_state_dict(load_checkpoint(self.find_best(best["step"]))[0].state_dict())
+            go_back(model, load_checkpoint(self.find_best(best["step"]))[0].state_dict())
 
     @staticmethod
     def _recall(state: TrainerState) -> dict[str, Any]:
@@ -98,7 +100,8 @@ class Keep(TrainerCallback):
         step = state.global_step
         if self.is_due(step) and state.is_world_process_zero:
             temporary = self.folder / f".{step}.part"
-            save_checkpoint(self.trainer.accelerator.unwrap_model(model), self.trainer.processing_class, temporary)
+            kept = merge_copy(self.trainer.accelerator.unwrap_model(model))
+            save_checkpoint(kept, self.trainer.processing_class, temporary)
             replace_folder(temporary, self.folder / str(step))
 
     def write_samples(self, step: int, rank: int, rows: pd.DataFrame) -> None:

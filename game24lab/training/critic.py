@@ -82,7 +82,7 @@ class CriticConfig:
 
 def train(
     config: CriticConfig, data: pd.DataFrame, output: Path | str, certain: pd.DataFrame | None = None,
-    show: Callable[[pd.DataFrame], None] | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None, *, report_to: str = "none",
 ) -> Path:  # fmt: skip
     """Train a value head on the policy's trunk and write checkpoint and curve (`training.parquet`) to `output`.
 
@@ -91,13 +91,13 @@ def train(
     positions whose outcome is known, as of `critic_data.list_ends` and `falsified.falsify`: never held out, and seen
     `copies` times a pass. The loss is binary cross-entropy between P = (value + 1) / 2 and the target. The curve's
     `error` is the mean squared error of P against the target, on validation positions;
-    those of trajectories are of problems kept out, less the positions that training met too. `show` and what a kill
-    leaves are as in `sft.train`. Raises ValueError for unusable data.
+    those of trajectories are of problems kept out, less the positions that training met too. `show`, `report_to` and
+    what a kill leaves are as in `sft.train`. Raises ValueError for unusable data.
     """
     output = Path(output)
     if config.targets == "exact" and "chance" not in data:
         raise ValueError("data must have exact chances (critic_data.set_chances) for exact targets, got none")
-    return train_once(config, output, lambda: _make_trainer(config, data, output, certain), show)
+    return train_once(config, output, lambda: _make_trainer(config, data, output, certain), show, report_to)
 
 
 def _make_trainer(

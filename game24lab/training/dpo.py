@@ -26,6 +26,7 @@ from game24lab.training.lora import adapt
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.saving import Resumable
 from game24lab.training.session import train_once
+from game24lab.training.sft import check_lengths, drop_long
 
 Evaluate = Callable[[PreTrainedModel, PreTrainedTokenizerBase], Mapping[str, float]]
 
@@ -40,6 +41,8 @@ class DPOConfig:
     beta: float = 0.1  # how dearly moving away from the reference is paid for
     sft_weight: float = 0.0  # of the chosen side's own likelihood in the loss, which DPO alone may lower; 0 = plain DPO
     learning_rate: float = 3e-5  # AdamW's; about 1e-6 for pretrained checkpoints of billions of parameters
+    accumulation_steps: int = 1  # forward and backward passes that a step's pairs are divided into, to save memory
+    max_length: int = 0  # tokens of a prompt with its longer side, above which a pair is left out; 0: none is
     lora_rank: int = 0  # of adapters on all inner matrices; 0 = all weights
     evaluate_every: int = 25  # steps between held-out evaluations and saved states, 0 = only at the end
     precision: str = "auto"  # "auto" (bf16 where the hardware computes in it), "bf16", "fp32"
@@ -48,7 +51,8 @@ class DPOConfig:
 
     def __post_init__(self) -> None:
         require_text("checkpoint", self.checkpoint, "the folder or hub id of a trained model")
-        for name, least in (("steps", 1), ("batch_size", 1), ("lora_rank", 0), ("evaluate_every", 0)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("lora_rank", 0), ("evaluate_every", 0),
+                            ("accumulation_steps", 1), ("max_length", 0)):  # fmt: skip
             require(name, getattr(self, name), int, least)
         for name in ("beta", "learning_rate", "sft_weight"):
             require(name, getattr(self, name), float, 0, above=name != "sft_weight", below=True)
@@ -81,16 +85,16 @@ def tokenize(pairs: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) -> D
 
 def train(
     config: DPOConfig, pairs: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
-    show: Callable[[pd.DataFrame], None] | None = None,
+    show: Callable[[pd.DataFrame], None] | None = None, *, report_to: str = "none",
 ) -> Path:  # fmt: skip
     """Train on pairs (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     The curve holds TRL's own columns: `loss`, `rewards/accuracies` (share of pairs in which the chosen side gained more
-    than the rejected one), `rewards/margins`, `logps/chosen`, ... Held-out evaluation, `show`, what a kill leaves and
-    FloatingPointError are as in `sft.train`. Raises ValueError for unusable pairs.
+    than the rejected one), `rewards/margins`, `logps/chosen`, ... Held-out evaluation, `show`, `report_to`, what a kill
+    leaves and FloatingPointError are as in `sft.train`. Raises ValueError for unusable pairs.
     """
     output = Path(output)
-    return train_once(config, output, lambda: _make_trainer(config, pairs, output, evaluate), show)
+    return train_once(config, output, lambda: _make_trainer(config, pairs, output, evaluate), show, report_to)
 
 
 def _make_trainer(config: DPOConfig, pairs: Sequence[Sequence], output: Path, evaluate: Evaluate | None) -> DPOTrainer:
@@ -101,7 +105,8 @@ def _make_trainer(config: DPOConfig, pairs: Sequence[Sequence], output: Path, ev
     for one in (model, reference):
         if one is not None:
             make_ready(one, bf16=bf16)
-    data = tokenize(pairs, tokenizer)
+    data = drop_long(tokenize(pairs, tokenizer), config.max_length)
+    check_lengths(data["length"], model, "pair")
     order = arrange(list(data["length"]), config.batch_size, config.steps, config.seed)
     callbacks, plain = [], model
     if evaluate is not None:
@@ -130,7 +135,8 @@ class _Trainer(Resumable, DPOTrainer):
 
 def _trainer_arguments(config: DPOConfig, output: Path, bf16: bool) -> TRLConfig:
     every = config.evaluate_every or config.steps
-    common = common_arguments(output, config.steps, config.batch_size, config.seed, bf16, save_every=every)
+    common = common_arguments(output, config.steps, config.batch_size, config.seed, bf16, save_every=every,
+                              accumulation=config.accumulation_steps)  # fmt: skip
     own = {"learning_rate": config.learning_rate, "beta": config.beta, "max_length": None,
            "activation_checkpointing": False}  # fmt: skip
     if config.sft_weight:

@@ -38,13 +38,14 @@ def falsify(
     rng, texts = random.Random(f"falsify {seed}"), sorted(texts)
     found: dict[str, None] = {}
     for _ in range(count if texts else 0):
-        text = rng.choice(texts)
+        text = world.task.undress(rng.choice(texts))  # what stands around a puzzle is never changed
         for _ in range(_TRIES):
             false = _read(world, _change(text, rng))
             if false is not None and not world.shows(false[0], avoid):
                 state, line = false
-                lines = world.text(state).split("\n")
-                found |= dict.fromkeys("\n".join(lines[:end]) + "\n" for end in range(line + 2, len(state.lines) + 2))
+                lines = world.task.undress(world.text(state)).split("\n")
+                shown = ("\n".join(lines[:end]) + "\n" for end in range(line + 2, len(state.lines) + 2))
+                found |= dict.fromkeys(map(world.task.dress, shown))
                 break
     return pd.DataFrame({"text": list(found), "visits": 1, "solved": 0, "copies": 1})
 
@@ -62,7 +63,7 @@ def _read(world: Any, text: str) -> tuple[Any, int] | None:
     """The chain that a text shows and its first false line; None where it cannot be read, ends early or is true."""
     head, _, rest = text.partition("\n")
     try:
-        start = world.read(head + "\n")
+        start = world.read(world.task.dress(head + "\n"))
     except ValueError:
         return None
     state, stopped = follow(world, start, rest)

@@ -25,6 +25,7 @@ from game24lab.tasks.problems import Problem
 from game24lab.training.callbacks import Keep, Watch
 from game24lab.training.grpo_trainer import Locate, Trainer
 from game24lab.training.loop import common_arguments, count_processes, find_resume_point, make_ready
+from game24lab.training.lora import adapt
 from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
 from game24lab.training.reward_guard import RewardError, guard
@@ -32,7 +33,6 @@ from game24lab.training.rollouts import Rollouts
 from game24lab.training.search_rollouts import Searching
 from game24lab.training.session import train_once
 from game24lab.training.token_credit import CREDITS
-from game24lab.training.trackers import make_trackers
 
 __all__ = ["GRPOConfig", "Rollouts", "Searching", "make_trainer", "train"]
 
@@ -60,7 +60,8 @@ class GRPOConfig:
     rollouts: Rollouts = field(default_factory=Rollouts)
     steps: int = 50  # optimiser steps
     mini_batch: int = 16  # completions in one forward and backward pass; gradients of a step are accumulated
-    learning_rate: float = 1e-5  # AdamW's; about 2e-6 for a pretrained checkpoint
+    learning_rate: float = 1e-5  # AdamW's; about 2e-6 for a pretrained checkpoint, ten times that for adapters
+    lora_rank: int = 0  # of adapters on all inner matrices; 0 = all weights
     beta: float = 0.0  # weight of the KL divergence from the start; above 0 a reference model is kept
     momentum: float = 0.0  # highest momentum of the reward's baseline: 0 is plain GRPO, 0.2 the published run
     credit: str = "answer"  # all its tokens have its advantage; "line": see `training.token_credit`
@@ -74,12 +75,16 @@ class GRPOConfig:
     def __post_init__(self) -> None:
         require_text("checkpoint", self.checkpoint, "the folder or hub id of a trained policy, since rewards teach "
                      "nothing to one that earns none yet")  # fmt: skip
-        for name, least in (("steps", 1), ("mini_batch", 1), ("evaluate_every", 0), ("patience", 0)):
+        for name, least in (("steps", 1), ("mini_batch", 1), ("evaluate_every", 0), ("patience", 0),
+                            ("lora_rank", 0)):  # fmt: skip
             require(name, getattr(self, name), int, least)
         if self.rollouts.completions % self.mini_batch:
             known = _list_divisors(self.rollouts.completions)
             raise ValueError(f"mini_batch must divide the {self.rollouts.problems} x {self.rollouts.num_generations} "
                              f"completions of a step (one of {known}), got {self.mini_batch}")  # fmt: skip
+        if self.lora_rank and (self.rollouts.backend != "transformers" or self.rollouts.device):
+            raise ValueError("rollouts must come from the weights that train with a lora_rank (backend 'transformers', "
+                             f"no device), got {self.rollouts.backend!r}, {self.rollouts.device!r}")  # fmt: skip
         require("learning_rate", self.learning_rate, float, 0, above=True, below=True)
         require("beta", self.beta, float, 0, below=True)
         require("momentum", self.momentum, float, 0, 1, below=True)
@@ -146,14 +151,11 @@ def train(
     def make() -> Trainer:
         require("keep_every", keep_every, int, 0)
         keep = Keep(keep_every, output) if keep_every else None
-        trackers = make_trackers(report_to, output)
         made.append(make_trainer(config, problems, rewards, output, evaluate, keep, locate))
-        for tracker in trackers:
-            made[0].add_callback(tracker)
         return made[0]
 
     try:
-        return train_once(config, output, make, show)
+        return train_once(config, output, make, show, report_to)
     except RewardError as error:
         raise ValueError(f"{error}; {_rescue(made[0], output)}") from error
 
@@ -176,15 +178,17 @@ def make_trainer(
     torch.manual_seed(config.seed)
     model, tokenizer = load_trainable(config.checkpoint)
     make_ready(model, bf16=arguments.bf16)
-    reference = None
-    if config.beta:
+    reference, plain = None, model
+    if config.lora_rank:  # the model without them is the reference
+        model = adapt(model, config.lora_rank)
+    elif config.beta:
         second = count_processes() == 1 and torch.cuda.device_count() > 1
         reference = copy.deepcopy(model).eval().requires_grad_(False).to("cuda:1" if second else arguments.device)
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1  # or the model would be copied to all of them
     callbacks = []
     if evaluate is not None:
-        watch = Watch(lambda now: evaluate(now, tokenizer), config.evaluate_every, config.patience, output)
+        watch = Watch(lambda _: evaluate(plain, tokenizer), config.evaluate_every, config.patience, output)
         callbacks.append(watch)
     if keep is not None:
         callbacks.append(keep)

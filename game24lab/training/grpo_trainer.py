@@ -27,6 +27,7 @@ from game24lab.training.advantages import (
 )
 from game24lab.training.callbacks import Keep
 from game24lab.training.loop import StopAtNaN
+from game24lab.training.lora import find_plain
 from game24lab.training.rollouts import Rollouts, Sampler, score, takes_cut
 from game24lab.training.saving import Resumable
 from game24lab.training.search_rollouts import teach, weigh
@@ -53,10 +54,10 @@ class Trainer(Resumable, GRPOTrainer):
         # TRL's constructor would load the reference a second time
         self.beta, self.ref_model, self.momentum, self.skip_equal = beta, reference, momentum, skip_equal
         self.keep, self.locate = keep, locate
-        self.rollouts, self.sampler = rollouts, Sampler(self.model, self.processing_class, rollouts)
+        self.rollouts, self.sampler = rollouts, Sampler(find_plain(self.model), self.processing_class, rollouts)
         self.sampler.reward, self.sampler.highest = self._reward_rows, float(self.reward_weights.sum())
         self.rollout_func = self._roll_out
-        self._cut_logits = takes_cut(self.model)
+        self._cut_logits = takes_cut(find_plain(self.model))
 
     @property
     def memory(self) -> dict[str, Any]:

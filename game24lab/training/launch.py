@@ -4,14 +4,15 @@
     ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 \
         -m game24lab.training.launch sft job.yaml ...
 
-On GPUs `accelerate launch` with any configuration of its own will do; on CPUs `accelerate launch --cpu` silently starts
-one process, while these two commands start two. The job is YAML: fields of the trainer's configuration, what differs
-from its defaults. The data are JSON lines: `prompt` and `completion` (and `ends`) for sft, such as a file of traces;
-`prompt`, `chosen` and `rejected` (and `chosen_ends`, `rejected_ends`) for dpo; `numbers` such as "4 5 6 10" for grpo,
-whose job may hold `weights`, of rewards by name, too. A job of sft may hold `keep` and `begin` too, which trunks and
-branches need (`game24lab.training.branches`). The output folder then holds `checkpoint` and `training.parquet`,
-as after the same training in a notebook; killed, the same command goes on. This module does not know how anything is
-trained.
+On GPUs `accelerate launch` with any configuration of its own will do (`params/accelerate`); on CPUs `accelerate launch
+--cpu` silently starts one process, while these two commands start two. The job is YAML: fields of the trainer's
+configuration, what differs from its defaults. The data are JSON lines: `prompt` and `completion` (and `ends`) for sft,
+such as a file of traces; `prompt`, `chosen` and `rejected` (and `chosen_ends`, `rejected_ends`) for dpo; `text`,
+`visits` and `solved` (how often a rollout came by, and ended well) for critic; `numbers` such as "4 5 6 10" for grpo,
+or with `task: gsm8k` in its job `question` and `answer` as GSM8K has them. A job of grpo may hold `weights` of rewards
+by name, too, and one of sft `keep` and `begin`, which trunks and branches need (`game24lab.training.branches`). The
+output folder then holds `checkpoint` and `training.parquet`, as after the same training in a notebook; killed, the same
+command goes on. This module does not know how anything is trained.
 """
 
 from __future__ import annotations
@@ -26,10 +27,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from game24lab.runs.checks import require_one_of
 from game24lab.runs.notebook import read_overrides
 from game24lab.runs.threads import wait_briefly
+from game24lab.tasks.gsm8k.dataset import read_problems
+from game24lab.tasks.gsm8k.problems import pose
+from game24lab.tasks.gsm8k.rewards import REWARDS as WORD_REWARDS
+from game24lab.tasks.gsm8k.task import INSTRUCTION, PLAIN, WordProblem, WordProblems
 from game24lab.tasks.numbers.problems import make_problems
 from game24lab.tasks.numbers.rewards import REWARDS
+from game24lab.tasks.problems import Problem
 from game24lab.tasks.rewards import make_reward_functions
 
 _BOTH_END = {"chosen_ends": True, "rejected_ends": True}
@@ -37,6 +44,7 @@ _BOTH_END = {"chosen_ends": True, "rejected_ends": True}
 _TRAINERS = {
     "sft": ("game24lab.training.sft", "SFTConfig", ("prompt", "completion"), {"ends": True}),
     "dpo": ("game24lab.training.dpo", "DPOConfig", ("prompt", "chosen", "rejected"), _BOTH_END),
+    "critic": ("game24lab.training.critic", "CriticConfig", ("text",), {"visits": 1, "solved": 0}),
     "grpo": ("game24lab.training.grpo", "GRPOConfig", ("numbers",), {}),
 }
 
@@ -64,15 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
     """Train as the job says and return the checkpoint. ValueError for an unknown field or a damaged line of data."""
     module, name, needed, optional = _TRAINERS[trainer]
-    rows = read_rows(data, needed, optional)  # complains before anything heavy is imported
-    values = read_overrides(job)
+    values, more = read_overrides(job), {}
+    task = values.pop("task", "game24") if trainer == "grpo" else "game24"
+    require_one_of("task", task, ("game24", "gsm8k"))
+    rows = read_problems(data) if task == "gsm8k" else read_rows(data, needed, optional)  # before heavy imports
     trainers: Any = importlib.import_module(module)
-    work, more = [rows], {}
+    work: list[Any] = [rows]
+    if trainer == "critic":
+        work = [importlib.import_module("pandas").DataFrame(rows, columns=[*needed, *optional])]
     if trainer == "sft":
         more = {name: values.pop(name) for name in ("keep", "begin") if name in values}
     if trainer == "grpo":
-        work = [make_problems(numbers for (numbers,) in rows),
-                make_reward_functions(REWARDS, values.pop("weights", None))]  # fmt: skip
+        posed = _pose(rows, values.get("checkpoint", "")) if task == "gsm8k" else make_problems(one for (one,) in rows)
+        rewards = WORD_REWARDS if task == "gsm8k" else REWARDS
+        work = [posed, make_reward_functions(rewards, values.pop("weights", None))]
         sampled = values.get("rollouts", {})
         if isinstance(sampled, dict) and "search" in sampled:
             sampled["search"] = _make_config(trainers.Searching, sampled["search"], f"{job}, search")
@@ -86,6 +99,12 @@ def train(trainer: str, job: Path, data: Path, output: Path) -> Path:
         return trainers.train(config, *work, output, **more)
     finally:
         loop.leave()
+
+
+def _pose(problems: Sequence[WordProblem], checkpoint: str) -> list[Problem]:
+    """Word problems with the prompts that the notebooks give them: in a checkpoint's chat template where it has one."""
+    chat = importlib.import_module("game24lab.models.tokenizer").read_chat(checkpoint)
+    return pose(problems, WordProblems(problems, PLAIN if chat is None else INSTRUCTION, chat))
 
 
 def _is_first() -> bool:

@@ -99,6 +99,11 @@ def pack(lengths: Sequence[int], batch_tokens: int, batches: int, seed: int, *, 
 class Progress(ProgressCallback):
     """One progress bar with the loss, instead of a line for each log entry."""
 
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
+        super().on_train_begin(args, state, control, **kwargs)
+        if self.training_bar is not None:
+            self.training_bar.set_description("training")
+
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.training_bar is not None:
             names = {"loss", "reward", "accuracy", "error"}.intersection(logs or {})
@@ -202,19 +207,25 @@ def read_curve(state: TrainerState) -> pd.DataFrame:
 
 
 def common_arguments(
-    output: Path, steps: int, batch_size: int, seed: int, bf16: bool, *, save_every: int
+    output: Path, steps: int, batch_size: int, seed: int, bf16: bool, *, save_every: int, accumulation: int = 1
 ) -> dict[str, Any]:
     """The `TrainingArguments` that all trainers share; the caller's own and the user's `trainer_args` go on top.
 
-    ValueError where the processes cannot share a batch of that size.
+    `accumulation` forward and backward passes make a step. ValueError where the processes cannot share a batch of that
+    size, or not in so many passes.
     """
     processes = count_processes()
     if batch_size % processes:
         raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {batch_size}")
+    if batch_size % (processes * accumulation):
+        shared = f" of {processes} processes" if processes > 1 else ""
+        raise ValueError(f"batch_size must be a multiple of the {accumulation} accumulation_steps{shared}, got "
+                         f"{batch_size}")  # fmt: skip
     return {
         "output_dir": str(output / STATE_FOLDER),
         "max_steps": steps,
-        "per_device_train_batch_size": batch_size // processes,
+        "per_device_train_batch_size": batch_size // (processes * accumulation),
+        "gradient_accumulation_steps": accumulation,
         "ddp_find_unused_parameters": False,
         "ddp_timeout": _TIMEOUT,
         "lr_scheduler_type": "linear",

@@ -32,24 +32,30 @@ from game24lab.training.callbacks import Show
 from game24lab.training.clock import Clock
 from game24lab.training.loop import STATE_FOLDER, HeldOut, Progress, StopAtNaN, find_resume_point, read_curve
 from game24lab.training.saving import SaveByTime, explain, replace_folder
+from game24lab.training.trackers import make_trackers
 
 _CONFIG = "training_config.json"  # beside a checkpoint: its training configuration
 
 
 def train_once(
-    config: Any, output: Path, make: Callable[[], Trainer], show: Callable[[pd.DataFrame], None] | None = None
-) -> Path:
+    config: Any, output: Path, make: Callable[[], Trainer], show: Callable[[pd.DataFrame], None] | None = None,
+    report_to: str = "none",
+) -> Path:  # fmt: skip
     """The checkpoint of a training with this configuration in `output`: one that stands there, or that of the trainer
     that `make` makes, trained from its newest resume point.
 
-    `show` is called with the curve so far every few seconds. Raises ValueError where a resume point is of another
+    `show` is called with the curve so far every few seconds; `report_to` is a tracker that it goes to besides, see
+    `training.trackers`. Raises ValueError where a resume point is of another
     configuration, FloatingPointError as `StopAtNaN` does, and what `make` and `finish` raise.
     """
     finished = _find_finished(output, config)
     if finished is not None:
         return finished
+    trackers = make_trackers(report_to, output)  # complains before a model is loaded
     clock = Clock(output, resumes=find_resume_point(output) is not None)
     trainer = make()
+    for tracker in trackers:
+        trainer.add_callback(tracker)
     if show is not None:
         trainer.add_callback(Show(show))
     _start(trainer, output, config, clock)

@@ -50,6 +50,8 @@ class SFTConfig:
     steps: int = 3000  # optimiser steps
     batch_size: int = 256  # completions a step, all processes together
     batch_tokens: int = 0  # above 0: so many tokens a step instead, prompts and padding counted; for long texts
+    accumulation_steps: int = 1  # forward and backward passes that a step's batch is divided into, to save memory
+    max_length: int = 0  # tokens of a sample, above which it is left out; 0: none is, the model's window is the limit
     lora_rank: int = 0  # of adapters on all inner matrices of a checkpoint, trained by AdamW; 0 = all weights
     optimizer: str = "muon"  # "muon" (with AdamW for embeddings and norms) or "adamw"
     learning_rate: float = 3e-3  # AdamW's; 1e-5 to 5e-5 for pretrained checkpoints
@@ -65,7 +67,8 @@ class SFTConfig:
     trainer_args: Mapping[str, Any] = field(default_factory=dict)  # passed to TRL's SFTConfig as they are
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("batch_tokens", 0), ("lora_rank", 0), ("warmup", 0)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("batch_tokens", 0), ("lora_rank", 0), ("warmup", 0),
+                            ("accumulation_steps", 1), ("max_length", 0)):  # fmt: skip
             require(name, getattr(self, name), int, least)
         require("cooldown", self.cooldown, float, 0, 1)
         if self.horizon and (type(self.horizon) is not int or self.horizon < self.steps):
@@ -106,6 +109,18 @@ def tokenize(samples: Sequence[Sequence], tokenizer: PreTrainedTokenizerBase) ->
     return Dataset.from_dict({"input_ids": ids, "labels": labels, "length": [len(i) for i in ids]})
 
 
+def drop_long(data: Dataset, most: int) -> Dataset:
+    """The rows of at most so many tokens (0: all), which is said where some are left out; ValueError where none is."""
+    kept = [index for index, length in enumerate(data["length"]) if length <= most] if most else range(len(data))
+    if not kept:
+        raise ValueError(f"max_length must leave at least one sample, the shortest has {min(data['length'])} tokens, "
+                         f"got {most}")  # fmt: skip
+    if len(kept) < len(data):
+        print(f"{len(data) - len(kept):,} of {len(data):,} samples are longer than {most} tokens and are left out")
+        return data.select(kept)
+    return data
+
+
 @dataclass(frozen=True)
 class RightPad:
     """Batches of equal length, padded on the right; a row that is a batch already is padded as one.
@@ -132,15 +147,15 @@ class RightPad:
 def train(
     config: SFTConfig, samples: Sequence[Sequence], output: Path | str, evaluate: Evaluate | None = None,
     show: Callable[[pd.DataFrame], None] | None = None, *, keep: Collection[int] = (),
-    begin: Path | str | None = None,
+    begin: Path | str | None = None, report_to: str = "none",
 ) -> Path:  # fmt: skip
     """Train on samples (see `tokenize`) and write a checkpoint with its curve (`training.parquet`) to `output`.
 
     A run that was killed goes on from its newest resume point when called again with the same arguments, with the same
     data in the same order; one that has finished returns at once.
     `evaluate(model, tokenizer)` returns held-out numbers to log every `evaluate_every` steps; `show` is called with the
-    curve so far every few seconds. Raises ValueError for unusable data, FloatingPointError where numbers cease to be
-    finite.
+    curve so far every few seconds, which goes to the tracker `report_to` too (`training.trackers`). Raises ValueError
+    for unusable data, FloatingPointError where numbers cease to be finite.
 
     Trunk and branches (`training.branches`): resume points of the steps in `keep` stay in `<output>/points`, and a
     training that lies nowhere yet may `begin` at such a point of another one of the same model, data and batches.
@@ -155,7 +170,7 @@ def train(
             trainer.add_callback(KeepPoints(keep, output))
         return trainer
 
-    return train_once(config, output, make, show)
+    return train_once(config, output, make, show, report_to)
 
 
 def make_trainer(
@@ -172,18 +187,18 @@ def make_trainer(
             lay_out_numbers(model, tokenizer)
     bf16 = pick_precision(config.precision) == "bf16"
     make_ready(model, bf16=bf16)
-    data = tokenize(samples, tokenizer)
-    lengths = list(data["length"])
-    _check_lengths(lengths, model)
+    data = drop_long(tokenize(samples, tokenizer), config.max_length)
+    lengths, passes = list(data["length"]), config.accumulation_steps
+    check_lengths(lengths, model)
     _check_ids(list(data["input_ids"]), model)
     if config.batch_tokens:  # a row of the data is what a process learns from at a step
-        processes = count_processes()
-        order: Any = pack(lengths, config.batch_tokens // processes, (config.horizon or config.steps) * processes,
-                          config.seed)[: config.steps * processes]  # fmt: skip
+        rows = count_processes() * passes  # a step
+        order: Any = pack(lengths, config.batch_tokens // rows, (config.horizon or config.steps) * rows,
+                          config.seed)[: config.steps * rows]  # fmt: skip
         columns = {name: list(data[name]) for name in ("input_ids", "labels")}
         packed = {name: [[column[i] for i in part] for part in order] for name, column in columns.items()}
         data = Dataset.from_dict(packed)
-        sizes, each = [sum(lengths[i] for i in part) for part in order], processes
+        sizes, each = [sum(lengths[i] for i in part) for part in order], rows
     else:
         order = arrange(lengths, config.batch_size, config.horizon or config.steps, config.seed)
         order = order[: config.steps * config.batch_size]
@@ -207,7 +222,7 @@ def make_trainer(
         callbacks=callbacks,
         optimizers=(optimizer, None),
     )
-    trainer.count_tokens(sizes, each)
+    trainer.count_tokens(sizes, each // passes)
     return trainer
 
 
@@ -243,11 +258,12 @@ def leave_out_prompts(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {**inputs, "labels": labels[:, -keep:], "logits_to_keep": keep}
 
 
-def _check_lengths(lengths: Sequence[int], model: PreTrainedModel) -> None:
+def check_lengths(lengths: Sequence[int], model: PreTrainedModel, what: str = "training sample") -> None:
+    """ValueError that names the longest of some texts where it does not fit the model's window."""
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if window is not None and max(lengths) > window:
-        raise ValueError(f"training sample {lengths.index(max(lengths))} must fit the window of {window} tokens, "
-                         f"got {max(lengths)}")  # fmt: skip
+        raise ValueError(f"{what} {list(lengths).index(max(lengths))} must fit the window of {window} tokens, got "
+                         f"{max(lengths)}")  # fmt: skip
 
 
 def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:
@@ -260,7 +276,8 @@ def _check_ids(ids: Sequence[Sequence[int]], model: PreTrainedModel) -> None:
 
 def _trainer_arguments(config: SFTConfig, output: Path, batch_size: int, bf16: bool) -> TRLConfig:
     every = config.evaluate_every or config.steps
-    common = common_arguments(output, config.steps, batch_size, config.seed, bf16, save_every=every)
+    common = common_arguments(output, config.steps, batch_size, config.seed, bf16, save_every=every,
+                              accumulation=config.accumulation_steps)  # fmt: skip
     common |= schedule_arguments(config.schedule, config.steps, config.warmup, config.cooldown)
     own = {"activation_checkpointing": False, "dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": None}
     return TRLConfig(**{**common, **own, **config.trainer_args})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import demo_runs
+import graded_runs
 import pandas as pd
 import pytest
 import typst
@@ -244,6 +245,22 @@ def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
     assert "03_sft: 4 attempts, seed 0; 05_search: 8 attempts, seed 0" in setting[0][1]
     changed = numbers["results"][0]["found"]
     assert changed != _hash_rows(first.assign(sampled_tokens=1))
+
+
+def test_long_chains_stand_beside_searches(tmp_path):
+    graded_runs.make_sft_run(tmp_path / "chains", "sound", "sound", 0.7)
+    with start_run(tmp_path / "search", "05_search", {}) as run:
+        run.write_records(demo_runs.make_rows(4, arms={"greedy": demo_runs.ARMS["greedy"]}))
+    read = evidence.read_evidence([tmp_path])
+    numbers = section.gather_numbers(read)
+    chained, rows = numbers["chains"], next(one for one in read if one.grades is not None).stage("end")
+    assert {entry["run"] for entry in chained} == {next(one.run.id for one in read if one.grades is not None)}
+    assert chained[-1]["budget"] == graded_runs.BUDGET
+    assert chained[-1]["accuracy"] == pytest.approx(rows["solved"].mean())
+    assert [arm["label"] for arm in numbers["results"]] == ["greedy"]
+    assert "one long chain end, by token budget" in shown(section.make_report(read, numbers))
+    alone = section.gather_numbers([one for one in read if one.grades is not None])
+    assert "No arm was evaluated" in " ".join(section.answer(alone))
 
 
 def test_unfinished_and_dirty_runs_are_named_in_the_limits(folder):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from game24lab.report import results
+from game24lab.report.result_countdown import tabulate_countdown
 
 BENCH = [{"benchmark": "solver", "work": "364 puzzles", "stock": 1.714, "ours": 0.017, "ratio": 100.6, "note": "it"}]
 
@@ -43,6 +44,21 @@ def test_puzzles_without_a_rank_are_not_given_one():
         _, table = results._tell_unrepeated({"arms": [{**arm, "split": split} for split in splits]})
         assert table.startswith(f"| {head} |")
         assert ("| other |" in table) == ("ranks" in head)
+
+
+def test_countdown_s_long_chain_stands_under_its_rules_before_what_is_published():
+    run = {"id": "aa", "name": "09_strategies", "parameters": {"split": "stream_of_search"}}
+    arm = {"run": "aa", "algorithm": "greedy", "parameters": {}, "mode": "blind", "problems": 9, "seeds": 1,
+           "accuracy": 0.5, "low": 0.4, "high": 0.6, "sampled_tokens": 28}  # fmt: skip
+    chains = [{"run": "bb", "budget": budget, "puzzles": 9, "accuracy": share, "low": 0.1, "high": 0.7, "tokens": 90}
+              for budget, share in ((256, 0.25), (4096, 0.375))]  # fmt: skip
+    point = {"split": "stream_of_search", "model": "6M", "setting": "x", "source": "A, 1", "accuracy": 0.8}
+    table = tabulate_countdown({"runs": [run, run | {"id": "bb", "name": "03_sft_chains"}], "results": [arm],
+                                "chains": chains, "published": [point]})  # fmt: skip
+    *_, ours, chain, published = table.splitlines()
+    assert "| greedy | 50.0 % [40, 60] | 28 |" in ours
+    assert "run bb (n = 9) | one long chain, at most 4,096 tokens | 37.5 % [10, 70] | 90 |" in chain
+    assert "published: 6M" in published
 
 
 def test_the_command_says_it_in_one_line(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game24lab.tasks.numbers.arithmetic import check_expression, legal_steps
+from game24lab.tasks.numbers.countdown import Countdown
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 from game24lab.tasks.numbers.steps import write_line
 from game24lab.tasks.numbers.task import TSLLM_PREAMBLE, Game24
@@ -194,15 +195,45 @@ def test_answers_are_one_calculation_whatever_the_order_of_moves_and_terms():
     assert play() == ()
 
 
-@pytest.mark.parametrize("task", [Game24(), Game24(preamble="Make {target}.\n"), Game24(context="history")])
+FRAME = "<user>Make {target}, as in Input: 1 2 Target: 3\n{puzzle}<end>\n<assistant>\n"
+
+
+@pytest.mark.parametrize("task", [
+    Game24(), Game24(preamble="Make {target}.\n"), Game24(context="history"), Game24(preamble=TSLLM_PREAMBLE),
+    Game24(preamble=FRAME), Game24("history", FRAME), Countdown(preamble=FRAME),
+])  # fmt: skip
 @pytest.mark.parametrize("target", [24, 36, -5])
 def test_a_text_shows_its_position(task, target):
+    if isinstance(task, Countdown):
+        if target < 1:
+            return
+        state = task.start(NumberProblem((3, 3, 8, 8), target))
+        assert task.read(task.text(state)).left == state.left
+        assert task.text(state).startswith(f"<user>Make {target}, as in")
+        return
     state = task.start(NumberProblem((3, 3, 8, 8), target))
     for line in ("8 / 3 = 8/3", "3 - 8/3 = 1/3", "8 - 1/3 = 23/3"):
         seen = task.read(task.text(state))
         assert (task.key(seen), task.text(seen)) == (task.key(state), task.text(state))
         state = task.step(state, line)
     assert task.read(task.text(state)).left == state.left
+
+
+def test_a_puzzle_may_stand_within_a_frame():
+    task = Game24("history", FRAME)
+    state, _ = follow(task, task.start((3, 3, 8, 8)), "8 / 3 = 8/3")
+    shown = task.text(state)
+    assert shown == ("<user>Make 24, as in Input: 1 2 Target: 3\nInput: 3 3 8 8<end>\n<assistant>\n"
+                     "8 / 3 = 8/3 (left: 8/3 3 8)\n")  # fmt: skip
+    assert task.undress(shown) == "Input: 3 3 8 8\n8 / 3 = 8/3 (left: 8/3 3 8)\n"
+    assert task.dress(task.undress(shown)) == shown
+    world = task.believe()
+    chain, _ = follow(world, world.start((3, 3, 8, 8)), "8 / 3 = 2 (left: 2 3 8)\n2 * 3 = 6 (left: 6 8)")
+    assert world.text(chain).startswith(shown.partition("8 / 3")[0])
+    assert world.read(world.text(chain)) == chain
+    for text in (task.undress(shown), shown.replace("Make 24", "Make 25"), "<user>"):
+        with pytest.raises(ValueError, match="text must show a puzzle as"):
+            task.read(text)
 
 
 FOREIGN = ["", "4 5 6 10\n", "Input: 4 5 6 10", "Input: 10 4\n", "Input: 04 5\n", "Input: 1/0 4\n", "Input: 1e9 4\n",

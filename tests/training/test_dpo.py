@@ -69,6 +69,22 @@ def test_adapters_keep_their_reference_below_them(tmp_path, start):
     assert loss.iloc[-1] < 0.69
 
 
+def test_passes_of_a_step_add_up_to_it(tmp_path, start):
+    once, twice = (dpo.train(config(start, steps=3, accumulation_steps=passes, learning_rate=1e-4), make_pairs(),
+                             tmp_path / str(passes)) for passes in (1, 2))  # fmt: skip
+    for one, two in zip(load_checkpoint(once)[0].parameters(), load_checkpoint(twice)[0].parameters(), strict=True):
+        assert torch.allclose(one, two, atol=1e-5)
+
+
+def test_long_pairs_are_left_out_and_those_beyond_the_window_named(tmp_path, start, capsys):
+    pairs = make_pairs()
+    long = Pair(pairs[0][0], "12 / 3 = 4 (left: 2 4 4)\n" * 12, pairs[0][2])
+    with pytest.raises(ValueError, match=f"pair {len(pairs)} must fit the window of 96 tokens, got"):
+        dpo.train(config(start), [*pairs, long], tmp_path / "long")
+    dpo.train(config(start, steps=1, max_length=90), [*pairs, long], tmp_path / "left")
+    assert f"1 of {len(pairs) + 1} samples are longer than 90 tokens and are left out" in capsys.readouterr().out
+
+
 def test_end_tokens_stand_where_a_side_ended():
     tokenizer, end = make_tokenizer(), make_tokenizer().eos_token_id
     pairs = [Pair("Input: 1 2 3 4\n", "1 + 2 = 3 (left: 3 3 4)\n", "1 + 2 = 4 (left: 3 4 4)\n", chosen, rejected)

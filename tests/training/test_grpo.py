@@ -96,6 +96,49 @@ def test_it_trains_and_logs(checkpoint, tmp_path):
     assert (folder / "model.safetensors").stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.1])
+def test_adapters_are_trained_and_merged(checkpoint, tmp_path, beta):
+    seen = []
+    settings = config(checkpoint, lora_rank=4, beta=beta, learning_rate=3e-2)
+    folder = grpo.train(settings, PROBLEMS, REWARDS, tmp_path,
+                        lambda model, tokenizer: seen.append(type(model).__name__) or {"accuracy": 0.5},
+                        keep_every=2)  # fmt: skip
+    assert set(seen) == {"Qwen3ForCausalLM"}, "what is evaluated is the model, not what is wrapped around it"
+    before, after = (load_checkpoint(f)[0] for f in (checkpoint, folder))
+    moved = {name for name, value in before.named_parameters() if not torch.equal(value, after.get_parameter(name))}
+    assert moved == {name for name, _ in before.named_parameters() if "_proj" in name}
+    curve = pd.read_parquet(tmp_path / "training.parquet").set_index("step")
+    assert curve["mismatch"].max() < 1e-4, "what samples has the adapters too"
+    if beta:  # the reference is the model below them
+        assert curve["kl"][1] == pytest.approx(0, abs=1e-6)
+        assert curve["kl"][4] > 1e-5
+    kept = load_checkpoint(tmp_path / "steps" / "4")[0]
+    for one, two in zip(kept.parameters(), after.parameters(), strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_with_adapters_too_patience_keeps_the_best(checkpoint, tmp_path):
+    prompt, seen = torch.tensor([[5, 9, 30]]), []
+
+    @torch.no_grad()
+    def evaluate(model, tokenizer):
+        seen.append(model(prompt).logits)
+        return {"accuracy": [0.1, 0.9, 0.2, 0.3][min(3, len(seen) - 1)]}
+
+    setting = config(checkpoint, lora_rank=4, learning_rate=3e-2, steps=20, patience=2, evaluate_every=1)
+    folder = grpo.train(setting, PROBLEMS, REWARDS, tmp_path, evaluate)
+    assert len(seen) == 4
+    with torch.no_grad():
+        found = load_checkpoint(folder)[0](prompt).logits
+    assert (found - seen[1]).abs().max() < 1e-5 < (found - seen[3]).abs().max()
+
+
+@pytest.mark.parametrize("changes", [{"backend": "ctranslate2"}, {"device": "cpu"}])
+def test_adapters_sample_where_they_train(checkpoint, changes):
+    with pytest.raises(ValueError, match="rollouts must come from the weights that train with a lora_rank"):
+        config(checkpoint, lora_rank=4, rollouts=changes)
+
+
 # Log-probabilities ----------------------------------------------------------------------------------------------------
 def recompute(model, prompt, completion, temperature, top_p):
     """Token by token, without cache, batch or padding, by the definition of temperature and nucleus."""

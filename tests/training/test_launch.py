@@ -6,6 +6,7 @@ import pytest
 import tiny_models
 
 from game24lab.models.checkpoints import load_checkpoint
+from game24lab.models.critic import load_critic
 from game24lab.training import launch, precision
 
 
@@ -19,6 +20,10 @@ def write(folder, job="steps: 1\n", rows=({"prompt": "Input: 1 2 3 4\n", "comple
 PAIR = {"prompt": "Input: 1 2 3 4\n", "chosen": "1 + 2 = 3\n", "rejected": "1 + 2 = 4\n", "rejected_ends": False}
 
 
+WORTH = [{"text": f"Input: {numbers}\n", "visits": 4, "solved": solved}
+         for numbers, solved in (("4 5 6 10", 4), ("1 1 1 1", 0), ("3 3 8 8", 1))]  # fmt: skip
+
+
 @pytest.mark.parametrize(("trainer", "rows"), [("sft", None), ("dpo", [PAIR] * 2)])
 def test_a_job(tmp_path, capsys, trainer, rows):
     start = tiny_models.save("qwen3", tmp_path / "start")
@@ -30,6 +35,30 @@ def test_a_job(tmp_path, capsys, trainer, rows):
     assert "game24lab.training.launch: 1 at work" in said.err
     load_checkpoint(tmp_path / "out" / "checkpoint")
     assert (tmp_path / "out" / "training.parquet").exists()
+
+
+def test_a_job_of_a_critic(tmp_path, capsys):
+    start = tiny_models.save("qwen3", tmp_path / "start")
+    job = f"policy: {start}\nepochs: 2.0\nbatch_size: 3\nheld_out: 0.0\nprecision: fp32\n"
+    assert launch.main(["critic", *write(tmp_path, job, WORTH)]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "out" / "checkpoint")]
+    assert len(load_critic(tmp_path / "out" / "checkpoint").score(["Input: 4 5 6 10\n"])) == 1
+    assert launch.main(["critic", *write(tmp_path, job, [{"text": "Input: 1 2\n", "solved": 0.5}])]) == 2
+    assert "line 1: solved must be a int, got 0.5" in capsys.readouterr().err
+
+
+def test_a_job_of_grpo_on_word_problems(tmp_path, capsys):
+    start = tiny_models.save("qwen3", tmp_path / "start", window=512)
+    job = (f"task: gsm8k\ncheckpoint: {start}\nsteps: 1\nmini_batch: 2\nprecision: fp32\nweights: {{xml_count: 1}}\n"
+           "rollouts: {problems: 2, num_generations: 2, max_completion_length: 8}\n")  # fmt: skip
+    rows = [{"question": f"How much is {n} + 2?", "answer": f"{n} + 2 = {n + 2}\n#### {n + 2}"} for n in (3, 4)]
+    assert launch.main(["grpo", *write(tmp_path, job, rows)]) == 0
+    load_checkpoint(tmp_path / "out" / "checkpoint")
+    capsys.readouterr()
+    assert launch.main(["grpo", *write(tmp_path, job, [{"question": "How much?", "answer": "much"}])]) == 2
+    assert "answer must have a line such as #### 42" in capsys.readouterr().err
+    assert launch.main(["grpo", *write(tmp_path, job.replace("gsm8k", "chess"), rows)]) == 2
+    assert "task must be one of" in capsys.readouterr().err
 
 
 def test_a_job_of_grpo_with_the_names_of_the_version_before(tmp_path, capsys):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import tiny_models
 import torch
+from transformers import TrainerCallback
 
 from game24lab.models.backends.ctranslate2_export import is_exportable
 from game24lab.models.checkpoints import load_checkpoint, make_model
@@ -246,6 +247,52 @@ def test_a_batch_that_the_processes_cannot_share(tmp_path, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "0")
     with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes, got 8"):
         common_arguments(tmp_path, 6, 8, 0, False, save_every=2)
+
+
+@pytest.mark.parametrize("by", [{"batch_size": 8}, {"batch_tokens": 400}])
+def test_passes_of_a_step_add_up_to_it(tmp_path, by):
+    start = str(tiny_models.save("qwen3", tmp_path / "start"))
+    found = []
+    for passes in (1, 4):
+        settings = config(checkpoint=start, optimizer="adamw", steps=3, accumulation_steps=passes, **by)
+        folder = sft.train(settings, make_pairs(), tmp_path / str(passes))
+        found.append((load_checkpoint(folder)[0], pd.read_parquet(folder.parent / "training.parquet")))
+    if "batch_size" in by:  # the same texts a step; by tokens a pass has as many as the whole step had, divided
+        for one, two in zip(*(model.parameters() for model, _ in found), strict=True):
+            assert torch.allclose(one, two, atol=1e-5)
+        assert found[0][1]["num_tokens"].tolist() == found[1][1]["num_tokens"].tolist()
+    tokens = found[1][1]["num_tokens"]
+    assert tokens.is_monotonic_increasing
+    assert tokens.iloc[-1] <= 3 * by.get("batch_tokens", 10**6)
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 accumulation_steps, got 8"):
+        sft.train(config(checkpoint=start, batch_size=8, accumulation_steps=3), make_pairs(), tmp_path / "odd")
+
+
+def test_long_samples_are_left_out_and_told(tmp_path, capsys):
+    pairs = make_pairs()
+    long = (pairs[0][0], pairs[0][1] * 5)
+    folder = sft.train(config(steps=2, max_length=60), [*pairs, long], tmp_path / "some")
+    assert f"1 of {len(pairs) + 1} samples are longer than 60 tokens and are left out" in capsys.readouterr().out
+    without = sft.train(config(steps=2), pairs, tmp_path / "without")
+    for one, two in zip(load_checkpoint(folder)[0].parameters(), load_checkpoint(without)[0].parameters(), strict=True):
+        assert torch.equal(one, two)
+    with pytest.raises(ValueError, match=r"max_length must leave at least one sample, the shortest has \d+ tok"):
+        sft.train(config(max_length=3), pairs, tmp_path / "none")
+
+
+def test_a_tracker_is_checked_first_and_gets_the_curve(tmp_path, monkeypatch):
+    told = []
+
+    class Tracker(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            told.append(logs)
+
+    with pytest.raises(ValueError, match="report_to must be one of none, tensorboard, trackio, wandb, got 'excel'"):
+        sft.train(config(), make_pairs(), tmp_path / "run", report_to="excel")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(session, "make_trackers", lambda name, folder: [Tracker()] if name == "wandb" else [])
+    sft.train(config(steps=2), make_pairs(), tmp_path / "run", report_to="wandb")
+    assert [logs["num_tokens"] for logs in told if "loss" in logs]
 
 
 def test_adapters_are_merged(tmp_path):

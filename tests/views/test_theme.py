@@ -81,6 +81,8 @@ def test_curves_that_lie_on_one_another_are_one_line_of_all_their_names():
     lines = [trace for trace in figures.draw_pass_at_k(table).data if trace.fill is None]
     assert [(trace.name, list(trace.y)) for trace in lines] == [
         ("any = majority", [0.3, 0.5, 0.7]), ("other", [0.1, 0.1, 0.1])]  # fmt: skip
+    assert "any = majority" in texts(vector.to_svg(figures.draw_pass_at_k(table[table["arm"] != "other"])))
+    assert figures.draw_pass_at_k(table[table["arm"] != "other"]).layout.showlegend
 
 
 def test_names_are_text_and_never_markup():

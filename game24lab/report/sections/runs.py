@@ -9,10 +9,12 @@ import pandas as pd
 
 from game24lab.report import layout
 from game24lab.report import summaries as sm
+from game24lab.report.chain_summaries import END, summarise_graded
 from game24lab.report.document import Block, Columns, Picture, Report, Table
 from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evidence, describe_runs, refuse
 from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
 from game24lab.report.published import find_published
+from game24lab.report.sections.chains import describe_budgets
 from game24lab.report.sections.critics import draw_calibration
 from game24lab.report.tables import Row, count, join_sources, made, make_table, percent, text
 from game24lab.views.charts import theme as figures
@@ -36,7 +38,8 @@ _FILLED = {"verified": "filled: the exact verifier chose the answer",
 
 
 def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
-    """Every number of the report, JSON-able: `runs`, `results`, `pass_at_k`, `training`, `calibration`, `published`."""
+    """Every number of the report, JSON-able: `runs`, `results`, `pass_at_k`, `training`, `calibration`, `chains`,
+    `published`."""
     splits = {split for one in evidence if one.rows is not None for split in one.rows["split"].unique()}
     numbers = {
         "title": title,
@@ -45,11 +48,17 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
         "pass_at_k": sm.summarise_pass(evidence),
         "training": sm.summarise_training(evidence),
         "calibration": sm.summarise_calibration(evidence),
+        "chains": [entry for one in evidence if _has_chains(one) for entry in summarise_graded(one, END)],
         "published": [vars(point) for point in find_published(splits)],
     }
-    if not any(numbers[key] for key in ("results", "training", "calibration")) and not any(e.tree for e in evidence):
+    told = any(numbers[key] for key in ("results", "training", "calibration", "chains"))
+    if not told and not any(one.tree for one in evidence):
         raise refuse(evidence, f"{RECORDS} with rows of an evaluation, {TRAINING}, {CALIBRATION} or {TREE} is needed")
     return numbers
+
+
+def _has_chains(one: Evidence) -> bool:
+    return one.grades is not None and "numbers" in one.grades and END in set(one.grades["stage"])
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
@@ -60,6 +69,8 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     figures: list[Block] = [*(_draw_results(arms, numbers["pass_at_k"]) if arms else []), *pictures[:SHOWN]]
     if arms:
         appendix += add_section("Results", _describe_results(arms))
+    if chained := numbers.get("chains"):
+        appendix.append(describe_budgets(chained, "How answers of one long chain end, by token budget."))
     if numbers["published"]:
         appendix.append(_describe_published(numbers["published"]))
     appendix += add_section("How it came about", *pictures[SHOWN:])

@@ -78,11 +78,11 @@ class Believing:
 
         ValueError for any other text.
         """
-        head, end, rest = text.partition("\n")
+        head, end, rest = self.task.undress(text).partition("\n")
         lines = rest.split("\n")
         if not end or lines.pop():
             raise ValueError(f"text {text[:60]!r}: the problem and lines must each end with a line end")
-        root = self.task.read(head + end)
+        root = self.task.read(self.task.dress(head + end))
         state: Chain | Illegal = Chain(root.left, left=root.left, target=root.target)
         for line in lines:
             state = self.step(state, line)

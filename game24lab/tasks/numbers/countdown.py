@@ -102,7 +102,7 @@ class Countdown(Game24):
     def prompt(self, problem: NumberProblem | Sequence[int | Fraction], target: int = TARGET) -> str:
         """`Input: 3 7 25 50 Target: 81` and a line end; the target is always named."""
         numbers, target = (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (problem, target)
-        return self._write_preamble(target) + write_prompt(numbers, target, named=True)
+        return self.dress(write_prompt(numbers, target, named=True))
 
     def children(self, state: Position) -> tuple[Position, ...]:
         """The positions one move further, each once; none at the end."""

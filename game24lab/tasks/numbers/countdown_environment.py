@@ -27,8 +27,9 @@ from game24lab.tasks.numbers.countdown_puzzles import (
     make_problem,
 )
 from game24lab.tasks.numbers.countdown_solutions import make_countdown_solutions
-from game24lab.tasks.numbers.environment import ANSWERS, NumberGame
+from game24lab.tasks.numbers.environment import ANSWERS, NumberGame, dress_samples
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
+from game24lab.tasks.numbers.prompts import write_preamble
 from game24lab.tasks.numbers.puzzles import read_problem
 from game24lab.tasks.numbers.rewards import LINE_REWARDS, REWARDS
 from game24lab.tasks.numbers.whole_numbers import count_ways
@@ -64,8 +65,9 @@ class CountdownGame(NumberGame):
         """Solutions by the exact solver, see `countdown_solutions.make_countdown_solutions`; options that it does not
         have change nothing."""
         options = {name: options[name] for name in ("position_share", "opening_share") if name in options}
-        return make_countdown_solutions(self.split.rules, count, held_out=self.split.forbidden, seed=self.seed,
-                                        progress=progress, **options)  # fmt: skip
+        samples = make_countdown_solutions(self.split.rules, count, held_out=self.split.forbidden, seed=self.seed,
+                                           progress=progress, **options)  # fmt: skip
+        return dress_samples(samples, self.task)
 
     def draw_starts(self, puzzles: int, **others: Any) -> tuple[list[CountdownProblem], list[str]]:
         """Training problems from which rollouts for a critic begin, 0: as many as `STARTS`; other options change
@@ -133,7 +135,8 @@ class CountdownGame(NumberGame):
 
 
 def open_countdown(
-    *, split: str = "", held_out: int = 100, seed: int = 0, answers: str = "chains", **others: Any
+    *, split: str = "", held_out: int = 100, seed: int = 0, answers: str = "chains", preamble: str = "",
+    context: str = "position", template: str = "auto", chat: Any = None, **others: Any,
 ) -> CountdownGame:  # fmt: skip
     """Countdown with its held-out problems drawn; options of other tasks change nothing.
 
@@ -141,7 +144,7 @@ def open_countdown(
         split: rules of `countdown_puzzles.RULES`, "stream_of_search" by default; `:targets` behind it asks problems
             with held-out targets alone, `:puzzles` held-out puzzles with other targets, nothing asks both, half and
             half, and `:FILE` the problems of a published file (Parquet or JSON lines), which are held out then.
-        answers: as `environment.open_number_game` has them.
+        answers, preamble, context, template, chat: as `environment.open_number_game` has them.
 
     ValueError for unknown rules, a bad count and what `countdown_files.read_countdown` refuses.
     """
@@ -156,7 +159,8 @@ def open_countdown(
             raise ValueError(f"split {split!r}: no such file {asked}; {', '.join(_ASKED)} or the path of a file must "
                              "follow the colon")  # fmt: skip
         listed = [_read(problem, use_all=rules.use_all) for problem in read_countdown(asked)]
-    task, sides = Countdown(use_all=rules.use_all), [side for side in _ASKED if rules.list_targets(side)]
+    task = Countdown(context, write_preamble(preamble, template, chat), use_all=rules.use_all)
+    sides = [side for side in _ASKED if rules.list_targets(side)]
     if listed:
         problems = _pick(listed, held_out, seed, task)
     else:

@@ -13,6 +13,7 @@ from game24lab.tasks.numbers.chain_task import Chains24
 from game24lab.tasks.numbers.features import ask_solver, describe_structure
 from game24lab.tasks.numbers.judge import COLUMNS, describe_problem, judge_answer
 from game24lab.tasks.numbers.problems import make_problems, pick_by_difficulty
+from game24lab.tasks.numbers.prompts import write_preamble
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, list_solvable, read_problem
 from game24lab.tasks.numbers.rankings import Ranking, load_ranking
 from game24lab.tasks.numbers.rewards import LINE_REWARDS, REWARDS
@@ -55,7 +56,7 @@ class NumberGame(Environment):
         """Solutions by the exact solver; options of `tasks.numbers.solutions.make_solutions`, others change nothing."""
         options = {name: option for name, option in options.items() if name != "direct_share"}
         options |= {"held_out": self.split.forbidden, "seed": self.seed, "progress": progress}
-        return make_solutions(self.split.train, count, **options)
+        return dress_samples(make_solutions(self.split.train, count, **options), self.task)
 
     def list_forbidden(self) -> Container[tuple]:
         """The held-out puzzles, those that are not asked too, and what a strict split holds out besides."""
@@ -68,7 +69,7 @@ class NumberGame(Environment):
         positions, see `tasks.numbers.solutions`."""
         drawn = {"held_out": self.split.forbidden, "highest": highest, "seed": self.seed}
         starts = [*pick_train(self.split, puzzles), *draw_roots(self.split.train, roots, **drawn)]
-        return starts, draw_fractions(self.split.train, fractions, **drawn)
+        return starts, list(map(self.task.dress, draw_fractions(self.split.train, fractions, **drawn)))
 
     def draw_smaller(self, size: int) -> list[Any]:
         """Solvable puzzles of fewer numbers, all of them; a strict split's held-out positions are left out.
@@ -80,7 +81,8 @@ class NumberGame(Environment):
 
     def problems(self, count: int, lowest: float, highest: float, progress: Progress) -> list[Problem]:
         """All training puzzles of a difficulty, see `tasks.numbers.problems.pick_by_difficulty`."""
-        return make_problems(pick_by_difficulty(self.split.train, lowest, highest, progress=progress))
+        game = self.task if isinstance(self.task, Game24) else None
+        return make_problems(pick_by_difficulty(self.split.train, lowest, highest, progress=progress), game)
 
     def write_name(self, problem: Any) -> str:
         """`4 5 6 10`; another target than 24 is named. ValueError for what is no problem."""
@@ -113,8 +115,14 @@ class NumberGame(Environment):
         return judge_answer(read_problem(problem), completion, moves_answer=self.answers == "lines")
 
 
+def dress_samples(samples: list[Sample], task: Game24) -> list[Sample]:
+    """Samples with their prompts as a task shows puzzles."""
+    return [sample._replace(prompt=task.dress(sample.prompt)) for sample in samples] if task.preamble else samples
+
+
 def open_number_game(
-    *, split: str = "", held_out: int = 100, seed: int = 0, chains: bool = False, answers: str = "chains", **others: Any
+    *, split: str = "", held_out: int = 100, seed: int = 0, chains: bool = False, answers: str = "chains",
+    preamble: str = "", context: str = "position", template: str = "auto", chat: Any = None, **others: Any,
 ) -> NumberGame:  # fmt: skip
     """The Game of 24 with its held-out problems drawn; options of other tasks change nothing.
 
@@ -123,14 +131,20 @@ def open_number_game(
         chains: answers are chains of thought, judged whole.
         answers: "chains" give theirs on a last line; with "lines" right moves that leave one number are one too, as
             policies write them that have learnt solutions line by line.
+        preamble, template, chat: what stands around a puzzle, see `tasks.numbers.prompts.write_preamble`.
+        context: what a policy sees of a position: "position", the numbers left, or "history", all lines so far.
 
-    ValueError for a bad split or count.
+    ValueError for a bad split, count or template, and for chains in anything but the plain form.
     """
     require_one_of("answers", answers, ANSWERS)
+    around = write_preamble(preamble, template, chat)
     sides = make_split(split or "tot", seed=seed)
     asked = pick_held_out(sides, held_out)
+    if chains and (around or context != "position"):
+        raise ValueError("preamble, context and template must be as by default for chains of thought, which are "
+                         f"written behind the puzzle alone, got {preamble!r}, {context!r}, {template!r}")  # fmt: skip
     if chains:
         lacks = {"positions": "its critic would have to read half a chain of thought"}
         return NumberGame(sides, asked, seed, Chains24(), "chains24", "traces", lacks=lacks)
     rewards = LINE_REWARDS if answers == "lines" else REWARDS
-    return NumberGame(sides, asked, seed, rewards=rewards, answers=answers)
+    return NumberGame(sides, asked, seed, Game24(context, around), rewards=rewards, answers=answers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -151,12 +151,13 @@ def make_pair(
 
 def make_pairs(
     chains: Iterable[tuple[NumberProblem | Sequence[int], str, bool]], *, style: str = "sound", most_lines: int = 12,
-    keep: float = 1.0, seed: int = 0, avoid: Container[Hashable] = frozenset(),
+    keep: float = 1.0, seed: int = 0, avoid: Container[Hashable] = frozenset(), dress: Callable[[str], str] = str,
 ) -> list[Pair]:  # fmt: skip
     """The pairs of many chains (problem, text, whether it ended by itself), each once, in the order of the chains.
 
     Pairs that name a position of `avoid`, truly or not, in the prompt or on either side, are left out: a strict split
-    keeps positions out of training (`tasks.splits.Split.forbidden`).
+    keeps positions out of training (`tasks.splits.Split.forbidden`). `dress` makes of a prompt what the model is shown
+    (`tasks.numbers.task.Game24.dress`).
 
     Equal for equal arguments: what is drawn for a chain depends on the seed, the problem and the text alone. Raises
     ValueError as `make_pair` does.
@@ -168,7 +169,8 @@ def make_pairs(
         pair = make_pair(problem, text, rng, style=style, ended=ended, most_lines=most_lines, keep=keep)
         if pair is not None:
             found.setdefault(pair, as_problem(problem))
-    return [pair for pair, problem in found.items() if not avoid or not _names(problem, pair, avoid)]
+    kept = [pair for pair, problem in found.items() if not avoid or not _names(problem, pair, avoid)]
+    return [pair._replace(prompt=dress(pair.prompt)) for pair in kept]
 
 
 def tell_style(styles: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Published prompts of number games: which numbers they show, what these must make, and whether all must be used.
+"""Prompts of number games: of the published ones what they show, and what a checkpoint is shown around a puzzle.
 
 It does not know of answers, files or models.
 """
@@ -6,8 +6,15 @@ It does not know of answers, files or models.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+# The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
+TSLLM_PREAMBLE = (
+    "Use numbers and basic arithmetic operations (+ - * /) to obtain {target}. Each step, you are only allowed to "
+    "choose two of the remaining numbers to obtain a new number.\n"
+)
+PUZZLE = "{puzzle}"  # in a preamble: where the puzzle's line stands, when something stands behind it too
 _LONGEST = 20_000  # characters of a prompt that are looked through, from its end
 _NUMBERS = r"\[?([0-9][0-9, ]{0,200}[0-9])\]?"
 # `Input: 4 5 6 10` of Tree of Thoughts and TS-LLM, the last one: examples stand before it
@@ -31,6 +38,39 @@ class Shown:
     numbers: str  # as they are written
     target: int | None  # None where it does not say
     every: bool  # every number must be used; else each may be
+
+
+def write_preamble(
+    preamble: str = "", template: str = "auto", chat: Callable[[list[dict[str, str]]], str] | None = None
+) -> str:
+    """A preamble of `tasks.numbers.task.Game24`, with {puzzle} where something stands behind the puzzle too.
+
+    Args:
+        preamble: a text before the puzzle, {target} filled in; "tsllm" is the published sentence.
+        template: "chat" is the checkpoint's chat template, the user's message being the preamble and the puzzle; any
+            other text holds {puzzle}; "auto" and "plain" are nothing.
+        chat: the checkpoint's chat template, see `models.tokenizer.read_chat`.
+
+    ValueError for a template without {puzzle}, and for "chat" where the checkpoint has none.
+    """
+    preamble = TSLLM_PREAMBLE if preamble == "tsllm" else preamble
+    preamble += "\n" if preamble and not preamble.endswith("\n") else ""
+    if template in ("auto", "plain"):
+        return preamble
+    asked = f"{preamble}{PUZZLE}"
+    if template == "chat":
+        if chat is None:
+            raise ValueError("template must be 'plain', or a text with {puzzle}, for a checkpoint without a chat "
+                             "template, got 'chat'")  # fmt: skip
+        return _check_whole(chat([{"role": "user", "content": asked}]))
+    return _check_whole(template.replace(PUZZLE, asked) if template.count(PUZZLE) == 1 else template)
+
+
+def _check_whole(text: str) -> str:
+    if text.count(PUZZLE) != 1 or text.endswith(PUZZLE):
+        raise ValueError(f"template must be 'auto', 'plain', 'chat', or a text that holds {PUZZLE} once and goes on "
+                         f"behind it, got {text[:60]!r}")  # fmt: skip
+    return text
 
 
 def read_prompt(text: str) -> Shown | None:

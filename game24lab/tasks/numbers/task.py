@@ -24,19 +24,15 @@ from game24lab.tasks.numbers.arithmetic import (
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.explanations import explain
 from game24lab.tasks.numbers.expressions import check_answer
+from game24lab.tasks.numbers.prompts import PUZZLE, TSLLM_PREAMBLE
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem, write_prompt
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
 
-# The task sentence of TS-LLM and Tree of Thoughts, for checkpoints that were not trained here.
-TSLLM_PREAMBLE = (
-    "Use numbers and basic arithmetic operations (+ - * /) to obtain {target}. Each step, you are only allowed to "
-    "choose two of the remaining numbers to obtain a new number.\n"
-)
-
+__all__ = ["TSLLM_PREAMBLE", "Game24", "Position"]
 
 _NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,39})(?:/[1-9][0-9]{0,39})?")
-_TARGET = re.compile(r"Input: [^\n]* Target: (-?[0-9]{1,6})\n")
+_TARGET = re.compile(r" Target: (-?[0-9]{1,6})(?![0-9])")
 _LONGEST = 4000  # characters of a text that is read back
 
 
@@ -56,7 +52,7 @@ class Game24:
     """The Game of 24 with up to six numbers and any target, which the problem carries."""
 
     context: str = "position"  # the model sees the numbers left ("position") or all lines so far ("history")
-    preamble: str = ""  # a sentence before the numbers; {target} is filled in
+    preamble: str = ""  # a text before the numbers, or around them where it holds {puzzle}; {target} is filled in
     name: str = "game24"
 
     def __post_init__(self) -> None:
@@ -82,10 +78,31 @@ class Game24:
     def prompt(self, problem: NumberProblem | Sequence[int | Fraction], target: int = TARGET) -> str:
         """`Input: 4 5 6 10` and a line end; another target than 24 is named."""
         numbers, target = (problem.numbers, problem.target) if isinstance(problem, NumberProblem) else (problem, target)
-        return self._write_preamble(target) + write_prompt(numbers, target, named=target != TARGET)
+        return self.dress(write_prompt(numbers, target, named=target != TARGET))
 
-    def _write_preamble(self, target: int) -> str:
-        return self.preamble.replace("{target}", str(target))
+    def dress(self, text: str) -> str:
+        """A text that begins with a puzzle's line, as a model is shown it: behind the preamble, or within it."""
+        if not self.preamble:
+            return text
+        head, _, lines = text.partition("\n")
+        front, behind = self._write_preamble(_find_target(head))
+        return f"{front}{head}{behind}{lines}"
+
+    def undress(self, text: str) -> str:
+        """The text that `dress` has dressed; ValueError for any other."""
+        if not self.preamble:
+            return text
+        for target in dict.fromkeys((TARGET, *map(int, _TARGET.findall(text[:_LONGEST])))):
+            front, behind = self._write_preamble(target)
+            head, found, lines = text.removeprefix(front).partition(behind)
+            if text.startswith(front) and found and _find_target(head) == target:
+                return f"{head}\n{lines}"
+        raise ValueError(f"text must show a puzzle as {self.dress('Input: 4 5 6 10')[:60]!r} does, got {text[:60]!r}")
+
+    def _write_preamble(self, target: int) -> tuple[str, str]:
+        """What stands before a puzzle's line and behind it."""
+        front, puzzle, behind = self.preamble.replace("{target}", str(target)).partition(PUZZLE)
+        return front, behind if puzzle else "\n"
 
     def text(self, state: Position) -> str:
         """The prompt for the next line; equal keys give equal texts where `context` is "position"."""
@@ -100,9 +117,8 @@ class Game24:
         Where the text shows the numbers left alone, the moves before are not in it: a game that begins there, with
         fractions where there are some. ValueError for any other text.
         """
-        named = _TARGET.search(text[:_LONGEST])
-        target = int(named[1]) if named else TARGET
-        head, _, lines = text.removeprefix(self._write_preamble(target)).partition("\n")
+        head, _, lines = self.undress(text).partition("\n")
+        target = _find_target(head)
         words = head.removeprefix("Input: ").partition(" Target: ")[0].split(" ")
         position: Position | Illegal = Illegal("numbers are missing")
         if len(text) <= _LONGEST and all(_NUMBER.fullmatch(word) for word in words):
@@ -221,6 +237,12 @@ class Game24:
     def explain(self, state: Position) -> str:
         """Why the target can be made of the numbers left, or can not: a sentence without its full stop."""
         return explain(state.left, state.target)
+
+
+def _find_target(line: str) -> int:
+    """The target that a puzzle's line names, at its end."""
+    named = _TARGET.findall(line)
+    return int(named[-1]) if named else TARGET
 
 
 def _turn(step: Step) -> tuple[Step, ...]:

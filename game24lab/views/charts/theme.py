@@ -145,7 +145,9 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
         add_line(figure, rows.drop(columns=["low", "high"], errors="ignore"), "k", "accuracy", colour, arm,
                  legendgroup=plain(arm))  # fmt: skip
     ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
-    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+    label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+    alone = "arm" in table and table["arm"].nunique() == 1  # a line alone has no legend else, and no name
+    return figure.update_layout(showlegend=True) if alone else figure
 
 
 def _join_equal(table: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +201,7 @@ def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure
     pixels wide.
     """
     panels = [titles for titles in panels if titles is not None]
-    gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
+    gap = {2: 0.14, 3: 0.15}.get(len(panels), 0.09)  # of the width, between panels
     width = (1 - gap * (len(panels) - 1)) / len(panels)
     layout: dict[str, Any] = {"template": TEMPLATE, "height": height}
     for number, titles in enumerate(panels, 1):
