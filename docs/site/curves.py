@@ -66,7 +66,7 @@ def tell_strategy(name: str) -> str:
     same = " Where what helps changes nothing, lines lie on each other." if key else ""
     table = pd.DataFrame([_show(arm, f"ranks {arm['split']}") for arm in chosen])
     return _join(_lay(draw_accuracy(table), chosen), f"Accuracy of `{name}` against its sampled tokens{span}. "
-                 f"{_count(chosen)}{same} The policy that ships and the critic that shipped before; all settings: "
+                 f"{_count(chosen)}{same} The policy and the critic that ship; all settings: "
                  "[report](../../reports/search_report.pdf).", "search_report", chosen)  # fmt: skip
 
 
