@@ -6,7 +6,7 @@
 #                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
 #   make chains   chains of thought, long ones and bare solutions: traces, SFT, GRPO, DPO, and reports/rl_report.pdf;
 #                 hours on two cores
-#   make search   a critic, every strategy, what they hang on, and reports/search_report.pdf; under an hour
+#   make search   a critic, every strategy, what they hang on, and reports/search_report.pdf; about an hour
 #   make router   a grid of arms, routers of verified ones and of others, and reports/router_report.pdf; hours
 #   make lookahead word problems: SFT, GRPO, GRPO with search, looking ahead, and reports/lookahead_report.pdf; hours
 #   make docs     the site: guides, notebooks as they ran, the API, in build/site/html; minutes, notebooks first

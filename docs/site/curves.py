@@ -24,19 +24,20 @@ from game24lab.views.charts.svg import to_svg
 from game24lab.views.charts.theme import (
     ABOVE,
     DASHES,
-    LOG,
     SHARE,
     add_line,
     draw_accuracy,
     draw_learning,
     draw_pass_at_k,
     make_figure,
-)
+    tick_decades,
+)  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
 RANKS = ("901-1000", "1001-1362")
 HARD = RANKS[1]
+_NEAR = 1.6  # the dearest over the cheapest, below which an axis of tokens begins at 0
 _HEADING = re.compile(r"^##? `?([^`\n]+)`?$", flags=re.M)
 
 Row = Mapping[str, Any]
@@ -62,9 +63,10 @@ def tell_strategy(name: str) -> str:
     key, chosen = pick_curves(arms)
     values = [arm["parameters"][key] for arm in chosen] if key else []
     span = f": `{key}` from {min(values):,} to {max(values):,}" if key else ""
+    same = " Where what helps changes nothing, lines lie on each other." if key else ""
     table = pd.DataFrame([_show(arm, f"ranks {arm['split']}") for arm in chosen])
-    return _join(draw_accuracy(table), f"Accuracy of `{name}` against its sampled tokens{span}. {_count(chosen)} The "
-                 "policy that ships and the critic that shipped before; all settings: "
+    return _join(_lay(draw_accuracy(table), chosen), f"Accuracy of `{name}` against its sampled tokens{span}. "
+                 f"{_count(chosen)}{same} The policy and the critic that ship; all settings: "
                  "[report](../../reports/search_report.pdf).", "search_report", chosen)  # fmt: skip
 
 
@@ -95,7 +97,9 @@ def tell_unrepeated() -> str:
              if (arm["split"], arm["algorithm"]) == (HARD, "mcts")]  # fmt: skip
     chosen = [arm for arm, _ in arms]
     draws = [arm["parameters"]["simulations"] for arm in chosen]
-    return _join(draw_accuracy(pd.DataFrame([_show(arm, name) for arm, name in arms])),
+    figure = draw_accuracy(pd.DataFrame([_show(arm, name) for arm, name in arms]))
+    figure.update_layout(yaxis={"range": [min(arm["low"] for arm in chosen) - 0.05, 1.02]})
+    return _join(_lay(figure, chosen),
                  f"MCTS on ranks {HARD} with and without replacement, `simulations` from {min(draws)} to "
                  f"{max(draws):,}. {_count(chosen)} The models that ship.", "without", chosen, "modes")  # fmt: skip
 
@@ -127,7 +131,7 @@ def tell_lookahead() -> str:
         rows = [row for row in ahead if row["arm"].startswith(when)]
         add_line(figure, pd.DataFrame(rows), "sampled_tokens", "accuracy", colour, f"look ahead: {when}",
                  mode="markers", size=9, symbol="diamond")  # fmt: skip
-    return _join(figure.update_layout(xaxis=LOG, yaxis=SHARE, legend=ABOVE),
+    return _join(_lay(figure.update_layout(yaxis=SHARE), [*best, *ahead]),
                  "Looking ahead every few tokens, at each line, or where the policy is unsure (2 or 8 simulations, "
                  f"depth 1 or 3), beside best of n, on puzzles. {_count([*best, *ahead])} A policy that writes chains.",
                  "lookahead_report", [{**row, "run": run} for row in best])  # fmt: skip
@@ -187,6 +191,15 @@ def _read(name: str) -> dict[str, Any]:
 
 def _show(arm: Row, name: str) -> dict[str, Any]:
     return {"arm": name} | {key: arm[key] for key in ("mode", "sampled_tokens", "accuracy", "low", "high")}
+
+
+def _lay(figure: Any, arms: Sequence[Row]) -> Any:
+    """A figure with its legend above, and an axis of tokens whose ticks can be read: from 0 where costs lie close."""
+    tokens = [arm["sampled_tokens"] for arm in arms]
+    near = max(tokens) < _NEAR * min(tokens)
+    axis = {"range": [0, 1.15 * max(tokens)]} if near else tick_decades(tokens, "{:,.0f}".format)
+    axis |= {"type": "linear" if near else "log"}
+    return figure.update_layout(xaxis=axis, legend=ABOVE)
 
 
 def _count(arms: Sequence[Row]) -> str:

@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 OTHERS = {"LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 CARDS = ROOT / "game24lab" / "pretrained"  # a README.md for each group of shipped models
 START = {"README.md": "index.md", "LICENSE": "index.md"}
-_NUMBERS = re.compile(r"(?<=\| )[-+\d.,%\[\]x() ]*\d[-+\d.,%\[\]x() ]*(?:[kMB]|million|billion)?(?= \|)")
+_NUMBERS = re.compile(r"(?<=\| )[-+\d.,%\[\]x()n= ]*\d[-+\d.,%\[\]x()n= ]*(?:[kMB]|million|billion)?(?= \|)")
 _JOINER = "\N{WORD JOINER}"
 SECTIONS = {
     "Start here": ["start", "nouns", "results", "leaderboard", "models", "contents"],
@@ -94,10 +94,10 @@ def link_code(text: str) -> str:
 
 def hold_numbers(text: str) -> str:
     """Cells of tables that hold numbers alone, such as `99.4 % [98, 100]` or `901-1000`, as what a narrow page breaks
-    before a bracket only."""
+    before a bracket alone."""
 
     def hold(found: re.Match) -> str:
-        return re.sub(r" (?!\[)", "\N{NO-BREAK SPACE}", found[0]).replace("-", f"-{_JOINER}")
+        return re.sub(r" (?![\[(])", "\N{NO-BREAK SPACE}", found[0]).replace("-", f"-{_JOINER}")
 
     return re.sub(r"^\|.*\|$", lambda row: _NUMBERS.sub(hold, row[0]), text, flags=re.M)
 

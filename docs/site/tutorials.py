@@ -73,7 +73,9 @@ def _make_live(output: dict, tree: str | None) -> dict:
     elif tree and (SVG in data or HTML in data):
         live = _frame(tree)
     elif SVG in data:
-        live = f'<div class="still">{"".join(data[SVG])}</div>'
+        drawn = "".join(data[SVG])
+        light = "" if "prefers-color-scheme" in drawn else " light"  # has a white ground, whatever the theme
+        live = f'<div class="still{light}">{drawn}</div>'
     else:
         return output
     return output | {"data": {HTML: live, "text/plain": data.get("text/plain", "")}}

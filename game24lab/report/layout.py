@@ -117,8 +117,12 @@ def list_asked(run: Row) -> dict[str, Any]:
 
 
 def draw_picture(figure: Any, caption: str, source: str, height: int, width: int = WIDE) -> Picture:
-    """A Plotly figure as a picture of a size in pixels; the caption says in words what it shows."""
-    figure.update_layout(width=width, height=height)
+    """A Plotly figure as a picture of a size in pixels, the height for each row of panels.
+
+    The caption says in words what it shows.
+    """
+    rows = max(1, len({axis.domain for axis in figure.select_yaxes()}))
+    figure.update_layout(width=width, height=height * rows)
     if figure.layout.annotations:
         label_ends(figure)
     return Picture(caption, source, vector.to_svg(figure), caption)

@@ -25,6 +25,7 @@ OTHER = "other"  # what the reports call problems without a published rank
 HEADLINE = ("greedy", "best_of_n", "mcts@simulations=64", "mcts@simulations=400")
 UNREPEATED = ("mcts_without@simulations=1500", "mcts_likeliest@simulations=1500",
               "mcts_likeliest_blind@simulations=60")  # fmt: skip
+EFFORTS = ("simulations", "n", "n_iters", "n_particles", "num_paths", "beam_size")  # searches are sized by, or by width
 HEAD = """# Results
 
 Made by `make results` from the JSON files in [`reports/`](../reports), which the reports wrote beside their PDFs.
@@ -120,9 +121,14 @@ def _tell_strategies(report: Any) -> list[str]:
 
 
 def _name_setting(arm: Row) -> str:
-    """What was searched with; the name of the arm with it, where it is not the strategy's."""
+    """What was searched with, the arm's name before it where that is not the strategy's; where the arm is the only one
+    of its strategy, how much was searched."""
     name, _, setting = arm["label"].partition("@")
-    return f"`{arm['label'] if name != arm['algorithm'] else setting or 'as it comes'}`"
+    known = arm["parameters"]
+    sizes = [key for keys in (arm["given"], known) for key in EFFORTS if key in keys]
+    sizes += [key for key in known if key == "width"]
+    effort = "".join(f"{key}={known[key]}" for key in sizes[:1])
+    return f"`{arm['label'] if name != arm['algorithm'] else setting or effort or 'as it comes'}`"
 
 
 def _tell_published(report: Any) -> list[str]:

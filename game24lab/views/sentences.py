@@ -34,7 +34,7 @@ def tell_arms(summary: pd.DataFrame) -> str:
 def tell_samples(summary: pd.DataFrame, passed: pd.DataFrame) -> str:
     """What the first arm solves, and one of the most samples: a table of arms or budgets, and one of pass@k."""
     first, last = summary.iloc[-1 if "budget" in summary else 0], passed.sort_values("k").iloc[-1]
-    count = first["problems" if "problems" in first else "puzzles"]
+    count = int(first["problems" if "problems" in first else "puzzles"])  # a row of numbers alone is one of floats
     return (f"Of {count} held-out problems it solves {fmt.bracket(first['accuracy'], first['low'], first['high'])} "
             f"greedily, and {fmt.bracket(last['accuracy'], last['low'], last['high'])} with at least one of "
             f"{int(last['k'])} samples.")  # fmt: skip

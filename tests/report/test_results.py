@@ -88,3 +88,15 @@ def test_numbers_are_rounded(value, digits, text):
 def test_no_model_library_is_loaded():
     code = "import sys, game24lab.report.results; print(*{'torch', 'transformers', 'sklearn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == []
+
+
+@pytest.mark.parametrize(("arm", "said"), [
+    ({"label": "mcts@simulations=64"}, "`simulations=64`"),
+    ({"label": "mcts_likeliest@simulations=64"}, "`mcts_likeliest@simulations=64`"),
+    ({"label": "mcts", "parameters": {"simulations": 8, "width": 2}, "given": {"width": 2}}, "`simulations=8`"),
+    ({"label": "mcts", "parameters": {"simulations": 8, "num_paths": 3}, "given": {"num_paths": 3}}, "`num_paths=3`"),
+    ({"label": "mcts", "parameters": {"width": 4}, "given": {}}, "`width=4`"),
+    ({"label": "mcts"}, "`as it comes`"),
+])  # fmt: skip
+def test_a_setting_says_how_much_was_searched(arm, said):
+    assert results._name_setting({"algorithm": "mcts", "parameters": {}, "given": {}} | arm) == said

@@ -124,7 +124,7 @@ def test_what_word_problems_do_not_have_is_said(tmp_path):
     with pytest.raises(ValueError, match="has no models that ship: the shipped models know number games alone"):
         find_pretrained("policy", world)
     require_parts(open_environment(held_out=1), "traces", "truth", "positions", "ranking", "pretrained")
-    with pytest.raises(ValueError, match="its tokenizer cannot be loaded"):
+    with pytest.raises(ValueError, match=r"checkpoint \./nowhere: no such folder"):
         read_chat("./nowhere")
     assert read_chat("") is None
     with pytest.raises(ValueError, match="must be 0 to 1"):

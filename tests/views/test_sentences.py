@@ -46,6 +46,8 @@ def test_the_other_sentences_have_intervals():
     said = sentences.tell_samples(summary, passed)
     assert re.findall(INTERVAL, said) == ["[20.0, 40.0]", "[60.0, 80.0]"]
     assert "at least one of 8 samples" in said
+    budgets = pd.DataFrame({"budget": [64], "puzzles": [4], "accuracy": [0.5], "low": [0.2], "high": [0.8]})
+    assert sentences.tell_samples(budgets, passed).startswith("Of 4 held-out problems")
     choices = pd.DataFrame([{"arm": arm, "k": 4, "accuracy": share, "low": share - 0.1, "high": share + 0.1,
                              "problems": 30} for arm, share in (("any", 0.8), ("critic max", 0.6))])  # fmt: skip
     said = sentences.tell_critic(choices, {"auc": 0.973, "n": 2215})

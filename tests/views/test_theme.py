@@ -81,6 +81,27 @@ def test_curves_that_lie_on_one_another_are_one_line_of_all_their_names():
     lines = [trace for trace in figures.draw_pass_at_k(table).data if trace.fill is None]
     assert [(trace.name, list(trace.y)) for trace in lines] == [
         ("any = majority", [0.3, 0.5, 0.7]), ("other", [0.1, 0.1, 0.1])]  # fmt: skip
+    assert "any = majority" in texts(vector.to_svg(figures.draw_pass_at_k(table[table["arm"] != "other"])))
+    assert figures.draw_pass_at_k(table[table["arm"] != "other"]).layout.showlegend
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 2, 2), (5, 3, 2)])
+def test_many_panels_stand_in_rows_and_are_drawn_where_they_stand(count, columns, rows):
+    """Five panels side by side are too narrow for half a screen: titles would cover the neighbours' lines."""
+    figure = figures.make_figure(*((f"x{number}", f"y{number}") for number in range(count)))
+    for number in range(count):
+        figures.add_line(figure, pd.DataFrame({"a": [0, 1], "b": [0, 1]}), "a", "b", "#000000", panel=number + 1)
+    svg = vector.to_svg(figure)
+    nodes = [node for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("}text") and node.get("x")]
+    places = {"".join(node.itertext()).strip(): (float(node.get("x")), float(node.get("y"))) for node in nodes}
+    found = [places[f"x{number}"] for number in range(count)]
+    assert len({round(x) for x, _ in found}) == columns
+    assert len({round(y) for _, y in found}) == rows
+    assert found == sorted(found, key=lambda place: (round(place[1]), place[0]))
+    domains = [(tuple(figure.layout[axis].domain or (0, 1))) for number in range(count)
+               for axis in (f"yaxis{number + 1}" if number else "yaxis",)]  # fmt: skip
+    assert domains == sorted(domains, reverse=True)
+    assert len(set(domains)) == rows
 
 
 def test_names_are_text_and_never_markup():

@@ -70,7 +70,7 @@ class NumberGame(Environment):
         drawn = {"held_out": self.split.forbidden, "highest": highest, "seed": self.seed}
         starts = [*pick_train(self.split, puzzles), *draw_roots(self.split.train, roots, **drawn)]
         texts = draw_fractions(self.split.train, fractions, **drawn)
-        return starts, [self.task.dress(text) for text in texts] if isinstance(self.task, Game24) else texts
+        return starts, list(map(self.task.dress, texts)) if isinstance(self.task, Game24) else texts
 
     def draw_smaller(self, size: int) -> list[Any]:
         """Solvable puzzles of fewer numbers, all of them; a strict split's held-out positions are left out.
@@ -117,7 +117,7 @@ class NumberGame(Environment):
 
 
 def dress_samples(samples: list[Sample], task: Task) -> list[Sample]:
-    """Samples with their prompts as a task shows puzzles; chains of thought stand behind the puzzle alone."""
+    """Samples with their prompts as a task shows puzzles; whole chains of thought stand behind the puzzle alone."""
     if not isinstance(task, Game24) or not task.preamble:
         return samples
     return [sample._replace(prompt=task.dress(sample.prompt)) for sample in samples]

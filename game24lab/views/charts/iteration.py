@@ -36,7 +36,8 @@ def draw_densities(table: pd.DataFrame, *, bins: int = 16) -> go.Figure:
     """
     need(table, "side", "round", "p")
     sides = list(dict.fromkeys(table["side"]))
-    figure = make_figure(*((f"log10 p, {plain(side)} problems", "share of problems") for side in sides), height=320)
+    figure = make_figure(*((f"log10 p, {plain(side)}", "" if number else "share of problems")
+                           for number, side in enumerate(sides)), height=320)  # fmt: skip
     logs = np.log10(np.maximum(table["p"].to_numpy(float), 1e-12))
     edges = np.linspace(math.floor(min(-6.0, logs.min())), 0.0, bins + 1)
     for number, side in enumerate(sides, 1):

@@ -110,14 +110,16 @@ def _render(figure: go.Figure, kind: str) -> bytes:
     layout, traces = figure.layout, figure.data
     _check(figure)
     pairs = list(dict.fromkeys((t.xaxis or "x", t.yaxis or "y") for t in traces)) or [("x", "y")]
-    pairs.sort(key=lambda pair: (layout[_axis_name(pair[0])].domain or (0, 1))[0])
+    places = [[(layout[_axis_name(axis)].domain or (0, 1))[0] for axis in pair] for pair in pairs]
+    columns, rows = (sorted({place[side] for place in places}) for side in (0, 1))  # from the left, from the bottom
     size = ((layout.width or 640) / PIXELS_PER_INCH, _find_height(figure) / PIXELS_PER_INCH)
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
         canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04, wspace=0.06))
         entries: dict[str, Any] = {}
-        for column, pair in enumerate(pairs, 1):
-            axes = canvas.add_subplot(1, len(pairs), column)
+        for pair, (left, low) in zip(pairs, places, strict=True):
+            column, row = columns.index(left), len(rows) - 1 - rows.index(low)
+            axes = canvas.add_subplot(len(rows), len(columns), row * len(columns) + column + 1)
             here = [t for t in traces if (t.xaxis or "x", t.yaxis or "y") == pair]
             _draw_bars([t for t in here if t.type == "bar"], axes, layout.barmode or "group", entries)
             for trace in here:
@@ -125,7 +127,7 @@ def _render(figure: go.Figure, kind: str) -> bytes:
                     _draw_scatter(trace, axes, entries)
             _set_axis(axes, "x", layout[_axis_name(pair[0])])
             _set_axis(axes, "y", layout[_axis_name(pair[1])])
-            if column == 1:
+            if not column and not row:
                 _write_names(layout.annotations, axes)
         if entries and layout.showlegend is not False and (len(entries) > 1 or layout.showlegend):
             flat = layout.legend.orientation == "h"

@@ -145,7 +145,9 @@ def draw_pass_at_k(table: pd.DataFrame) -> go.Figure:
         add_line(figure, rows.drop(columns=["low", "high"], errors="ignore"), "k", "accuracy", colour, arm,
                  legendgroup=plain(arm))  # fmt: skip
     ticks = [k for k in set(table["k"]) if math.log2(k).is_integer()] or table["k"]
-    return label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+    label_ends(figure.update_layout(xaxis={"type": "log", **tick(ticks)}, yaxis=SHARE, legend=ABOVE))
+    alone = "arm" in table and table["arm"].nunique() == 1  # a line alone has no legend else, and no name
+    return figure.update_layout(showlegend=True) if alone else figure
 
 
 def _join_equal(table: pd.DataFrame) -> pd.DataFrame:
@@ -195,20 +197,27 @@ def draw_cost(table: pd.DataFrame, unit: str) -> go.Figure:
 def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure:
     """An empty figure with panels side by side, each given by the names of its axes; None is left out.
 
-    It is as wide as its cell or page, and its ground shows through: it follows a dark theme. As vector art it is 640
-    pixels wide.
+    More than three stand in rows, for half a screen is narrow; a `height` is that of one row. It is as wide as its cell
+    or page, and its ground shows through: it follows a dark theme. As vector art it is 640 pixels wide.
     """
     panels = [titles for titles in panels if titles is not None]
-    gap = {2: 0.14, 3: 0.11}.get(len(panels), 0.09)  # of the width, between panels
-    width = (1 - gap * (len(panels) - 1)) / len(panels)
-    layout: dict[str, Any] = {"template": TEMPLATE, "height": height}
-    for number, titles in enumerate(panels, 1):
-        begin = (number - 1) * (width + gap)
-        x, y = name_axes(number)
-        layout[f"xaxis{x[1:]}"] = {"title": {"text": titles[0]}, "anchor": y,
-                                   "domain": [round(begin, 4), round(min(1.0, begin + width), 4)]}  # fmt: skip
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    layout: dict[str, Any] = {"template": TEMPLATE, "height": round(height * (0.2 + 0.8 * rows))}
+    wide, high = _divide(columns, {2: 0.14}.get(columns, 0.15)), _divide(rows, 0.24)[::-1]
+    for number, titles in enumerate(panels):
+        x, y = name_axes(number + 1)
+        layout[f"xaxis{x[1:]}"] = {"title": {"text": titles[0]}, "anchor": y, "domain": wide[number % columns]}
         layout[f"yaxis{y[1:]}"] = {"title": {"text": titles[1]}, "anchor": x}
+        if rows > 1:
+            layout[f"yaxis{y[1:]}"]["domain"] = high[number // columns]
     return Chart(layout=layout)
+
+
+def _divide(count: int, gap: float) -> list[list[float]]:
+    """A length of 1 in equal parts with a gap between each two: where each begins and ends."""
+    size = (1 - gap * (count - 1)) / count
+    return [[round(place * (size + gap), 4), round(min(1.0, place * (size + gap) + size), 4)] for place in range(count)]
 
 
 def name_axes(panel: int) -> tuple[str, str]:

@@ -35,6 +35,13 @@ def _show(key: str) -> Column:
     return made(lambda row: fmt.show(row.get(key)))
 
 
+# Traces: what there is of each style and length, and the positions that they give up.
+TRACES = {"style": text("style"), "length": text("bucket"), "traces": count("traces"), "lines": fixed("lines"),
+          "roll backs": percent("rollback_share"), "tokens": made(
+              lambda row: f"{fmt.count(row['tokens.least'])} to {fmt.count(row['tokens.most'])}")}  # fmt: skip
+ABANDONED = {"style": text("style"), "traces": count("traces"), "positions given up": count("abandoned"),
+             "dead": percent("dead"), "shown to be dead": percent("exhausted")}  # fmt: skip
+
 # Puzzles.
 SIDES = {"side": text("side"), "puzzles": count("puzzles"), "solutions (median)": count("solutions"),
          "first moves alive": percent("alive")}  # fmt: skip
@@ -109,6 +116,9 @@ LESSONS = {"model, features": text("lesson", 1), "excess loss": fixed("excess", 
            "tokens": count("cost"), "solved": percent("accuracy"), "gain": _GAIN}  # fmt: skip
 AT_COSTS = {"at the cost of": text("arm", 1), "tokens": count("cost"), "the arm": percent("arm_accuracy"),
             "hull": percent("hull"), "router": percent("accuracy"), "gain": _GAIN}  # fmt: skip
+BEST = {"best fixed arm": text("arm", 1), "solves": percent("arm_accuracy"), "tokens": count("arm_cost"),
+        "the router needs": count("cost"), "share of these": made(
+            lambda row: f"{fmt.fixed(row['ratio'], 2)} [{fmt.fixed(row['low'], 2)}, {fmt.fixed(row['high'], 2)}]")}
 
 # Scaling: what a grid costs, numbers of a law, cells beside it, exchange rates, splits of a budget.
 GRID_COST = {"size": text("size"), "seed": count("seed"), "cells": count("cells"), "tokens": short("tokens"),
