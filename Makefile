@@ -16,8 +16,8 @@
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
-#   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; an hour or two on
-#                 one core, resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
+#   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
+#                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
