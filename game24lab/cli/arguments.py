@@ -206,6 +206,8 @@ def _add_notebook_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
                          help="one parameter; overrides files")  # fmt: skip
     command.add_argument("--output", metavar="DIR", help="folder of the run (default: runs/<set>/NAME with -f of a "
                          "parameter set, else the notebook's parameter `output`)")  # fmt: skip
+    command.add_argument("--check", action="store_true", help="run nothing: say parameters, what is missing, the "
+                         "model's shape, and about how much memory and time a training takes")  # fmt: skip
     command.add_argument("--list", action="store_true", help="list the notebooks")
     command.add_argument("-h", "--help", action="store_true", help="show this, or with NAME what that notebook does "
                          "and its parameters with their defaults")  # fmt: skip

@@ -48,6 +48,14 @@ def run(options: argparse.Namespace) -> int:
     for file in options.file:
         overrides |= _read_file(path, file)
     overrides |= {name: parse_override(path, name, text) for name, text in options.parameter}
+    if options.check:
+        from game24lab.cli.dry_run import examine
+        from game24lab.runs.notebook import check_overrides, read_parameters
+
+        changed = check_overrides(path, overrides)
+        usual = {name: one.default for name, one in read_parameters(path).items()}
+        print("\n".join(examine(path.stem, usual | changed, changed)))
+        return 0
     output = options.output
     if output is None and "output" not in overrides:
         # a file of a parameter set, params/<set>/<notebook or recipe>.yaml, has its place: later stages look there

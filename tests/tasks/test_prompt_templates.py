@@ -96,6 +96,9 @@ def test_countdown_is_shown_so_too():
 
 
 def test_chains_of_thought_stand_behind_the_puzzle_alone():
+    environment = open_environment("chains24", held_out=1, chat=chat)
+    assert environment.sft_samples(2, walk, highest=13)[0].prompt.startswith("Input: ")
+    assert environment.problems(1, 0.79, 1.0, walk)[0].prompt.startswith("Input: ")
     with pytest.raises(ValueError, match="preamble, context and template must be as by default for chains of thought"):
         open_environment("chains24", held_out=1, preamble="Solve")
 
