@@ -191,24 +191,24 @@ def test_every_strategy_and_trainer_has_its_curve_or_says_that_there_is_none(sit
 
 def test_a_strategys_curve_is_what_the_report_has_kept(site):
     kept = json.loads((ROOT / "reports/search_report.json").read_text(encoding="utf-8"))
-    arms = [arm for arm in kept["arms"] if arm["algorithm"] == "mcts"]
-    told = {(round(arm["sampled_tokens"], 6), round(arm["accuracy"], 6)): arm for arm in arms}
-    sizes = sorted({arm["parameters"]["simulations"] for arm in arms if arm["parameters"].get("sampling") == "likeliest"
-                    and arm["mode"] == "verified"})  # fmt: skip
-    assert len(sizes) > 2
-    page = site["curves"].tell_strategy("mcts")
+    told = {(round(arm["sampled_tokens"], 6), round(arm["accuracy"], 6), arm["mode"]): arm for arm in kept["arms"]
+            if arm["algorithm"] == "mcts"}  # fmt: skip
+    page, drawn = site["curves"].tell_strategy("mcts"), []
     (figure,) = read_figures(page)
-    assert {trace["name"] for trace in figure["data"]} == {f"ranks {ranks}, {mode}" for ranks in site["curves"].RANKS
-                                                           for mode in ("rules", "verified")}  # fmt: skip
     for trace in figure["data"]:
         points = list(zip(list_values(trace["x"]), list_values(trace["y"]), strict=True))
-        assert len(points) == len(sizes)
+        assert len(points) > 1
         for place, point in enumerate(points):
-            arm = told[tuple(round(value, 6) for value in point)]
+            arm = told[(*(round(value, 6) for value in point), trace["name"].rpartition(", ")[2])]
             assert list_values(trace["error_y"]["array"])[place] == pytest.approx(arm["high"] - arm["accuracy"])
             assert f"ranks {arm['split']}" in trace["name"]
-    assert f"`simulations` from {sizes[0]} to {sizes[-1]:,}" in page
+            drawn.append(arm)
+    assert {(arm["split"], arm["mode"]) for arm in drawn} == {(ranks, mode) for ranks in site["curves"].RANKS
+                                                              for mode in ("rules", "verified")}  # fmt: skip
+    efforts = [arm["parameters"]["simulations"] for arm in drawn]
+    assert f"`simulations` from {min(efforts):,} to {max(efforts):,}" in page
     assert "n = 100 and 362, 1 seed" in page
+    assert kept["judges"]["searched"][0] in page
     assert site["curves"].tell_strategy("nobody") == "*No kept report has measured `nobody`.*"
 
 

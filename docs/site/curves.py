@@ -63,11 +63,18 @@ def tell_strategy(name: str) -> str:
     key, chosen = pick_curves(arms)
     values = [arm["parameters"][key] for arm in chosen] if key else []
     span = f": `{key}` from {min(values):,} to {max(values):,}" if key else ""
-    same = " Where what helps changes nothing, lines lie on each other." if key else ""
-    table = pd.DataFrame([_show(arm, f"ranks {arm['split']}") for arm in chosen])
+    told = "Where what helps changes nothing, lines lie on each other." if key else "One setting alone is kept."
+    table = pd.DataFrame([_show(arm, f"ranks {arm['split']}{_name_family(arm, name)}") for arm in chosen])
+    critic = ", ".join(_read("search_report")["judges"]["searched"])
     return _join(_lay(draw_accuracy(table), chosen), f"Accuracy of `{name}` against its sampled tokens{span}. "
-                 f"{_count(chosen)}{same} The policy and the critic that ship; all settings: "
+                 f"{_count(chosen)} {told} Critic: {critic}; all settings: "
                  "[report](../../reports/search_report.pdf).", "search_report", chosen)  # fmt: skip
+
+
+def _name_family(arm: Row, name: str) -> str:
+    """How the study calls settings of a strategy that are not its usual ones."""
+    family = re.split("[@,]", arm["arm"])[0]
+    return "" if family == name else f", {family}"
 
 
 def pick_curves(arms: Sequence[Row]) -> tuple[str, list[Row]]:
