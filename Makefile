@@ -79,7 +79,7 @@ chains: $(VENV)/.base
 	  runs/lab/07_dpo -o reports/rl_report.pdf
 
 search: $(VENV)/.base
-	$(BIN)/game24lab run 04_critic -f params/search/critic.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
+	$(BIN)/game24lab run 04_critic -f params/lab/04_critic_noise.yaml -p policy "$(SEARCH_POLICY)" --output runs/search/04_critic
 	for part in strategies sweeps; do \
 	  $(BIN)/game24lab run 09_strategies -f params/search/$$part.yaml -p policy "$(SEARCH_POLICY)" \
 	    -p critic "$(SEARCH_CRITIC)" -p seeds $(SEARCH_SEEDS) --output runs/search/$$part || exit; \
