@@ -61,7 +61,10 @@ def test_its_report_says_the_same_again(demo, tmp_path):
     before = read_numbers(demo / "report.json")
     assert cli.main(["report", *(str(demo / stage) for stage in STAGES), "-o", str(tmp_path / "report.pdf")]) == 0
     after = read_numbers(tmp_path / "report.json")
-    assert {name: after[name] for name in before} == before
+    for now, then in zip(after["training"], before["training"], strict=True):  # curves are kept since November 28
+        assert {name: now[name] for name in then} == then
+    assert {name: after[name] for name in before if name != "training"} == {
+        name: numbers for name, numbers in before.items() if name != "training"}
 
 
 def test_a_finished_run_is_not_begun_anew(demo):
