@@ -195,7 +195,7 @@ def test_figures_and_trees_answer_the_pointer_without_a_network(browser, site):
     frame = page.frame_locator("iframe.tree").first
     tree = frame.locator(".game24-treeview canvas.tree")
     tree.wait_for()
-    state = "element => element.closest('.game24-treeview').__treeview.state()"
+    state = "() => document.querySelector('.game24-treeview').__treeview.state()"  # the canvas stands in a shadow root
     before = tree.evaluate(state)
     tree.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
