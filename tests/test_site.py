@@ -32,7 +32,7 @@ from build import build
 sys.exit(build({runs}))"""
 # A page of each kind
 LOOK = ("index.html", "tutorials/00_start.html", "results.html", "strategies/mcts.html", "trainers/grpo.html",
-        "api/search.html", "leaderboard.html", "start.html", "models.html", "search.html")  # fmt: skip
+        "api/search.html", "leaderboard.html", "start.html", "models.html", "search.html", "genindex.html")  # fmt: skip
 WHOLE = os.environ.get("GAME24LAB_SITE")
 
 

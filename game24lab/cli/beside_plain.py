@@ -30,7 +30,7 @@ from game24lab.models.locations import check_location
 from game24lab.models.policy import Completion
 from game24lab.models.tokenizer import read_chat
 from game24lab.runs.messages import condense
-from game24lab.runs.run import Run, start_run
+from game24lab.runs.run import Run, read_run, start_run
 from game24lab.tasks.gsm8k.environment import WordGame, open_word_game
 
 NAME = "beside_plain"
@@ -175,14 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"game24lab.cli.beside_plain: {condense(error)}", file=sys.stderr)
         return 2
-    print(run.manifest.get("result") or _read_result(run))
+    print(read_run(run.folder).manifest["result"])
     return 0
-
-
-def _read_result(run: Run) -> str:
-    from game24lab.runs.run import read_run
-
-    return read_run(run.folder).manifest["result"]
 
 
 if __name__ == "__main__":

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from game24lab.evaluation.statistics import bound_difference
+from game24lab.report.board import measure_seconds
 from game24lab.report.result_cells import show, show_change, tabulate
 from game24lab.runs.messages import condense
+from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import collect, find_runs, write_atomically
 
 RUN = "game24lab run {notebook} -f params/real/{name}.yaml"
@@ -59,17 +61,11 @@ def read_rows(folder: Path) -> dict[str, Any]:
 
 def _describe(run: Any) -> dict[str, Any]:
     manifest = run.manifest
-    seconds = sum(_measure(session) for session in manifest["sessions"])
-    parameters = {name: Path(value).name if isinstance(value, str) and value.startswith("/") else value
-                  for name, value in run.parameters.items()}  # a folder elsewhere is nobody else's  # fmt: skip
+    seconds = measure_seconds(manifest["sessions"])  # not known of a session that was killed
     return {"id": run.id, "name": run.name, "status": manifest["status"], "start": manifest.get("start"),
-            "commit": (manifest.get("git") or {}).get("commit"), "parameters": parameters, "seconds": seconds,
+            "commit": (manifest.get("git") or {}).get("commit"), "parameters": hide_paths(run.parameters),
+            "seconds": None if math.isnan(seconds) else seconds,
             "result": manifest.get("result") or "", "error": manifest.get("error")}  # fmt: skip
-
-
-def _measure(session: Mapping[str, Any]) -> float:
-    begin, end = (session.get(side) for side in ("start", "end"))
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() if begin and end else 0.0
 
 
 def _read_solved(path: Path) -> dict[str, Any]:
@@ -107,8 +103,9 @@ def write_page(kept: Mapping[str, Any]) -> str:
         if run is None or run["status"] != "finished":
             rows.append([what, "not run to its end", "", "", command])
         else:
+            minutes = "" if run["seconds"] is None else show(run["seconds"] / 60, 1)
             dated = f"{run['id']} ({run['start'][:10]})" if run["id"] else ""
-            rows.append([what, run["result"].replace("|", "/"), f"{show(run['seconds'] / 60, 1)}", dated, command])
+            rows.append([what, run["result"].replace("|", "/"), minutes, dated, command])
     parts = [_HEAD, tabulate("part | what came of it | minutes | run | command", rows)]
     if (change := kept.get("change")) is not None:
         parts.append(f"SFT with adapters changes the share of GSM8K's test problems that are answered right, greedily, "

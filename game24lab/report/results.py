@@ -298,9 +298,11 @@ SECTIONS = (
             "arm's accuracy, over that arm's."),
     Section("The demo", "demo_report", ("make demo",), _tell_demo,
             "Policy and critic are trained by the demo itself. Ranks 901-1000, one seed."),
-    Section("Countdown", "countdown_report", (f"{_RUN}/countdown/09_strategies.yaml",), tell_countdown,
-            "Held-out problems by the rules of Stream of Search: half of them have held-out targets, the others are "
-            "held-out puzzles; the models that ship. Published ones are single answers, blind."),
+    Section("Countdown", "countdown_report",
+            tuple(f"{_RUN}/countdown/09_strategies{rest}.yaml" for rest in ("", "_blind", "_3to4")), tell_countdown,
+            "Held-out problems by the rules of Stream of Search, half of them with held-out targets, the others "
+            "held-out puzzles, and by TinyZero's rules; the models that ship, but for the long chain, which is a "
+            "policy of its own (`params/countdown/03_sft_chains.yaml`). Published ones are single answers, blind."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),

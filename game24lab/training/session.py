@@ -45,8 +45,8 @@ def train_once(
     that `make` makes, trained from its newest resume point.
 
     `show` is called with the curve so far every few seconds; `report_to` is a tracker that it goes to besides, see
-    `training.trackers`. Raises ValueError where a resume point is of another
-    configuration, FloatingPointError as `StopAtNaN` does, and what `make` and `finish` raise.
+    `training.trackers`. Raises ValueError where a resume point is of another configuration, FloatingPointError as
+    `StopAtNaN` does, and what `make` and `finish` raise.
     """
     finished = _find_finished(output, config)
     if finished is not None:

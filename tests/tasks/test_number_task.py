@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from game24lab.tasks.numbers.arithmetic import check_expression, legal_steps
 from game24lab.tasks.numbers.countdown import Countdown
+from game24lab.tasks.numbers.prompts import TSLLM_PREAMBLE
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
 from game24lab.tasks.numbers.steps import write_line
-from game24lab.tasks.numbers.task import TSLLM_PREAMBLE, Game24
+from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.task import Illegal, follow
 
 SOLUTION = "12 / 3 = 4 (left: 2 4 4)\n4 + 2 = 6 (left: 4 6)\n4 * 6 = 24 (left: 24)\n"

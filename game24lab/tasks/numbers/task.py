@@ -24,12 +24,10 @@ from game24lab.tasks.numbers.arithmetic import (
 from game24lab.tasks.numbers.belief import Believing
 from game24lab.tasks.numbers.explanations import explain
 from game24lab.tasks.numbers.expressions import check_answer
-from game24lab.tasks.numbers.prompts import PUZZLE, TSLLM_PREAMBLE
+from game24lab.tasks.numbers.prompts import PUZZLE
 from game24lab.tasks.numbers.puzzles import TARGET, NumberProblem, read_problem, write_prompt
 from game24lab.tasks.numbers.steps import find_answer, judge_line, write_line, write_solution
 from game24lab.tasks.task import Illegal, Verdict, follow
-
-__all__ = ["TSLLM_PREAMBLE", "Game24", "Position"]
 
 _NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,39})(?:/[1-9][0-9]{0,39})?")
 _TARGET = re.compile(r" Target: (-?[0-9]{1,6})(?![0-9])")
