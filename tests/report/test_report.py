@@ -247,6 +247,16 @@ def test_what_two_runs_have_measured_alike_is_told_once(tmp_path):
     assert changed != _hash_rows(first.assign(sampled_tokens=1))
 
 
+def test_arms_that_were_asked_other_problems_are_not_compared(tmp_path):
+    for name, split, arms in (("a", "tot", ("greedy", "mcts-200")), ("b", "tsllm", ("greedy",))):
+        with start_run(tmp_path / name, "05_search", {"split": split}) as run:
+            rows = demo_runs.make_rows(4, arms={arm: demo_runs.ARMS[arm] for arm in arms})
+            run.write_records(rows.assign(solved=name == "b"))
+    first, *others = section.answer(section.gather_numbers(evidence.read_evidence([tmp_path])))
+    assert first.startswith("Of 2 arms on split tot, ")
+    assert "100" not in first + " ".join(others), "what the other split's arm solves is said of no arm of this one"
+
+
 def test_long_chains_stand_beside_searches(tmp_path):
     graded_runs.make_sft_run(tmp_path / "chains", "sound", "sound", 0.7)
     with start_run(tmp_path / "search", "05_search", {}) as run:

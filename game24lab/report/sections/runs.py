@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,12 +83,20 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
 
 
 def answer(numbers: Row) -> list[str]:
-    """The best arm, what the cheapest does, and what the models reach alone; without arms, how training went."""
-    if arms := numbers["results"]:
+    """The best arm, what the cheapest does, and what the models reach alone; without arms, how training went.
+
+    Where the runs asked problems of several splits, this is of the arms of one, that of most arms: no other compare.
+    """
+    if everything := numbers["results"]:
+        splits = {run["id"]: (run["parameters"] or {}).get("split") for run in numbers["runs"]}
+        asked = Counter(splits[arm["run"]] for arm in everything)
+        split = asked.most_common(1)[0][0]
+        arms = [arm for arm in everything if splits[arm["run"]] == split]
+        where = f" on split {split}" if len(asked) > 1 else ""
         best = max(arms, key=lambda arm: (arm["accuracy"], -arm["sampled_tokens"]))
         cheap = min(arms, key=lambda arm: arm["sampled_tokens"])
-        said = [f"Of {len(arms)} arms, {_name(best)} solves most: {fmt.estimate(best)} of {best['problems']} problems, "
-                f"at {fmt.count(best['sampled_tokens'])} sampled tokens an attempt."]  # fmt: skip
+        said = [f"Of {len(arms)} arms{where}, {_name(best)} solves most: {fmt.estimate(best)} of {best['problems']} "
+                f"problems, at {fmt.count(best['sampled_tokens'])} sampled tokens an attempt."]  # fmt: skip
         if cheap is not best:
             ratio = best["sampled_tokens"] / max(1, cheap["sampled_tokens"])
             said.append(f"The cheapest, {_name(cheap)}, solves {fmt.estimate(cheap)} at "
