@@ -13,7 +13,7 @@ import torch
 
 from game24lab.models.checkpoints import load_checkpoint
 from game24lab.models.critic import load_critic
-from game24lab.training import launch
+from game24lab.training import launch, loop, sft
 
 ROOT = Path(__file__).parent.parent.parent
 PUZZLES = ["4 5 6 10", "1 2 4 12", "3 3 8 8", "2 3 4 5", "1 1 4 6", "2 2 6 6", "3 5 7 9", "4 4 8 8"]
@@ -30,9 +30,22 @@ JOBS = {
              [{"numbers": one} for one in PUZZLES]),
 }  # fmt: skip
 # All jobs in the processes of one launch, for starting them takes longer than training. The group lives to the end.
+# accelerate divides the weights of GPUs alone, though torch does it on a CPU too: it is told that these are GPUs.
 SCRIPT = """
-import sys
+import os, sys
 from pathlib import Path
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+begin = PartialState.__init__
+
+def begin_sharded(self, *given, **options):
+    begin(self, *given, **options)
+    if self.distributed_type == DistributedType.MULTI_CPU:
+        self._shared_state["distributed_type"] = self.distributed_type = DistributedType.MULTI_GPU
+
+if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+    PartialState.__init__ = begin_sharded
 from game24lab.training import launch, loop
 
 leave, loop.leave = loop.leave, lambda: None
@@ -57,19 +70,19 @@ def jobs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
-def test_two_processes_end_as_one(jobs, tmp_path, kind):
+@pytest.mark.parametrize(("kind", "trainers"), [("ddp", list(JOBS)), ("fsdp", ["sft", "dpo"])])
+def test_two_processes_end_as_one(jobs, tmp_path, kind, trainers):
     for file in [*jobs.glob("*.yaml"), *jobs.glob("*.jsonl")]:
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file",
                str(ROOT / "params" / "accelerate" / f"{kind}.yaml"), "--num_processes", "2", "--mixed_precision", "no",
-               "--main_process_port", "0", str(tmp_path / "script.py"), str(tmp_path), *JOBS]  # fmt: skip
+               "--main_process_port", "0", str(tmp_path / "script.py"), str(tmp_path), *trainers]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
                                 "ACCELERATE_USE_CPU": "true"}  # fmt: skip
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
-    for trainer in JOBS:
+    for trainer in trainers:
         one, two = jobs / "one" / trainer, tmp_path / "two" / trainer
         assert {path.name for path in (one / "checkpoint").iterdir()} == {
             path.name for path in (two / "checkpoint").iterdir()}  # fmt: skip
@@ -81,6 +94,27 @@ def test_two_processes_end_as_one(jobs, tmp_path, kind):
             assert torch.allclose(tensor, weights[1][name], atol=1e-4), f"{trainer}: {name}"
         curves = [pd.read_parquet(folder / "training.parquet") for folder in (one, two)]
         pd.testing.assert_series_equal(curves[0]["loss"], curves[1]["loss"], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("trainer", "message"), [
+    ("critic", "the critic must hold whole weights in every process, whose value head is asked outside the trunk"),
+    ("grpo", "GRPO must hold whole weights in every process, which sample answers by them"),
+    ("sft", "FSDP must have GPUs, got processes of NO"),
+])  # fmt: skip
+def test_shards_are_refused_where_they_cannot_be(jobs, tmp_path, monkeypatch, capsys, trainer, message):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr(loop, "count_processes", lambda: 2)
+    files = [str(jobs / f"{trainer}.{kind}") for kind in ("yaml", "jsonl")]
+    assert launch.main([trainer, *files, str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def test_muon_needs_whole_matrices(jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(sft, "is_sharded", lambda: True)
+    config = sft.SFTConfig(checkpoint=str(jobs / "start"), steps=1, batch_size=1, precision="fp32")
+    with pytest.raises(ValueError, match="optimizer must be 'adamw' with FSDP"):
+        sft.train(config, [("Input: 1 2 3 4\n", "1 + 2 = 3\n")], tmp_path)
 
 
 def _load(trainer, folder):
