@@ -13,14 +13,14 @@ import torch
 
 from game24lab.models.checkpoints import load_checkpoint
 from game24lab.models.critic import load_critic
-from game24lab.training import launch, loop, sft
+from game24lab.training import launch, loop, session, sft
 
 ROOT = Path(__file__).parent.parent.parent
 PUZZLES = ["4 5 6 10", "1 2 4 12", "3 3 8 8", "2 3 4 5", "1 1 4 6", "2 2 6 6", "3 5 7 9", "4 4 8 8"]
 SHARED = {"steps": 3, "batch_size": 4, "evaluate_every": 0, "precision": "fp32"}
 JOBS = {
-    "sft": ({**SHARED, "optimizer": "adamw"}, [{"prompt": f"Input: {one}\n", "completion": f"{one[0]} + 1 = 3\n"}
-                                               for one in PUZZLES]),
+    "sft": ({**SHARED, "optimizer": "adamw", "trainer_args": {"save_steps": 1}},
+            [{"prompt": f"Input: {one}\n", "completion": f"{one[0]} + 1 = 3\n"} for one in PUZZLES]),
     "dpo": (SHARED, [{"prompt": f"Input: {one}\n", "chosen": "1 + 2 = 3\n", "rejected": f"1 + {one[0]} = 4\n"}
                      for one in PUZZLES]),
     "critic": ({"epochs": 2.0, "batch_size": 4, "held_out": 0.0, "precision": "fp32"},
@@ -46,8 +46,15 @@ def begin_sharded(self, *given, **options):
 
 if os.environ.get("ACCELERATE_USE_FSDP") == "true":
     PartialState.__init__ = begin_sharded
-from game24lab.training import launch, loop
+from game24lab.training import launch, loop, saving
 
+def save_and_die(self, *given):
+    save(self, *given)
+    if self.state.global_step == int(os.environ["DIES"]):
+        os._exit(3)
+
+if "DIES" in os.environ:
+    save, saving.Resumable._save_checkpoint = saving.Resumable._save_checkpoint, save_and_die
 leave, loop.leave = loop.leave, lambda: None
 for trainer in sys.argv[2:]:
     folder = Path(sys.argv[1])
@@ -70,18 +77,28 @@ def jobs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("kind", "trainers"), [("ddp", list(JOBS)), ("fsdp", ["sft", "dpo"])])
-def test_two_processes_end_as_one(jobs, tmp_path, kind, trainers):
+def run_two(jobs, folder, kind, trainers, **environment):
+    """All jobs by two processes, into `two` of a folder."""
     for file in [*jobs.glob("*.yaml"), *jobs.glob("*.jsonl")]:
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "script.py").write_text(SCRIPT)
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "script.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file",
                str(ROOT / "params" / "accelerate" / f"{kind}.yaml"), "--num_processes", "2", "--mixed_precision", "no",
-               "--main_process_port", "0", str(tmp_path / "script.py"), str(tmp_path), *trainers]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
-                                "ACCELERATE_USE_CPU": "true"}  # fmt: skip
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800)
+               "--main_process_port", "0", str(folder / "script.py"), str(folder), *trainers]  # fmt: skip
+    environment |= os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
+                                 "ACCELERATE_USE_CPU": "true"}  # fmt: skip
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800)
+
+
+@pytest.mark.parametrize(("kind", "trainers"), [("ddp", list(JOBS)), ("fsdp", ["sft", "dpo"])])
+def test_two_processes_end_as_one(jobs, tmp_path, kind, trainers):
+    """The first training is killed at its second step and goes on."""
+    killed = run_two(jobs, tmp_path, kind, trainers[:1], DIES="2")
+    assert killed.returncode != 0
+    assert loop.find_resume_point(tmp_path / "two" / trainers[0]).name == "checkpoint-2", killed.stderr[-3000:]
+    done = run_two(jobs, tmp_path, kind, trainers)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "goes on at step 2" in done.stdout
     for trainer in trainers:
         one, two = jobs / "one" / trainer, tmp_path / "two" / trainer
         assert {path.name for path in (one / "checkpoint").iterdir()} == {
@@ -100,10 +117,12 @@ def test_two_processes_end_as_one(jobs, tmp_path, kind, trainers):
     ("critic", "the critic must hold whole weights in every process, whose value head is asked outside the trunk"),
     ("grpo", "GRPO must hold whole weights in every process, which sample answers by them"),
     ("sft", "FSDP must have GPUs, got processes of NO"),
+    ("dpo", "DEEPSPEED must have GPUs, got processes of NO"),
 ])  # fmt: skip
-def test_shards_are_refused_where_they_cannot_be(jobs, tmp_path, monkeypatch, capsys, trainer, message):
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    monkeypatch.setattr(loop, "count_processes", lambda: 2)
+def test_what_accelerate_would_leave_out_is_refused(jobs, tmp_path, monkeypatch, capsys, trainer, message):
+    """On a CPU it trains by DDP without a word, whatever was asked for."""
+    monkeypatch.setattr(loop, "find_plugin", lambda: "DEEPSPEED" if "DEEPSPEED" in message else "FSDP")
+    monkeypatch.setattr(session, "find_plugin", loop.find_plugin)
     files = [str(jobs / f"{trainer}.{kind}") for kind in ("yaml", "jsonl")]
     assert launch.main([trainer, *files, str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
