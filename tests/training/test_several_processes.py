@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 import tiny_models
 import torch
+from safetensors.torch import load_file
 
-from game24lab.models.checkpoints import load_checkpoint
-from game24lab.models.critic import load_critic
 from game24lab.training import launch, loop, session, sft
 
 ROOT = Path(__file__).parent.parent.parent
@@ -103,9 +102,9 @@ def test_two_processes_end_as_one(jobs, tmp_path, kind, trainers):
         one, two = jobs / "one" / trainer, tmp_path / "two" / trainer
         assert {path.name for path in (one / "checkpoint").iterdir()} == {
             path.name for path in (two / "checkpoint").iterdir()}  # fmt: skip
-        weights = [_load(trainer, folder / "checkpoint") for folder in (one, two)]
+        weights = [load_file(folder / "checkpoint" / "model.safetensors") for folder in (one, two)]
         assert weights[0].keys() == weights[1].keys()
-        begin = _load("sft", jobs / "start")
+        begin = load_file(jobs / "start" / "model.safetensors")
         assert any(not torch.equal(begin[name], weights[1][name]) for name in begin if name in weights[1]), trainer
         for name, tensor in weights[0].items():
             assert torch.allclose(tensor, weights[1][name], atol=1e-4), f"{trainer}: {name}"
@@ -134,8 +133,3 @@ def test_muon_needs_whole_matrices(jobs, tmp_path, monkeypatch):
     config = sft.SFTConfig(checkpoint=str(jobs / "start"), steps=1, batch_size=1, precision="fp32")
     with pytest.raises(ValueError, match="optimizer must be 'adamw' with FSDP"):
         sft.train(config, [("Input: 1 2 3 4\n", "1 + 2 = 3\n")], tmp_path)
-
-
-def _load(trainer, folder):
-    model = load_critic(folder).model if trainer == "critic" else load_checkpoint(folder)[0]
-    return model.state_dict()
