@@ -9,11 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
 from frames import list_cut
-from jupyter_pages import PATIENCE, copy_notebook, open_notebook, take_picture, wait_for
+from jupyter_pages import PATIENCE, copy_notebook, open_notebook, save_notebook, take_picture, wait_for
 
 ROOT = Path(__file__).parent.parent
 FEW = ("00_start",)
@@ -99,8 +98,7 @@ def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
             page.set_viewport_size({"width": width, "height": 1000})
             faults += [f"{theme}, {width} pixels: {fault}" for fault in look(page, f"{name}_{theme}_{width}")]
     shown = page.evaluate(_SHOWN)
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    wait_for(lambda: nbformat.read(lab[1] / file, as_version=4).cells[-1].get("outputs"), "the saved notebook")
+    save_notebook(page, lab[1] / file)
     kernel.client.stop_channels()
     page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
     page.close()
