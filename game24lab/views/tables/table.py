@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from game24lab.runs.printable import clean, escape
+from game24lab.runs.printable import clean, escape, keep_units
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.columns import Column, Row, count, made, percent, points
 from game24lab.views.tables.records import list_records
@@ -154,7 +154,7 @@ def _side(column: Column) -> str:
 def _draw_cell(column: Column, row: Row) -> str:
     """A cell as HTML, its interval and its bar below where it has them."""
     text = _cut(fmt.show(column.cell(row)))
-    parts = [_part(text) if column.align == "left" else escape(text)]
+    parts = [_part(text) if column.align == "left" else keep_units(escape(text))]
     if column.interval is not None and parts != [fmt.MISSING]:
         parts.append(f" <small>[{escape(_cut(column.interval(row)))}]</small>")
     if column.bar is not None and None not in (ends := column.bar(row)):
