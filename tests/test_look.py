@@ -24,11 +24,11 @@ TRAININGS = {"03_sft": {"steps": 60, "evaluate_every": 30}, "03_sft_chains": {"s
              "12_expert_iteration": {"rounds": 3, "lines": ["search"]}}  # fmt: skip
 THEMES, WIDTHS = ("Light", "Dark"), (1400, 1000)
 
-# Every 50 ms, while a cell is at work: how many points the first live figure has, and the line as it is drawn.
+# Every 50 ms, while a cell is at work: how many points the first live figure has, and its lines as they are drawn.
 _WATCH = """() => { window.points = []; window.watching = setInterval(() => {
   const plot = document.querySelector('.jp-OutputArea-output .js-plotly-plot');
   if (plot && plot !== window.seen) (window.seen = plot).scrollIntoView({ block: 'center' });
-  const line = plot?.querySelector('.scatterlayer .trace path')?.getAttribute('d') || '';
+  const line = [...plot?.querySelectorAll('.scatterlayer .trace path') ?? []].map((e) => e.getAttribute('d')).join(' ');
   const now = plot?.calcdata && [Math.max(...plot.calcdata.map((trace) => trace.length)), line];
   const busy = [...document.querySelectorAll('.jp-InputPrompt')].some((e) => e.textContent.includes('*'));
   const last = window.points.at(-1);
