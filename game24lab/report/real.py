@@ -38,6 +38,7 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "07_dpo": ("DPO on the Game of 24", "07_dpo"),
     "04_critic": ("a critic on its trunk", "04_critic"),
     "10_router": ("a router by its embeddings and answers", "10_router"),
+    "served": ("every strategy through a real server, the shipped policy", "make served"),
 }
 _HEAD = """# A real pretrained checkpoint
 

@@ -118,6 +118,18 @@ def count_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
 
 
+def is_sharded() -> bool:
+    """Whether a launcher asked that processes share the weights too (FSDP), of which each then holds a part."""
+    return count_processes() > 1 and os.environ.get("ACCELERATE_USE_FSDP") == "true"
+
+
+def refuse_shards(what: str, why: str) -> None:
+    """ValueError where processes share the weights, for a training that needs whole ones."""
+    if is_sharded():
+        raise ValueError(f"{what} must hold whole weights in every process, {why}: take DDP "
+                         "(params/accelerate/ddp.yaml), got FSDP")  # fmt: skip
+
+
 def leave() -> None:
     """Destroy the process group, where there is one: the last call of a process that trains with others."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():

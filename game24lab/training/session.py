@@ -30,7 +30,16 @@ from game24lab.runs.messages import tell_plainly
 from game24lab.runs.run import compare, write_atomically
 from game24lab.training.callbacks import Show
 from game24lab.training.clock import Clock
-from game24lab.training.loop import STATE_FOLDER, HeldOut, Progress, StopAtNaN, find_resume_point, read_curve
+from game24lab.training.loop import (
+    STATE_FOLDER,
+    HeldOut,
+    Progress,
+    StopAtNaN,
+    find_resume_point,
+    is_sharded,
+    read_curve,
+    refuse_shards,
+)
 from game24lab.training.saving import SaveByTime, explain, replace_folder
 from game24lab.training.trackers import make_trackers
 
@@ -54,12 +63,27 @@ def train_once(
     trackers = make_trackers(report_to, output)  # complains before a model is loaded
     clock = Clock(output, resumes=find_resume_point(output) is not None)
     trainer = make()
+    _check_shards(trainer)
     for tracker in trackers:
         trainer.add_callback(tracker)
     if show is not None:
         trainer.add_callback(Show(show))
     _start(trainer, output, config, clock)
     return finish(trainer, output, config, clock)
+
+
+def _check_shards(trainer: Trainer) -> None:
+    """ValueError where processes were to share the weights, and do not, or cannot."""
+    if not is_sharded():
+        return
+    if trainer.accelerator.distributed_type != DistributedType.FSDP:
+        raise ValueError(f"FSDP must have GPUs, got processes of {trainer.accelerator.distributed_type.value}: there "
+                         "each would hold whole weights; take DDP (params/accelerate/ddp.yaml)")  # fmt: skip
+    if hasattr(trainer.model, "merge_and_unload"):
+        raise ValueError("lora_rank must be 0 with FSDP, which divides the matrices that adapters are merged into; "
+                         "take DDP (params/accelerate/ddp.yaml)")  # fmt: skip
+    if any(isinstance(one, HeldOut) for one in trainer.callback_handler.callbacks):
+        refuse_shards("held-out evaluation", "of which the first evaluates alone")
 
 
 def keep_memory() -> None:
@@ -172,13 +196,15 @@ def finish(trainer: Trainer, output: Path, config: Any, clock: Clock) -> Path:
     where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
     """
     _check_agreement(trainer)
+    shared = is_sharded() and trainer.accelerator.distributed_type == DistributedType.FSDP
+    weights = trainer.accelerator.get_state_dict(trainer.model) if shared else None  # all processes take part
     if trainer.is_world_process_zero():
         write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
         model = trainer.accelerator.unwrap_model(trainer.model)
         temporary = output / ".checkpoint.part"
         model = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
         try:
-            save_checkpoint(model, trainer.processing_class, temporary)
+            save_checkpoint(model, trainer.processing_class, temporary, weights)
         except SafetensorError as error:
             raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
         (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")
