@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from game24lab.evaluation.arms import INSIDE, STRATEGIES, describe_strategy
 from game24lab.evaluation.tables import summarise
 from game24lab.report.result_cells import show, show_accuracy, tabulate
 from game24lab.runs.printable import clean
 from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import Run
+from game24lab.search.algorithms import bind
 
 _ATTEMPTS = {"strategy", "solved", "mode", "problem", "sampled_tokens", "policy_parameters"}
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
@@ -107,12 +109,23 @@ def _tell_rows(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What was measured, with n, seeds, interval and mode."""
     if not rows:
         return []
-    table = tabulate("arm | what helped | n | seeds | solved | tokens", (
-        [f"`{row['arm']}`", row["mode"], str(row["problems"]), str(row["seeds"]), show_accuracy(row),
-         show(row["sampled_tokens"])] for row in rows))  # fmt: skip
+    table = tabulate("arm | strategy | what helped | n | seeds | solved | tokens", (
+        [f"`{row['arm']}`", _tell_setting(row), row["mode"], str(row["problems"]), str(row["seeds"]),
+         show_accuracy(row), show(row["sampled_tokens"])] for row in rows))  # fmt: skip
     return ["## What it scores", "Held-out problems, solved as judged exactly, with the 95 % interval; tokens: mean "
             "sampled tokens of a problem. Blind: nothing helps; rules: moves are checked; verified: the exact verifier "
             "ends the search at the first right answer.", table]  # fmt: skip
+
+
+def _tell_setting(row: Mapping[str, Any]) -> str:
+    """The strategy of an arm: how much it searches, and what it sets other than by default."""
+    known, name = STRATEGIES | INSIDE, row["algorithm"]
+    defaults = bind(known[name], {}) if name in known else {}
+    effort = describe_strategy(name)[1] if name in known else ""
+    given = json.loads(row["parameters"])
+    given = {key: given[key] for key in sorted(given, key=lambda key: (key != effort, key))
+             if key == effort or key not in defaults or given[key] != defaults[key]}  # fmt: skip
+    return f"`{name}`{': ' * bool(given)}" + ", ".join(f"`{key}={value}`" for key, value in given.items())
 
 
 def _tell_making(run: Run, parameters: Mapping[str, Any]) -> list[str]:

@@ -117,26 +117,30 @@ def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     if point is not None and trainer.is_world_process_zero():
         print(f"goes on at step {_read_step(point)}", flush=True)
     try:
-        with _expect_tied(trainer):
+        with _expect_known(trainer):
             trainer.train(resume_from_checkpoint=point)
     except KeyboardInterrupt as stop:
         raise tell_plainly(stop, _tell_stop(trainer.state, find_resume_point(output))) from None
 
 
 @contextlib.contextmanager
-def _expect_tied(trainer: Trainer) -> Iterator[None]:
-    """Without the warning that a resume point lacks the output layer where it is the embeddings, which stand there."""
-    said = "There were missing keys in the checkpoint model loaded: ['lm_head.weight']"
-    tied = getattr(trainer.model.config, "tie_word_embeddings", False)
+def _expect_known(trainer: Trainer) -> Iterator[None]:
+    """Without two warnings where all is well: that a resume point lacks the output layer where it is the embeddings,
+    which stand there, and that points written within a second are told apart by their steps."""
+    known = {"transformers.trainer_utils": "mtime may not be reliable on this filesystem"}
+    if getattr(trainer.model.config, "tie_word_embeddings", False):
+        known["transformers.trainer"] = "There were missing keys in the checkpoint model loaded: ['lm_head.weight']"
 
     def hear(record: LogRecord) -> bool:
-        return not (tied and record.getMessage().startswith(said))
+        return not record.getMessage().startswith(known[record.name])
 
-    getLogger("transformers.trainer").addFilter(hear)
+    for name in known:
+        getLogger(name).addFilter(hear)
     try:
         yield
     finally:
-        getLogger("transformers.trainer").removeFilter(hear)
+        for name in known:
+            getLogger(name).removeFilter(hear)
 
 
 def _read_step(point: Path) -> int:

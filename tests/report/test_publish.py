@@ -110,11 +110,23 @@ def test_the_card_is_what_the_hub_reads_and_holds_the_numbers(run):
                                                                                    "text-generation")  # fmt: skip
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value, result.dataset_type) == ("accuracy", 0.75, "game24")
-    assert "| `greedy` | rules | 4 | 1 | 75.0 % [" in card.text
+    assert "| `greedy` | `greedy` | rules | 4 | 1 | 75.0 % [" in card.text
     assert "--checkpoint me/tiny" in card.text
     assert run.id in card.text
     assert "Of 4 problems it solves 75 %." in card.text
     assert not ModelCard(pack(run.folder, "me/tiny").files["README.md"]).data.base_model
+
+
+@pytest.mark.parametrize(("algorithm", "parameters", "told"), [
+    ("best_of_n", {"n": 64, "choose": "logprob", "batch": 8}, "`best_of_n`: `n=64`, `choose=logprob`"),
+    ("mcts", {"simulations": 800}, "`mcts`: `simulations=800`"),
+    ("greedy", {"max_tokens": 256}, "`greedy`"),
+    ("sample", {"budget": 4096, "temperature": 0.7}, "`sample`: `budget=4096`, `temperature=0.7`"),
+])  # fmt: skip
+def test_the_card_says_what_an_arm_is_whatever_it_is_called(tmp_path, algorithm, parameters, told):
+    run = make_run(tmp_path / "run")
+    run.write_records(ROWS.assign(strategy="samples", algorithm=algorithm, parameters=json.dumps(parameters)))
+    assert f"| `samples` | {told} | rules |" in ModelCard(pack(run.folder, "me/tiny").files["README.md"]).text
 
 
 def test_what_a_model_began_from_and_what_it_is_stand_in_the_card(tmp_path):

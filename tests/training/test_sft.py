@@ -13,14 +13,16 @@ import pandas as pd
 import pytest
 import tiny_models
 import torch
-from transformers import TrainerCallback
+from tqdm.auto import tqdm
+from transformers import TrainerCallback, TrainerState
+from transformers.utils import logging as hub_logging
 
 from game24lab.models.backends.ctranslate2_export import is_exportable
 from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import session, sft
 from game24lab.training.clock import read_cost
-from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack
+from game24lab.training.loop import STATE_FOLDER, Progress, arrange, common_arguments, find_resume_point, pack
 from game24lab.training.saving import replace_folder
 
 ROOT = Path(__file__).parents[2]
@@ -199,6 +201,33 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_where_it_does(tmp_path
         logging.getLogger("transformers").removeHandler(handler)
     assert "goes on at step 2" in capsys.readouterr().out
     assert told == [], "a red box where all is well"
+
+
+def test_resume_points_within_a_second_are_no_red_box(tmp_path, monkeypatch):
+    handler, told = logging.Handler(), []
+    monkeypatch.setattr(handler, "emit", lambda record: told.append(record.getMessage()))
+    hub_logging.warning_once.cache_clear()  # once a process is too seldom for a test
+    logging.getLogger("transformers").addHandler(handler)
+    try:
+        sft.train(config(evaluate_every=1, steps=4), make_pairs(), tmp_path, lambda m, t: {"calls": 0.0})
+    finally:
+        logging.getLogger("transformers").removeHandler(handler)
+    assert told == []
+
+
+def test_the_bar_of_a_training_stays_only_where_it_is_the_only_one():
+    state = TrainerState(max_steps=3, is_world_process_zero=True)
+
+    def begin():
+        bar = Progress()
+        bar.on_train_begin(None, state, None)
+        bar.training_bar.close()
+        return bar.training_bar.leave
+
+    assert begin()
+    with tqdm(total=2):
+        assert not begin()
+    assert begin()
 
 
 def test_a_training_of_the_version_before_is_known(tmp_path):

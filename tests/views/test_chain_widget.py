@@ -40,6 +40,12 @@ def test_the_table_says_the_same_with_colours():
     assert "wrong: 11 - 10 is 1, not 2" in table
 
 
+def test_lines_are_set_in_by_the_moves_that_lead_to_them():
+    view = ChainView(judge_chain((1, 11, 11, 13), CHAIN))
+    assert [len(line) - len(line.lstrip()) for _, _, line, _ in view.judge_lines()] == [0, 0, 0, 2, 2, 0]
+    assert "<td>  11 - 10 = 1" in view._repr_html_()
+
+
 def test_a_verdict_is_told_where_it_changes():
     lines = "".join(f"13 - 11 = {wrong} (left: 1 2 11)\n" for wrong in (2, *[5] * 14))
     view = ChainView(judge_chain((1, 11, 11, 13), lines))

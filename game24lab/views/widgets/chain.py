@@ -1,4 +1,4 @@
-"""A search trace read line by line with its verdicts.
+"""A search trace read line by line with its verdicts, each line set in by the moves that lead to it.
 
 It does not know how a trace is made or judged.
 """
@@ -36,7 +36,7 @@ class ChainView(JudgedLines):
             said = words + (f": {clean(line.reason)}" if line.reason else "")
             if place == self.judgement.first_unsound:
                 said += "; leaves a position from which the target was within reach"
-            found.append((sign, colour, line.text, said))
+            found.append((sign, colour, "  " * _count_moves(line) + line.text, said))
         return found
 
     def summarise(self) -> str:
@@ -45,6 +45,13 @@ class ChainView(JudgedLines):
         wrong = "no line is wrong" if found.first_wrong is None else f"line {found.first_wrong} is the first wrong one"
         return (f"{found.outcome}; style {found.style}; {found.share_right:.0%} of {len(found.lines)} lines right, "
                 f"{wrong}; rollbacks: {found.rollbacks}")  # fmt: skip
+
+
+def _count_moves(line: Line) -> int:
+    """How many moves lead to where a line is written; what stands behind the search is not set in."""
+    if line.kind in ("answer", "recap"):
+        return 0
+    return line.depth - (line.kind == "move" and line.right)
 
 
 def _tell(line: Line) -> str:

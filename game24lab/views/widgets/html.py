@@ -23,7 +23,7 @@ _STYLE = """<style>
 .game24lab pre {font: 13px/1.6 ui-monospace, "DejaVu Sans Mono", monospace; margin: 4px 0}
 .game24lab.lines tbody td {padding: 1px 10px; text-align: left; white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: ui-monospace, "DejaVu Sans Mono", monospace}
-.game24lab.lines tbody td:first-child {text-align: right; opacity: .6}
+.game24lab.lines tbody td:first-child {text-align: right; opacity: .6; white-space: nowrap; overflow-wrap: normal}
 .game24lab.lines tbody td:last-child {font-family: system-ui, sans-serif; opacity: .85}
 .game24lab.lines .strip {display: flex; gap: 1px; margin: 4px 0 8px; max-width: 48em}
 .game24lab.lines .strip i {flex: 1 1 2px; max-width: 10px; height: 14px}
