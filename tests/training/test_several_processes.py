@@ -25,6 +25,7 @@ JOBS = {
     "critic": ({"epochs": 2.0, "batch_size": 4, "held_out": 0.0, "precision": "fp32"},
                [{"text": f"Input: {one}\n", "visits": 4, "solved": place % 5} for place, one in enumerate(PUZZLES)]),
     "grpo": ({"steps": 2, "mini_batch": 2, "precision": "fp32", "evaluate_every": 0, "learning_rate": 1.0e-3,
+              "weights": {"lines": 1.0},  # of which random answers differ
               "rollouts": {"problems": 2, "num_generations": 4, "max_completion_length": 12}},
              [{"numbers": one} for one in PUZZLES]),
 }  # fmt: skip
