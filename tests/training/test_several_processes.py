@@ -25,10 +25,14 @@ JOBS = {
     "critic": ({"epochs": 2.0, "batch_size": 4, "held_out": 0.0, "precision": "fp32"},
                [{"text": f"Input: {one}\n", "visits": 4, "solved": place % 5} for place, one in enumerate(PUZZLES)]),
     "grpo": ({"steps": 2, "mini_batch": 2, "precision": "fp32", "evaluate_every": 0, "learning_rate": 1.0e-3,
-              "weights": {"lines": 1.0},  # of which random answers differ
               "rollouts": {"problems": 2, "num_generations": 4, "max_completion_length": 12}},
              [{"numbers": one} for one in PUZZLES]),
 }  # fmt: skip
+# A reward that random answers differ in, for they solve nothing
+PAY = """
+def pay_sum(completions, **columns):
+    return [sum(map(ord, text)) % 97 / 97 for text in completions]
+"""
 # All jobs in the processes of one launch, for starting them takes longer than training. The group lives to the end.
 # accelerate divides the weights of GPUs alone, though torch does it on a CPU too: it is told that these are GPUs.
 SCRIPT = """
@@ -47,6 +51,8 @@ def begin_sharded(self, *given, **options):
 if os.environ.get("ACCELERATE_USE_FSDP") == "true":
     PartialState.__init__ = begin_sharded
 from game24lab.training import launch, loop, saving
+""" + PAY + """
+launch.make_reward_functions = lambda *given: ([pay_sum], [1.0])
 
 def save_and_die(self, *given):
     save(self, *given)
@@ -67,13 +73,17 @@ leave()
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):
     """A folder with a job and its data for every trainer, and what one process makes of each."""
-    folder = tmp_path_factory.mktemp("jobs")
+    folder, names = tmp_path_factory.mktemp("jobs"), {}
+    exec(PAY, names)
     start = str(tiny_models.save("qwen3", folder / "start"))
     for trainer, (values, rows) in JOBS.items():
         values = {**values, "policy" if trainer == "critic" else "checkpoint": start}
         (folder / f"{trainer}.yaml").write_text(json.dumps(values))
         (folder / f"{trainer}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        launch.train(trainer, *(folder / f"{trainer}.{kind}" for kind in ("yaml", "jsonl")), folder / "one" / trainer)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(launch, "make_reward_functions", lambda *given: ([names["pay_sum"]], [1.0]))
+            files = (folder / f"{trainer}.{kind}" for kind in ("yaml", "jsonl"))
+            launch.train(trainer, *files, folder / "one" / trainer)
     return folder
 
 
