@@ -27,7 +27,8 @@ from game24lab.runs.run import collect, find_runs, write_atomically
 RUN = "game24lab run {notebook} -f params/real/{name}.yaml"
 # folder below the runs -> what it is, the command that makes it
 ROWS: Mapping[str, tuple[str, str]] = {
-    "solve": ("`solve`: greedy and samples", "game24lab solve --checkpoint"),
+    "solve": ("`solve`: best of four samples",
+              "game24lab solve --file params/real/puzzles.txt --checkpoint runs/real/smollm2"),
     "start": ("GSM8K before, beside plain `generate`", "python -m game24lab.cli.beside_plain"),
     "03_sft_gsm8k": ("SFT with adapters on GSM8K", "03_sft"),
     "after": ("GSM8K behind it, beside plain `generate`", "python -m game24lab.cli.beside_plain"),
@@ -52,7 +53,8 @@ Parameters stand in `params/real/`."""
 
 def read_rows(folder: Path) -> dict[str, Any]:
     """The kept numbers of the runs below a folder: `title`, `runs` (a row each), `change` (before and behind SFT)."""
-    found = {run.folder.name: _describe(run) for run in find_runs(folder) if run.folder.name in ROWS}
+    found = {run.folder.name: _describe(run) for run in find_runs(folder)
+             if run.folder.name in ROWS and run.manifest["status"] == "finished"}  # fmt: skip
     if (folder / "solve.jsonl").is_file():
         found["solve"] = _read_solved(folder / "solve.jsonl")
     runs = [{"label": name, **found[name]} for name in ROWS if name in found]
@@ -65,7 +67,7 @@ def _describe(run: Any) -> dict[str, Any]:
     manifest = run.manifest
     seconds = measure_seconds(manifest["sessions"])  # not known of a session that was killed
     return {"id": run.id, "name": run.name, "status": manifest["status"], "start": manifest.get("start"),
-            "commit": (manifest.get("git") or {}).get("commit"), "parameters": hide_paths(run.parameters),
+            "git": manifest.get("git"), "parameters": hide_paths(run.parameters),
             "seconds": None if math.isnan(seconds) else seconds,
             "result": manifest.get("result") or "", "error": manifest.get("error")}  # fmt: skip
 
@@ -75,7 +77,7 @@ def _read_solved(path: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     tokens = sum(row["sampled_tokens"] for row in rows)
     result = f"{sum(row['solved'] for row in rows)} of {len(rows)} puzzles, {tokens:,} sampled tokens in all"
-    return {"id": "", "name": "solve", "status": "finished", "start": None, "commit": None, "parameters": {},
+    return {"id": "", "name": "solve", "status": "finished", "start": None, "git": None, "parameters": {},
             "seconds": sum(row["seconds"] for row in rows), "result": result, "error": None}  # fmt: skip
 
 

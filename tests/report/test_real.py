@@ -40,7 +40,7 @@ def test_rows_stand_there_as_far_as_they_were_run(runs, tmp_path):
     assert real.main([str(runs), str(kept), str(page)]) == 0
     rows = read_page(page)
     assert len(rows) == len(real.ROWS) + 2
-    assert "1 of 2 puzzles, 60 sampled tokens in all" in rows["`solve`: greedy and samples"]
+    assert "1 of 2 puzzles, 60 sampled tokens in all" in rows["`solve`: best of four samples"]
     assert "3 of 8 / greedy" in rows["GSM8K behind it, beside plain `generate`"], "no bar of a result breaks the table"
     assert "not run to its end" in rows["DPO on the Game of 24"]
     assert "not run to its end" in rows["a critic on its trunk"]
