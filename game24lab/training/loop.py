@@ -33,7 +33,8 @@ from transformers.masking_utils import sdpa_mask
 
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
 # What a resume point must hold to be used, besides weights; the Trainer writes trainer_state.json last
-_STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+_STATE_FILES = ("trainer_state.json", "scheduler.pt")
+_OPTIMIZER_FILES = ("optimizer.pt", "optimizer.bin", "latest")  # one of them: of whole weights, FSDP, DeepSpeed
 _TIMEOUT = 24 * 3600  # seconds that processes wait for the first one, which evaluates alone
 
 
@@ -119,7 +120,13 @@ def count_processes() -> int:
 
 def is_sharded() -> bool:
     """Whether a launcher asked that processes share the weights too (FSDP), of which each then holds a part."""
-    return count_processes() > 1 and os.environ.get("ACCELERATE_USE_FSDP") == "true"
+    return find_plugin() == "FSDP"
+
+
+def find_plugin() -> str:
+    """What a launcher asked processes to train by besides sharing batches: "FSDP", "DEEPSPEED", or ""."""
+    asked = [name for name in ("FSDP", "DEEPSPEED") if os.environ.get(f"ACCELERATE_USE_{name}") == "true"]
+    return asked[0] if asked and count_processes() > 1 else ""
 
 
 def refuse_shards(what: str, why: str) -> None:
@@ -144,6 +151,8 @@ def find_resume_point(output: Path, before: float = math.inf) -> Path | None:
 
 def _is_whole(point: Path) -> bool:
     if not all((point / name).exists() for name in _STATE_FILES) or not any(point.glob("*.safetensors")):
+        return False
+    if not any((point / name).exists() for name in _OPTIMIZER_FILES):
         return False
     try:
         return "global_step" in json.loads((point / "trainer_state.json").read_text())

@@ -35,6 +35,7 @@ from game24lab.training.loop import (
     HeldOut,
     Progress,
     StopAtNaN,
+    find_plugin,
     find_resume_point,
     is_sharded,
     read_curve,
@@ -73,12 +74,13 @@ def train_once(
 
 
 def _check_shards(trainer: Trainer) -> None:
-    """ValueError where processes were to share the weights, and do not, or cannot."""
+    """ValueError where processes were to share weights or states, and do not, or cannot."""
+    asked, found = find_plugin(), trainer.accelerator.distributed_type.value
+    if asked and found != asked:
+        raise ValueError(f"{asked} must have GPUs, got processes of {found}, of which each would hold all: take DDP "
+                         "(params/accelerate/ddp.yaml)")  # fmt: skip
     if not is_sharded():
         return
-    if trainer.accelerator.distributed_type != DistributedType.FSDP:
-        raise ValueError(f"FSDP must have GPUs, got processes of {trainer.accelerator.distributed_type.value}: there "
-                         "each would hold whole weights; take DDP (params/accelerate/ddp.yaml)")  # fmt: skip
     if hasattr(trainer.model, "merge_and_unload"):
         raise ValueError("lora_rank must be 0 with FSDP, which divides the matrices that adapters are merged into; "
                          "take DDP (params/accelerate/ddp.yaml)")  # fmt: skip
@@ -196,8 +198,7 @@ def finish(trainer: Trainer, output: Path, config: Any, clock: Clock) -> Path:
     where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
     """
     _check_agreement(trainer)
-    shared = is_sharded() and trainer.accelerator.distributed_type == DistributedType.FSDP
-    weights = trainer.accelerator.get_state_dict(trainer.model) if shared else None  # all processes take part
+    weights = trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None  # all processes take part
     if trainer.is_world_process_zero():
         write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
         model = trainer.accelerator.unwrap_model(trainer.model)

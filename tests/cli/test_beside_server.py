@@ -26,7 +26,7 @@ def policy():
 
 def test_strategies_and_agreement_through_a_server(policy, tmp_path, capsys):
     output = tmp_path / "run"
-    words = [*FEW, "--strategies", "greedy", "beam_search", "mcts", "--output", str(output)]
+    words = [*FEW, "--pace", "2", "--strategies", "greedy", "beam_search", "mcts", "--output", str(output)]
     with serve(policy, name=SHIPPED) as server:
         assert beside_server.main(["--url", server.url, *words]) == 0
         asked = len(server.requests)
@@ -41,7 +41,10 @@ def test_strategies_and_agreement_through_a_server(policy, tmp_path, capsys):
     facts = read_run(output).manifest["facts"]
     assert facts["gap"] < 1e-4
     assert facts["equal_greedy"] == facts["repeated"] == 1
-    assert "7 arms through a server on 3 puzzles" in capsys.readouterr().out
+    assert min(facts["pace_server"], facts["pace_memory"], facts["pace_generate"]) > 0
+    said = capsys.readouterr().out
+    assert "7 arms through a server on 3 puzzles" in said
+    assert "for 2 x 64 greedy ones" in said
 
 
 def test_log_probabilities_of_other_weights_are_told_apart(policy):
