@@ -116,7 +116,8 @@ def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
 def run_headless(name: str, home: Path) -> Path:
     """The folder of a run with the smoke set of that name, by the notebook that the set is for."""
     notebook = match_notebook(name, find_notebooks()).stem
-    command = [sys.executable, "-m", "game24lab", "run", notebook, "-f", str(ROOT / "params" / "smoke" / f"{name}.yaml")]
+    given = str(ROOT / "params" / "smoke" / f"{name}.yaml")
+    command = [sys.executable, "-m", "game24lab", "run", notebook, "-f", given]
     subprocess.run([*command, "--output", str(home / name)], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return home / name
 
