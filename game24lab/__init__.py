@@ -48,6 +48,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "training.trackers": "check_tracker",
     "scaling": "design, floor, frontier, ladder, laws, measure, study",
     "routing": "ablation",
+    "report.show": "show_report",
     "routing.arms": "keep_arms",
     "routing.probe": "Probe, probe_problems",
     "routing.probe_answer": "add_probe_answers",

@@ -114,6 +114,21 @@ class Kernel:
         self.client.execute(code, silent=True, reply=True, timeout=PATIENCE)
 
 
+def save_notebook(page, path: Path) -> None:
+    """Save until the file holds the state of every widget that it shows: JupyterLab's is a save behind."""
+    kind = "application/vnd.jupyter.widget-{}+json"
+
+    def save() -> bool:
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        saved = nbformat.read(path, as_version=4)
+        state = saved.metadata.get("widgets", {}).get(kind.format("state"), {}).get("state", {})
+        outputs = [output.get("data", {}) for cell in saved.cells for output in cell.get("outputs", ())]
+        shown = {data[kind.format("view")]["model_id"] for data in outputs if kind.format("view") in data}
+        return bool(outputs) and shown <= set(state)
+
+    wait_for(save, f"the state of all widgets in {path.name}")
+
+
 def take_picture(page, name: str) -> None:
     """A picture to look at, where a folder is named for them."""
     if folder := os.environ.get("GAME24LAB_PICTURES"):

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks the completions protocol, of one model called `tiny`; answers are a function's."""
+"""Servers on loopback that speak the completions protocol; answers are a function's, or a policy's of this process."""
 
 import contextlib
 import json
@@ -6,16 +6,19 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from game24lab.tasks.prompt import Prompt
+
 
 class CompletionsServer:
     """`answer(asked)` gives the body of a completions request, of which one with an `error` goes out as `refusal`.
 
     An answer may have a `fault` instead: `status` and `headers` with its `error`, `cut` for a body that ends half way,
-    `wait` for seconds before it comes. `requests` are all that were asked. Within `with` it runs.
+    `wait` for seconds before it comes. `generated` tokens it tells as vLLM does. `requests` are all that were asked,
+    of a model of that `name`. Within `with` it runs.
     """
 
-    def __init__(self, answer, refusal=400):
-        self.requests = []
+    def __init__(self, answer, refusal=400, name="tiny"):
+        self.requests, self.generated = [], 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,7 +37,12 @@ class CompletionsServer:
                 self.close_connection = cut
 
             def do_GET(self):
-                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "x"}
+                if self.path == "/metrics":
+                    text = f'vllm:generation_tokens_total{{model_name="{name}"}} {outer.generated:.1f}\n'
+                    self.send_response(200)
+                    self.end_headers()
+                    return self.wfile.write(text.encode())
+                model = {"id": name, "object": "model", "created": 0, "owned_by": "x"}
                 self.send({"object": "list", "data": [model]})
 
             def do_POST(self):
@@ -43,13 +51,13 @@ class CompletionsServer:
                 found = answer(asked)
                 if "fault" in found:
                     fault = found.pop("fault")
-                    whole = {"id": "x", "object": "text_completion", "created": 0, "model": "tiny", **found}
+                    whole = {"id": "x", "object": "text_completion", "created": 0, "model": name, **found}
                     with contextlib.suppress(OSError):  # whoever asked has gone
                         self.send(whole, **fault)
                     return None
                 if "error" in found:
                     return self.send(found, refusal)
-                self.send({"id": "x", "object": "text_completion", "created": 0, "model": "tiny", **found})
+                self.send({"id": "x", "object": "text_completion", "created": 0, "model": name, **found})
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
@@ -61,3 +69,28 @@ class CompletionsServer:
     def __exit__(self, *args):
         self.server.shutdown()
         self.server.server_close()
+
+
+def serve(policy, ids=True, ends=True, **options):
+    """A server that speaks as vLLM does, over a policy in this process; without token `ids`, or without end tokens."""
+
+    def answer(asked):
+        if asked["seed"] == 666:
+            return {"error": {"message": "cannot\nserve this"}}
+        found = policy.generate(
+            [Prompt(tuple(asked["prompt"]))], asked["n"], max_tokens=asked["max_tokens"], seeds=[asked["seed"]],
+            temperature=asked["temperature"], top_p=asked.get("top_p", 1.0), top_k=max(0, asked.get("top_k", 0)),
+            stop_line=bool(asked.get("stop")),
+        )[0]  # fmt: skip
+        server.generated += sum(len(completion.ids) for completion in found)
+        return {"choices": [write(index, completion) for index, completion in enumerate(found)][::-1]}
+
+    def write(index, completion):
+        kept = len(completion.ids) - (0 if ends or completion.finish == "length" else 1)
+        tokens = [f"token_id:{i}" if ids else policy.tokenizer.decode([i]) for i in completion.ids[:kept]]
+        logprobs = {"tokens": tokens, "token_logprobs": completion.logprobs[:kept], "top_logprobs": None,
+                    "text_offset": []}  # fmt: skip
+        return {"index": index, "text": completion.text, "finish_reason": completion.finish, "logprobs": logprobs}
+
+    server = CompletionsServer(answer, **options)
+    return server

@@ -9,11 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
 from frames import list_cut
-from jupyter_pages import PATIENCE, copy_notebook, open_notebook, take_picture, wait_for
+from jupyter_pages import PATIENCE, copy_notebook, open_notebook, save_notebook, take_picture, wait_for
 
 ROOT = Path(__file__).parent.parent
 FEW = ("00_start",)
@@ -25,11 +24,11 @@ TRAININGS = {"03_sft": {"steps": 60, "evaluate_every": 30}, "03_sft_chains": {"s
              "12_expert_iteration": {"rounds": 3, "lines": ["search"]}}  # fmt: skip
 THEMES, WIDTHS = ("Light", "Dark"), (1400, 1000)
 
-# Every 50 ms, while a cell is at work: how many points the first live figure has, and the line as it is drawn.
+# Every 50 ms, while a cell is at work: how many points the first live figure has, and its lines as they are drawn.
 _WATCH = """() => { window.points = []; window.watching = setInterval(() => {
   const plot = document.querySelector('.jp-OutputArea-output .js-plotly-plot');
   if (plot && plot !== window.seen) (window.seen = plot).scrollIntoView({ block: 'center' });
-  const line = plot?.querySelector('.scatterlayer .trace path')?.getAttribute('d') || '';
+  const line = [...plot?.querySelectorAll('.scatterlayer .trace path') ?? []].map((e) => e.getAttribute('d')).join(' ');
   const now = plot?.calcdata && [Math.max(...plot.calcdata.map((trace) => trace.length)), line];
   const busy = [...document.querySelectorAll('.jp-InputPrompt')].some((e) => e.textContent.includes('*'));
   const last = window.points.at(-1);
@@ -99,8 +98,7 @@ def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
             page.set_viewport_size({"width": width, "height": 1000})
             faults += [f"{theme}, {width} pixels: {fault}" for fault in look(page, f"{name}_{theme}_{width}")]
     shown = page.evaluate(_SHOWN)
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    wait_for(lambda: nbformat.read(lab[1] / file, as_version=4).cells[-1].get("outputs"), "the saved notebook")
+    save_notebook(page, lab[1] / file)
     kernel.client.stop_channels()
     page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
     page.close()

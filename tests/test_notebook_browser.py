@@ -3,11 +3,10 @@ on, and the notebook's own kernel is asked what it saw."""
 
 from pathlib import Path
 
-import nbformat
 import pytest
 from demo_trees import grow_big, grow_tree
 from frames import list_cut, measure_panning
-from jupyter_pages import PATIENCE, copy_notebook, open_notebook, take_picture, wait_for, write_notebook
+from jupyter_pages import PATIENCE, copy_notebook, open_notebook, save_notebook, take_picture, wait_for, write_notebook
 
 from game24lab.views.tree.timeline import find_moment, list_moments, play
 
@@ -349,9 +348,7 @@ def test_why_a_position_is_dead_is_said(explorer):
 def test_a_reopened_notebook_shows_what_it_showed(explorer, lab, browser):
     page, kernel, said = explorer
     nodes = int(kernel.ask("view.nodes"))
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    saved = lab[1] / "explorer.ipynb"
-    wait_for(lambda: "widgets" in nbformat.read(saved, as_version=4).metadata, "the state of the widgets")
+    save_notebook(page, lab[1] / "explorer.ipynb")
     assert [line for line in said if "favicon" not in line] == []
     again = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")

@@ -35,7 +35,7 @@ from game24lab.tasks.gsm8k.environment import WordGame, open_word_game
 
 NAME = "beside_plain"
 WAYS = ("transformers", "ctranslate2", "generate")
-_CHUNK = 8  # answers that are made and written together
+_CHUNK = 32  # answers that are made and written together
 Answer = tuple[list[int], str]  # sampled tokens, and their text
 _TAGGED = re.compile(r"<answer>\s*\$?\s*(-?[0-9][0-9,]*\.?[0-9]*)\s*</answer>")
 _NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?")

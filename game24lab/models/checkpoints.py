@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -181,10 +181,16 @@ def check_policy(folder: Path) -> None:
                              f"({name})")  # fmt: skip
 
 
-def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write model and tokenizer as float32 safetensors; an older folder of that name is replaced."""
+def save_checkpoint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path,
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> None:  # fmt: skip
+    """Write model and tokenizer as float32 safetensors; an older folder of that name is replaced.
+
+    `weights` go in the place of the model's own, of which a process may hold a part only.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     model.config.use_cache = True
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 
@@ -28,6 +28,7 @@ LONGEST_TEXT = 20_000  # characters of one text; what is cut is said
 LONGEST_CELL = 480
 LONGEST_WORD = 36  # longer words may be broken, else they run off the page,
 LONGEST_PART = 24  # behind their joints, and anywhere where a part between two joints is longer than this
+PAGE, LETTER, GAP = 470, 3.9, 8  # points: the width of a table, about that of a letter, and of a gap between columns
 _JOINT = re.compile(r"(?<=[_/@=:])(?=\w)|(?<=[.,-])(?=[A-Za-z])")  # never between the digits of a number
 _TEMPLATE = Path(__file__).with_name("report.typ")
 
@@ -133,13 +134,23 @@ def build_report(report: Report, path: str | Path) -> Path:
 
 def compile_report(report: Report) -> bytes:
     """The PDF as bytes."""
+    return _compile(report, "pdf")
+
+
+def draw_pages(report: Report) -> list[bytes]:
+    """Its pages as SVG, in order."""
+    pages = _compile(report, "svg")
+    return [pages] if isinstance(pages, bytes) else list(pages)
+
+
+def _compile(report: Report, form: Literal["pdf", "svg"]) -> Any:
     try:
-        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format="pdf",
+        data, complaints = typst.compile_with_warnings(str(_TEMPLATE), font_paths=_fonts(), format=form,
                                                        sys_inputs={"data": to_json(report)}, timestamp=0)
     except typst.TypstError as error:
         raise ValueError(f"the report {report.title!r} cannot be laid out: {error}") from error
     for complaint in complaints:
-        warnings.warn(f"report: {complaint}", stacklevel=2)
+        warnings.warn(f"report: {complaint}", stacklevel=3)
     return data
 
 
@@ -231,8 +242,7 @@ def _table(table: Table) -> dict[str, Any]:
     rows = [[clean(show(cell), LONGEST_CELL) for cell in row] for row in table.rows]
     for row in rows:
         row[0] = _soften(row[0])
-    # About 3.9 pt a letter and 8 pt between columns on 470 pt: where that is too much, all columns have to give way.
-    natural = sum(3.9 * max(len(row[i]) for row in (header, *rows)) + 8 for i in range(width))
+    natural = [LETTER * max(len(row[i]) for row in (header, *rows)) + GAP for i in range(width)]
     return {
         "caption": clean(table.caption),
         "source": clean(table.source),
@@ -240,8 +250,24 @@ def _table(table: Table) -> dict[str, Any]:
         "header": header,
         "rows": rows,
         "align": list(table.align) or ["right" if number else "left" for number in numeric],
-        "widths": list(table.widths) or [int(natural < 470 and i == 0) for i in range(width)],
+        "widths": _share(table.widths, rows, natural) or [int(sum(natural) < PAGE and i == 0) for i in range(width)],
     }
+
+
+def _share(widths: Sequence[float], rows: Sequence[list[str]], natural: Sequence[float]) -> list[float]:
+    """The widths asked for. Where what is left over does not hold the longest word there, words may break behind their
+    joints; where it does not hold the longest part either, all columns have to give way."""
+    asked = [i for i, share in enumerate(widths) if share]
+    left = PAGE - sum(points for i, points in enumerate(natural) if i not in asked)
+
+    def is_short() -> bool:
+        words = (max((len(word) for row in rows for word in re.split("[ \u200b@]", row[i])), default=0) for i in asked)
+        return sum(LETTER * word + GAP for word in words) > left
+
+    if asked and is_short():
+        for row in rows:
+            row[:] = [_JOINT.sub("\u200b", cell) if i in asked else cell for i, cell in enumerate(row)]
+    return [0] * len(widths) if is_short() else list(widths)
 
 
 def _is_numeric(cells: Sequence[Any]) -> bool:

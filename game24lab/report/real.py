@@ -38,6 +38,8 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "07_dpo": ("DPO on the Game of 24", "07_dpo"),
     "04_critic": ("a critic on its trunk", "04_critic"),
     "10_router": ("a router by its embeddings and answers", "10_router"),
+    "served": ("every strategy through a real server, the shipped policy", "make served"),
+    "served_smollm2": ("a few of them with the checkpoint, and its pace", "python -m game24lab.cli.beside_server"),
 }
 _HEAD = """# A real pretrained checkpoint
 

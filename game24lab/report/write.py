@@ -30,6 +30,14 @@ def write_report(kind: str, folders: Sequence[str | Path], output: str | Path, *
     ValueError for an unknown kind, for broken files and for runs that measured nothing that the report is about;
     FileNotFoundError where a folder holds no run. Nothing is written then.
     """
+    report, text = make_report(kind, folders, title=title)
+    output = build_report(report, output)
+    write_atomically(output.with_suffix(".json"), lambda draft: draft.write_text(text, encoding="utf-8"))
+    return output
+
+
+def make_report(kind: str, folders: Sequence[str | Path], *, title: str | None = None) -> tuple[Report, str]:
+    """A report before it is laid out, and the JSON of its numbers; errors as of `write_report`."""
     require_one_of("kind", kind, tuple(KINDS))
     section = importlib.import_module(f"game24lab.report.sections.{KINDS[kind].module}")
     kept = [Path(folder) for folder in folders if str(folder).endswith(".json")]
@@ -43,9 +51,7 @@ def write_report(kind: str, folders: Sequence[str | Path], output: str | Path, *
         numbers = section.gather_numbers(evidence, section.TITLE if title is None else title)
         text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         report = section.make_report(evidence, numbers)
-    output = build_report(report, output)
-    write_atomically(output.with_suffix(".json"), lambda draft: draft.write_text(text, encoding="utf-8"))
-    return output
+    return report, text
 
 
 def _make_from_kept(kind: str, section: Any, path: Path, title: str | None) -> Report:

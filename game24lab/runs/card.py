@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from game24lab.runs.printable import clean, escape
+from game24lab.runs.printable import clean, escape, keep_units
 
 # Of what a run leaves, what a person opens, in this order.
 FILES = {"tree.html": "the search tree", "trees.html": "two trees on one budget", "records.parquet": "every row",
@@ -63,7 +63,7 @@ class Card:
 
         facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(clean(value, 2_000))}</dd>" for name, value in self.facts)
         files = "".join(f"<dt>{escape(told)}</dt><dd>{link(path)}</dd>" for path, told in self.files)
-        return (f'{_STYLE}<div class="game24lab card"><p><b>{escape(clean(self.result, 2_000))}</b></p>'
+        return (f'{_STYLE}<div class="game24lab card"><p><b>{keep_units(escape(clean(self.result, 2_000)))}</b></p>'
                 f"<p>{escape(clean(self.title, 2_000))}</p><dl>{facts}{files}</dl></div>")  # fmt: skip
 
 

@@ -6,6 +6,7 @@ Text may be a model's: it is shown, never obeyed. This module does not know wher
 from __future__ import annotations
 
 import html
+import re
 
 
 def clean(text: object, longest: int = 240, keep: str = "") -> str:
@@ -13,6 +14,11 @@ def clean(text: object, longest: int = 240, keep: str = "") -> str:
     text = str(text)
     shown = "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text[:longest])
     return shown if len(text) <= longest else f"{shown}..."
+
+
+def keep_units(text: str) -> str:
+    """Text in which a number and its unit stay on one line: 12.3 %, 1.24 G."""
+    return re.sub(r"(?<=\d) (?=%|[kMGTP]\b)", "\u00a0", text)
 
 
 def escape(text: object) -> str:

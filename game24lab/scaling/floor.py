@@ -61,6 +61,12 @@ class Check:
         """Whether nothing speaks against it: no foreign text, less than four standard errors, p above 0.001."""
         return not self.foreign and abs(self.deviation) < 4 and self.p_value > 0.001
 
+    def __str__(self) -> str:
+        verdict = "nothing speaks against it" if self.follows else "they are not of it"
+        return (f"{self.texts:,} texts, {self.foreign:,} of them impossible: {self.surprise:.3f} nats a text where "
+                f"{self.expected:.3f} are expected ({self.deviation:+.1f} standard errors); first lines p = "
+                f"{self.p_value:.2g}: {verdict}")  # fmt: skip
+
 
 def check_texts(samples: Iterable[Any], target: int = 24) -> Check:
     """How texts (prompt, completion, ends) agree with the distribution of `weigh_lines`.

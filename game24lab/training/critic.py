@@ -35,7 +35,7 @@ from game24lab.models.critic import READS, TransformersCritic
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.run import write_atomically
 from game24lab.training.critic_data import count_positions, find_targets, hold_out
-from game24lab.training.loop import HeldOut, arrange, common_arguments, make_ready
+from game24lab.training.loop import HeldOut, arrange, common_arguments, make_ready, refuse_shards
 from game24lab.training.lora import adapt
 from game24lab.training.muon import make_optimizer
 from game24lab.training.packed_prefixes import PackedCollator, measure_loss, pack_prefixes
@@ -103,6 +103,7 @@ def train(
 def _make_trainer(
     config: CriticConfig, data: pd.DataFrame, output: Path, certain: pd.DataFrame | None
 ) -> Trainer:  # fmt: skip
+    refuse_shards("the critic", "whose value head is asked outside the trunk")
     check_policy(Path(config.policy))
     if config.targets != "exact":
         data = data.drop(columns="chance", errors="ignore")

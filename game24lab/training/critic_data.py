@@ -8,7 +8,7 @@ trajectories has one row for every position on the way. It does not know models,
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from game24lab.models.load_policy import Policy
-from game24lab.runs.checks import require
+from game24lab.runs.checks import require, require_one_of
 from game24lab.tasks.problems import Sample
 from game24lab.tasks.task import Illegal, ReadableTask, Task
+
+# what a line of an answer is told -> which of `critic.TARGETS` that is: how often rollouts through it "rollouts" ended
+# right, whether none of the "calculations" up to it is false, or "both"
+LINE_TARGETS = {"rollouts": "rollouts", "calculations": "truth", "both": "rollouts"}
 
 
 def collect_trajectories(
@@ -222,6 +226,36 @@ def set_chances(trajectories: pd.DataFrame, chances: Mapping[str, float]) -> pd.
         lost = trajectories.loc[found.isna(), "text"].iloc[0]
         raise ValueError(f"chances must hold every open position, got none of {lost!r}")
     return trajectories.assign(chance=found.astype(float))
+
+
+def mark_faults(trajectories: pd.DataFrame, find_fault: Callable[[Any, str], int | None]) -> pd.DataFrame:
+    """Trajectories with their `truth` by the faults of their lines: whether no line so far is false, at an end whether
+    it is right.
+
+    For tasks that do not know whether half an answer can still come right, but which of its lines are wrong:
+    `find_fault(None, text)` is the number of the first wrong line of an answer, from 0, or None, as
+    `RewardSet.find_fault` has it. Answers are what stands behind the text of depth 0.
+    """
+    last = trajectories.groupby("trajectory", sort=False)["text"].transform("last")
+    prompts = trajectories.groupby("trajectory", sort=False)["text"].transform("first")
+    answers = {text: text[len(prompt) :] for text, prompt in zip(last, prompts, strict=True)}
+    faults = {text: find_fault(None, answer) for text, answer in answers.items()}
+    sound = [(fault := faults[text]) is None or depth <= fault
+             for text, depth in zip(last, trajectories["depth"], strict=True)]  # fmt: skip
+    return trajectories.assign(truth=np.where(_find_ends(trajectories), trajectories["solved"], sound))
+
+
+def name_target(targets: str) -> str:
+    """Which of `critic.TARGETS` a critic of lines learns (`LINE_TARGETS`); ValueError for another name."""
+    require_one_of("targets", targets, tuple(LINE_TARGETS))
+    return LINE_TARGETS[targets]
+
+
+def label_lines(marked: pd.DataFrame, targets: str) -> pd.DataFrame:
+    """Trajectories with marked faults, for a critic of lines: with "both" what ended right counts for sound lines only,
+    for a right answer behind a false line was luck."""
+    name_target(targets)
+    return marked.assign(solved=marked["solved"] & marked["truth"]) if targets == "both" else marked
 
 
 def measure_noise(positions: pd.DataFrame) -> float:

@@ -24,7 +24,7 @@ from game24lab.runs.former_names import accept_former
 from game24lab.tasks.problems import Problem
 from game24lab.training.callbacks import Keep, Watch
 from game24lab.training.grpo_trainer import Locate, Trainer
-from game24lab.training.loop import common_arguments, count_processes, find_resume_point, make_ready
+from game24lab.training.loop import common_arguments, count_processes, find_resume_point, make_ready, refuse_shards
 from game24lab.training.lora import adapt
 from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
@@ -174,6 +174,7 @@ def make_trainer(
     rows = _arrange(len(_check_problems(problems)), config.steps * config.rollouts.problems, config.seed)
     data = {"prompt": [problems[row].prompt for row in rows]}
     data |= {name: [problems[row].columns[name] for row in rows] for name in problems[0].columns}
+    refuse_shards("GRPO", "which sample answers by them")
     arguments = _make_arguments(config, output, weights)
     torch.manual_seed(config.seed)
     model, tokenizer = load_trainable(config.checkpoint)

@@ -33,7 +33,8 @@ from transformers.masking_utils import sdpa_mask
 
 STATE_FOLDER = "state"  # where a trainer keeps its resume points, inside its output folder
 # What a resume point must hold to be used, besides weights; the Trainer writes trainer_state.json last
-_STATE_FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+_STATE_FILES = ("trainer_state.json", "scheduler.pt")
+_OPTIMIZER_FILES = ("optimizer.pt", "optimizer.bin", "latest")  # one of them: of whole weights, FSDP, DeepSpeed
 _TIMEOUT = 24 * 3600  # seconds that processes wait for the first one, which evaluates alone
 
 
@@ -117,6 +118,24 @@ def count_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
 
 
+def is_sharded() -> bool:
+    """Whether a launcher asked that processes share the weights too (FSDP), of which each then holds a part."""
+    return find_plugin() == "FSDP"
+
+
+def find_plugin() -> str:
+    """What a launcher asked processes to train by besides sharing batches: "FSDP", "DEEPSPEED", or ""."""
+    asked = [name for name in ("FSDP", "DEEPSPEED") if os.environ.get(f"ACCELERATE_USE_{name}") == "true"]
+    return asked[0] if asked and count_processes() > 1 else ""
+
+
+def refuse_shards(what: str, why: str) -> None:
+    """ValueError where processes share the weights, for a training that needs whole ones."""
+    if is_sharded():
+        raise ValueError(f"{what} must hold whole weights in every process, {why}: take DDP "
+                         "(params/accelerate/ddp.yaml), got FSDP")  # fmt: skip
+
+
 def leave() -> None:
     """Destroy the process group, where there is one: the last call of a process that trains with others."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -132,6 +151,8 @@ def find_resume_point(output: Path, before: float = math.inf) -> Path | None:
 
 def _is_whole(point: Path) -> bool:
     if not all((point / name).exists() for name in _STATE_FILES) or not any(point.glob("*.safetensors")):
+        return False
+    if not any((point / name).exists() for name in _OPTIMIZER_FILES):
         return False
     try:
         return "global_step" in json.loads((point / "trainer_state.json").read_text())

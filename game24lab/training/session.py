@@ -30,7 +30,17 @@ from game24lab.runs.messages import tell_plainly
 from game24lab.runs.run import compare, write_atomically
 from game24lab.training.callbacks import Show
 from game24lab.training.clock import Clock
-from game24lab.training.loop import STATE_FOLDER, HeldOut, Progress, StopAtNaN, find_resume_point, read_curve
+from game24lab.training.loop import (
+    STATE_FOLDER,
+    HeldOut,
+    Progress,
+    StopAtNaN,
+    find_plugin,
+    find_resume_point,
+    is_sharded,
+    read_curve,
+    refuse_shards,
+)
 from game24lab.training.saving import SaveByTime, explain, replace_folder
 from game24lab.training.trackers import make_trackers
 
@@ -54,12 +64,28 @@ def train_once(
     trackers = make_trackers(report_to, output)  # complains before a model is loaded
     clock = Clock(output, resumes=find_resume_point(output) is not None)
     trainer = make()
+    _check_shards(trainer)
     for tracker in trackers:
         trainer.add_callback(tracker)
     if show is not None:
         trainer.add_callback(Show(show))
     _start(trainer, output, config, clock)
     return finish(trainer, output, config, clock)
+
+
+def _check_shards(trainer: Trainer) -> None:
+    """ValueError where processes were to share weights or states, and do not, or cannot."""
+    asked, found = find_plugin(), trainer.accelerator.distributed_type.value
+    if asked and found != asked:
+        raise ValueError(f"{asked} must have GPUs, got processes of {found}, of which each would hold all: take DDP "
+                         "(params/accelerate/ddp.yaml)")  # fmt: skip
+    if not is_sharded():
+        return
+    if hasattr(trainer.model, "merge_and_unload"):
+        raise ValueError("lora_rank must be 0 with FSDP, which divides the matrices that adapters are merged into; "
+                         "take DDP (params/accelerate/ddp.yaml)")  # fmt: skip
+    if any(isinstance(one, HeldOut) for one in trainer.callback_handler.callbacks):
+        refuse_shards("held-out evaluation", "of which the first evaluates alone")
 
 
 def keep_memory() -> None:
@@ -91,26 +117,30 @@ def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     if point is not None and trainer.is_world_process_zero():
         print(f"goes on at step {_read_step(point)}", flush=True)
     try:
-        with _expect_tied(trainer):
+        with _expect_known(trainer):
             trainer.train(resume_from_checkpoint=point)
     except KeyboardInterrupt as stop:
         raise tell_plainly(stop, _tell_stop(trainer.state, find_resume_point(output))) from None
 
 
 @contextlib.contextmanager
-def _expect_tied(trainer: Trainer) -> Iterator[None]:
-    """Without the warning that a resume point lacks the output layer where it is the embeddings, which stand there."""
-    said = "There were missing keys in the checkpoint model loaded: ['lm_head.weight']"
-    tied = getattr(trainer.model.config, "tie_word_embeddings", False)
+def _expect_known(trainer: Trainer) -> Iterator[None]:
+    """Without two warnings where all is well: that a resume point lacks the output layer where it is the embeddings,
+    which stand there, and that points written within a second are told apart by their steps."""
+    known = {"transformers.trainer_utils": "mtime may not be reliable on this filesystem"}
+    if getattr(trainer.model.config, "tie_word_embeddings", False):
+        known["transformers.trainer"] = "There were missing keys in the checkpoint model loaded: ['lm_head.weight']"
 
     def hear(record: LogRecord) -> bool:
-        return not (tied and record.getMessage().startswith(said))
+        return not record.getMessage().startswith(known[record.name])
 
-    getLogger("transformers.trainer").addFilter(hear)
+    for name in known:
+        getLogger(name).addFilter(hear)
     try:
         yield
     finally:
-        getLogger("transformers.trainer").removeFilter(hear)
+        for name in known:
+            getLogger(name).removeFilter(hear)
 
 
 def _read_step(point: Path) -> int:
@@ -168,13 +198,14 @@ def finish(trainer: Trainer, output: Path, config: Any, clock: Clock) -> Path:
     where the checkpoint cannot be written, which leaves the resume points; RuntimeError where their weights differ.
     """
     _check_agreement(trainer)
+    weights = trainer.accelerator.get_state_dict(trainer.model) if is_sharded() else None  # all processes take part
     if trainer.is_world_process_zero():
         write_atomically(output / "training.parquet", read_curve(trainer.state).to_parquet)
         model = trainer.accelerator.unwrap_model(trainer.model)
         temporary = output / ".checkpoint.part"
         model = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
         try:
-            save_checkpoint(model, trainer.processing_class, temporary)
+            save_checkpoint(model, trainer.processing_class, temporary, weights)
         except SafetensorError as error:
             raise OSError(f"{output}: the checkpoint cannot be written ({explain(error)})") from error
         (temporary / _CONFIG).write_text(json.dumps(_to_plain(config), indent=1) + "\n")

@@ -27,7 +27,15 @@ from game24lab.models.tokenizer import NUMBERED, VOCABULARIES, make_tokenizer
 from game24lab.runs.checks import require, require_one_of
 from game24lab.runs.former_names import accept_former
 from game24lab.training.branches import KeepPoints, branch_off
-from game24lab.training.loop import HeldOut, arrange, common_arguments, count_processes, make_ready, pack
+from game24lab.training.loop import (
+    HeldOut,
+    arrange,
+    common_arguments,
+    count_processes,
+    is_sharded,
+    make_ready,
+    pack,
+)
 from game24lab.training.lora import adapt
 from game24lab.training.muon import make_optimizer
 from game24lab.training.precision import PRECISIONS, pick_precision
@@ -209,6 +217,8 @@ def make_trainer(
         callbacks.append(HeldOut(lambda _: evaluate(plain, tokenizer), config.evaluate_every))
     if config.lora_rank:
         model = adapt(model, config.lora_rank)
+    if config.optimizer == "muon" and is_sharded():
+        raise ValueError("optimizer must be 'adamw' with FSDP, which leaves no process a whole matrix, got 'muon'")
     optimizer = make_optimizer(
         model, config.learning_rate, weight_decay=config.weight_decay,
         matrix_lr=config.matrix_learning_rate if config.optimizer == "muon" and not config.lora_rank else None,
@@ -220,8 +230,8 @@ def make_trainer(
         processing_class=tokenizer,
         data_collator=RightPad(tokenizer.pad_token_id),
         callbacks=callbacks,
-        optimizers=(optimizer, None),
     )
+    trainer.optimizer = optimizer  # not at its making, which it forbids where processes share the weights
     trainer.count_tokens(sizes, each // passes)
     return trainer
 

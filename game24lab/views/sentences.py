@@ -76,12 +76,23 @@ def tell_match(matches: pd.DataFrame) -> str:
 
 def tell_critic(choices: pd.DataFrame, measures: Mapping[str, Any]) -> str:
     """What choosing by the critic comes to beside a perfect chooser, and how it tells alive from dead."""
-    rows = list_records(choices[choices["k"] == choices["k"].max()])
-    found = {row["arm"]: fmt.bracket(row["accuracy"], row["low"], row["high"]) for row in rows}
     auc = "" if measures["auc"] is None else f"; it tells alive positions from dead ones with an AUC of " \
                                              f"{measures['auc']:.3f} on {measures['n']:,}"  # fmt: skip
+    return f"{_tell_choices(choices)}{auc}."
+
+
+def tell_line_critic(choices: pd.DataFrame, ended: Mapping[str, Any], sound: Mapping[str, Any]) -> str:
+    """The same of a critic of lines, with how it tells what ends right, and lines without a false calculation."""
+    found = [(ended["auc"], "answers that end right"), (sound["auc"], "lines without a false calculation")]
+    told = [f"{what} with an AUC of {auc:.3f}" for auc, what in found if auc is not None]
+    return f"{_tell_choices(choices)}{'; it tells ' * bool(told)}{' and '.join(told)}."
+
+
+def _tell_choices(choices: pd.DataFrame) -> str:
+    rows = list_records(choices[choices["k"] == choices["k"].max()])
+    found = {row["arm"]: fmt.bracket(row["accuracy"], row["low"], row["high"]) for row in rows}
     return (f"Choosing one of {rows[0]['k']} answers by the critic is right for {found['critic max']} of "
-            f"{rows[0]['problems']} held-out problems, where a perfect chooser has {found['any']}{auc}.")  # fmt: skip
+            f"{rows[0]['problems']} held-out problems, where a perfect chooser has {found['any']}")  # fmt: skip
 
 
 def tell_router(point: Mapping[str, Any], problems: int) -> str:

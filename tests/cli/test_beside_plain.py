@@ -43,6 +43,7 @@ def test_a_killed_comparison_goes_on(tmp_path, monkeypatch):
     checkpoint, output = make_checkpoint(tmp_path / "policy", CHAT), tmp_path / "run"
     settings = {"problems": 10, "budget": 4, "ways": ["transformers"]}
     calls, append = [], beside_plain.append_rows
+    monkeypatch.setattr(beside_plain, "_CHUNK", 8)
 
     def fail_at_second(path, rows):
         calls.append(len(rows))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from served import CompletionsServer
+from served import CompletionsServer, serve
 
 from game24lab.models.load_policy import Completion, TransformersPolicy, load_policy
 from game24lab.models.policy import Job, make_batches
@@ -355,31 +355,6 @@ def test_batches_keep_lengths_together_and_limits():
 
 
 # ------------------------------------------------------------------------------------------------------- the server
-def serve(policy, ids=True, ends=True):
-    """A server that speaks as vLLM does, over a policy in this process."""
-
-    def answer(asked):
-        if asked["seed"] == 666:
-            return {"error": {"message": "cannot\nserve this"}}
-        prompt = policy.tokenizer.decode(asked["prompt"])
-        assert list(policy.encode(prompt)) == asked["prompt"]
-        found = policy.generate(
-            [prompt], asked["n"], max_tokens=asked["max_tokens"], temperature=asked["temperature"],
-            top_p=asked["top_p"], top_k=max(0, asked["top_k"]), stop_line=bool(asked.get("stop")),
-            seeds=[asked["seed"]],
-        )[0]  # fmt: skip
-        return {"choices": [write(index, completion) for index, completion in enumerate(found)][::-1]}
-
-    def write(index, completion):
-        kept = len(completion.ids) - (0 if ends or completion.finish == "length" else 1)
-        tokens = [f"token_id:{i}" if ids else policy.tokenizer.decode([i]) for i in completion.ids[:kept]]
-        logprobs = {"tokens": tokens, "token_logprobs": completion.logprobs[:kept], "top_logprobs": None,
-                    "text_offset": []}  # fmt: skip
-        return {"index": index, "text": completion.text, "finish_reason": completion.finish, "logprobs": logprobs}
-
-    return CompletionsServer(answer)
-
-
 @pytest.fixture
 def served_name(folders, tmp_path, monkeypatch):
     """A checkpoint known by the name it is served by: its weights are not here."""

@@ -9,6 +9,7 @@ from first_page import read_answer
 from game24lab.cli import main as cli
 from game24lab.report.kept import read_kept
 from game24lab.report.sections import decoding, modes, rl, routing, runs, search, sft
+from game24lab.report.show import show_report
 from game24lab.report.write import _make_from_kept, write_report
 from game24lab.runs.provenance import hide_paths
 
@@ -81,3 +82,14 @@ def test_what_is_no_kept_report_is_refused_in_one_line(tmp_path, text, message):
     assert not (tmp_path / "b.pdf").exists()
     with pytest.raises(ValueError, match="from one JSON file or from run folders, got 2"):
         write_report("search", [path, tmp_path], tmp_path / "b.pdf")
+
+
+def test_a_report_is_shown_inside_a_notebook():
+    shown = show_report("runs", REPORTS / "demo_report.json", title="A & B")
+    assert len(shown.pages) > 2
+    assert all(page.startswith(b"<svg") for page in shown.pages)
+    page = shown._repr_html_()
+    assert page.count("<img ") == len(shown.pages)
+    assert 'alt="A &amp; B, page 2"' in page
+    with pytest.raises(ValueError, match="kind must be one of"):
+        show_report("runz", REPORTS / "demo_report.json")

@@ -89,6 +89,18 @@ def test_what_cannot_be_seen_is_written_as_its_code_point():
     assert report.clean("ab" * 100, longest=10) == "ababababab … (190 more characters)"
 
 
+@pytest.mark.parametrize(("before", "name", "share"), [
+    (5, "mcts_likeliest@simulations=20", 1),  # letters of the column before it: there is room
+    (23, "mcts_|likeliest@|simulations=|20", 1),  # it would stand in the next column
+    (30, "mcts_|likeliest@|simulations=|20", 0),
+])  # fmt: skip
+def test_a_name_does_not_run_into_the_next_column(before, name, share):
+    row = ("x" * before, "mcts_likeliest@simulations=20", *["100.0 %"] * 8)
+    table = Table("c", "", ("", "arm", *["accuracy"] * 8), (row,), widths=(0, 1, *[0] * 8))
+    (block,) = json.loads(report.to_json(make_report(table)))["blocks"]
+    assert (block["rows"][0][1].replace("\u200b", "|"), block["widths"]) == (name, [0, share, *[0] * 8])
+
+
 def test_missing_numbers_are_dashes_and_never_zero():
     rows = (("a", None, float("nan")), ("b", 0, 0.5))
     table = json.loads(report.to_json(make_report(Table("c", "s", ("arm", "n", "share"), rows))))["blocks"][0]

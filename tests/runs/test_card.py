@@ -60,3 +60,9 @@ def test_it_says_how_long_all_sessions_took_together(tmp_path):
                 {"start": "2026-01-02T01:00:00+00:00", "end": None}]  # fmt: skip
     card = make_card(run.folder, dict(read_run(run.folder).manifest) | {"sessions": sessions})
     assert "60 min" in card.title
+
+
+def test_a_number_keeps_its_unit_on_its_line(tmp_path):
+    _, card = finish(tmp_path / "run")
+    assert "97.0\u00a0% [91.5" in card._repr_html_()
+    assert "97.0 % [91.5" in str(card)

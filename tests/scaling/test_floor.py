@@ -53,6 +53,8 @@ def test_stored_texts_follow_it():
     assert abs(found.surprise - found.expected) < 0.1
     assert found.deviation != 0
     assert 0.001 < found.p_value <= 1
+    assert str(found).startswith("3,000 texts, 0 of them impossible: ")
+    assert str(found).endswith("nothing speaks against it")
 
 
 def test_texts_of_another_distribution_are_found_out():

@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from game24lab.models.checkpoints import load_checkpoint, make_model
+from game24lab.models.load_policy import load_policy
 from game24lab.models.sizes import LADDER, PRESETS, read_size
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.solutions import make_solutions
+from game24lab.tasks.numbers.task import Game24
 from game24lab.training import sft
 from game24lab.training.branches import find_point
+from game24lab.training.critic_data import collect_trajectories
 from game24lab.training.loop import STATE_FOLDER
 from game24lab.training.schedules import find_cooldown, schedule_arguments
 
@@ -46,6 +49,16 @@ def test_a_branch_is_what_a_training_of_its_own_would_have_been(trunk, tmp_path,
     assert not torch.equal(weights(trunk / "checkpoint")["lm_head.weight"], found["lm_head.weight"])
     assert not (tmp_path / "branch" / STATE_FOLDER).exists()
     assert begin.is_dir()
+
+
+def test_a_kept_point_rolls_out_as_the_policy_it_was(trunk):
+    """As the earlier checkpoints do that critics learn from besides the last one."""
+    policies = {step: load_policy(find_point(trunk, step), backend="transformers") for step in (8, 16)}
+    table = collect_trajectories(Game24(), policies, PUZZLES[:2], samples=4, keep=0, seeds=[1, 2])
+    assert set(table["policy"]) == {8, 16}
+    said = [policy.generate(["Input: 4 5 6 10\n"], 1, max_tokens=30, temperature=0)[0][0].ids
+            for policy in (*policies.values(), load_policy(trunk / "checkpoint", backend="transformers"))]  # fmt: skip
+    assert said[1] == said[2]
 
 
 def test_a_branch_that_is_there_is_left_alone_and_one_from_nowhere_is_refused(trunk, tmp_path):

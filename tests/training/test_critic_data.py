@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from fake_models import FakeCompletion, FakePolicy
 
+from game24lab.tasks.gsm8k.environment import open_word_game
 from game24lab.tasks.numbers.solutions import make_solutions
 from game24lab.tasks.numbers.task import Game24
 from game24lab.tasks.problems import Sample
@@ -13,11 +14,14 @@ from game24lab.training.critic_data import (
     count_positions,
     find_targets,
     hold_out,
+    label_lines,
     list_answers,
     list_open,
     list_right,
     list_siblings,
+    mark_faults,
     measure_noise,
+    name_target,
     set_chances,
 )
 
@@ -208,3 +212,41 @@ def test_exact_chances_take_the_place_of_what_rollouts_say():
         set_chances(table, {})
     with pytest.raises(ValueError, match="truth must be known of every position"):
         set_chances(table.assign(truth=None), known)
+
+
+# Word problems: nobody knows what half an answer can come to, but a false calculation is one.
+def write(*lines, answer):
+    return "\n".join(["<reasoning>", *lines, "</reasoning>", "<answer>", answer, "</answer>"]) + "\n"
+
+
+def test_lines_of_word_problems_are_marked_by_their_calculations():
+    environment = open_word_game(held_out=1, operations=[1])
+    (question,), gold = environment.held_out, environment.know(environment.held_out[0]).written
+    said = [write("2 + 2 = 4", answer=gold), write("2 + 2 = 5", "3 + 1 = 4", answer=gold),
+            write("2 + 2 = 4", answer="-1"), "<reasoning>\n2 + 2 = 4\n3 + 1 = 5\n"]  # fmt: skip
+    table = collect_trajectories(environment.task, {"a": Recital(*said)}, [question], samples=4, keep=0)
+    assert (table["problem"] == question).all()
+    assert table["truth"].isna().sum() == len(table) - 3, "the task knows ends alone"
+    marked = mark_faults(table, environment.rewards.find_fault)
+    assert marked.groupby("trajectory")["truth"].apply(list).tolist() == [
+        [True] * 7, [True, True, False, False, False, False, False, True], [True] * 6 + [False], [True] * 3 + [False]
+    ]  # fmt: skip
+    assert table["truth"].isna().any(), "what was given is left alone"
+    both = label_lines(marked, "both").groupby("trajectory")["solved"].apply(list).tolist()
+    assert both[1] == [True, True, False, False, False, False, False, True]
+    assert both[0] == [True] * 7
+    assert not any(both[2] + both[3])
+    assert label_lines(marked, "rollouts") is marked
+    assert (name_target("calculations"), name_target("both")) == ("truth", "rollouts")
+    with pytest.raises(ValueError, match="targets must be one of rollouts, calculations, both, got 'exact'"):
+        name_target("exact")
+
+
+def test_starts_of_word_problems_are_not_what_is_held_out():
+    environment = open_word_game(held_out=20)
+    starts, texts = environment.draw_starts(30)
+    assert len({problem.question for problem in starts}) == 30
+    assert not {problem.question for problem in starts} & set(environment.held_out)
+    assert texts == []
+    with pytest.raises(ValueError, match="problems must be an integer >= 1, got 0"):
+        environment.draw_starts(0)

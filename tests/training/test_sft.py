@@ -14,6 +14,7 @@ import pytest
 import tiny_models
 import torch
 from transformers import TrainerCallback
+from transformers.utils import logging as hub_logging
 
 from game24lab.models.backends.ctranslate2_export import is_exportable
 from game24lab.models.checkpoints import load_checkpoint, make_model
@@ -199,6 +200,18 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_where_it_does(tmp_path
         logging.getLogger("transformers").removeHandler(handler)
     assert "goes on at step 2" in capsys.readouterr().out
     assert told == [], "a red box where all is well"
+
+
+def test_resume_points_within_a_second_are_no_red_box(tmp_path, monkeypatch):
+    handler, told = logging.Handler(), []
+    monkeypatch.setattr(handler, "emit", lambda record: told.append(record.getMessage()))
+    hub_logging.warning_once.cache_clear()  # once a process is too seldom for a test
+    logging.getLogger("transformers").addHandler(handler)
+    try:
+        sft.train(config(evaluate_every=1, steps=4), make_pairs(), tmp_path, lambda m, t: {"calls": 0.0})
+    finally:
+        logging.getLogger("transformers").removeHandler(handler)
+    assert told == []
 
 
 def test_a_training_of_the_version_before_is_known(tmp_path):

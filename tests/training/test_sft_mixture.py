@@ -101,17 +101,21 @@ def test_bad_lessons_are_refused(folder, tmp_path):
         read_mixture(damaged.parent, {}, 10, held_out=())
 
 
-def test_the_notebook_learns_from_traces(folder, tmp_path):
-    """03_sft_chains, as small as it gets: what reports read is there."""
-    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
-    chosen = {"traces": folder, "mix": "{sound: 1.0}", "samples": 40, "steps": 2, "batch_tokens": 1500,
-              "evaluate_every": 0, "held_out": 2, "tries": 2, "budgets": "[32, 64]"}  # fmt: skip
+def run_notebook(folder, output, **chosen):
+    """03_sft_chains, as small as it gets; its run."""
+    chosen |= {"evaluate_every": 0, "held_out": 2, "tries": 2, "budgets": "[32, 64]"}
     given = [word for name, value in chosen.items() for word in ("-p", name, str(value))]
-    command = [sys.executable, "-m", "game24lab", "run", "03_sft_chains", *given, "--output", "run"]
+    command = [sys.executable, "-m", "game24lab", "run", "03_sft_chains", *given, "--output", output]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=1800)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
-    run = read_run(tmp_path / "run")
+    return read_run(folder / output)
+
+
+def test_the_notebook_learns_from_traces_and_evaluates_alone(folder, tmp_path):
+    """What reports read is there; without steps the checkpoint is evaluated as it is."""
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    run = run_notebook(tmp_path, "run", traces=folder, mix="{sound: 1.0}", samples=40, steps=2, batch_tokens=1500)
     assert run.status == "finished"
     assert run.manifest["facts"]["training_cpu_seconds"] > 0
     grades = read_grades(run.path("grades.parquet"))
@@ -123,3 +127,11 @@ def test_the_notebook_learns_from_traces(folder, tmp_path):
     said = "".join("".join(o["text"]) for cell in json.loads(run.path("notebook.ipynb").read_text())["cells"]
                    for o in cell.get("outputs", []) if o.get("name") == "stderr")  # fmt: skip
     assert "Warning" not in said
+    again = run_notebook(tmp_path, "again", checkpoint="run/checkpoint", steps=0)
+    assert again.status == "finished"
+    graded = read_grades(again.path("grades.parquet"))
+    ends = [table[table["stage"] == "end"]["text"].tolist() for table in (grades, graded)]
+    assert ends[0] == ends[1]
+    assert set(graded["model"]) == {"run/checkpoint"}
+    assert again.read_records()["budget"].tolist() == [32, 64]
+    assert not again.path("training.parquet").exists()

@@ -55,6 +55,9 @@ def test_the_other_sentences_have_intervals():
     assert "80.0 % [70.0, 90.0]" in said
     assert "AUC of 0.973 on 2,215" in said
     assert "AUC" not in sentences.tell_critic(choices, {"auc": None, "n": 0})
+    said = sentences.tell_line_critic(choices, {"auc": 0.8}, {"auc": None})
+    assert said.endswith("80.0 % [70.0, 90.0]; it tells answers that end right with an AUC of 0.800.")
+    assert sentences.tell_line_critic(choices, {"auc": None}, {"auc": None}).endswith("has 80.0 % [70.0, 90.0].")
     matches = pd.DataFrame([{"arm": "look ahead", "mode": "verified", "accuracy": 0.4, "baseline": "best of 8",
                              "baseline_accuracy": 0.36, "difference": 0.04, "low": -0.03, "high": 0.11, "problems": 9}])
     assert "+4.0 points [-3.0, +11.0]" in sentences.tell_match(matches)

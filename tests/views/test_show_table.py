@@ -55,10 +55,10 @@ def test_arms_are_six_columns_and_the_fold_holds_the_rest():
     assert read_outside(html) == ["arm", "n", "accuracy", "tokens", "FLOPs", "what helped"]
     fold = html.partition("<details>")[2]
     for name in summary:
-        assert f"<dt>{name}</dt>" in fold, name
+        assert f"<dt>{name.replace('_', '_<wbr>')}</dt>" in fold, name  # a long one is not broken anywhere
     assert html.count("<table") == 1
     row = summary.iloc[0]
-    assert f"{100 * row['accuracy']:.1f} %" in html
+    assert f"{100 * row['accuracy']:.1f}\u00a0%" in html  # the number keeps its unit in a narrow column
     assert f"left:{100 * row['low']:.1f}%;width:{100 * (row['high'] - row['low']):.1f}%" in html
     assert f"{row['sampled_tokens']:,.0f}" in html
 

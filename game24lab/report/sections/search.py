@@ -131,7 +131,7 @@ def _describe_setting(numbers: Row) -> Block:
 
 def _describe_best(best: Sequence[Row]) -> Table:
     columns = {
-        "ranks": text("split"), "mode": text("mode"), "chosen by": text("chosen_by"), "arm": text("label", 1),
+        "ranks": text("split"), "mode": text("mode"), "arm": text("label", 1),
         "n": made(lambda arm: f"{arm['problems']} \u00d7 {arm['seeds']}"), **_SOLVED, "calls": count("calls"),
         "lines": count("sampled_lines"), "FLOPs": short("flops"),
         "elsewhere": made(lambda arm: fmt.estimate(arm["elsewhere"]) if arm["elsewhere"] else MISSING),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from game24lab.runs.checks import require
 from game24lab.tasks.environment import Environment
 from game24lab.tasks.gsm8k.dataset import read_split
 from game24lab.tasks.gsm8k.judge import COLUMNS, describe_problem, judge_completion
@@ -20,7 +21,7 @@ from game24lab.tasks.rewards import RewardSet
 
 LACKS = MappingProxyType({
     "traces": "its solutions are learnt without search traces",
-    "truth": "nobody knows whether half an answer can still come right",
+    "truth": "nobody knows whether half an answer can still come right; 04_critic_words trains a critic of its lines",
     "pretrained": "the shipped models know number games alone; give a checkpoint trained on word problems, as 03_sft "
                   "makes with task gsm8k",
     "ranking": "its problems have no published ranking",
@@ -67,6 +68,11 @@ class WordGame(Environment):
         if (lowest, highest) != (0, 1):
             raise ValueError(f"difficulty must be 0 to 1 for word problems, got {lowest} to {highest}")
         return pose(self.find("trials", count, progress), self.task)
+
+    def draw_starts(self, puzzles: int, **others: Any) -> tuple[list[WordProblem], list[str]]:
+        """Training problems from which rollouts for a critic begin; other options change nothing."""
+        require("problems", puzzles, int, 1)
+        return list(self.find("rollouts", puzzles, iter)), []
 
     def write_name(self, problem: Any) -> str:
         """The question. ValueError for one that this environment does not hold."""

@@ -52,6 +52,14 @@ def read_mixture(
     return samples, {"source": str(path)} | _describe(traces, weights, samples) | {"card": card}
 
 
+def read_nothing(checkpoint: str, *given: Any, **options: Any) -> tuple[list[Sample], dict[str, Any]]:
+    """No samples, where a checkpoint is evaluated as it is, and a description that says so; ValueError without one."""
+    if not checkpoint:
+        raise ValueError("steps must be an integer >= 1 without a checkpoint, which could be evaluated as it is, got 0")
+    return [], {"source": "", "label": str(checkpoint), "styles": [], "buckets": [], "samples": 0, "tokens": 0.0,
+                "parts": [], "card": None}  # fmt: skip
+
+
 def _check_strict(file: Path, card: Mapping[str, Any], split: str, seed: int) -> None:
     made = card.get("held_out")
     drawn = split.removesuffix(STRICT) == "random" and card.get("seed") != seed

@@ -5,6 +5,7 @@ As in `theme`, none knows where its table came from, nor how a law was fitted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
 from game24lab.views.charts.palette import GREY, IDEAL
-from game24lab.views.charts.theme import DASHES, LOG, SHARE, add_line, assign_colours, make_figure, need, plain
+from game24lab.views.charts.theme import DASHES, SHARE, add_line, assign_colours, make_figure, need, plain
 
 JONES = 1.2  # decades of test compute that replace one of training, on Hex (Jones 2021, arXiv 2104.03113)
+_TICKS = 5  # that have room below a panel of half a narrow page
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 _SHADES = {0.0: "#D4D4D4", 0.25: "#ABABAB", 0.5: "#7C7C7C", 0.75: "#4A4A4A"}  # of points from that accuracy on
 
@@ -56,7 +58,7 @@ def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
     Columns: `strategy`, `mode`, `cell`, `size`, `thinking`, `accuracy`.
     """
     need(table, "strategy", "mode", "cell", "size", "thinking", "accuracy")
-    figure = make_figure(*((f"thinking FLOPs a problem, {name}", "accuracy") for name in panels[:2]))
+    figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels[:2]))
     colours, told = assign_colours(table["size"]), set()
     for number, name in enumerate(panels[:2], 1):
         for (size, mode, _), rows in table[table["strategy"] == name].groupby(["size", "mode", "cell"], sort=False):
@@ -64,7 +66,9 @@ def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
                      dash=DASHES[mode], size=4, panel=number, legendgroup=plain(size),
                      showlegend=size not in told)  # fmt: skip
             told.add(size)
-    return figure.update_xaxes(**LOG).update_yaxes(**SHARE).update_layout(legend=theme.ABOVE)
+        shown = _decades(table.loc[table["strategy"] == name, "thinking"])
+        figure.update_layout({f"xaxis{theme.name_axes(number)[0][1:]}": shown})
+    return figure.update_yaxes(**SHARE).update_layout(legend=theme.ABOVE)
 
 
 def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
@@ -109,8 +113,12 @@ def draw_split(table: pd.DataFrame) -> go.Figure:
 
 
 def _decades(values: pd.Series) -> dict[str, Any]:
-    """A logarithmic axis with a tick at each power of ten."""
-    return theme.tick_decades(values, lambda value: f"1e{np.log10(value):.0f}", steps=(1,))
+    """A logarithmic axis with a few ticks: at powers of ten, and between them where the values span less than two."""
+    known = values[values > 0]
+    steps = (1,) if known.empty or known.max() >= 100 * known.min() else (1, 2, 5)
+    axis = theme.tick_decades(known, lambda value: f"{value:.0e}".replace("e+0", "e").replace("e+", "e"), steps)
+    every = math.ceil(len(axis["tickvals"]) / _TICKS)
+    return axis | {name: axis[name][::every] for name in ("tickvals", "ticktext")}
 
 
 def list_lines(surfaces: Mapping[tuple[str, str], Any], rates: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:

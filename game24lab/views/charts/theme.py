@@ -105,7 +105,7 @@ def draw_calibration(reliability: pd.DataFrame, values: pd.DataFrame | None = No
         for truth, name, fill in ((True, "alive", ALIVE), (False, "dead", DEAD)):
             part = values[values["truth"] == truth].sort_values("value")
             figure.add_bar(x=part["value"], y=part["share"], name=name, marker={"color": fill}, xaxis="x2", yaxis="y2")
-        figure.update_layout(yaxis2={"tickformat": ".0%"})
+        figure.update_layout(yaxis2={"tickformat": ".0%"}, legend=ABOVE)  # beside it, the panels would be too narrow
     return figure
 
 

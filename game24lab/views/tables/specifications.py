@@ -75,6 +75,8 @@ REASONS = {"reason": text("reason", 1), "line": text("kind"), "answers": count("
 # Critics, and answers that nobody checks.
 DEPTHS = {"moves made": count("group"), "positions": count("n"), "alive": percent("alive"), "AUC": fixed("auc", 3),
           "alive, called dead": percent("false_dead"), "dead, called alive": percent("false_alive")}  # fmt: skip
+LINES = {"held against": text("against", 1), "positions": count("n"), "AUC": fixed("auc", 3),
+         "right, called wrong": percent("false_dead"), "wrong, called right": percent("false_alive")}  # fmt: skip
 FAULTS = {"how a chain ends": text("kind", 1), "chains": count("n"), "accepted": percent("accepted", "low", "high"),
           "mean P": fixed("mean", 2)}  # fmt: skip
 GAINS = {"arm": text("arm", 1), "no critic": percent("none"),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from game24lab.runs.printable import clean, escape
+from game24lab.runs.printable import clean, escape, keep_units
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.columns import Column, Row, count, made, percent, points
 from game24lab.views.tables.records import list_records
@@ -27,12 +27,12 @@ _STYLE = """<style>
 .game24lab.table {font: 13px/1.5 system-ui, sans-serif; max-width: 100%}
 .game24lab.table table {border-collapse: collapse; font-size: 13px; margin: 2px 0; max-width: 100%}
 .game24lab.table tr {border-bottom: 1px solid rgba(128, 128, 128, .3); background: none}
-.game24lab.table tr th, .game24lab.table tr td {padding: 3px 10px; text-align: right; vertical-align: top;
+.game24lab.table tr th, .game24lab.table tr td {padding: 3px 8px; text-align: right; vertical-align: top;
   white-space: normal; font-variant-numeric: tabular-nums}
 .game24lab.table tr th {font-weight: 600}
 .game24lab.table tr .text {text-align: left; overflow-wrap: anywhere; min-width: 6em}
 .game24lab.table small {opacity: .7; white-space: nowrap}
-.game24lab.table .bar {display: block; position: relative; min-width: 90px; height: 6px; margin-top: 2px;
+.game24lab.table .bar {display: block; position: relative; min-width: 80px; height: 6px; margin-top: 2px;
   background: rgba(128, 128, 128, .22)}
 .game24lab.table .bar i {position: absolute; height: 6px; background: rgba(0, 114, 178, .45)}
 .game24lab.table .bar b {position: absolute; width: 3px; height: 6px; margin-left: -1px; background: #0072B2}
@@ -100,7 +100,7 @@ class Table:
         first = next(iter(self.columns.values()))
         parts = []
         for row in self.records[:_ROWS]:
-            facts = (f"<div><dt>{escape(clean(name))}</dt> <dd>{escape(_cut(_show(value)))}</dd></div>"
+            facts = (f"<div><dt>{_part(clean(name), '_')}</dt> <dd>{_part(_cut(_show(value)), '_')}</dd></div>"
                      for name, value in row.items())  # fmt: skip
             parts.append(f"<h6>{escape(_cut(first.cell(row)))}</h6>{''.join(facts)}")
         return f"<details><summary>all {len(names)} columns</summary><dl>{''.join(parts)}</dl></details>"
@@ -138,9 +138,9 @@ def _show(value: Any) -> str:
     return fmt.value(value) if isinstance(value, dict | list) else fmt.show(value)
 
 
-def _part(text: str) -> str:
-    """Escaped text that may go on in the next line behind the signs that names of arms are made of."""
-    return re.sub(r"[,@]", r"\g<0><wbr>", text)
+def _part(text: str, more: str = "") -> str:
+    """Text, escaped, that may go on in the next line behind the signs that names of arms have, and behind `more`."""
+    return re.sub(f"[,@{more}]", r"\g<0><wbr>", escape(text))
 
 
 def _cut(text: object) -> str:
@@ -153,8 +153,8 @@ def _side(column: Column) -> str:
 
 def _draw_cell(column: Column, row: Row) -> str:
     """A cell as HTML, its interval and its bar below where it has them."""
-    text = escape(_cut(fmt.show(column.cell(row))))
-    parts = [_part(text) if column.align == "left" else text]
+    text = _cut(fmt.show(column.cell(row)))
+    parts = [_part(text) if column.align == "left" else keep_units(escape(text))]
     if column.interval is not None and parts != [fmt.MISSING]:
         parts.append(f" <small>[{escape(_cut(column.interval(row)))}]</small>")
     if column.bar is not None and None not in (ends := column.bar(row)):
