@@ -97,6 +97,11 @@ def _open(context, path: Path, pictures: Path | None, suffix: str, site: Path) -
     said += [f"tears {text}" for text in page.evaluate(_TORN)]
     if pictures is not None:
         page.evaluate("scrollTo(0, 0)")
+        if page.frames[1:]:  # what is out of the window is not painted within frames
+            width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+            page.set_viewport_size({"width": width, "height": height})
+            for frame in page.frames[1:]:
+                frame.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         name = path.relative_to(site).with_suffix("").as_posix().replace("/", "_")
         page.screenshot(path=pictures / f"{name}_{suffix}.png", full_page=True)
     page.close()
