@@ -191,6 +191,9 @@ def save_checkpoint(
     """
     shutil.rmtree(folder, ignore_errors=True)
     model.config.use_cache = True
+    if weights is not None:  # gathered from several processes, tied ones are no longer one tensor
+        tied = getattr(model, "all_tied_weights_keys", None) or {}
+        weights = {name: tensor for name, tensor in weights.items() if name not in tied}
     model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
 

@@ -506,6 +506,13 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
 
 
+def test_the_demo_says_which_of_a_notebooks_sets_has_finished(capsys, checkout):
+    (checkout / "params/toy/05_search.yaml").unlink()
+    (checkout / "params/toy/03_sft_second.yaml").write_text("lr: 3.0e-3\n")
+    _, _, err = call(capsys, "demo", "--set", "toy")  # two trainings, which leave nothing to report
+    assert [line.partition(":")[0] for line in err.splitlines() if "finished in" in line] == ["03_sft", "03_sft_second"]
+
+
 def test_ctrl_c_ends_a_search_with_the_tree_found_so_far(capsys, tmp_path, monkeypatch):
     from game24lab.models.backends.transformers_policy import TransformersPolicy
     from game24lab.search.tree import Tree

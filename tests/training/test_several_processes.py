@@ -106,8 +106,9 @@ def test_two_processes_end_as_one(jobs, tmp_path, kind, trainers):
         assert weights[0].keys() == weights[1].keys()
         begin = load_file(jobs / "start" / "model.safetensors")
         assert any(not torch.equal(begin[name], weights[1][name]) for name in begin if name in weights[1]), trainer
+        rough = 1e-3 if trainer == "critic" else 1e-4  # Muon turns its matrices in bfloat16
         for name, tensor in weights[0].items():
-            assert torch.allclose(tensor, weights[1][name], atol=1e-4), f"{trainer}: {name}"
+            assert torch.allclose(tensor, weights[1][name], atol=rough), f"{trainer}: {name}"
         curves = [pd.read_parquet(folder / "training.parquet") for folder in (one, two)]
         pd.testing.assert_series_equal(curves[0]["loss"], curves[1]["loss"], rtol=1e-3, atol=1e-5)
 
