@@ -501,6 +501,12 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert status == 0
     assert out == "again.pdf\n"
     assert "must end in .pdf" in refuse(capsys, "report", "runs/toy", "-o", "again.txt")
+    everything = sorted(map(str, Path("runs/toy").iterdir()))  # as a shell gives runs/toy/*, an earlier report with it
+    assert {"runs/toy/report.json", "runs/toy/report.pdf"} <= set(everything)
+    status, out, err = call(capsys, "report", *everything, "-o", "third.pdf")
+    assert (status, out) == (0, "third.pdf\n"), err
+    assert "runs/toy/report.json, runs/toy/report.pdf: no runs, left out" in err
+    assert "no run here" in refuse(capsys, "report", "runs/toy/03_sft", "runs/toy/none")
 
     (checkout / "params/toy/03_sft.yaml").write_text("lr: 3.0e-3\n")
     assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
