@@ -65,7 +65,7 @@ def _describe(run: Any) -> dict[str, Any]:
     manifest = run.manifest
     seconds = measure_seconds(manifest["sessions"])  # not known of a session that was killed
     return {"id": run.id, "name": run.name, "status": manifest["status"], "start": manifest.get("start"),
-            "commit": (manifest.get("git") or {}).get("commit"), "parameters": hide_paths(run.parameters),
+            "git": manifest.get("git"), "parameters": hide_paths(run.parameters),
             "seconds": None if math.isnan(seconds) else seconds,
             "result": manifest.get("result") or "", "error": manifest.get("error")}  # fmt: skip
 
@@ -75,7 +75,7 @@ def _read_solved(path: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     tokens = sum(row["sampled_tokens"] for row in rows)
     result = f"{sum(row['solved'] for row in rows)} of {len(rows)} puzzles, {tokens:,} sampled tokens in all"
-    return {"id": "", "name": "solve", "status": "finished", "start": None, "commit": None, "parameters": {},
+    return {"id": "", "name": "solve", "status": "finished", "start": None, "git": None, "parameters": {},
             "seconds": sum(row["seconds"] for row in rows), "result": result, "error": None}  # fmt: skip
 
 
