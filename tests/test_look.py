@@ -14,12 +14,15 @@ import yaml
 from frames import list_cut
 from jupyter_pages import PATIENCE, copy_notebook, open_notebook, save_notebook, take_picture, wait_for
 
+from game24lab.runs.notebook import find_notebooks, match_notebook
+
 ROOT = Path(__file__).parent.parent
 FEW = ("00_start",)
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 # A training of three steps is over before its curve is drawn twice: these are longer than their smoke sets.
 TRAININGS = {"03_sft": {"steps": 60, "evaluate_every": 30}, "03_sft_chains": {"steps": 40, "evaluate_every": 20},
-             "04_critic": {"epochs": 10.0}, "06_grpo": {"steps": 30, "evaluate_every": 15},
+             "04_critic": {"epochs": 10.0}, "04_critic_words": {"epochs": 30.0},
+             "06_grpo": {"steps": 30, "evaluate_every": 15},
              "07_dpo": {"steps": 30, "evaluate_every": 15},
              "12_expert_iteration": {"rounds": 3, "lines": ["search"]}}  # fmt: skip
 THEMES, WIDTHS = ("Light", "Dark"), (1400, 1000)
@@ -77,8 +80,10 @@ _FAILED = """() => [...document.querySelectorAll('.jp-Notebook .jp-OutputArea-ou
 def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
     said, faults = [], []
     given = yaml.safe_load((ROOT / "params" / "smoke" / f"{name}.yaml").read_text()) | TRAININGS.get(name, {})
-    if "traces" in given and isinstance(given["traces"], str):  # of an earlier run, which this one does not wait for
-        given["traces"] = str(run_headless(Path(given["traces"]).name, lab[1].parent))
+    for key, value in given.items():
+        if str(value).startswith("runs/smoke/"):  # of another run, which is not there
+            _, _, needed, *rest = Path(value).parts
+            given[key] = str(Path(run_headless(needed, lab[1].parent), *rest))
     parameters = {key: repr(value) for key, value in given.items()} | {"output": repr(f"runs/smoke/{name}")}
     file = copy_notebook(lab[1], name, **parameters)
     page, kernel = open_notebook(browser, lab, file, ".jp-CodeCell .jp-InputPrompt", said)
@@ -109,8 +114,10 @@ def test_a_notebook_is_run_looked_at_and_opened_again(name, lab, browser):
 
 
 def run_headless(name: str, home: Path) -> Path:
-    """The folder of a notebook's run with its smoke set."""
-    command = [sys.executable, "-m", "game24lab", "run", name, "-f", str(ROOT / "params" / "smoke" / f"{name}.yaml")]
+    """The folder of a run with the smoke set of that name, by the notebook that the set is for."""
+    notebook = match_notebook(name, find_notebooks()).stem
+    given = str(ROOT / "params" / "smoke" / f"{name}.yaml")
+    command = [sys.executable, "-m", "game24lab", "run", notebook, "-f", given]
     subprocess.run([*command, "--output", str(home / name)], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return home / name
 

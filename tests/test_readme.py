@@ -53,6 +53,12 @@ def test_the_picture_grows_follows_the_theme_and_is_what_the_command_draws():
     assert "<script" not in picture
 
 
+def test_the_first_notebook_leads_to_all_others():
+    notebooks = {path.name for path in (documented.ROOT / "notebooks").glob("*.ipynb")}
+    linked = set(re.findall(r"\]\((\d\d_\w+\.ipynb)\)", documented.read("notebooks/00_start.ipynb")))
+    assert linked == notebooks - {"00_start.ipynb"}
+
+
 def test_snippets_run():
     """In a process of its own, each by itself: what they register stays there. The strategy is used as README says."""
     snippets = [*documented.find_blocks(README, "python"), *documented.find_blocks(EXTEND, "python")]

@@ -224,9 +224,11 @@ def test_curves_stand_on_the_pages_of_strategies_and_trainers_and_follow_the_the
 def test_the_look_finds_what_is_wrong(browser, tmp_path, looks):
     """The check itself: a page with each fault."""
     wide = '<div style="width: 2000px">far too wide</div>'
+    torn = '<table style="width: 60px; overflow-wrap: anywhere"><td><code>unbreakable_name</code></table>'
     cut = '<div style="width: 80px; overflow: hidden; white-space: nowrap"><span>cut off where nobody sees</span></div>'
     for name, body, complaint in [
         ("wide", wide, "wider than its window"), ("cut", cut, "cuts SPAN: cut off"),
+        ("torn", torn, "tears unbreakable_name"),
         ("loud", "<script>console.error('loud')</script>", "loud"), ("broken", "<script>nothing()</script>", "nothing"),
         ("missing", '<img src="none.png">', "misses"),
     ]:  # fmt: skip

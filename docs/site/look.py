@@ -4,7 +4,8 @@
     python docs/site/look.py --pictures DIR      and a picture of each, to look at
 
 A complaint is an error or a warning of the console, a file that is missing, a request that leaves the disk, a page that
-is wider than its window, and text that is cut off where nobody can scroll to it. It does not know what a page says.
+is wider than its window, text that is cut off where nobody can scroll to it, and a name in a table that is torn within
+a word. It does not know what a page says.
 """
 
 import argparse
@@ -36,6 +37,23 @@ _CUT = """() => {
     if (box.right > edge + 1) found.push(element.tagName + ": " + element.textContent.trim().slice(0, 60));
   }
   return found.slice(0, 5);
+}"""
+
+# Words of code in cells of tables that stand on more than one line; at a hyphen a browser may break
+_TORN = """() => {
+  const found = new Set();
+  for (const code of document.querySelectorAll("td code")) {
+    const walk = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    for (let node; (node = walk.nextNode()); ) {
+      for (const word of node.data.matchAll(/[^\\s?-]+/g)) {
+        const range = document.createRange();
+        range.setStart(node, word.index);
+        range.setEnd(node, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) found.add(word[0]);
+      }
+    }
+  }
+  return [...found].slice(0, 5);
 }"""
 
 
@@ -76,8 +94,14 @@ def _open(context, path: Path, pictures: Path | None, suffix: str, site: Path) -
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     said += [f"is {wide} pixels wider than its window"] if wide > 0 else []
     said += [f"cuts {text}" for text in page.evaluate(_CUT)]
+    said += [f"tears {text}" for text in page.evaluate(_TORN)]
     if pictures is not None:
         page.evaluate("scrollTo(0, 0)")
+        if page.frames[1:]:  # what is out of the window is not painted within frames
+            width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+            page.set_viewport_size({"width": width, "height": height})
+            for frame in page.frames[1:]:
+                frame.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         name = path.relative_to(site).with_suffix("").as_posix().replace("/", "_")
         page.screenshot(path=pictures / f"{name}_{suffix}.png", full_page=True)
     page.close()

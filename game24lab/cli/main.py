@@ -112,15 +112,20 @@ def convert(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     """A PDF from run folders; no model is needed."""
     require_one_of("--kind", options.kind, tuple(KINDS))
-    for folder in options.folders:
+    parents = {Path(folder).parent for folder in options.folders if Path(folder).is_dir()}
+    beside = [one for one in options.folders if Path(one).is_file() and Path(one).parent in parents]  # of `runs/demo/*`
+    folders = [folder for folder in options.folders if folder not in beside]
+    if beside:
+        _say(f"{', '.join(beside)}: no runs, left out")
+    for folder in folders:
         if not folder.endswith(".json"):  # a report's kept numbers
             find_runs(folder) or read_run(folder)  # complains before tables and figures are imported
     from game24lab.report.write import write_report
 
     name = REPORT if options.kind == "runs" else f"{options.kind}_{REPORT}"
-    first = Path(options.folders[0])
+    first = Path(folders[0])
     usual = first.with_suffix(".pdf") if first.suffix == ".json" else first / name
-    print(write_report(options.kind, options.folders, options.output or usual))
+    print(write_report(options.kind, folders, options.output or usual))
     return 0
 
 

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         output = places[-1] if places else None
     begin = time.perf_counter()
     done = run_notebook(path, overrides, output, check=lambda values: _check_places(path, values))
-    _print_run(done, time.perf_counter() - begin)
+    _print_run(done, done.name, time.perf_counter() - begin)
     print(make_card(done.folder, done.manifest))
     for name in done.manifest["artefacts"]:
         print(f"  {done.folder / name}")
@@ -98,7 +98,7 @@ def demo(options: argparse.Namespace) -> int:
         clock = time.perf_counter()
         stages.append(run_notebook(notebook, given, folder / file.stem, whole))
         whole.spent.append(0.0 if stages[-1].before == "finished" else time.perf_counter() - clock)
-        _print_run(stages[-1], time.perf_counter() - clock, sys.stderr)
+        _print_run(stages[-1], file.stem, time.perf_counter() - clock, sys.stderr)
     page = _write_tree_page(stages)
     pdf = folder / REPORT
     if any(stage.before != "finished" for stage in stages) or not pdf.exists():
@@ -198,9 +198,9 @@ def _tell(title: str, seconds: float) -> str:
     return f": {title}{minutes}" if title else minutes
 
 
-def _print_run(run: Run, seconds: float, stream: Any = None) -> None:
+def _print_run(run: Run, name: str, seconds: float, stream: Any = None) -> None:
     said = {"finished": "already there", "resumed": f"resumed and finished in {seconds:.0f} s"}
-    print(f"{run.name}: {said.get(run.before, f'finished in {seconds:.0f} s')}, {run.folder}", file=stream, flush=True)
+    print(f"{name}: {said.get(run.before, f'finished in {seconds:.0f} s')}, {run.folder}", file=stream, flush=True)
 
 
 def _write_tree_page(stages: Sequence[Run]) -> Path | None:

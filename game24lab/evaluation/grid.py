@@ -187,7 +187,7 @@ def run_arms(
     """A completions file for each arm and seed, in a folder; the same call goes on where a kill has ended it.
 
     First all arms and all files that are there are checked. Then what is left is tried on `trial` problems (0: not) and
-    the estimate is said on standard error. Then one bar shows all searches with the time left. Further settings are
+    the estimate is said on standard output. Then one bar shows all searches with the time left. Further settings are
     those of `evaluation.completions.write_completions`, whose errors are raised.
     """
     folder, paths, left = Path(folder), {}, dict.fromkeys(arms, 0)

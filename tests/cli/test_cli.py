@@ -501,9 +501,22 @@ def test_the_demo_runs_reports_and_is_then_already_there(capsys, checkout):
     assert status == 0
     assert out == "again.pdf\n"
     assert "must end in .pdf" in refuse(capsys, "report", "runs/toy", "-o", "again.txt")
+    everything = sorted(map(str, Path("runs/toy").iterdir()))  # as a shell gives runs/toy/*, an earlier report with it
+    assert {"runs/toy/report.json", "runs/toy/report.pdf"} <= set(everything)
+    status, out, err = call(capsys, "report", *everything, "-o", "third.pdf")
+    assert (status, out) == (0, "third.pdf\n"), err
+    assert "runs/toy/report.json, runs/toy/report.pdf: no runs, left out" in err
+    assert "no run here" in refuse(capsys, "report", "runs/toy/03_sft", "runs/toy/none")
 
     (checkout / "params/toy/03_sft.yaml").write_text("lr: 3.0e-3\n")
     assert "other parameters (lr is 0.002 there and 0.003 here)" in call(capsys, "demo", "--set", "toy")[2]
+
+
+def test_the_demo_says_which_of_a_notebooks_sets_has_finished(capsys, checkout):
+    (checkout / "params/toy/05_search.yaml").unlink()
+    (checkout / "params/toy/03_sft_second.yaml").write_text("lr: 3.0e-3\n")
+    _, _, err = call(capsys, "demo", "--set", "toy")  # two trainings, which leave nothing to report
+    assert [line.partition(":")[0] for line in err.splitlines() if "finished in" in line] == ["03_sft", "03_sft_second"]
 
 
 def test_ctrl_c_ends_a_search_with_the_tree_found_so_far(capsys, tmp_path, monkeypatch):

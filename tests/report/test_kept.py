@@ -15,7 +15,7 @@ from game24lab.runs.provenance import hide_paths
 
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "exact_report": runs,
-            "lookahead_report": decoding, "modes": modes, "rl_report": rl, "router_report": routing,
+            "grpo_shipped": rl, "lookahead_report": decoding, "modes": modes, "rl_report": rl, "router_report": routing,
             "search_report": search, "sft_report": sft, "strict": modes, "without": modes,
             "without_training": modes}  # fmt: skip
 KEPT = sorted(path.stem for path in REPORTS.glob("*.json") if path.stem in SECTIONS)

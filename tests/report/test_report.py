@@ -269,6 +269,16 @@ def test_arms_that_were_asked_other_problems_are_not_compared(tmp_path):
     assert "100" not in first + " ".join(others), "what the other split's arm solves is said of no arm of this one"
 
 
+def test_arms_of_two_tasks_are_not_compared_where_neither_names_a_split(tmp_path):
+    for name, task, arms in (("a", "game24", ("greedy", "mcts-200")), ("b", "gsm8k", ("greedy",))):
+        with start_run(tmp_path / name, "08_lookahead", {"task": task, "split": ""}) as run:
+            rows = demo_runs.make_rows(4, arms={arm: demo_runs.ARMS[arm] for arm in arms})
+            run.write_records(rows.assign(solved=name == "b"))
+    told = section.answer(section.gather_numbers(evidence.read_evidence([tmp_path])))
+    assert told[0].startswith("Of 2 arms on game24, ")
+    assert "100" not in " ".join(told)
+
+
 def test_long_chains_stand_beside_searches(tmp_path):
     graded_runs.make_sft_run(tmp_path / "chains", "sound", "sound", 0.7)
     with start_run(tmp_path / "search", "05_search", {}) as run:

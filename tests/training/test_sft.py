@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 import tiny_models
 import torch
-from tqdm.auto import tqdm
-from transformers import TrainerCallback, TrainerState
+from transformers import TrainerCallback
 from transformers.utils import logging as hub_logging
 
 from game24lab.models.backends.ctranslate2_export import is_exportable
@@ -22,7 +21,7 @@ from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.training import session, sft
 from game24lab.training.clock import read_cost
-from game24lab.training.loop import STATE_FOLDER, Progress, arrange, common_arguments, find_resume_point, pack
+from game24lab.training.loop import STATE_FOLDER, arrange, common_arguments, find_resume_point, pack
 from game24lab.training.saving import replace_folder
 
 ROOT = Path(__file__).parents[2]
@@ -213,21 +212,6 @@ def test_resume_points_within_a_second_are_no_red_box(tmp_path, monkeypatch):
     finally:
         logging.getLogger("transformers").removeHandler(handler)
     assert told == []
-
-
-def test_the_bar_of_a_training_stays_only_where_it_is_the_only_one():
-    state = TrainerState(max_steps=3, is_world_process_zero=True)
-
-    def begin():
-        bar = Progress()
-        bar.on_train_begin(None, state, None)
-        bar.training_bar.close()
-        return bar.training_bar.leave
-
-    assert begin()
-    with tqdm(total=2):
-        assert not begin()
-    assert begin()
 
 
 def test_a_training_of_the_version_before_is_known(tmp_path):

@@ -5,7 +5,9 @@ import re
 import pandas as pd
 import pytest
 
+from game24lab.tasks.numbers.arithmetic import legal_steps, make_state, reachable
 from game24lab.tasks.numbers.chains import judge_chain
+from game24lab.tasks.numbers.steps import write_line
 from game24lab.views.charts import svg as vector
 from game24lab.views.charts.chains import draw_lengths
 from game24lab.views.widgets.chain import ChainView
@@ -44,6 +46,21 @@ def test_lines_are_set_in_by_the_moves_that_lead_to_them():
     view = ChainView(judge_chain((1, 11, 11, 13), CHAIN))
     assert [len(line) - len(line.lstrip()) for _, _, line, _ in view.judge_lines()] == [0, 0, 0, 2, 2, 0]
     assert "<td>  11 - 10 = 1" in view._repr_html_()
+
+
+@pytest.mark.parametrize(("count", "folds"), [
+    (5, []), (6, [(0, 6, "lines 0 to 5: dead ends, and the ways back from them")]),
+])  # fmt: skip
+def test_many_lines_that_lead_nowhere_are_folded(count, folds):
+    root = make_state((1, 11, 11, 13))
+    moves = [(step, left) for step, left in legal_steps(root) if not reachable(left, 24)]
+    dead = "".join(f"{write_line(step, left)}\n" for step, left in moves[:count])
+    view = ChainView(judge_chain((1, 11, 11, 13), dead + CHAIN.splitlines()[0]))
+    assert view.list_folds() == folds
+    page = view._repr_html_()
+    assert page.count("<details>") == len(folds)
+    assert page.count("<tr style") == count + 1
+    assert page.index("</details>" if folds else "<table>") < page.index("13 - 11 = 2")
 
 
 def test_a_verdict_is_told_where_it_changes():

@@ -10,7 +10,7 @@
   const part = () => {
     for (const code of document.querySelectorAll("td code, td code *")) {
       for (const text of [...code.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE)) {
-        const parts = text.data.split(/(?<=[@/.:,])/);
+        const parts = text.data.split(/(?<=[@/.:,_])/);
         text.replaceWith(...parts.flatMap((piece, place) => (place ? [document.createElement("wbr"), piece] : [piece])));
       }
     }

@@ -85,14 +85,15 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
 def answer(numbers: Row) -> list[str]:
     """The best arm, what the cheapest does, and what the models reach alone; without arms, how training went.
 
-    Where the runs asked problems of several splits, this is of the arms of one, that of most arms: no other compare.
+    Where the runs asked problems of several tasks or splits, this is of the arms of one, that of most arms: no other
+    compare.
     """
     if everything := numbers["results"]:
-        splits = {run["id"]: (run["parameters"] or {}).get("split") for run in numbers["runs"]}
-        asked = Counter(splits[arm["run"]] for arm in everything)
-        split = asked.most_common(1)[0][0]
-        arms = [arm for arm in everything if splits[arm["run"]] == split]
-        where = f" on split {split}" if len(asked) > 1 else ""
+        sets = {run["id"]: _find_problems(run["parameters"] or {}) for run in numbers["runs"]}
+        asked = Counter(sets[arm["run"]] for arm in everything)
+        chosen = asked.most_common(1)[0][0]
+        arms = [arm for arm in everything if sets[arm["run"]] == chosen]
+        where = f" on {_name_problems(*chosen, len({task for task, _ in asked}) > 1)}" if len(asked) > 1 else ""
         best = max(arms, key=lambda arm: (arm["accuracy"], -arm["sampled_tokens"]))
         cheap = min(arms, key=lambda arm: arm["sampled_tokens"])
         said = [f"Of {len(arms)} arms{where}, {_name(best)} solves most: {fmt.estimate(best)} of {best['problems']} "
@@ -116,6 +117,17 @@ def answer(numbers: Row) -> list[str]:
     said += [f"The critic tells alive positions from dead ones with an AUC of {fmt.fixed(entry['auc'], 3)} on "
              f"{entry['positions']:,} positions." for entry in numbers["calibration"][:1]]  # fmt: skip
     return [*said, "No arm was evaluated on problems in these runs."]
+
+
+def _find_problems(parameters: Row) -> tuple[str, str]:
+    """The task and the split of which a run asked problems."""
+    return str(parameters.get("task") or "game24"), str(parameters.get("split") or "")
+
+
+def _name_problems(task: str, split: str, several: bool) -> str:
+    """Both in words, the task where there are several."""
+    named = [task] * several + [f"split {split}"] * bool(split)
+    return ", ".join(named) or "problems of no named split"
 
 
 # ------------------------------------------------------------------------------------------- sections

@@ -6,6 +6,7 @@ It does not know how a trace is made or judged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from game24lab.tasks.numbers.chains import Judgement, Line
 from game24lab.views.charts.palette import ALIVE, DEAD, RULE, WRONG
@@ -20,6 +21,7 @@ _VERDICTS = {
     "answer": ("=", ALIVE, "solved"),
     "wrong": ("!", WRONG, "wrong"),
 }
+_MANY = 6  # lines that lead nowhere, of which nobody wants to read each
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +40,16 @@ class ChainView(JudgedLines):
                 said += "; leaves a position from which the target was within reach"
             found.append((sign, colour, "  " * _count_moves(line) + line.text, said))
         return found
+
+    def list_folds(self) -> list[tuple[int, int, str]]:
+        """See `JudgedLines`: lines one after the other that lead nowhere, where they are many."""
+        folds, begin = [], 0
+        for leads, group in groupby(self.judgement.lines, lambda line: _tell(line) not in ("dead", "rollback")):
+            end = begin + len(list(group))
+            if not leads and end - begin >= _MANY:
+                folds.append((begin, end, f"lines {begin} to {end - 1}: dead ends, and the ways back from them"))
+            begin = end
+        return folds
 
     def summarise(self) -> str:
         """See `JudgedLines`."""

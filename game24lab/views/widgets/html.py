@@ -25,6 +25,8 @@ _STYLE = """<style>
   font-family: ui-monospace, "DejaVu Sans Mono", monospace}
 .game24lab.lines tbody td:first-child {text-align: right; opacity: .6; white-space: nowrap; overflow-wrap: normal}
 .game24lab.lines tbody td:last-child {font-family: system-ui, sans-serif; opacity: .85}
+.game24lab.lines tbody td.fold {padding: 0; text-align: left; opacity: 1; white-space: normal}
+.game24lab.lines .fold summary {cursor: pointer; padding: 1px 10px; font-family: system-ui, sans-serif; opacity: .85}
 .game24lab.lines .strip {display: flex; gap: 1px; margin: 4px 0 8px; max-width: 48em}
 .game24lab.lines .strip i {flex: 1 1 2px; max-width: 10px; height: 14px}
 .game24lab.numbers tr th, .game24lab.numbers tr td {padding: 2px 6px; text-align: right; vertical-align: top;
@@ -81,6 +83,10 @@ class JudgedLines:
         """Of each line: the sign and the colour of the verdict, the text, and the verdict in words."""
         raise NotImplementedError
 
+    def list_folds(self) -> Sequence[tuple[int, int, str]]:
+        """Lines that stand behind a fold: the first, the one behind the last, and what is said of them together."""
+        return ()
+
     def summarise(self) -> str:
         """All lines together in one sentence."""
         raise NotImplementedError
@@ -105,11 +111,17 @@ class JudgedLines:
         for place, sign, colour, text, said in self._list_lines():
             cells = "".join(f"<td>{escape(cell)}</td>" for cell in (place, sign, text, said))
             rows.append(f'<tr style="border-left: 6px solid {colour}; background: {colour}22">{cells}</tr>')
+        shown, place = [], 0
+        for begin, end, said in self.list_folds():
+            fold = f"<details><summary>{escape(said)}</summary>{make_table((), rows[begin:end])}</details>"
+            shown += [*rows[place:begin], f'<tr><td class="fold" colspan="4">{fold}</td></tr>']
+            place = end
         title = f"<p>{escape(clean(self.title, 2_000))}</p>" if self.title else ""
         strip = "".join(f'<i style="background: {colour}" title="{place}: {escape(said)}"></i>'
                         for place, (_, colour, _, said) in enumerate(self.judge_lines()))  # fmt: skip
         strip = f'<div class="strip">{strip}</div>' if len(rows) > _FEW else ""  # all of a long answer at one glance
-        return wrap("lines", f"{title}{strip}{make_table((), rows)}<p>{escape(self.summarise())}</p>")
+        table = make_table((), [*shown, *rows[place:]])
+        return wrap("lines", f"{title}{strip}{table}<p>{escape(self.summarise())}</p>")
 
 
 class Panel(widgets.VBox):
