@@ -24,7 +24,8 @@ def test_every_name_is_there_and_documented(name):
 
 
 def test_it_holds_what_notebooks_take_and_little_else():
-    taken = {"Arm", "score_files"}  # of a script: notebooks write arms as dicts, and score what they have sampled
+    # by hand: notebooks write arms as dicts, score what they have sampled, and have not finished where a report looks
+    taken = {"Arm", "score_files", "show_report"}
     for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
