@@ -95,6 +95,12 @@ def test_a_bar_lies_within_its_track_and_marks_the_value(one, two, three):
     assert 0 <= left <= left + width <= 100.2
 
 
+def test_a_path_in_the_fold_goes_on_behind_its_folders():
+    row = {**dict.fromkeys("abcdef", 1), "policy": "round-3/policy/checkpoint"}
+    fold = Table([row], {"a": count("a")})._repr_html_().partition("<details>")[2]
+    assert "round-3/<wbr>policy/<wbr>checkpoint" in fold
+
+
 def test_text_is_text_everywhere():
     table = Table([{HOSTILE: HOSTILE, "accuracy": 0.5}], {HOSTILE: text(HOSTILE)}, HOSTILE)
     html = table._repr_html_()

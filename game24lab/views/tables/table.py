@@ -100,7 +100,7 @@ class Table:
         first = next(iter(self.columns.values()))
         parts = []
         for row in self.records[:_ROWS]:
-            facts = (f"<div><dt>{_part(clean(name), '_')}</dt> <dd>{_part(_cut(_show(value)), '_')}</dd></div>"
+            facts = (f"<div><dt>{_part(clean(name), '_')}</dt> <dd>{_part(_cut(_show(value)), '_/')}</dd></div>"
                      for name, value in row.items())  # fmt: skip
             parts.append(f"<h6>{escape(_cut(first.cell(row)))}</h6>{''.join(facts)}")
         return f"<details><summary>all {len(names)} columns</summary><dl>{''.join(parts)}</dl></details>"
