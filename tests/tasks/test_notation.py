@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import combinations_with_replacement
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from game24lab.tasks.notation import read_expression
@@ -77,7 +77,7 @@ def _closes_early(inner):
 
 
 def _evaluate(side, tight):
-    text = re.sub(r"\\(?:left|right|[bB]igg?[lr]?)(?= ?(?:[()\[\]（）［］]|\\[{}]))", " ", side)
+    text = re.sub(r"\\(?:left|right|[bB]igg?[lr]?)(?=[ \u00a0\u2009\u202f]?(?:[()\[\]（）［］]|\\[{}]))", " ", side)
     text = re.sub(r"\\(?:times|cdot|ast)(?![A-Za-z])", "×", re.sub(r"\\div(?![A-Za-z])", "÷", text))
     if "**" in text or "//" in text or re.search(r"[0-9]\s*\\?[dtc]?frac", text):
         return None
@@ -206,6 +206,7 @@ TOKENS = [*"123456789+-*/()[]=. ", "24", "10", "\\{", "\\}", "{", "}", "\\frac",
 changes = st.tuples(st.sampled_from(["put", "drop", "swap"]), st.floats(0, 1), st.sampled_from(TOKENS))
 
 
+@example(((1, 2, 3, 4), Fraction(24), "\\left(1 + 2 + 3\\right) * 4"), [("put", 0.83, "\u2009")], 0)  # \right )
 @given(answers(), st.lists(changes, max_size=3), st.integers(0, 2))
 @settings(deadline=None, max_examples=1_500)
 def test_whatever_is_done_to_a_text_nothing_wrong_is_accepted(answer, edits, off):
