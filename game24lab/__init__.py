@@ -31,7 +31,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "search.tree": "Tree",
     "evaluation": "calibration, chains, claims, completions, decoding, error_analysis, noise_study",
     "evaluation.arms": "Arm, INSIDE, STRATEGIES",
-    "evaluation.exact": "add_exact, can_measure, measure_chances, pass_at, tabulate_exact_pass",
+    "evaluation.exact": "add_exact, can_measure, measure_chances, measure_change, pass_at, tabulate_exact_pass",
     "evaluation.evaluate": "evaluate, summarise, tabulate_pass_at_k",
     "evaluation.chains": "grade",
     "evaluation.grid": "expand_arms, find_family, run_arms, take_chunk",

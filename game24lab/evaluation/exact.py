@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.evaluation.statistics import bootstrap
+from game24lab.evaluation.statistics import bootstrap, bound_difference
+from game24lab.models.policy import Sampling
 from game24lab.runs.checks import require
 from game24lab.tasks.task import Illegal
 
@@ -81,6 +82,28 @@ def measure_chances(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs["read_tokens"] = read
     return table
+
+
+def measure_change(
+    task: Any, problems: Sequence[Any], before: Any, after: Any, *, ks: Sequence[int] = (1, 64),
+    write: Callable[[Any], Any] = str, progress: Callable = iter,
+) -> pd.DataFrame:  # fmt: skip
+    """What a training did to exact chances: a row for each `k`, with pass@k of whole answers `before` and `after`.
+
+    `difference` is the mean over `puzzles`, paired, `low` and `high` its interval. A small change is lost in greedy
+    answers to some problems; chances have no noise of sampling. An answer counts that goes straight to the target:
+    chains that go back have others besides, of which this says nothing.
+    """
+    asked = {"whole": True, "write": write, "progress": progress}
+    chances = [measure_chances(task, problems, policy, [Sampling(1)], **asked)["p"] for policy in (before, after)]
+    rows = []
+    for k in ks:
+        passed = [np.asarray(pass_at(p, k), float) for p in chances]
+        low, high = bound_difference(passed[1] - passed[0])
+        rows.append({"k": k, "before": float(passed[0].mean()), "after": float(passed[1].mean()),
+                     "difference": float((passed[1] - passed[0]).mean()), "low": low, "high": high,
+                     "puzzles": len(passed[0])})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def _read(

@@ -65,6 +65,8 @@ BUDGETS = {"budget": count("budget"), "answers": count("n"), "solved": _SOLVED, 
            "tokens": count("tokens")}  # fmt: skip
 STAGES = {"stage": text("stage"), **BUDGETS}
 CHANGE = {"difference": _DIFFERENCE, "problems": count("puzzles"), "gained": count("gained"), "lost": count("lost")}
+EXACT_CHANGE = {"pass@k": count("k"), "before": percent("before"), "after": percent("after"), "difference": _DIFFERENCE,
+                "problems": count("puzzles")}  # fmt: skip
 LENGTHS = {"ending": text("ending"), "answers": count("n"), "share": percent("share"), "tokens": count("tokens"),
            "lines": fixed("lines"), "rollbacks": fixed("rollbacks")}  # fmt: skip
 WRONG_LINES = {"ending": text("ending"), "answers": count("n"), "with a wrong line": percent("damaged"),
