@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from documented import ROOT
+
+from game24lab.runs.run import start_run
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,33 @@ def test_a_notebook_runs_once_until_it_or_its_parameters_change(site, tmp_path, 
     build.execute(file, fresh=False)
     build.execute(file, fresh=True)
     assert ran[2:] == [("00_start", {"simulations": 9}, False)] * 2
+
+
+def test_a_notebook_runs_anew_where_a_run_that_it_takes_up_has(site, tmp_path, monkeypatch):
+    build, ran = site["build"], []
+
+    class Run:
+        before = "new"
+
+    def run_notebook(notebook, values, folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        ran.append((Path(folder) / "rows").exists())
+        (Path(folder) / "rows").write_text("rows")
+        return Run()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(build, "SITE", tmp_path)
+    monkeypatch.setattr(build, "run_notebook", run_notebook)
+    file = tmp_path / "05_search.yaml"
+    file.write_text("policy: runs/smoke/03_sft/checkpoint\n")
+    for times in range(2):  # the first run of 03_sft, and another
+        with start_run("runs/smoke/03_sft", "03_sft", {"seed": times}) as run:
+            run.path("checkpoint").mkdir()
+            run.finish(result="")
+        build.execute(file, fresh=False)
+        build.execute(file, fresh=False)
+        shutil.rmtree("runs/smoke/03_sft")
+    assert ran == [False, True, False, True]
 
 
 def test_equations_of_all_pages_can_be_set(site):

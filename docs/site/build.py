@@ -3,8 +3,8 @@
     python docs/site/build.py            all of it, into build/site/html
     python docs/site/build.py NAME ...   the notebooks of these parameter sets alone, such as 05_search
 
-A notebook runs with its smallest set, params/smoke, and not again while notebook and set are as they were; `--fresh`
-runs all anew, as after a change of the package. This module does not know what a page says.
+A notebook runs with its smallest set, params/smoke, and not again while notebook, set and the runs it takes up are as
+they were; `--fresh` runs all anew, as after a change of the package. This module does not know what a page says.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from sphinx.cmd.build import main as sphinx
 
 from game24lab.runs.notebook import match_notebook, read_overrides, run_notebook
 from game24lab.runs.project import list_notebooks
+from game24lab.runs.run import find_inputs
 
 SET = ROOT / "params" / "smoke"
 SITE = ROOT / "build" / "site"
@@ -74,12 +75,14 @@ def renew(source: Path, new: Path) -> None:
 
 
 def execute(file: Path, fresh: bool) -> None:
-    """Run the notebook of a parameter set, unless it has run as it is now."""
+    """Run the notebook of a parameter set, unless it has run as it is now, by the runs that it takes up."""
     notebook = match_notebook(file.stem, NOTEBOOKS)
     folder = SITE / "runs" / SET.name / file.stem
     told = json.loads(notebook.read_text(encoding="utf-8"))
     set_badge(told, "", notebook.stem)  # what is run does not hang on it
-    mark, sources = folder / ".sources", hashlib.sha256(write(told).encode() + file.read_bytes()).hexdigest()
+    given = json.dumps(find_inputs(folder, read_overrides(file)), sort_keys=True)
+    told_of = write(told).encode() + file.read_bytes() + given.encode()
+    mark, sources = folder / ".sources", hashlib.sha256(told_of).hexdigest()
     if fresh or not mark.exists() or mark.read_text() != sources:
         shutil.rmtree(folder, ignore_errors=True)
     run = run_notebook(notebook, read_overrides(file), folder.relative_to(SITE))
