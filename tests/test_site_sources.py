@@ -127,8 +127,10 @@ def test_files_that_are_as_they_were_keep_their_time(site, tmp_path):
     assert (old / "other.md").read_text() == "after"
 
 
-def test_a_notebook_runs_once_until_it_or_its_parameters_change(site, tmp_path, monkeypatch, capsys):
-    build, ran = site["build"], []
+@pytest.fixture
+def ran(site, tmp_path, monkeypatch):
+    """What was run in a folder of its own: notebook, parameters, whether its run lay there already."""
+    ran = []
 
     class Run:
         before = "new"
@@ -140,44 +142,34 @@ def test_a_notebook_runs_once_until_it_or_its_parameters_change(site, tmp_path, 
         return Run()
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "SITE", tmp_path)
-    monkeypatch.setattr(build, "run_notebook", run_notebook)
+    monkeypatch.setattr(site["build"], "SITE", tmp_path)
+    monkeypatch.setattr(site["build"], "run_notebook", run_notebook)
+    return ran
+
+
+def test_a_notebook_runs_once_until_it_or_its_parameters_change(site, ran, tmp_path):
     file = tmp_path / "00_start.yaml"
     file.write_text("simulations: 8\n")
-    build.execute(file, fresh=False)
-    build.execute(file, fresh=False)
+    site["build"].execute(file, fresh=False)
+    site["build"].execute(file, fresh=False)
     assert [left for _, _, left in ran] == [False, True]  # the second finds its run, which run_notebook returns at once
     file.write_text("simulations: 9\n")
-    build.execute(file, fresh=False)
-    build.execute(file, fresh=True)
+    site["build"].execute(file, fresh=False)
+    site["build"].execute(file, fresh=True)
     assert ran[2:] == [("00_start", {"simulations": 9}, False)] * 2
 
 
-def test_a_notebook_runs_anew_where_a_run_that_it_takes_up_has(site, tmp_path, monkeypatch):
-    build, ran = site["build"], []
-
-    class Run:
-        before = "new"
-
-    def run_notebook(notebook, values, folder):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        ran.append((Path(folder) / "rows").exists())
-        (Path(folder) / "rows").write_text("rows")
-        return Run()
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "SITE", tmp_path)
-    monkeypatch.setattr(build, "run_notebook", run_notebook)
+def test_a_notebook_runs_anew_where_a_run_that_it_takes_up_has(site, ran, tmp_path):
     file = tmp_path / "05_search.yaml"
     file.write_text("policy: runs/smoke/03_sft/checkpoint\n")
     for times in range(2):  # the first run of 03_sft, and another
         with start_run("runs/smoke/03_sft", "03_sft", {"seed": times}) as run:
             run.path("checkpoint").mkdir()
             run.finish(result="")
-        build.execute(file, fresh=False)
-        build.execute(file, fresh=False)
+        site["build"].execute(file, fresh=False)
+        site["build"].execute(file, fresh=False)
         shutil.rmtree("runs/smoke/03_sft")
-    assert ran == [False, True, False, True]
+    assert [left for _, _, left in ran] == [False, True, False, True]
 
 
 def test_equations_of_all_pages_can_be_set(site):
