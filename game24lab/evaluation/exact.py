@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from game24lab.evaluation.statistics import bootstrap, bound_difference
-from game24lab.models.policy import Sampling
 from game24lab.runs.checks import require
 from game24lab.tasks.task import Illegal
 
@@ -85,17 +84,19 @@ def measure_chances(
 
 
 def measure_change(
-    task: Any, problems: Sequence[Any], before: Any, after: Any, *, ks: Sequence[int] = (1, 64),
+    task: Any, problems: Sequence[Any], before: Any, after: Any, sampling: Any, *, ks: Sequence[int] = (1, 64),
     write: Callable[[Any], Any] = str, progress: Callable = iter,
 ) -> pd.DataFrame:  # fmt: skip
     """What a training did to exact chances: a row for each `k`, with pass@k of whole answers `before` and `after`.
+
+    These are two policies, asked by one `models.policy.Sampling`.
 
     `difference` is the mean over `puzzles`, paired, `low` and `high` its interval. A small change is lost in greedy
     answers to some problems; chances have no noise of sampling. An answer counts that goes straight to the target:
     chains that go back have others besides, of which this says nothing.
     """
     asked = {"whole": True, "write": write, "progress": progress}
-    chances = [measure_chances(task, problems, policy, [Sampling(1)], **asked)["p"] for policy in (before, after)]
+    chances = [measure_chances(task, problems, policy, [sampling], **asked)["p"] for policy in (before, after)]
     rows = []
     for k in ks:
         passed = [np.asarray(pass_at(p, k), float) for p in chances]

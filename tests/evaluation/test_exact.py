@@ -69,7 +69,7 @@ def test_the_sum_over_live_lines_is_the_chance(whole, chunk):
 
 def test_a_change_is_paired_and_exact():
     worse, better = ReadPolicy(0.5), ReadPolicy(0.9)
-    table = measure_change(Game24(), PUZZLES, worse, better, ks=(1, 8))
+    table = measure_change(Game24(), PUZZLES, worse, better, Sampling(1), ks=(1, 8))
     for row in table.to_dict("records"):
         p, q = (pass_at([chance_of(one.skill, one.blur, one.illegal, make_state(each)) for each in PUZZLES], row["k"])
                 for one in (worse, better))  # fmt: skip
@@ -77,7 +77,7 @@ def test_a_change_is_paired_and_exact():
         assert row["difference"] == pytest.approx((q - p).mean())
         assert 0 < row["low"] < row["difference"] < row["high"]
         assert row["puzzles"] == len(PUZZLES)
-    same = measure_change(Game24(), PUZZLES[:5], worse, worse, ks=(1,))
+    same = measure_change(Game24(), PUZZLES[:5], worse, worse, Sampling(1), ks=(1,))
     assert same["difference"].tolist() == [0]
     assert same["low"].item() < 0 < same["high"].item()  # of five alike nobody knows
 
