@@ -80,12 +80,12 @@ def execute(file: Path, fresh: bool) -> None:
     folder = SITE / "runs" / SET.name / file.stem
     told = json.loads(notebook.read_text(encoding="utf-8"))
     set_badge(told, "", notebook.stem)  # what is run does not hang on it
-    given = json.dumps(find_inputs(folder, read_overrides(file)), sort_keys=True)
-    told_of = write(told).encode() + file.read_bytes() + given.encode()
-    mark, sources = folder / ".sources", hashlib.sha256(told_of).hexdigest()
+    values = read_overrides(file)
+    made_of = write(told) + file.read_text(encoding="utf-8") + json.dumps(find_inputs(folder, values), sort_keys=True)
+    mark, sources = folder / ".sources", hashlib.sha256(made_of.encode()).hexdigest()
     if fresh or not mark.exists() or mark.read_text() != sources:
         shutil.rmtree(folder, ignore_errors=True)
-    run = run_notebook(notebook, read_overrides(file), folder.relative_to(SITE))
+    run = run_notebook(notebook, values, folder.relative_to(SITE))
     mark.write_text(sources)
     print(f"{file.stem}: {'already there' if run.before == 'finished' else 'has run'}", flush=True)
 
