@@ -1,6 +1,6 @@
-"""What works on this machine: one finding a line, "ok", "not used" or "missing", with what to do about it.
+"""What works on this machine: one finding a line, "ok", "optional" or "broken", with what to do about it.
 
-"not used" is what nothing here depends on, "missing" what something needs. Each part is tried: packages are imported, a
+"optional" is what nothing here depends on, "broken" what something needs and lacks. Each part is tried: packages are imported, a
 page is set, the shipped model's files are opened. It changes nothing and never fails; an error is a finding.
 """
 
@@ -26,7 +26,8 @@ EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", 
 TRACKERS = ("tensorboard", "trackio", "wandb")  # of the extra `trackers`; one is enough
 
 
-OK, UNUSED, MISSING = "ok", "not used", "missing"
+OK, OPTIONAL, BROKEN = "ok", "optional", "broken"
+_NAMED = ("game24lab", "transformers", "trl", "numpy", "pandas", "plotly")  # with their versions; others are counted
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Finding:
     """One line: a part, its state, and what was seen or what to do."""
 
     name: str
-    state: str  # OK, UNUSED or MISSING
+    state: str  # OK, OPTIONAL or BROKEN
     text: str
 
     def __str__(self) -> str:
@@ -48,7 +49,7 @@ def examine() -> Iterator[Finding]:
             state, text = look()
         except Exception as error:  # a broken package may raise anything when it is imported
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            state, text = MISSING, reason if len(reason) < 200 else reason[:197] + "..."
+            state, text = BROKEN, reason if len(reason) < 200 else reason[:197] + "..."
         yield Finding(name, state, text)
 
 
@@ -56,40 +57,37 @@ def look_at_server(url: str, model: str | None = None) -> Iterator[Finding]:
     """What a server has of what a search needs; `model` is the served name to ask, by default the first."""
     from game24lab.models.backends.server_probe import examine_server
 
-    states = {True: OK, None: UNUSED, False: MISSING}
+    states = {True: OK, None: OPTIONAL, False: BROKEN}
     return (Finding(found.name, states[found.works], found.text) for found in examine_server(url, model))
 
 
 def _look_at_python() -> tuple[str, str]:
     version = ".".join(map(str, sys.version_info[:3]))
-    state = OK if sys.version_info >= (3, 11) else MISSING
+    state = OK if sys.version_info >= (3, 11) else BROKEN
     return state, f"{version} at {sys.executable}, {count_cores()} cores; 3.11 or newer is needed"
 
 
 def _look_at_packages() -> tuple[str, str]:
     versions = list_packages()
     if "game24lab" not in versions:
-        return MISSING, "game24lab itself is not installed: pip install -c constraints.txt -e ."
-    wanted = {name for names in EXTRAS.values() for name in names}
-    return OK, ", ".join(f"{name} {version}" for name, version in versions.items()
-                           if name not in wanted | {"python"})  # fmt: skip
+        return BROKEN, "game24lab itself is not installed: pip install -c constraints.txt -e ."
+    named = [f"{name} {versions[name]}" for name in _NAMED if name in versions]
+    return OK, f"{', '.join(named)} and {len(versions) - len(named)} others, whose versions a run's manifest tells"
 
 
 def _look_at_extras() -> tuple[str, str]:
-    absent = {}
-    for extra, names in EXTRAS.items():
-        absent |= {extra: found} if (found := [name for name in names if find_spec(name) is None]) else {}
-    if not absent:
+    absent = {extra: [name for name in names if find_spec(name) is None] for extra, names in EXTRAS.items()}
+    extras, names = [extra for extra in absent if absent[extra]], [name for some in absent.values() for name in some]
+    if not names:
         return OK, "all: " + ", ".join(EXTRAS)
-    return UNUSED, "; ".join(f"{', '.join(names)}: pip install -c constraints.txt -e '.[{extra}]'"
-                             for extra, names in absent.items())  # fmt: skip
+    return OPTIONAL, f"without {', '.join(names)}: pip install -c constraints.txt -e '.[{','.join(extras)}]'"
 
 
 def _look_at_trackers() -> tuple[str, str]:
     found = [name for name in TRACKERS if find_spec(name) is not None]
     absent = ", ".join(name for name in TRACKERS if name not in found)
     rest = f"; not {absent}" if found and absent else ""
-    return OK if found else UNUSED, f"{', '.join(found)}{rest}" if found else (
+    return OK if found else OPTIONAL, f"{', '.join(found)}{rest}" if found else (
         f"none of {absent}: curves go to the run's own files alone; pip install -c constraints.txt -e '.[trackers]'")
 
 
@@ -107,7 +105,7 @@ def _look_at_bf16() -> tuple[str, str]:
 
     if computes_bf16():
         return OK, f"computed by this machine ({describe_units()})"
-    return UNUSED, f"not computed by this machine ({describe_units()}); training uses float32"
+    return OPTIONAL, f"not computed by this machine ({describe_units()}); training uses float32"
 
 
 def _look_at_pace() -> tuple[str, str]:
@@ -131,23 +129,23 @@ def _look_at_report() -> tuple[str, str]:
     from game24lab.report.document import Paragraph, Report, compile_report
 
     page = compile_report(Report("A page", "", (Paragraph("4 × 6 = 24"),)))
-    return OK if page[:5] == b"%PDF-" else MISSING, f"typst sets a page with the fonts it brings ({len(page):,} bytes)"
+    return OK if page[:5] == b"%PDF-" else BROKEN, f"typst sets a page with the fonts it brings ({len(page):,} bytes)"
 
 
 def _look_at_browser() -> tuple[str, str]:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        return UNUSED, "only the browser tests need it: apt install chromium"
+        return OPTIONAL, "only the browser tests need it: apt install chromium"
     version = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30).stdout.strip()
     return OK, f"{version or 'of unknown version'} at {found}"
 
 
 def _look_at_git() -> tuple[str, str]:
     if shutil.which("git") is None:
-        return MISSING, "runs will not record their commit: install git"
+        return BROKEN, "runs will not record their commit: install git"
     git = describe_git()
     if git is None:
-        return UNUSED, "this package is in no checkout, so runs record no commit"
+        return OPTIONAL, "this package is in no checkout, so runs record no commit"
     return OK, f"commit {git['commit'][:12]}{', with changes' if git['dirty'] else ''}"
 
 
@@ -157,7 +155,9 @@ def _look_at_notebooks() -> tuple[str, str]:
     found = find_notebooks()
     for path in found.values():
         read_parameters(path)
-    return OK if found else MISSING, ", ".join(found) or "none: install the package whole, as a wheel or a checkout"
+    if not found:
+        return BROKEN, "none: install the package whole, as a wheel or a checkout"
+    return OK, f"{len(found)}, from {min(found)} to {max(found)}"
 
 
 def _look_at_model() -> tuple[str, str]:
@@ -177,8 +177,8 @@ def _look_at_folder() -> tuple[str, str]:
     try:
         tempfile.TemporaryFile(dir=Path.cwd()).close()
     except OSError as error:
-        return MISSING, f"{Path.cwd()} cannot be written to ({error.strerror}): give --output"
-    return OK if free > 1 else MISSING, f"{Path.cwd()} can be written to, {free:.0f} GB free"
+        return BROKEN, f"{Path.cwd()} cannot be written to ({error.strerror}): give --output"
+    return OK if free > 1 else BROKEN, f"{Path.cwd()} can be written to, {free:.0f} GB free"
 
 
 def _look_at_threads() -> tuple[str, str]:

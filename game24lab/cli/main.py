@@ -140,16 +140,17 @@ def bench(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Check this machine; always exit status 0."""
-    from game24lab.cli.doctor import MISSING, OK, examine, look_at_server
+    from game24lab.cli.doctor import BROKEN, OK, examine, look_at_server
 
     if options.model is not None and options.url is None:
         raise ValueError("--model names what a server serves: give its --url too")
-    colours, missing = {OK: "green", MISSING: "red"}, []
+    colours, broken = {OK: "green", BROKEN: "red"}, []
     for finding in examine() if options.url is None else look_at_server(options.url, options.model):
         state = f"{finding.state:<8}"
         print(paint(state, colours.get(finding.state, "faint")) + str(finding).removeprefix(state), flush=True)
-        missing += [finding.name] if finding.state == MISSING else []
-    _say(f"missing: {', '.join(missing)}" if missing else "everything that is needed works")
+        broken += [finding.name] if finding.state == BROKEN else []
+    verdict = f"broken: {', '.join(broken)}" if broken else "everything that is needed works"
+    print(paint(verdict, "red" if broken else "green"))
     return 0
 
 

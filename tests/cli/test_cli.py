@@ -573,18 +573,21 @@ def test_an_interrupted_run_says_so_and_goes_on(checkout):
 def test_the_doctor_looks_at_everything(capsys):
     status, out, err = call(capsys, "doctor")
     assert status == 0
-    missing = [line.split()[1] for line in out.splitlines() if line.startswith("missing")]
-    assert err == (f"missing: {', '.join(missing)}\n" if missing else "everything that is needed works\n")
-    lines = {line[8:].split()[0]: line for line in out.splitlines()}
+    *findings, verdict = out.splitlines()
+    broken = [line.split()[1] for line in findings if line.startswith("broken")]
+    assert verdict == (f"broken: {', '.join(broken)}" if broken else "everything that is needed works")
+    assert (err, "\x1b" in out) == ("", False)  # colour at a terminal alone
+    assert max(map(len, findings)) < 200
+    lines = {line[8:].split()[0]: line for line in findings}
     assert {"python", "torch", "bf16", "ctranslate2", "report", "browser", "git", "notebooks", "model"} <= set(lines)
     assert lines["python"].startswith("ok")
     assert lines["torch"].startswith("ok")
     assert lines["report"].startswith("ok")
-    assert all(line.startswith(("ok ", "not used ", "missing ")) for line in lines.values())
+    assert all(line.startswith(("ok ", "optional ", "broken ")) for line in lines.values())
 
 
 @pytest.mark.parametrize(("there", "state", "text"), [
-    ((), "not used", "none of tensorboard, trackio, wandb: curves go to the run's own files alone; pip install"),
+    ((), "optional", "none of tensorboard, trackio, wandb: curves go to the run's own files alone; pip install"),
     (("trackio",), "ok", "trackio; not tensorboard, wandb"),
     (("tensorboard", "trackio", "wandb"), "ok", "tensorboard, trackio, wandb"),
 ])  # fmt: skip

@@ -39,7 +39,8 @@ def write(*logprobs, tokens=4):
 def look(capsys, *words):
     assert main(["doctor", "--url", *words]) == 0
     told = capsys.readouterr()
-    return [line.split(None, 1) for line in told.out.splitlines()], told
+    *findings, _ = told.out.splitlines()  # the last is the verdict
+    return [line.split(None, 1) for line in findings], told
 
 
 def test_a_server_that_has_everything(serve, capsys):
@@ -51,26 +52,26 @@ def test_a_server_that_has_everything(serve, capsys):
 
 
 @pytest.mark.parametrize(("answer", "row", "state", "text"), [
-    (lambda asked: {"error": {"message": "no such\nroute"}}, 1, "missing", "completions  of token ids: "),
-    (lambda asked: write(GOOD), 1, "missing", "completions  1 came, 2 were asked for"),
-    (lambda asked: write(None, None), 2, "missing", "sends no token ids"),
-    (lambda asked: write(GOOD, {**GOOD, "tokens": ["a", "b"]}), 2, "missing", "sends no token ids"),
-    (lambda asked: write(GOOD, {**GOOD, "token_logprobs": [-1.0, None]}), 3, "missing", "some are missing"),
-    (lambda asked: write(GOOD, GOOD, tokens=5), 4, "missing", "counts 5 sampled tokens, their ids are 4"),
-    (lambda asked: write(GOOD, GOOD, tokens=0), 4, "not used", "no count of its own"),
-    (lambda asked: write(GOOD, {**GOOD, "tokens": [f"token_id:{asked}", "token_id:7"]}), 5, "not used", "gave other"),
+    (lambda asked: {"error": {"message": "no such\nroute"}}, 1, "broken", "completions  of token ids: "),
+    (lambda asked: write(GOOD), 1, "broken", "completions  1 came, 2 were asked for"),
+    (lambda asked: write(None, None), 2, "broken", "sends no token ids"),
+    (lambda asked: write(GOOD, {**GOOD, "tokens": ["a", "b"]}), 2, "broken", "sends no token ids"),
+    (lambda asked: write(GOOD, {**GOOD, "token_logprobs": [-1.0, None]}), 3, "broken", "some are missing"),
+    (lambda asked: write(GOOD, GOOD, tokens=5), 4, "broken", "counts 5 sampled tokens, their ids are 4"),
+    (lambda asked: write(GOOD, GOOD, tokens=0), 4, "optional", "no count of its own"),
+    (lambda asked: write(GOOD, {**GOOD, "tokens": [f"token_id:{asked}", "token_id:7"]}), 5, "optional", "gave other"),
 ])  # fmt: skip
 def test_what_a_server_lacks_is_named(serve, capsys, answer, row, state, text):
-    _, told = look(capsys, serve(answer))
+    lines, told = look(capsys, serve(answer))
     line = told.out.splitlines()[row]
     assert line.startswith(state)
     assert text in line
-    assert len(told.out.splitlines()) == (row + 1 if row < 3 else 6), "it ends at what nothing works without"
+    assert len(lines) == (row + 1 if row < 3 else 6), "it ends at what nothing works without"
 
 
 def test_a_server_that_is_not_there_or_serves_something_else(serve, capsys):
     lines, _ = look(capsys, "http://127.0.0.1:9/v1")
-    assert [state for state, _ in lines] == ["missing"]
+    assert [state for state, _ in lines] == ["broken"]
     lines, _ = look(capsys, serve(lambda asked: write(GOOD, GOOD)), "--model", "large")
     assert "does not serve 'large' but tiny" in lines[0][1]
     assert main(["doctor", "--model", "large"]) == 2

@@ -39,6 +39,7 @@ def test_it_begins_where_arms_differ_and_shows_all_of_them():
     view.chosen.value = 0
     assert "look ahead (verified)" in view._view.value
     assert "1,200 sampled; 2 decisions, 1 changed something" in view._view.value
+    assert "<br>" not in view._view.value  # one line of heading
     assert len(SideView(ROWS, ["plain"]).sides) == 1
 
 
@@ -49,11 +50,21 @@ def test_changed_tokens_are_marked_in_page_and_text():
     assert str(side).endswith(f"12⏎\n[{EVIL}]")
 
 
+def test_decisions_are_counted_as_they_are_drawn():
+    """The row of an arm may count none where its answer shows some; and where none is shown, none is told."""
+    row = make_row("look", pieces=(("1", "kept"), ("2", "kept"), ("3", "plain"))) | {"decisions": 0, "changed": 0}
+    (side,) = SideView(pd.DataFrame([row])).sides
+    assert side._repr_html_().count('class="looked"') == 2
+    assert "2 decisions, 0 changed something" in side._repr_html_()
+    (side,) = SideView(pd.DataFrame([make_row("look", pieces=(("1", "plain"),))])).sides
+    assert "decision" not in side._repr_html_()
+
+
 def test_hostile_text_stays_text():
     view = SideView(ROWS)
     tags = Tags()
     tags.feed(view._repr_mimebundle_()["text/html"] + view._view.value)
-    assert tags.found == {"style", "div", "p", "b", "br", "pre", "span"}
+    assert tags.found == {"style", "div", "p", "b", "pre", "span"}
     assert tags.names == {"class"}
     strange = Side("a\x00<b>", [("\x1b[31m", "plain"), ("x", "no such mark")], "<i>")
     assert "\x1b" not in str(strange) + strange._repr_html_()

@@ -14,7 +14,7 @@ from game24lab.views.tree.animation import SECONDS, animate_svg
 from game24lab.views.tree.files import write_tree
 from game24lab.views.tree.layout import lay_out
 from game24lab.views.tree.page import make_html, write_html
-from game24lab.views.tree.still import draw_svg, list_dark
+from game24lab.views.tree.still import draw_svg, follow_theme, list_dark
 from game24lab.views.tree.text import write_text
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -105,6 +105,29 @@ def test_every_colour_has_one_for_the_dark(tree):
         assert all(f'[fill="{light}"]{{fill:{list_dark()[light]}}}' in svg for light in used)
 
 
+def test_a_picture_in_a_file_follows_the_theme_and_one_in_a_page_leaves_that_alone(browser, tree, tmp_path):
+    svg = draw_svg(tree, grow_tree(nodes=30, seed=4), colour="truth")
+    assert "<style" not in svg  # within a page it would colour all that is there
+    path = tmp_path / "two.svg"
+    path.write_text(follow_theme(svg), encoding="utf-8")
+    for scheme, ground, ink in (("light", "rgb(255, 255, 255)", "#1c2330"), ("dark", "rgb(20, 23, 28)", "#e7eaef")):
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(path.as_uri())
+        assert page.locator("rect").first.evaluate("e => getComputedStyle(e).fill") == ground
+        wanted = f"rgb({', '.join(str(int(ink[k : k + 2], 16)) for k in (1, 3, 5))})"
+        assert page.locator("text[font-weight]").first.evaluate("e => getComputedStyle(e).fill") == wanted
+        page.close()
+
+
+def test_two_trees_have_one_legend_of_all_that_both_have(tree):
+    other = make_zoo()
+    words = [one.text for one in ElementTree.fromstring(draw_svg(tree, other)).iter(f"{SVG}text")]
+    for word in ("critic's value  −1", "principal line", "size: visits", "width: visits", "solved", "pruned"):
+        assert words.count(word) == 1, word
+    alone = sum(float(ElementTree.fromstring(draw_svg(one)).get("width")) for one in (tree, other))
+    assert float(ElementTree.fromstring(draw_svg(tree, other)).get("width")) <= alone + 22
+
+
 def test_a_tree_without_a_log_grows_node_by_node(tree):
     bare = Tree.from_json(tree.to_json())
     bare.events = []
@@ -117,7 +140,7 @@ def test_a_tree_without_a_log_grows_node_by_node(tree):
 def test_trees_are_written_by_the_name_of_their_file(tree, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert write_tree(tree, "tree.json").read_text() == tree.to_json()
-    assert write_tree(tree, "tree.svg").read_text() == draw_svg(tree)
+    assert write_tree(tree, "tree.svg").read_text() == follow_theme(draw_svg(tree))
     assert write_tree(tree, "tree.html").read_text().startswith("<!doctype html>")
     assert cli.main(["tree", "tree.json", "-o", "grows.svg", "--animate"]) == 0
     assert capsys.readouterr().out == "grows.svg\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePath
 
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.columns import Column, Row, count, fixed, made, percent, points, short, text
@@ -45,8 +46,15 @@ ABANDONED = {"style": text("style"), "traces": count("traces"), "positions given
 # Puzzles.
 SIDES = {"side": text("side"), "puzzles": count("puzzles"), "solutions (median)": count("solutions"),
          "first moves alive": percent("alive")}  # fmt: skip
-PUZZLES = {"puzzle": text("puzzle", 1), "solutions": count("solutions"), "first moves alive": percent("alive"),
-           "rank": count("rank"), "side": text("side")}  # fmt: skip
+_RANKED = {"published": "people", "intrinsic": "solver"}  # rankings, by those who made them
+
+
+def list_puzzle_columns(ranking: str) -> dict[str, Column]:
+    """Puzzles; `ranking` is the name of the one that gives their ranks, see `tasks.numbers.rankings.Ranking`."""
+    return {"puzzle": text("puzzle", 1), "solutions": count("solutions"), "first moves alive": percent("alive"),
+            f"rank ({_RANKED.get(ranking, PurePath(ranking).name)})": count("rank"), "side": text("side")}  # fmt: skip
+
+
 
 # Searches: what they are, what they reach, and lookaheads beside a baseline of their cost.
 SEARCHES = {"arm": text("arm", 1), "strategy": text("algorithm"),

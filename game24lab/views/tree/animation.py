@@ -15,7 +15,7 @@ from typing import Any
 from game24lab.search.tree import Tree
 from game24lab.views.tree.layout import tidy
 from game24lab.views.tree.page import as_tree
-from game24lab.views.tree.still import ROWS, draw_svg, list_dark
+from game24lab.views.tree.still import ROWS, draw_svg, write_dark
 from game24lab.views.tree.timeline import list_events
 
 SECONDS = 8.0  # one loop
@@ -92,9 +92,4 @@ def _write_style(moments: list[int], counts: list[int], picture: str) -> str:
         seen = f"{moment + 0.01:g}%,{following - 0.01:g}%{{opacity:1}}"
         rules.append(f"@keyframes c{moment}{{0%,{moment}%{{opacity:0}}{seen}{following}%,100%{{opacity:0}}}}"
                      f".c{moment}{{animation:c{moment} {timing}}}")  # fmt: skip
-    rules.append("}@media (prefers-color-scheme: dark){")
-    used = set(re.findall(r'"(#[0-9a-f]{6})"', picture))
-    for light, dark in list_dark().items():
-        if light in used:
-            rules.append(f'[fill="{light}"]{{fill:{dark}}}[stroke="{light}"]{{stroke:{dark}}}')
-    return "".join([*rules, "}"])
+    return "".join([*rules, "}", write_dark(picture)])

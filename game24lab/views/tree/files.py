@@ -12,7 +12,7 @@ from game24lab.runs.run import write_atomically
 from game24lab.search.tree import Tree
 from game24lab.views.tree.animation import animate_svg
 from game24lab.views.tree.page import write_html
-from game24lab.views.tree.still import draw_svg
+from game24lab.views.tree.still import draw_svg, follow_theme
 
 LARGEST = 256 * 2**20  # bytes of a file that is read
 
@@ -33,7 +33,7 @@ def write_tree(tree: Tree, output: str | Path) -> Path:
     output = Path(output)
     if output.suffix.lower() in (".html", ".htm"):
         return write_html(tree, output)
-    text = draw_svg(tree) if output.suffix.lower() == ".svg" else tree.to_json()
+    text = follow_theme(draw_svg(tree)) if output.suffix.lower() == ".svg" else tree.to_json()
     write_atomically(output, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
     return output
 
@@ -59,6 +59,7 @@ def draw_files(
     trees = [read_tree(path) for path in paths]
     if output.suffix == ".html":
         return write_html(trees[0], output, *trees[1:], colour=colour, budget=budget, play=animate)
-    text = animate_svg(*trees, colour=colour) if animate else draw_svg(*trees, colour=colour, budget=budget)
+    still = follow_theme(draw_svg(*trees, colour=colour, budget=budget))
+    text = animate_svg(*trees, colour=colour) if animate else still
     write_atomically(output, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return output

@@ -29,8 +29,8 @@ EDGES = {"visits": "visits", "prior": "prior"}
 _LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
 
 # The files of the viewer in the order in which they are joined: each imports from those before it alone.
-PARTS = ("palette", "words", "style", "replay", "folds", "painter", "inspector", "links", "silence", "form", "pane",
-         "viewer")
+PARTS = ("palette", "words", "style", "replay", "folds", "painter", "vector", "inspector", "links", "silence", "form",
+         "pane", "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -59,6 +59,8 @@ noscript { font: 15px/1.5 system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { body { background: #14171c; color: #e7eaef; } }
 :root[theme="light"] body { background: #ffffff; color: #000000; }
 :root[theme="dark"] body { background: #14171c; color: #e7eaef; }
+@page { size: landscape; margin: 10mm; }
+@media print { html, body, #view { height: auto; } body, :root[theme] body { padding: 0; background: none; } }
 """
 
 _BODY = """<noscript>This page draws a search tree and needs JavaScript; it loads nothing from anywhere.</noscript>

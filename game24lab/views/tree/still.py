@@ -1,13 +1,14 @@
 """A search tree, or two beside each other, as one static SVG: for the PDF, the README, and places where no viewer runs.
 
-It looks like the viewer's first screen in its light theme; the colours are those of `viewer/palette.js`. Text of models
-stands in escaped text elements only. This module does not know of the Game of 24, of browsers or of reports.
+It looks like the viewer's first screen in its light theme, or in the reader's where it is a file of its own; the colours
+are those of `viewer/palette.js`. Text of models stands in escaped text elements only. This module does not know of the Game of 24, of browsers or of reports.
 """
 
 from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,13 +24,13 @@ FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32
 _ROW, _MARGIN, _SIZE, _GAP = 20.0, 22.0, 11.5, 116.0  # row, margin, font size, room for nodes and curves: SVG units
 
-_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#b9c1cc", "#5b6779", "#ffffff", "#c3c8d1"
+_INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#8a94a3", "#5b6779", "#ffffff", "#c3c8d1"
 _ALIVE, _DEAD = ALIVE, DEAD
 _DIVERGING = ("#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4")
 _RISING = ("#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d")
 _STEPS = 32  # shades of a scale
 # The same in the viewer's dark theme; the scales in the same order.
-_DARK = {_INK: "#e7eaef", _MUTED: "#98a2b3", _EDGE: "#4a5464", _PATH: "#a3aebf", _PAPER: "#14171c",
+_DARK = {_INK: "#e7eaef", _MUTED: "#98a2b3", _EDGE: "#646f81", _PATH: "#a3aebf", _PAPER: "#14171c",
          _UNKNOWN: "#5b6472", _ALIVE: "#62b0f2", _DEAD: "#f09a52", "#747b88": "#98a2b3"}  # fmt: skip
 _DARK_SCALES = (("#ff9d4f", "#b2662d", "#4b505a", "#4385bf", "#82c8ff"),
                 ("#333a45", "#2b626e", "#3c95a1", "#7ac8ce", "#d8f5f3"))  # fmt: skip
@@ -71,10 +72,10 @@ def draw_svg(
     Raises ValueError for an unknown name, fewer than one row, a negative budget, or what is no tree.
     """
     trees, parts, x, tall = [as_tree(one) for one in (tree, other) if one is not None], [], 0.0, 0.0
-    look = check_look(colour=colour, size=size, edge=edge)
+    look, shown = check_look(colour=colour, size=size, edge=edge), []
     for place, one in enumerate(trees):
         then = one if budget is None else play(one, find_moment(one, budget).end)
-        picture, wide, high = _draw(then, rows, look, None if group is None else partial(group, place))
+        picture, drawn, wide, high = _draw(then, rows, look, None if group is None else partial(group, place))
         title = f"Search tree of {name_problem(then.meta)}: {len(then)} nodes"
         if other is not None:
             strategy = tidy(str(one.meta.get("strategy", "")), 40)
@@ -84,10 +85,12 @@ def draw_svg(
                        f'<g transform="translate({x:.1f} 26)">', *picture, "</g>"]  # fmt: skip
             high += 26
         parts += picture
+        shown.append(drawn)
         x, tall = x + wide + _MARGIN, max(tall, high)
     if other is not None:
         title = f"Two search trees of {', '.join(dict.fromkeys(name_problem(one.meta) for one in trees))}"
-    width = x - _MARGIN
+    legend, wide = _draw_legend(shown, tall)
+    width, tall, parts = max(x - _MARGIN, wide), tall + 24, parts + legend
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{tall:.0f}" role="img" '
         f'viewBox="0 0 {width:.0f} {tall:.0f}" font-family="{html.escape(font)}"><title>{html.escape(title)}</title>'
@@ -103,10 +106,24 @@ def list_dark() -> dict[str, str]:
     return dict(shades) | _DARK
 
 
+def follow_theme(picture: str) -> str:
+    """A picture that is dark where its reader's theme is: for files, as its style sheet holds for all of a page."""
+    before, title, rest = picture.partition("</title>")
+    return f"{before}{title}<style>{write_dark(picture)}</style>{rest}"
+
+
+def write_dark(picture: str) -> str:
+    """The style sheet of a picture's colours in the dark theme."""
+    used = set(re.findall(r'"(#[0-9a-f]{6})"', picture))
+    rules = [f'[fill="{light}"]{{fill:{dark}}}[stroke="{light}"]{{stroke:{dark}}}'
+             for light, dark in list_dark().items() if light in used]  # fmt: skip
+    return f"@media (prefers-color-scheme: dark){{{''.join(rules)}}}"
+
+
 def _draw(
     tree: Tree, rows: int, look: Mapping[str, str], group: Callable[[int], str] | None
-) -> tuple[list[str], float, float]:
-    """The elements of a picture with its legend, their width and height."""
+) -> tuple[list[str], tuple[Tree, Layout, _Look], float, float]:
+    """The elements of a picture, what they show, their width and height."""
     if type(rows) is not int or rows < 1:
         raise ValueError(f"rows must be an integer >= 1, got {rows!r}")
     look, layout = _weigh(tree, **look), lay_out(tree, rows, _measure, _GAP)
@@ -119,9 +136,7 @@ def _draw(
         chip = _write(f"+{count} more", _MARGIN + layout.x[layout.depth[node] + 1] - 5, _y(row), _MUTED)
         parts.append(_wrap(chip, last[node], group))
     width = max(_x(layout, node) + 64 + _measure(_name(tree, layout, node)) for node in layout.nodes) + _MARGIN
-    height = _y(layout.rows - 1) + _MARGIN
-    legend, wide = _draw_legend(tree, layout, look, height)
-    return parts + legend, max(width, wide), height + 24
+    return parts, (tree, layout, look), width, _y(layout.rows - 1) + _MARGIN
 
 
 def _wrap(text: str, node: int, group: Callable[[int], str] | None) -> str:
@@ -215,11 +230,14 @@ def _cross(x: float, y: float, r: float, colour: str) -> str:
     return f'<path d="{strokes}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
 
 
-def _draw_legend(tree: Tree, layout: Layout, look: _Look, y: float) -> tuple[list[str], float]:
-    parts, x, colour = [], _MARGIN, look.colour
+def _draw_legend(shown: Sequence[tuple[Tree, Layout, _Look]], y: float) -> tuple[list[str], float]:
+    """One legend for all trees, and its width."""
+    parts, x, look = [], _MARGIN, shown[0][2]
+    colour, found = look.colour, {status for tree, _, _ in shown for status in tree.status}
     entries = [("alive", "open", _ALIVE, False), ("dead", "open", _DEAD, True)] if colour == "truth" else []
     if colour != "truth":
-        ends = {"visits": ("0", str(look.visits[0])), "prior": ("0", "1"), "depth": ("0", str(max(layout.depth)))}
+        most, deepest = max(one.visits[0] for *_, one in shown), max(max(layout.depth) for _, layout, _ in shown)
+        ends = {"visits": ("0", f"{most:,}"), "prior": ("0", "1"), "depth": ("0", str(deepest))}
         low, high = ends.get(colour, ("−1", "+1"))
         words = f"{COLOURS[colour]}  {low}"
         parts.append(_write(words, x, y, _MUTED))
@@ -229,8 +247,8 @@ def _draw_legend(tree: Tree, layout: Layout, look: _Look, y: float) -> tuple[lis
             parts.append(f'<rect x="{x + 3 * k:.1f}" y="{y - 4:.1f}" width="3.2" height="8" fill="{shade}"/>')
         parts.append(_write(high, x + 78, y, _MUTED))
         x += 100 + _measure(high)
-    entries += [("kept", "kept", _UNKNOWN, False)] if look.prunes else []
-    entries += [(words, status, _UNKNOWN, False) for status, words in WORDS.items() if status in tree.status]
+    entries += [("kept", "kept", _UNKNOWN, False)] if any(one.prunes for *_, one in shown) else []
+    entries += [(words, status, _UNKNOWN, False) for status, words in WORDS.items() if status in found]
     for words, status, fill, dead in entries:
         parts += [_draw_shape(status, x + 5, y, 4.2, fill, dead), _write(words, x + 17, y, _MUTED)]
         x += 36 + _measure(words)

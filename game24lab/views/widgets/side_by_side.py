@@ -6,6 +6,7 @@ It does not know how answers are made or judged.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Side:
     def _repr_html_(self) -> str:
         spans = [f'<span class="{name}">{escape(text)}</span>' if name else escape(text)
                  for text, (name, _, _) in self._shown()]  # fmt: skip
-        head = f"<p><b>{escape(self.name)}</b> · {escape(self.outcome)}<br>{escape(self.facts)}</p>"
+        head = f"<p><b>{escape(self.name)}</b> · {escape(self.outcome)} · {escape(self.facts)}</p>"
         return f"<div>{head}<pre>{''.join(spans)}</pre></div>"
 
 
@@ -77,6 +78,8 @@ class SideView(Chooser):
 def read_side(row: dict[str, Any]) -> Side:
     """A row of `evaluation.decoding.answer` as a side."""
     pieces = [(str(text), str(mark)) for text, mark in json.loads(row["pieces"])]
-    facts = (f"{row['answer_tokens']:,} tokens written, {row['sampled_tokens']:,} sampled; {row['decisions']} "
-             f"decisions, {row['changed']} changed something")  # fmt: skip
+    marks = Counter(mark for _, mark in pieces)  # what is drawn: a decision may have ended without a token
+    facts = f"{row['answer_tokens']:,} tokens written, {row['sampled_tokens']:,} sampled"
+    if decisions := marks["kept"] + marks["changed"]:
+        facts += f"; {decisions} decision{'s' * (decisions > 1)}, {marks['changed']} changed something"
     return Side(f"{row['strategy']} ({row['mode']})", pieces, row["outcome"], facts)

@@ -8,19 +8,22 @@ import { lastOf } from "./words.js";
 
 export const ROW = 26, FAN = 50; // pixels at zoom 1: height of a row, width of a curve
 const CHILDREN = 8; // shown before "+n more"
+const AHEAD = 12; // nodes that there is room for from the start
 
 /** Which subtrees are open: the user's word where there is one, else the most followed that fit a budget of rows. */
 export class Folds {
   constructor() {
     this.user = new Map(); this.more = new Map(); this.pinned = new Set(); this.auto = new Set();
     this.spread = new Set(); // positions whose illegal lines stand one by one
+    this.whole = false; // all is unfolded: then as far as a replay has come, or will soon
+    this.horizon = Infinity; // the last node that has a place
   }
 
   isOpen(node) { return this.user.get(node) ?? this.auto.has(node); }
 
   /** The children of a node, its illegal lines as one; those that were looked for stand for themselves. */
   gather(tree, node) {
-    const all = tree.children[node];
+    const known = tree.children[node], all = this.horizon < tree.size ? known.filter((i) => i <= this.horizon) : known;
     return this.spread.has(node) ? all : all.filter((child) => !tree.spare.has(child) || this.pinned.has(child));
   }
 
@@ -74,7 +77,16 @@ export class Folds {
   /** Show twelve more of a node's children. */
   showMore(node) { this.more.set(node, (this.more.get(node) ?? CHILDREN) + 12); }
 
+  /** Room for what a replay has reached and as many nodes again; whether that is other room than before. */
+  keepUp(step, end) {
+    const near = !end && step <= this.horizon && this.horizon <= 4 * step + AHEAD;
+    if (!this.whole || near || (end && this.horizon === Infinity)) return false;
+    this.horizon = end ? Infinity : 2 * step + AHEAD;
+    return true;
+  }
+
   openAll(tree) {
+    this.whole = true;
     for (let node = 0; node < tree.size; node++) {
       this.user.set(node, true); this.more.set(node, Infinity); this.spread.add(node);
     }

@@ -7,6 +7,8 @@ import { paintNode } from "./painter.js";
 import { STATUS_WORDS } from "./replay.js";
 import { count, h, QUIET, signed, tidy, typeset } from "./words.js";
 
+const LINES = 4; // from a position that stand unfolded
+
 /** A little drawing of 14 pixels' height. */
 export function swatch(width, draw) {
   const dpr = globalThis.devicePixelRatio || 1;
@@ -45,9 +47,9 @@ export function explain({ theme, trees, look, fills }) {
   const sizes = [[3, 2.2], [11, 4], [22.5, 6]];
   entries.push(entry(`size: ${SIZES[look.size]}`, 30, (ctx) =>
     sizes.forEach(([x, r]) => paintNode(ctx, theme, "open", x, 7, r, theme.unknown))));
-  entries.push(entry(`width: ${EDGES[look.edge]}`, 22, (ctx) => {
+  entries.push(entry(`width: ${EDGES[look.edge]}`, 26, (ctx) => {
     ctx.fillStyle = theme.edge;
-    ctx.beginPath(); ctx.moveTo(0, 7); ctx.lineTo(22, 3.5); ctx.lineTo(22, 10.5); ctx.fill();
+    ctx.beginPath(); ctx.moveTo(0, 6.5); ctx.lineTo(26, 3); ctx.lineTo(26, 11); ctx.lineTo(0, 7.5); ctx.fill();
   }));
   entries.push(entry("principal line", 20, (ctx) => { ctx.fillStyle = theme.path; ctx.fillRect(0, 5.5, 20, 3); }));
   if (any((tree, node) => tree.same[node] != null)) entries.push(h("span", {}, "≡ same position as an earlier node"));
@@ -91,6 +93,13 @@ function describeCrowd(pane, lines) {
     ...lines.slice(0, 60).map(entry)];
 }
 
+/** What is looked at rarely: folded until it is opened, and then open for every node. */
+function fold(pane, name, title, ...parts) {
+  const { opened } = pane.viewer, open = opened.has(name) ? { open: "" } : {};
+  const toggle = ({ target }) => { if (target.open) opened.add(name); else opened.delete(name); };
+  return h("details", { ...open, toggle }, h("summary", QUIET, title), ...parts);
+}
+
 /**
  * The inspector: everything known of the selected node at this moment. `can` holds what is offered besides: `searchOn`
  * and `ask` (why a position is dead, or how it is solved), calls with the node; `answers`, what was answered, by node.
@@ -102,46 +111,55 @@ export function describe(pane, can) {
   if (crowd.length) return describeCrowd(pane, crowd);
   const u = tree.bonus(node, now), status = tree.statusAt(node, now);
   const [more, gain] = (!now.end && now.delta.get(node)) || [0, 0];
-  const maybe = (x, write = signed) => (x == null ? "–" : write(x));
+  const maybe = (x, write = signed) => (x == null ? null : write(x));
   const change = (x, write) => (x ? ` (${write(x)})` : "");
   const facts = { Verdict: STATUS_WORDS[status] ?? status,
     Truth: tree.truth[node] == null ? null : tree.truth[node] ? "alive" : "dead",
     "Critic's value": maybe(tree.valueAt(node, now)), "Mean value Q": maybe(tree.q(node, now)),
-    "Bonus U": u == null ? null : u.toFixed(2),
-    "Sum W": now.N[node] ? signed(now.W[node]) + change(gain, signed) : null,
     "Visits N": tree.counted ? count(now.N[node]) + change(more, (x) => `+${x}`) : null,
-    [tree.counted ? "Line followed n" : "Gone on from"]: count(now.n[node]),
     "Prior P": maybe(tree.prior[node], (p) => `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`),
+    "Tokens here and below": now.end ? count(now.spent[node]) : null };
+  const rare = { "Bonus U": u == null ? null : u.toFixed(2),
+    "Sum W": now.N[node] ? signed(now.W[node]) + change(gain, signed) : null,
+    [tree.counted ? "Line followed n" : "Gone on from"]: node || now.n[node] ? count(now.n[node]) : null,
     "Log-probability": maybe(tree.logprob[node]), [now.end ? "Tokens" : "Tokens in the end"]: count(tree.tokens[node]),
-    "Tokens here and below": now.end ? count(now.spent[node]) : null, Node: `${node}, depth ${tree.depth[node]}` };
+    Node: `${node}, depth ${tree.depth[node]}` };
+  const list = (some) => h("dl", {}, ...Object.entries(some).flatMap(([name, value]) =>
+    (value == null ? [] : [h("dt", {}, name), h("dd", {}, value)])));
   const parts = [h("h3", { dir: "auto" }, tree.labelOf(node)),
     h("div", { class: "sub", dir: "auto" }, typeset(tidy(tree.expression[node], 400)) || (node ? "" : "the start"))];
   const add = (title, ...elements) => parts.push(h("h4", {}, title), ...elements);
+  const buttons = [], offer = (call, title, words = title) =>
+    buttons.push(h("button", { class: "on", title, click: () => call(node), ...QUIET }, words));
   if (can.searchOn && (status === "open" || status === "kept" || status === "pruned"))
-    parts.push(h("button", { class: "on", click: () => can.searchOn(node), ...QUIET }, "Search on from here"));
+    offer(can.searchOn, "Search on from here", "Search on");
   if (can.ask && tree.truth[node] != null)
-    parts.push(h("button", { class: "on", click: () => can.ask(node), ...QUIET },
-      tree.truth[node] ? "Which way is left?" : "Why is this dead?"));
+    offer(can.ask, tree.truth[node] ? "Which way is left?" : "Why is this dead?");
+  if (buttons.length) parts.push(h("div", { class: "offers" }, ...buttons));
   if (can.answers?.has(node))
     parts.push(h("div", { class: "answer", role: "status", dir: "auto" }, can.answers.get(node)));
   if (tree.line[node]) add("Line as sampled", h("pre", { dir: "auto" }, tree.line[node].slice(0, 20000)));
   if (tree.reason[node]) add("Why not", h("div", { class: "sub", dir: "auto" }, tidy(tree.reason[node], 400)));
-  const known = Object.entries(facts).filter(([, value]) => value != null);
-  parts.push(h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  parts.push(list(facts), fold(pane, "facts", "More", list(rare)));
 
   const jump = (i, ...cells) =>
     h("button", { class: "move", click: () => pane.select(i), title: tidy(tree.line[i], 200), ...QUIET }, ...cells);
   const kids = tree.childrenOf(node).filter((child) => child <= now.step && !tree.spare.has(child));
-  const nameLine = (i) => (tree.status[i] === "illegal" ? "✕ " : "") + (pane.folds.crowd(tree, i, now.step).length
+  const sign = (i) => (tree.status[i] === "illegal" ? "✕ " : tree.same[i] != null ? "≡ " : "");
+  const nameLine = (i) => sign(i) + (pane.folds.crowd(tree, i, now.step).length
     ? pane.folds.labelOf(tree, i, now.step) : tree.moveOf(i) || tree.labelOf(i));
-  const most = kids.reduce((a, child) => Math.max(a, now.n[child]), 1);
+  const most = kids.reduce((a, child) => Math.max(a, now.n[child]), 0);
   const share = (part) => {
     const fill = h("div");
     fill.style.width = `${100 * part}%`;
     return h("div", { class: "share" }, fill);
   };
-  if (kids.length) add(`Lines from here (${kids.length})`, ...kids.slice(0, 40).map((i) =>
-    jump(i, h("span", {}, nameLine(i)), share(now.n[i] / most), h("span", {}, count(now.n[i])))));
+  const lines = kids.slice(0, 40).map((i) => (most
+    ? jump(i, h("span", {}, nameLine(i)), share(now.n[i] / most), h("span", {}, count(now.n[i])))
+    : jump(i, h("span", { class: "wide" }, nameLine(i)))));
+  const few = lines.length > LINES + 1 ? LINES : lines.length;
+  if (kids.length) add(`Lines from here (${kids.length})`, ...lines.slice(0, few));
+  if (few < lines.length) parts.push(fold(pane, "lines", `${lines.length - few} more`, ...lines.slice(few)));
   const equal = [];
   for (let i = 0; i <= now.step && equal.length < 8; i++)
     if (i !== node && tree.first(i) === tree.first(node)) equal.push(i);

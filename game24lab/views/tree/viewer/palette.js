@@ -16,11 +16,11 @@ export const UNKNOWN = STEPS + 1, ALIVE = STEPS + 2, DEAD = STEPS + 3;
 
 // Colour belongs to the data (blue good, orange bad: safe for the colour-blind); the controls make do with ink.
 export const THEMES = {
-  light: { bg: "#ffffff", panel: "#f6f7f9", line: "#e2e5ea", ink: "#1c2330", muted: "#667085", edge: "#b9c1cc",
+  light: { bg: "#ffffff", panel: "#f6f7f9", line: "#e2e5ea", ink: "#1c2330", muted: "#667085", edge: "#8a94a3",
     path: "#5b6779", mark: "#b3267a", rim: "rgba(28,35,48,.38)", unknown: "#c3c8d1", alive: "#1f6cb0", dead: "#c7621a",
     diverging: ["#b4470b", "#ec9f5b", "#e9e7e4", "#7db1da", "#1a61a4"],
     rising: ["#e6eaee", "#a9ced1", "#55a0a8", "#1d6d7b", "#07404d"] },
-  dark: { bg: "#14171c", panel: "#1b1f26", line: "#2d333d", ink: "#e7eaef", muted: "#98a2b3", edge: "#4a5464",
+  dark: { bg: "#14171c", panel: "#1b1f26", line: "#2d333d", ink: "#e7eaef", muted: "#98a2b3", edge: "#646f81",
     path: "#a3aebf", mark: "#ff7ac0", rim: "rgba(231,234,239,.4)", unknown: "#5b6472",
     alive: "#62b0f2", dead: "#f09a52",
     diverging: ["#ff9d4f", "#b2662d", "#4b505a", "#4385bf", "#82c8ff"],

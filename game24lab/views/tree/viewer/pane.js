@@ -9,6 +9,7 @@ import { Folds, layOut } from "./folds.js";
 import { brief } from "./inspector.js";
 import { Frame, TOP } from "./painter.js";
 import { Tree } from "./replay.js";
+import { Vector } from "./vector.js";
 import { clamp, count, h, QUIET, tidy, typeset } from "./words.js";
 
 const PAD = 26; // margin
@@ -151,8 +152,21 @@ export class Pane {
   show(at) {
     this.at = at;
     this.point(-1);
+    if (this.folds.keepUp(this.step, this.now.end)) {
+      this.arrange(0);
+      if (!this.touched) this.fit();
+    }
     this.draw();
   }
+
+  /** The picture as SVG beside the canvas, for paper. */
+  print() {
+    const paper = new Vector(this.width, this.height, this.ctx);
+    new Frame(paper, this).paint();
+    this.stage.append(paper.element);
+  }
+
+  endPrint() { this.stage.querySelector(".paper")?.remove(); }
 
   /** The line above the tree where two stand side by side. */
   entitle() {
@@ -216,7 +230,7 @@ export class Pane {
   unfold(all) {
     this.folds = new Folds();
     this.folds.choose(this.tree, this.rows);
-    if (all) this.folds.openAll(this.tree);
+    if (all) { this.folds.openAll(this.tree); this.folds.keepUp(this.step, this.now.end); }
     else if (this.selected > 0) this.folds.reveal(this.tree, this.selected);
     this.arrange(0);
     this.fit();
@@ -261,8 +275,10 @@ export class Pane {
 
   measureStage() {
     const box = this.stage.getBoundingClientRect(), dpr = globalThis.devicePixelRatio || 1;
-    [this.width, this.height] = [box.width, box.height];
-    this.canvas.width = Math.round(box.width * dpr); this.canvas.height = Math.round(box.height * dpr);
+    for (const side of ["width", "height"]) { // whole pixels: a canvas that is scaled is blurred
+      this.canvas[side] = Math.floor(box[side] * dpr);
+      this.canvas.style[side] = `${(this[side] = this.canvas[side] / dpr)}px`;
+    }
     this.ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
     if (!this.touched) { this.folds.choose(this.tree, this.rows); this.arrange(0); this.fit(); }
     this.draw(true);

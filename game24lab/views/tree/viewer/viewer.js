@@ -34,7 +34,7 @@ const SECONDS = 20, SHORT = 4; // a replay takes no longer; one that Python asks
 
 export class Viewer {
   constructor(model, el) {
-    Object.assign(this, { model, el, panes: [], active: null, matches: [], place: 0, playing: 0 });
+    Object.assign(this, { model, el, panes: [], active: null, matches: [], place: 0, playing: 0, opened: new Set() });
     this.look = { links: model.get("links") ?? true };
     for (const [name, words] of Object.entries(CHOICES)) this.look[name] = model.get(name) ?? Object.keys(words)[0];
     const widths = new Map(), measuring = document.createElement("canvas").getContext("2d");
@@ -65,6 +65,8 @@ export class Viewer {
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.scheme.addEventListener("change", (this.onScheme = () => this.dress()));
     if (!this.inPage) addEventListener("hashchange", (this.onHash = () => this.follow(location.hash)));
+    this.papers = { beforeprint: () => this.print(true), afterprint: () => this.print(false) };
+    for (const [name, handler] of Object.entries(this.papers)) addEventListener(name, handler);
     this.sizes = new ResizeObserver(() => requestAnimationFrame(() => this.resize()));
     this.sizes.observe(this.host);
     this.load();
@@ -129,7 +131,8 @@ export class Viewer {
     this.help = listKeys(() => this.showHelp(false));
     this.form = this.model.get("form") && new Form(this.model);
     this.root = h("div", { class: "view", ...QUIET }, this.form?.element,
-      h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" }, this.searchBox, this.found,
+      h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" },
+        h("span", { class: "find" }, this.searchBox, this.found),
         ...Object.values(this.boxes), this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
           button("fold", "Fold back", () => this.unfold(false))),
         group(button("minus", "Zoom out (−)", active((pane) => pane.zoomBy(1 / 1.4))),
@@ -161,7 +164,7 @@ export class Viewer {
 
   /** Theme, colours and legend. */
   dress() {
-    this.theme = isDark() ? THEMES.dark : THEMES.light;
+    this.theme = isDark() && !this.onPaper ? THEMES.dark : THEMES.light;
     for (const name of ["bg", "panel", "line", "ink", "muted", "path", "mark"])
       this.root.style.setProperty(`--${name}`, this.theme[name]);
     this.root.style.colorScheme = this.theme === THEMES.dark ? "dark" : "light";
@@ -172,6 +175,13 @@ export class Viewer {
     this.say();
     this.inspect();
     for (const pane of this.panes) pane.draw();
+  }
+
+  /** On paper all is light, and the trees are as sharp as its letters. */
+  print(begins) {
+    this.onPaper = begins;
+    this.dress();
+    for (const pane of this.panes) if (begins) pane.print(); else pane.endPrint();
   }
 
   showAs(name, value) {
@@ -366,7 +376,7 @@ export class Viewer {
     const wanted = this.searchBox.value.trim().toLowerCase();
     for (const pane of this.panes) { pane.matches = pane.tree.find(wanted); pane.draw(); }
     this.matches = this.panes.flatMap((pane) => pane.matches.map((node) => [pane, node]));
-    this.found.textContent = wanted ? `${this.matches.length} found` : "";
+    this.found.textContent = wanted ? `${count(this.matches.length)} found` : "";
   }
 
   nextMatch(way) {
@@ -375,7 +385,7 @@ export class Viewer {
     const at = matches.findIndex(([pane, node]) => pane === active && node === active.selected);
     const next = at < 0 ? 0 : (at + way + matches.length) % matches.length, [pane, node] = matches[next];
     pane.select(node);
-    this.found.textContent = `${next + 1} of ${matches.length}`;
+    this.found.textContent = `${count(next + 1)} of ${count(matches.length)}`;
   }
 
   push(name, value) {
@@ -390,6 +400,7 @@ export class Viewer {
     for (const [name, handler] of Object.entries(this.changes)) this.model.off(`change:${name}`, handler);
     this.model.off("msg:custom", this.hear); this.form?.destroy();
     if (this.onHash) removeEventListener("hashchange", this.onHash);
+    for (const [name, handler] of Object.entries(this.papers)) removeEventListener(name, handler);
     for (const pane of this.panes) pane.destroy();
     for (const observer of [this.observer, this.sizes]) observer.disconnect();
     this.scheme.removeEventListener("change", this.onScheme);
