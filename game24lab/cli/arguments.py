@@ -9,10 +9,11 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from game24lab.cli import score, sweep
 from game24lab.report.kinds import KINDS
+from game24lab.runs.checks import suggest
 from game24lab.search.modes import HELP
 
 REPORT = "report.pdf"
@@ -67,7 +68,16 @@ ABOUT = "How do small language models learn to reason and search? The Game of 24
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports mistakes in one line."""
+    """Reports mistakes in one line; an option that is not known by the command that was given it, with the nearest."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, rest = self.parse_known_args(args, namespace)
+        if rest:
+            commands = next((action.choices for action in self._actions if isinstance(action.choices, dict)), {})
+            asked = commands.get(getattr(options, "command", ""), self)
+            near = suggest(rest[0], [name for name in asked._option_string_actions if name[:2] == "--"])
+            asked.error(f"unrecognized arguments: {' '.join(rest)}{near}")
+        return options
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("argument -p/--parameter: expected 2"):

@@ -1,7 +1,8 @@
 """What works on this machine: one finding a line, "ok", "optional" or "broken", with what to do about it.
 
-"optional" is what nothing here depends on, "broken" what something needs and lacks. Each part is tried: packages are imported, a
-page is set, the shipped model's files are opened. It changes nothing and never fails; an error is a finding.
+"optional" is what nothing here depends on, "broken" what something needs and lacks. Each part is tried: packages are
+imported, a page is set, the shipped model's files are opened. It changes nothing and never fails; an error is a
+finding.
 """
 
 from __future__ import annotations

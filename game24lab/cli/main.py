@@ -25,9 +25,9 @@ from game24lab.cli.score import score
 from game24lab.cli.sweep import sweep
 from game24lab.cli.terminal import paint
 from game24lab.models.hub import check_hub
-from game24lab.models.locations import check_location
+from game24lab.models.locations import check_location, check_url, require_gguf
 from game24lab.report.kinds import KINDS
-from game24lab.runs.checks import require_one_of, suggest
+from game24lab.runs.checks import require_one_of, require_place, suggest
 from game24lab.runs.messages import condense
 from game24lab.runs.provenance import read_version
 from game24lab.runs.run import find_runs, read_run
@@ -103,6 +103,9 @@ def export(options: argparse.Namespace) -> int:
 def convert(options: argparse.Namespace) -> int:
     """A checkpoint folder of a GGUF file."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    require_gguf(options.source)
+    if options.output.exists():
+        raise ValueError(f"DIR must not exist, got {options.output}")
     from game24lab.models.gguf import convert_gguf
 
     print(convert_gguf(options.source, options.output))
@@ -133,6 +136,8 @@ def bench(options: argparse.Namespace) -> int:
     """Benchmarks against the stock implementations."""
     for name in options.names:
         require_one_of("benchmark", name, BENCHMARKS)
+    if options.json is not None:
+        require_place("--json", options.json)
     from game24lab.cli import bench as benchmarks
 
     return benchmarks.main(options.names, options.json)
@@ -144,6 +149,8 @@ def doctor(options: argparse.Namespace) -> int:
 
     if options.model is not None and options.url is None:
         raise ValueError("--model names what a server serves: give its --url too")
+    if options.url is not None:
+        check_url(options.url)
     colours, broken = {OK: "green", BROKEN: "red"}, []
     for finding in examine() if options.url is None else look_at_server(options.url, options.model):
         state = f"{finding.state:<8}"

@@ -6,13 +6,18 @@ It does not know what belongs to a run, nor how the hub is spoken to.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from game24lab.cli.columns import lay_out
+from game24lab.runs.run import read_run
 
 
 def publish(options: argparse.Namespace) -> int:
     """Send a run's model or data with a card; with --dry-run show every file and the card, and send nothing."""
+    read_run(options.folder)  # complains before the hub's library is imported
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", options.repo):
+        raise ValueError(f"--repo must be OWNER/NAME, got {options.repo!r}")
     from game24lab.report.publish import CARD, pack, send
 
     parcel = pack(options.folder, options.repo, options.license)

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from game24lab.cli.terminal import SearchLine, paint
 from game24lab.models.hub import check_hub
-from game24lab.models.locations import BACKENDS, check_folder, check_location, check_router, find_pretrained
+from game24lab.models.locations import (
+    BACKENDS,
+    check_folder,
+    check_location,
+    check_router,
+    check_url,
+    find_pretrained,
+)
 from game24lab.runs.checks import require_one_of
 from game24lab.search.modes import open_world, read_mode
 from game24lab.tasks.numbers.puzzles import NumberProblem, read_problem
@@ -165,6 +172,8 @@ def _check_models(options: argparse.Namespace) -> None:
     if getattr(options, "strategy", "") == "auto":
         check_router(options.router, options.task)
     require_one_of("backend", getattr(options, "backend", BACKENDS[0]), BACKENDS)
+    if getattr(options, "url", None) is not None:
+        check_url(options.url)
 
 
 def _search(

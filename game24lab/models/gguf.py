@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
 
 from game24lab.models.checkpoints import be_quiet, complete_tokens, save_checkpoint
-from game24lab.models.locations import find_gguf
+from game24lab.models.locations import require_gguf
 from game24lab.runs.messages import condense
 
 _MARK = b"GGUF"  # the first bytes of such a file
@@ -30,7 +30,7 @@ def convert_gguf(source: str | Path, output: str | Path) -> Path:
     none or cut short, a folder that is there, an architecture that transformers does not read, and where the package
     gguf is missing.
     """
-    output, file = Path(output), _find_file(Path(source))
+    output, file = Path(output), _find_marked(source)
     if output.exists():
         raise ValueError(f"folder {output}: is there already; choose another name")
     if importlib.util.find_spec("gguf") is None:
@@ -53,11 +53,8 @@ def convert_gguf(source: str | Path, output: str | Path) -> Path:
     return output
 
 
-def _find_file(source: Path) -> Path:
-    file = find_gguf(source) if source.is_dir() else source
-    if file is None or not file.is_file():
-        raise ValueError(f"{source}: must be a GGUF file, or a folder that holds one, got "
-                         f"{'a folder without one' if source.is_dir() else 'no such file'}")  # fmt: skip
+def _find_marked(source: str | Path) -> Path:
+    file = require_gguf(source)
     with open(file, "rb") as opened:
         if opened.read(len(_MARK)) != _MARK:
             raise ValueError(f"{file}: is no GGUF file; it does not begin with {_MARK.decode()}")

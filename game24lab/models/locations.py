@@ -6,6 +6,7 @@ It opens no checkpoint, imports no model library and asks no network: it is what
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from game24lab.runs.checks import require_one_of
@@ -42,6 +43,16 @@ def find_gguf(folder: str | Path) -> Path | None:
     return files[0] if files and not any(Path(folder).glob("*.safetensors")) else None
 
 
+def require_gguf(source: str | Path) -> Path:
+    """The GGUF file of a name, which is its own or that of a folder; ValueError where there is none."""
+    source = Path(source)
+    file = find_gguf(source) if source.is_dir() else source
+    if file is None or not file.is_file():
+        raise ValueError(f"{source}: must be a GGUF file, or a folder that holds one, got "
+                         f"{'a folder without one' if source.is_dir() else 'no such file'}")  # fmt: skip
+    return file
+
+
 def tell_gguf(file: Path) -> str:
     """How to go on with a GGUF file."""
     return f"weights of a GGUF file are not loaded as they are; `game24lab convert {file} DIR` makes a folder of it"
@@ -66,6 +77,12 @@ def check_location(checkpoint: str | Path) -> None:
         raise ValueError(f"checkpoint {name}: no such folder")
     if not name.strip("/").count("/"):
         raise ValueError(f"checkpoint {name}: no such folder, and an id of the hub is written owner/name")
+
+
+def check_url(url: str) -> None:
+    """ValueError unless the address of a server is one."""
+    if not re.match(r"https?://[^/\s]", url):
+        raise ValueError(f"--url must begin with http:// or https://, got {url!r}")
 
 
 def check_router(folder: str | Path | None, task: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -12,6 +13,12 @@ def suggest(name: Any, known: Iterable[str]) -> str:
     """`; did you mean 'width'?` where a known name is near, else nothing."""
     near = difflib.get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def require_place(name: str, path: Path) -> None:
+    """ValueError unless a file could be written: its folder must be there, before work is done for it."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{name} must lie in a folder that is there, got {path}")
 
 
 def require(

@@ -56,6 +56,21 @@ MISTAKES = [
     (("tree", "none.json", "-o", "tree.html", "--animate", "--budget", "3"), "--animate shows the whole search"),
     (("score", "answers.jsonl"), "answers.jsonl: No such file or directory"),
     (("bench", "nothing"), "benchmark must be one of solver, generation"),
+    (("bench", "solver", "--json", "none/rows.json"), "--json must lie in a folder that is there, got none/rows.json"),
+    (("solve", *PUZZLE, "--strateg", "mcts", "--max-tokens", "9"), "unrecognized arguments: --max-tokens 9"),
+    (("solve", *PUZZLE, "--stratgey", "mcts"), "unrecognized arguments: --stratgey mcts; did you mean '--strategy'?"),
+    (("solve", *PUZZLE, "--backend", "server", "--url", "localhost"), "--url must begin with http:// or https://, got"),
+    (("--verison",), "unrecognized arguments: --verison; did you mean '--version'?"),
+    (("doctor", "now"), "unrecognized arguments: now (see game24lab doctor --help)"),
+    (("doctor", "--url", "localhost:8000"), "--url must begin with http:// or https://, got 'localhost:8000'"),
+    (("convert", "nope.gguf", "there"), "nope.gguf: must be a GGUF file, or a folder that holds one, got no such file"),
+    (("publish", "nowhere", "--repo", "me/tiny"), "nowhere: no run here"),
+    (("publish", "."), "the following arguments are required: --repo"),
+    (("tree", "a.json", "b.json", "c.json"), "trees must be one, or two to stand side by side, got 3"),
+    (("solve", *PUZZLE, "--mode", "Blind"), "mode must be one of blind, rules, verified, got 'Blind'; did you mean"),
+    (("solve", "1", "2", "3", "4", "5", "6", "7"), "puzzle must have 3 to 6 numbers, got 7"),
+    (("solve", "4.5", "5", "6", "10"), "'4.5' is no integer from 1 to 999999"),
+    (("play", "4", "5", "6"), "puzzle 4 5 6: it has no solution, so there is nothing to race for"),
 ]  # fmt: skip
 PROBE = f"""
 import json, sys

@@ -179,3 +179,27 @@ def test_legends_are_never_cut_off(count, flat):
     places += [float(y) for y in re.findall(r'y="([-\d.]+)"[^>]*>an arm', svg)]
     assert len(places) == count
     assert all(0 < place < height for place in places)
+
+
+def test_forty_arms_leave_room_for_the_plot_and_its_titles(tmp_path):
+    """The legend names families then; a title that is longer than its axis is written in two lines."""
+    rows = [(f"kind{kind}@simulations=400,prune=-0.9,width={n}", "rules", 100 * n + kind, n / 10, f"kind{kind}")
+            for kind in range(8) for n in range(1, 6)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["arm", "mode", "sampled_tokens", "accuracy", "family"])
+    figure = figures.draw_accuracy(table)
+    assert len([trace for trace in figure.data if trace.showlegend is not False]) == 8
+    assert {trace.name for trace in figure.data} >= {f"{arm}, rules" for arm in table["arm"]}, "for the pointer"
+    shown = texts(vector.to_svg(figure))
+    assert "kind3, rules" in shown
+    assert not [text for text in shown if "prune" in text]
+    few = figures.draw_accuracy(table[table["family"] == "kind1"])
+    assert [trace.name for trace in few.data] == [f"{arm}, rules" for arm in table["arm"] if "kind1" in arm]
+
+
+@pytest.mark.parametrize("width", [200, 310, 640])
+def test_no_title_of_an_axis_leaves_the_picture(width):
+    figure = figures.make_figure(("the chance that a first move leaves the target within reach", "accuracy"))
+    figure.add_scatter(x=[1, 2], y=[0.1, 0.2], name="a")
+    figure.update_layout(width=width)
+    words = [text for text in texts(vector.to_svg(figure)) if "chance" in text or "reach" in text]
+    assert len(words) == (1 if width == 640 else 2)

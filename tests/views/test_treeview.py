@@ -322,16 +322,15 @@ def test_the_inspector_knows_the_bonus(page, tree):
     node = next(n for n in page.state["shown"] if n and tree.followed[n])
     page.ask(f"select({node})")
     assert "Bonus U" not in page.say()  # what is looked at rarely is folded
-    page.page.locator(".side summary", has_text="More").click()
+    page.page.locator(".side summary", has_text="More").first.click()
     factor = measure_exploration(tree.visits[tree.parent[node]], 1.5, 900.0)
     assert f"Bonus U\n{tree.prior[node] * factor / (tree.followed[node] + 1):.2f}" in page.say()
     for fact in ("Visits N", "Line followed n", "Prior P", "Mean value Q", "Critic's value", "Tokens", "Verdict"):
         assert f"{fact}\n" in page.say()
     page.ask("select(0)")
     assert "Log-probability" not in page.say()  # a start has none
-    assert "Line followed n" not in page.say()
     assert f"Tokens\n{tree.tokens[0]}" in page.say()  # open for this node too
-    page.page.locator(".side summary", has_text="More").click()
+    page.page.locator(".side summary", has_text="More").first.click()
 
 
 def test_slider_replays_the_search_by_the_event_log(page, tree):

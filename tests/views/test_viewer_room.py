@@ -55,6 +55,9 @@ def test_the_inspector_of_a_start_needs_no_scrolling(browser, tree, tmp_path):
 def test_lines_that_are_illegal_or_lead_to_an_earlier_position_are_marked(browser, tmp_path):
     page = Page(browser, tmp_path / "tree.html", make_illegal())
     assert "✕ 26 illegal lines" in page.say()
+    page.page.locator(".side summary", has_text="More").first.click()
+    assert "Node" in page.say()
+    assert "Gone on from" not in page.say(), "nothing was: it says nothing of a start"
     page.page.close()
     tree = grow_tree()
     again = next(node for node, same in enumerate(tree.same) if same is not None)

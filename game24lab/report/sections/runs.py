@@ -31,6 +31,7 @@ QUESTION = ("How many problems does each arm solve, at which cost in tokens and 
 TREE_ROWS = 20
 LISTED = 12  # unsolved problems written out per arm; all of them stand in the JSON
 SHOWN = 4  # pictures of how it came about that stand before the appendix
+_SHORT = 24  # letters of an arm's name, and curves, that half a page has room for
 FEW = 50  # problems, below which the limits say so
 _ALONE = {"rules": "No verifier chose its answers; its moves were checked by the rules.",
           "blind": "No verifier chose its answers and no rule checked its moves: the models reach that alone."}
@@ -181,8 +182,11 @@ def _draw_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
     drawn["arm"] = drawn["arm"].where(~several, drawn["arm"] + " [" + drawn["run"].str[:4] + "]")
     caption = (f"Unbiased pass@k on {drawn['problems'].max()} problems, {drawn['samples'].max()} samples each; band: "
                "95 % by bootstrap over problems.")  # fmt: skip
-    picture = draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, SMALL)
-    return [Columns((picture, _draw_cost(arms, SMALL)))]
+    longest = max(len(str(arm["label"])) for arm in arms)
+    width = SMALL if longest < _SHORT and drawn["arm"].nunique() < _SHORT else WIDE  # names beside the plot need room
+    pictures = (draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, width),
+                _draw_cost(arms, width))  # fmt: skip
+    return [Columns(pictures)] if width == SMALL else list(pictures)
 
 
 def _draw_cost(arms: Sequence[Row], width: int) -> Picture:

@@ -5,8 +5,8 @@ no colour of `PALETTE` is near black or white), `INK` is for paper alone.
 """
 
 FONT = "DejaVu Sans"
-# After Okabe & Ito 2008, told apart by nearly all eyes. Without their yellow, and with their orange and sky blue darker:
-# a line on paper needs 3:1.
+# After Okabe & Ito 2008, told apart by nearly all eyes; without their yellow, and with their orange and sky blue
+# darker: a line on paper needs 3:1.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B88000", "#3498D3", "#767676")
 # Whether the target is within reach, in trees (`views/tree/viewer/palette.js`), charts and traces alike.
 ALIVE, DEAD = "#1f6cb0", "#c7621a"

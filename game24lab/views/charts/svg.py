@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -138,6 +139,7 @@ def _render(figure: go.Figure, kind: str) -> bytes:
             for text, name in zip(legend.get_texts(), entries, strict=True):
                 text.set_text(name)  # not as a label: matplotlib would drop names that begin with "_"
         _part_labels(canvas)
+        _break_titles(canvas)
         out = BytesIO()
         when = {"CreationDate": None} if kind == "pdf" else {"Date": None} if kind == "svg" else {}
         canvas.savefig(out, format=kind, dpi=200, metadata=when)
@@ -168,6 +170,17 @@ def _part_labels(canvas: Canvas) -> None:
                 break
             for label in labels:
                 label.set(**change)
+
+
+def _break_titles(canvas: Canvas) -> None:
+    """Write titles of axes that are longer than their axis in two lines, where they would leave the picture."""
+    canvas.draw_without_rendering()
+    for axes in canvas.axes:
+        plot = axes.get_window_extent()
+        for title, room in ((axes.xaxis.label, plot.width), (axes.yaxis.label, plot.height)):
+            box, words = title.get_window_extent(), title.get_text()
+            if max(box.width, box.height) > room and "\n" not in words:
+                title.set_text("\n".join(textwrap.wrap(words, math.ceil(0.6 * len(words)))))
 
 
 def _check(figure: go.Figure) -> None:

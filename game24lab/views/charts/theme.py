@@ -29,6 +29,7 @@ _MARKS = ("", "triangle-up", "star", "x")  # of families beyond the colours, so 
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # a legend that leaves the plot its width
 SHARE = {"tickformat": ".0%", "range": [0, 1.03]}  # an axis from 0 to 100 %, with room for a marker at the top
 LOG = {"type": "log", "tickformat": "~s"}
+_MANY = 12  # lines that a legend names one by one
 _FEW = 20  # points of a curve: so few are marked, one alone would not be seen
 _AXIS = {"gridcolor": SCREEN_GRID, "zeroline": False, "linecolor": SCREEN, "showline": True, "ticks": "outside",
          "ticklen": 4, "automargin": True, "title": {"standoff": 10}}  # fmt: skip
@@ -114,17 +115,25 @@ def draw_accuracy(table: pd.DataFrame) -> go.Figure:
 
     Columns: `arm`, `mode` (one of `MODES`), `sampled_tokens` (mean), `accuracy`; optional `low` and `high`,
     and `family`: arms of one family share a colour, and those beyond the colours a mark of their own. Points of one arm
-    and mode are joined by a line.
+    and mode are joined by a line. Where there are many lines the legend names families, and a pointer tells the arm.
     """
     need(table, "arm", "mode", "sampled_tokens", "accuracy")
     check_modes(table["mode"])
     figure = make_figure(("sampled tokens per problem (mean)", "accuracy"))
     family = "family" if "family" in table else "arm"
     colours, marks = assign_colours(table[family]), assign_marks(table[family])
-    for (arm, mode), rows in table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False):
+    lines = table.dropna(subset=["accuracy", "sampled_tokens"]).groupby(["arm", "mode"], sort=False)
+    many, named = lines.ngroups > _MANY, set()
+    for (arm, mode), rows in lines:
         kin, rows = rows[family].iloc[0], rows.sort_values("sampled_tokens")
-        add_line(figure, rows, "sampled_tokens", "accuracy", colours[kin], f"{arm}, {mode}", width=1.2,
-                 dash=DASHES[mode], size=9, symbol=find_symbol(marks[kin], mode))  # fmt: skip
+        look = {"width": 1.2, "dash": DASHES[mode], "size": 9, "symbol": find_symbol(marks[kin], mode)}
+        look |= {"legendgroup": plain(f"{kin}, {mode}")} if many else {}
+        if many and (kin, mode) not in named:
+            named.add((kin, mode))
+            entry = pd.DataFrame({"sampled_tokens": [math.nan], "accuracy": [math.nan]})
+            add_line(figure, entry, "sampled_tokens", "accuracy", colours[kin], f"{kin}, {mode}", **look)
+        add_line(figure, rows, "sampled_tokens", "accuracy", colours[kin], f"{arm}, {mode}", **look,
+                 **({"showlegend": False} if many else {}))  # fmt: skip
     return figure.update_layout(xaxis=LOG, yaxis=SHARE)
 
 

@@ -1,7 +1,8 @@
 """A search tree, or two beside each other, as one static SVG: for the PDF, the README, and places where no viewer runs.
 
-It looks like the viewer's first screen in its light theme, or in the reader's where it is a file of its own; the colours
-are those of `viewer/palette.js`. Text of models stands in escaped text elements only. This module does not know of the Game of 24, of browsers or of reports.
+It looks like the viewer's first screen in its light theme, or in the reader's where it is a file of its own; the
+colours are those of `viewer/palette.js`. Text of models stands in escaped text elements only. This module does not know
+of the Game of 24, of browsers or of reports.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from game24lab.views.tree.timeline import count_passed, find_moment, play
 
 FONT = "Inter, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 ROWS = 32
-_ROW, _MARGIN, _SIZE, _GAP = 20.0, 22.0, 11.5, 116.0  # row, margin, font size, room for nodes and curves: SVG units
+_ROW, _MARGIN, _SIZE = 20.0, 22.0, 11.5  # row, margin, font size: SVG units
+_GAP, _NARROW = 116.0, 74.0  # room for nodes and curves, of one tree and of two
 
 _INK, _MUTED, _EDGE, _PATH, _PAPER, _UNKNOWN = "#1c2330", "#667085", "#8a94a3", "#5b6779", "#ffffff", "#c3c8d1"
 _ALIVE, _DEAD = ALIVE, DEAD
@@ -75,7 +77,8 @@ def draw_svg(
     look, shown = check_look(colour=colour, size=size, edge=edge), []
     for place, one in enumerate(trees):
         then = one if budget is None else play(one, find_moment(one, budget).end)
-        picture, drawn, wide, high = _draw(then, rows, look, None if group is None else partial(group, place))
+        picture, drawn, wide, high = _draw(then, rows, look, None if group is None else partial(group, place),
+                                           _GAP if other is None else _NARROW)  # fmt: skip
         title = f"Search tree of {name_problem(then.meta)}: {len(then)} nodes"
         if other is not None:
             strategy = tidy(str(one.meta.get("strategy", "")), 40)
@@ -121,12 +124,12 @@ def write_dark(picture: str) -> str:
 
 
 def _draw(
-    tree: Tree, rows: int, look: Mapping[str, str], group: Callable[[int], str] | None
+    tree: Tree, rows: int, look: Mapping[str, str], group: Callable[[int], str] | None, gap: float
 ) -> tuple[list[str], tuple[Tree, Layout, _Look], float, float]:
     """The elements of a picture, what they show, their width and height."""
     if type(rows) is not int or rows < 1:
         raise ValueError(f"rows must be an integer >= 1, got {rows!r}")
-    look, layout = _weigh(tree, **look), lay_out(tree, rows, _measure, _GAP)
+    look, layout = _weigh(tree, **look), lay_out(tree, rows, _measure, gap)
     edges = sorted(layout.nodes[1:], key=lambda node: node in layout.line)  # the committed line on top
     parts = [_wrap(_draw_edge(tree, layout, node, look), node, group) for node in edges]
     for node in layout.nodes:
