@@ -38,7 +38,7 @@ def test_it_begins_where_arms_differ_and_shows_all_of_them():
     assert [side.name for side in view.sides] == ["plain (verified)", "look (verified)"]
     view.chosen.value = 0
     assert "look ahead (verified)" in view._view.value
-    assert "1,200 sampled; 2 decisions, 1 changed something" in view._view.value
+    assert "1,200 sampled; 2 decisions, 1 changed" in view._view.value
     assert "<br>" not in view._view.value  # one line of heading
     assert len(SideView(ROWS, ["plain"]).sides) == 1
 
@@ -55,7 +55,7 @@ def test_decisions_are_counted_as_they_are_drawn():
     row = make_row("look", pieces=(("1", "kept"), ("2", "kept"), ("3", "plain"))) | {"decisions": 0, "changed": 0}
     (side,) = SideView(pd.DataFrame([row])).sides
     assert side._repr_html_().count('class="looked"') == 2
-    assert "2 decisions, 0 changed something" in side._repr_html_()
+    assert "2 decisions, 0 changed" in side._repr_html_()
     (side,) = SideView(pd.DataFrame([make_row("look", pieces=(("1", "plain"),))])).sides
     assert "decision" not in side._repr_html_()
 

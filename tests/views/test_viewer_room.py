@@ -10,7 +10,7 @@ from frames import list_cut
 from test_treeview import Page, make_illegal
 
 from game24lab.search.tree import Tree
-from game24lab.views.charts.palette import PALETTE
+from game24lab.views.charts.palette import GREY, IDEAL, PALETTE, RULE, SCREEN
 from game24lab.views.tree import still
 from game24lab.views.tree.page import read_module, write_html
 
@@ -144,6 +144,6 @@ def test_edges_and_lines_can_be_seen_on_their_ground():
             assert measure_contrast(colours[part], colours["bg"]) >= 3, (theme, part)
         assert measure_contrast(colours["edge"], colours["path"]) > 1.5, "the principal line stands out"
     assert still._DARK[still._EDGE] in module
-    for colour in PALETTE:
+    for colour in (*PALETTE, SCREEN, IDEAL, GREY, RULE):
         assert measure_contrast(colour, "#ffffff") >= 3, colour
         assert measure_contrast(colour, "#111111") >= 3, colour

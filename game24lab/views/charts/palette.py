@@ -12,5 +12,5 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B88000", "#3498D3", "#7
 ALIVE, DEAD = "#1f6cb0", "#c7621a"
 UNKNOWN = "#BBBBBB"
 WRONG = "#b3267a"  # a line that is no legal step, or a false calculation
-INK, GRID, IDEAL, GREY, RULE = "#333333", "#E3E3E3", "#999999", "#8C8C8C", "#6E6E6E"
+INK, GRID, IDEAL, GREY, RULE = "#333333", "#E3E3E3", "#8F8F8F", "#8C8C8C", "#6E6E6E"
 SCREEN, SCREEN_GRID = "#777777", "rgba(128,128,128,0.25)"  # 4.5:1 on white, 4.2:1 on JupyterLab's dark ground

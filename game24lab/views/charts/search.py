@@ -54,7 +54,7 @@ def draw_frontier(
     if published is not None and cost in published:
         known = published.dropna(subset=[cost])
         ends.append(known[cost])
-        shades = dict(zip(dict.fromkeys(published["source"]), cycle(("#6A6A6A", "#8F8F8F", "#B4B4B4")), strict=False))
+        shades = dict(zip(dict.fromkeys(published["source"]), cycle(("#6A6A6A", "#7F7F7F", "#949494")), strict=False))
         for (source, mode), rows in known[known["mode"].isin(panels)].groupby(["source", "mode"], sort=False):
             rows = rows.drop(columns=["low", "high"], errors="ignore")
             add_line(figure, rows, cost, "accuracy", shades[source], source, mode="markers", size=11, symbol="star",

@@ -79,7 +79,7 @@ def read_side(row: dict[str, Any]) -> Side:
     """A row of `evaluation.decoding.answer` as a side."""
     pieces = [(str(text), str(mark)) for text, mark in json.loads(row["pieces"])]
     marks = Counter(mark for _, mark in pieces)  # what is drawn: a decision may have ended without a token
-    facts = f"{row['answer_tokens']:,} tokens written, {row['sampled_tokens']:,} sampled"
+    facts = f"{row['answer_tokens']:,} tokens, {row['sampled_tokens']:,} sampled"
     if decisions := marks["kept"] + marks["changed"]:
-        facts += f"; {decisions} decision{'s' * (decisions > 1)}, {marks['changed']} changed something"
+        facts += f"; {decisions} decision{'s' * (decisions > 1)}, {marks['changed']} changed"
     return Side(f"{row['strategy']} ({row['mode']})", pieces, row["outcome"], facts)
