@@ -98,7 +98,8 @@ def _look_at_torch() -> tuple[str, str]:
     if torch.cuda.is_available():
         names = {torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())}
         return OK, f"{torch.__version__}, {torch.cuda.device_count()} CUDA device(s): {', '.join(sorted(names))}"
-    return OK, f"{torch.__version__}, CPU only, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return OK, f"{torch.__version__}, CPU only, {threads} thread{'s' * (threads > 1)}"
 
 
 def _look_at_bf16() -> tuple[str, str]:

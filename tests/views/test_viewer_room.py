@@ -39,6 +39,26 @@ def test_typing_into_the_search_moves_no_button(browser, tree, tmp_path, width):
     page.page.close()
 
 
+def test_where_a_row_has_no_room_what_is_shown_by_what_stands_behind_a_button(browser, tree, tmp_path):
+    page = Page(browser, tmp_path / "tree.html", tree)
+    page.page.set_viewport_size({"width": 640, "height": 700})
+    page.frame()
+    colour, button = page.page.get_by_label("Colour", exact=True), page.page.get_by_text("View", exact=True)
+    assert not colour.is_visible()
+    assert page.page.locator(".tools").bounding_box()["height"] < 40, "one row"
+    button.click()
+    colour.select_option("truth")
+    assert page.state["colour"] == "truth"
+    assert list_cut(page.page) == []
+    button.click()
+    assert not colour.is_visible()
+    page.page.set_viewport_size({"width": 1000, "height": 700})
+    page.frame()
+    assert colour.is_visible()
+    assert not button.is_visible()
+    page.page.close()
+
+
 def test_the_inspector_of_a_start_needs_no_scrolling(browser, tree, tmp_path):
     page = Page(browser, tmp_path / "tree.html", tree)
     page.page.set_viewport_size({"width": 1000, "height": 584})  # 560 and the page's margins

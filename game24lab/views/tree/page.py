@@ -30,7 +30,7 @@ _LOOK = {"colour": COLOURS, "size": SIZES, "edge": EDGES}
 
 # The files of the viewer in the order in which they are joined: each imports from those before it alone.
 PARTS = ("palette", "words", "style", "replay", "folds", "painter", "vector", "inspector", "links", "silence", "form",
-         "pane", "viewer")
+         "pane", "handle", "viewer")
 
 _SCRIPT = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);

@@ -46,7 +46,7 @@ export class Form {
       h("label", { class: "field" }, this.measure, h("span", { class: "row" }, this.effort, this.said)),
       h("div", { class: "field", role: "group", "aria-label": "Mode" }, named("Mode"),
         h("span", { class: "row modes group" }, ...this.modes)),
-      h("span", { class: "field" }, named("\u00a0"), h("span", { class: "row" }, this.go, this.stop)),
+      h("span", { class: "field bare" }, h("span", { class: "row" }, this.go, this.stop)),
       h("div", { class: "last" }, this.status,
         h("label", { class: "keep", title: "Show the next tree beside this one, on one budget of tokens" }, this.keep,
           "keep beside")));

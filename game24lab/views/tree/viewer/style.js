@@ -65,6 +65,7 @@ button[aria-pressed=true] { background: var(--line); }
 button:hover, .move:hover { background: var(--line); }
 button:focus-visible, select:focus-visible, input:focus-visible { outline: 2px solid var(--muted);
   outline-offset: 1px; }
+.looks { display: inline-flex; gap: 6px; } .opens { display: none; }
 .tools select { padding: 0 3px; } select { max-width: 190px; }
 .find { position: relative; display: inline-block; } /* room for "1 of 1,000", so that no button moves */
 input[type=search] { width: 176px; padding-right: 84px; }
@@ -85,6 +86,7 @@ input[type=range] { flex: 1; min-width: 90px; accent-color: var(--path); margin:
 .form { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 8px 10px; padding: 10px 12px;
   border-bottom: 1px solid var(--line); align-items: end; }
 .field { display: grid; grid-template-rows: auto 28px; gap: 2px; min-width: 0; margin: 0; padding: 0; border: 0; }
+.bare { grid-template-rows: 28px; }
 .field > .name { color: var(--muted); font-size: 12px; white-space: nowrap; padding: 0; }
 .field input[type=text], .field select { width: 100%; max-width: none; min-width: 0; }
 .field .row { display: flex; align-items: center; gap: 8px; min-width: 0; } .field .row button { flex: 1 0 auto; }
@@ -102,6 +104,9 @@ input[type=range] { flex: 1; min-width: 90px; accent-color: var(--path); margin:
 @container (max-width: 980px) { .pair .main { flex-direction: column; }
   .pair .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 32%; }
   .pair .side dl { grid-template-columns: repeat(3, auto 1fr); margin-top: 8px; } }
+@container (max-width: 860px) { .opens { display: inline-block; } .looks { display: none; }
+  .looking .looks { display: flex; flex-wrap: wrap; order: 1; width: 100%; }
+  .looking .opens { background: var(--line); } }
 @container (max-width: 680px) { .main, .stages { flex-direction: column; } .said, .pair .said { min-width: 0; }
   .pane + .pane { border-left: 0; border-top: 1px solid var(--line); }
   .side { width: auto; border-left: 0; border-top: 1px solid var(--line); max-height: 42%; }

@@ -18,10 +18,11 @@
  *   plays               number   the replay begins anew whenever this has grown
  *
  * It does not know of the Game of 24, of models or of searches. For scripts and tests the element `.game24-treeview`
- * carries `__treeview` (see Viewer.handle).
+ * carries `__treeview` (see handle.js).
  */
 
 import { Form } from "./form.js";
+import { makeHandle } from "./handle.js";
 import { describe, explain, listKeys, tell } from "./inspector.js";
 import { readLink, writeLink } from "./links.js";
 import { CHOICES, FONT, isDark, PURPOSES, shades, THEMES } from "./palette.js";
@@ -76,29 +77,6 @@ export class Viewer {
   get isPair() { return this.panes.length > 1; }
   get inPage() { return this.model.get("height") > 0; }
 
-  /** What scripts and tests may rely on; positions are in the coordinates of the page, `which` is 0 or 1. */
-  handle() {
-    const positionOf = (node, which = 0) => {
-      const pane = this.panes[which], box = pane.canvas.getBoundingClientRect();
-      if (!pane.isShown(node)) return null;
-      const { x, y } = pane.anchor(node);
-      return { x: box.x + x, y: box.y + y };
-    };
-    const tellPane = (pane) => {
-      const { tree, now, step, selected, zoom, tx, ty } = pane;
-      return { step, selected, zoom, tx, ty, nodes: tree.size, shown: pane.layout.nodes.filter((i) => i <= step),
-        events: pane.at, kind: now.kind, sampled: now.sampled, visits: Array.from(now.N), totals: Array.from(now.W),
-        matches: [...pane.matches], twins: [...pane.twins], pills: pane.frame?.pills ?? [] };
-    };
-    const state = () => ({ ...tellPane(this.panes[0]), ...this.look, place: this.place, most: this.most,
-      other: this.isPair ? tellPane(this.panes[1]) : null, theme: this.theme === THEMES.dark ? "dark" : "light",
-      playing: !!this.playing });
-    const act = (name) => (value, which = 0) => { this.panes[which][name](value); };
-    return { state, positionOf, select: act("select"), toggle: act("toggle"), fit: act("fit"),
-      unfold: () => this.unfold(true), goTo: (step) => this.goTo(step), moveTo: (place) => this.moveTo(place),
-      stop: () => this.stop() };
-  }
-
   // ---- the page around the trees
 
   build() {
@@ -111,6 +89,11 @@ export class Viewer {
       "aria-label": name[0].toUpperCase() + name.slice(1), title: PURPOSES[name], ...QUIET,
       change: () => this.showAs(name, this.boxes[name].value) },
       ...Object.entries(words).map(([value, text]) => h("option", { value }, `${name}: ${text}`)))]));
+    this.viewButton = h("button", { class: "opens", title: "What colour, size and width show", "aria-expanded": "false",
+      ...QUIET, click: () => {
+        const open = this.root.classList.toggle("looking");
+        this.viewButton.setAttribute("aria-expanded", String(open));
+      } }, "View");
     this.linkButton = button("links", "Link equal positions", () => this.showAs("links", !this.look.links));
     this.searchBox = h("input", { type: "search", placeholder: "Find", "aria-label": "Search the text of nodes",
       ...QUIET, input: () => this.follow(this.searchBox.value) || this.search(), keydown: (event) => {
@@ -133,7 +116,8 @@ export class Viewer {
     this.root = h("div", { class: "view", ...QUIET }, this.form?.element,
       h("div", { class: "bar top" }, this.titleBar, h("div", { class: "tools" },
         h("span", { class: "find" }, this.searchBox, this.found),
-        ...Object.values(this.boxes), this.linkButton, group(button("unfold", "Unfold all", () => this.unfold(true)),
+        this.viewButton, h("span", { class: "looks" }, ...Object.values(this.boxes)), this.linkButton,
+        group(button("unfold", "Unfold all", () => this.unfold(true)),
           button("fold", "Fold back", () => this.unfold(false))),
         group(button("minus", "Zoom out (−)", active((pane) => pane.zoomBy(1 / 1.4))),
           button("plus", "Zoom in (+)", active((pane) => pane.zoomBy(1.4))),
@@ -146,7 +130,7 @@ export class Viewer {
         button("next", "One moment on (.)", () => this.stepBy(1))), this.slider, this.said), this.legend);
     // JupyterLab sees the keys of a shadow root at its host
     this.host = h("div", { class: "game24-treeview", ...QUIET });
-    this.host.__treeview = this.handle();
+    this.host.__treeview = makeHandle(this);
     const shadow = this.host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE); // a constructed sheet: allowed under the strictest content policy
     shadow.adoptedStyleSheets = [sheet];
