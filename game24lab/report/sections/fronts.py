@@ -11,6 +11,7 @@ import pandas as pd
 
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import Picture
+from game24lab.report.findings import find_best
 from game24lab.report.layout import draw_picture
 from game24lab.report.tables import Row, join_sources
 from game24lab.views.charts import search as curves
@@ -59,9 +60,10 @@ def draw_costs(numbers: Row, cost: str, splits: Sequence[str] | None = None) -> 
         points = pd.DataFrame([p | {"source": p["source"].partition(",")[0]} for p in numbers["published"]
                                if trials.SPLITS.get(split, ("",))[0] == p["split"]])  # fmt: skip
         drawn = len(points) and cost in points and points[cost].notna().any()
-        caption = (f"Accuracy against {trials.COSTS[cost]}, {name_split(split)}: of each kind of strategies the arms "
-                   "that none of their kind beats for less. Filled: the exact verifier chose the answer; open: the "
-                   f"models did, by the rules; half filled: blind. Bars: 95 %.{' Stars: published.' if drawn else ''}")
+        finding = find_best(front.to_dict("records"), cost=cost)
+        caption = (f"{finding} Accuracy against {trials.COSTS[cost]}, {name_split(split)}: of each kind of strategies "
+                   "the arms that none of their kind beats for less. Filled: the exact verifier chose the answer; "
+                   f"open: the models, by the rules; half filled: blind.{' Stars: published.' if drawn else ''}")
         pictures.append(_draw_frontier(front, cost, caption, points if drawn else None))
     return pictures
 
@@ -76,7 +78,9 @@ def draw_kinds(numbers: Row, splits: Sequence[str] | None = None) -> list[Pictur
             if len(mine) > 1:
                 front = trials.find_front(table[table["mode"].isin(mine["mode"])], cost, ("mode",))
                 front = front.assign(algorithm="best of all", curve="").drop(columns=["low", "high"])
-                caption = f"All arms of {kind}, {name_split(split)}; gray: those that none of any kind beats for less."
+                finding = find_best(mine.to_dict("records"), cost=cost, noun=f"arm of {kind}")
+                caption = (f"{finding} All arms of {kind}, {name_split(split)}; gray: those that none of any kind "
+                           "beats for less.")  # fmt: skip
                 pictures.append(_draw_frontier(pd.concat([front, mine]), cost, caption, None))
     return pictures
 
