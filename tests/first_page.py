@@ -9,7 +9,7 @@ import typst
 from game24lab.report import document
 from game24lab.report.document import Columns, Heading, Paragraph, Picture, Report
 
-LONGEST = 560  # characters of a caption: a line has about 115
+LONGEST = 440  # characters of a caption: a line has about 115
 
 
 def read_answer(report: Report) -> str:

@@ -31,6 +31,7 @@ class _Lead:
     row: Row
     others: int
     near: int | None
+    even: bool  # all of them solve equally many
 
 
 def find_best(
@@ -58,7 +59,7 @@ def find_best(
     size = describe_size([lead.row for lead in leads.values()])
     head = f"No {noun} is best beyond chance on {size}{where}; ahead are: " if len(unsure) == len(leads) else \
         f"Best on {size}{where}: "  # fmt: skip
-    told = [f"{MODES.get(mode, mode)}{' ' * bool(mode)}{lead.row[name]} {tell_share(lead.row)}"
+    told = [f"{MODES.get(mode, mode)}{' ' * bool(mode)}{lead.row[name]}, {tell_share(lead.row)}"
             f"{_tell_cost(lead.row, cost)}" + _bracket(lead) * (len(unsure) < len(leads))
             for mode, lead in leads.items()]  # fmt: skip
     return f"{head}{'; '.join(told)}."
@@ -72,10 +73,11 @@ def _lead(rows: Sequence[Row], cost: str | None) -> _Lead:
 
     best = max(rows, key=rank)
     others, low = [row for row in rows if row is not best], read(best, "low")
+    even = bool(others) and all(row["accuracy"] == best["accuracy"] for row in others)
     if low is None or all(read(row, "high") is None for row in others):
-        return _Lead(best, len(others), None if others else 0)
+        return _Lead(best, len(others), None if others else 0, even)
     near = sum((high := read(row, "high")) is None or high >= low for row in others)
-    return _Lead(best, len(others), near)
+    return _Lead(best, len(others), near, even)
 
 
 def _tell_lead(mode: str, lead: _Lead, name: str, cost: str | None, noun: str, where: str) -> str:
@@ -83,6 +85,8 @@ def _tell_lead(mode: str, lead: _Lead, name: str, cost: str | None, noun: str, w
     what = f"{tell_share(lead.row)} of {describe_size([lead.row])}{_tell_cost(lead.row, cost)}{where}"
     if not lead.others:
         return f"{who} solves {what}."
+    if lead.even:
+        return f"No {noun} differs: all {lead.others + 1} solve {what}."
     if lead.near is None:
         return f"{who} solves most, {what}; without intervals, that may be chance."
     if lead.near:
@@ -93,7 +97,8 @@ def _tell_lead(mode: str, lead: _Lead, name: str, cost: str | None, noun: str, w
 def _tell_near(lead: _Lead) -> str:
     if lead.others == 1:
         return "the other one's interval touches that"
-    return f"the intervals of {lead.near} of {lead.others} others touch that"
+    which = "all" if lead.near == lead.others else f"{lead.near} of"
+    return f"the intervals of {which} {lead.others} others touch that"
 
 
 def _bracket(lead: _Lead) -> str:

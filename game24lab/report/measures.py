@@ -55,7 +55,7 @@ def find_shares(rows: Sequence[Row], parts: Mapping[str, str], unit: str, name: 
     largest, whole = max(sums, key=lambda part: sums[part]), sum(sums.values())
     totals = [(sum(read(row, key) or 0.0 for key in parts.values()), row[name]) for row in rows]
     (most, dear), (least, cheap) = (pick(totals, key=lambda total: total[0]) for pick in (max, min))
-    said = f"Of all {unit}, {fmt.percent(sums[largest] / whole)} go into {largest}"
+    said = f"Of all {unit}, {fmt.percent(sums[largest] / whole)} go into the {largest}"
     if not least or most == least:
         return f"{said}; {dear} takes {fmt.short(most)}."
     return f"{said}; {dear} takes {most / least:.3g} times as many as {cheap}."

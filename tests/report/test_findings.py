@@ -43,20 +43,25 @@ NAN = {"low": math.nan, "high": math.nan}
     ([arm("a", 50), arm("b", 52, 640, "verified"), arm("c", 2)],
      "No arm is best beyond chance: b (verified) solves 52.0 % [42.3 – 61.5] of 100 problems (1 seed) at 640 tokens; "
      "the intervals of 1 of 2 others touch that."),
-    ([arm("a", 50, 90, "blind"), arm("b", 50, 10, "blind")],  # a tie: the cheaper one leads, and it is a tie
+    ([arm("a", 50, 90, "blind"), arm("b", 50, 10, "blind")],  # a tie: at the cost of the cheapest
+     "No arm differs: all 2 solve 50.0 % [40.4 – 59.6] of 100 problems (1 seed) at 10 tokens."),
+    ([arm("a", 50, 90, "blind"), arm("b", 50, 10, "blind"), arm("c", 5, 10, "blind")],  # the cheaper one leads
      "No arm is best beyond chance: b (blind) solves 50.0 % [40.4 – 59.6] of 100 problems (1 seed) at 10 tokens; the "
-     "other one's interval touches that."),
+     "intervals of 1 of 2 others touch that."),
+    ([arm("a", 51), arm("b", 50), arm("c", 49)],
+     "No arm is best beyond chance: a (verified) solves 51.0 % [41.3 – 60.6] of 100 problems (1 seed) at 100 tokens; "
+     "the intervals of all 2 others touch that."),
     ([arm("a", 12) | BARE, arm("b", 52, 7) | NAN],
      "b (verified) solves most, 52.0 % of 100 problems (1 seed) at 7 tokens; without intervals, that may be chance."),
     ([arm("a", 10), arm("b", 90, 7), arm("c", 20) | NAN],  # what is not known is not beaten
      "No arm is best beyond chance: b (verified) solves 90.0 % [82.6 – 94.5] of 100 problems (1 seed) at 7 tokens; the "
      "intervals of 1 of 2 others touch that."),
     ([arm("a", 10, mode="blind"), arm("b", 90, 7), arm("c", 20), arm("d", 60, 30, "rules"), arm("e", 59, 9, "rules")],
-     "Best on 100 problems (1 seed): verified b 90.0 % [82.6 – 94.5] at 7 tokens; by the rules d 60.0 % [50.2 – 69.1] "
-     "at 30 tokens (the other one's interval touches that); blind a 10.0 % [5.5 – 17.4] at 100 tokens."),
+     "Best on 100 problems (1 seed): verified b, 90.0 % [82.6 – 94.5] at 7 tokens; by the rules d, 60.0 % [50.2 – "
+     "69.1] at 30 tokens (the other one's interval touches that); blind a, 10.0 % [5.5 – 17.4] at 100 tokens."),
     ([arm("b", 90, 7), arm("c", 91, n=100), arm("d", 12, 30, "rules", n=20), arm("e", 59, 9, "rules")],
-     "No arm is best beyond chance on 20 to 100 problems (1 seed); ahead are: verified c 91.0 % [83.8 – 95.2] at 100 "
-     "tokens; by the rules d 60.0 % [38.7 – 78.1] at 30 tokens."),
+     "No arm is best beyond chance on 20 to 100 problems (1 seed); ahead are: verified c, 91.0 % [83.8 – 95.2] at 100 "
+     "tokens; by the rules d, 60.0 % [38.7 – 78.1] at 30 tokens."),
 ])  # fmt: skip
 def test_the_best_is_said_and_whether_it_is_more_than_chance(rows, said):
     assert find_best(rows).replace("\u2009", " ") == said
@@ -149,11 +154,11 @@ def test_the_largest_part_of_a_cost_is_named():
     parts = {"prompts": "p", "sampling": "s"}
     rows = [{"label": "a", "p": 1.0, "s": 3.0}, {"label": "b", "p": 3.0, "s": 33.0}]
     assert find_shares(rows, parts, "FLOPs") == (
-        "Of all FLOPs, 90.0 % go into sampling; b takes 9 times as many as a.")
-    assert find_shares(rows[:1], parts, "FLOPs") == "Of all FLOPs, 75.0 % go into sampling; a takes 4."
+        "Of all FLOPs, 90.0 % go into the sampling; b takes 9 times as many as a.")
+    assert find_shares(rows[:1], parts, "FLOPs") == "Of all FLOPs, 75.0 % go into the sampling; a takes 4."
     assert find_shares([{"label": "a", "p": 0, "s": None}], parts, "FLOPs") == "No arm takes any FLOPs."
     free = [{"label": "a", "p": 0, "s": 0}, {"label": "b", "p": 0, "s": 5e9}]
-    assert find_shares(free, parts, "FLOPs") == "Of all FLOPs, 100.0 % go into sampling; b takes 5 G."
+    assert find_shares(free, parts, "FLOPs") == "Of all FLOPs, 100.0 % go into the sampling; b takes 5 G."
 
 
 def test_trends_are_means_of_both_ends_and_not_their_luck():

@@ -99,7 +99,7 @@ def draw_groups(analysis: Row) -> list[Block]:
         if len(found := analysis[key]) > 1:
             counts = ", ".join(f"{e[column]}: {e['puzzles']}" for e in found)
             drawn.append((charts.draw_groups(pd.DataFrame(found), column, title),
-                          f"{find_extremes(found, column, key.removesuffix('s'))} By {title} (95 % Wilson; puzzles: "
+                          f"{find_extremes(found, column, column)} By {title} (95 % Wilson; puzzles: "
                           f"{counts})."))  # fmt: skip
     return pair_pictures(drawn, analysis["source"])
 

@@ -41,6 +41,7 @@ FILES = {
 NOISE, TRUTH = ("noiselab", "gains", "widths"), ("calibration", "depths", "choices")  # what stands in which section
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
 FORMER_NONE = "blind"  # how runs before November 2026 call a search without a critic
+FEW = 30  # positions, below which an AUC is not told where there are others
 PERFECT = "any"  # the way to choose that is right where any answer is
 SHIPPED = ("", "shipped")  # what a parameter says of the model that ships
 Numbers = Mapping[str, Sequence[Row]]
@@ -172,7 +173,7 @@ def add_noise(numbers: Numbers) -> list[Block]:
     for widths in _by_run(numbers["widths"]):
         for (algorithm, mode), table in _restore(widths).groupby(["algorithm", "mode"], sort=False):
             useful = table.groupby("critic", sort=False)["useful"].first()
-            told = ", ".join(f"{int(width)} with {critic}" for critic, width in useful.items())
+            told = "; ".join(f"{int(width)} with {', '.join(group.index)}" for width, group in useful.groupby(useful))
             caption = (f"Useful widths of {algorithm} ({mode}), which no wider one beats: {told}. Accuracy by width; "
                        "large marks: these.")  # fmt: skip
             figure = diagrams.draw_widths(table, f"width of {algorithm}")
@@ -183,6 +184,7 @@ def add_noise(numbers: Numbers) -> list[Block]:
 def _find_depths(depths: Sequence[Row]) -> str:
     """How the AUC goes with the moves made."""
     known = [row for row in depths if row["auc"] is not None]
+    known = [row for row in known if row["n"] >= FEW] or known
     if not known:
         return f"No AUC at any of {len(depths)} depths: none holds alive and dead positions."
     low, high = (pick(known, key=lambda row: row["auc"]) for pick in (min, max))

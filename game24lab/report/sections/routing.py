@@ -15,7 +15,7 @@ from game24lab.report import layout
 from game24lab.report import router_summaries as sm
 from game24lab.report.document import Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
 from game24lab.report.evidence import Evidence, describe_runs
-from game24lab.report.findings import tell_change
+from game24lab.report.findings import tell_change, tell_share
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.measures import find_misses
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
@@ -134,9 +134,10 @@ def _find_point(router: Row) -> str:
     """What the router solves at its operating point, and whether it beats a mix of fixed arms there."""
     point = router["point"]
     change = {"difference": point["gain"], "low": point["gain_low"], "high": point["gain_high"]}
-    return (f"At its operating point the router solves {fmt.percent(point['accuracy'])} of "
-            f"{router['puzzles'].get('test', 0)} test puzzles at {fmt.count(point['cost'])} tokens, "
-            f"{tell_change(change)}, against the best mix of fixed arms.")  # fmt: skip
+    ends = {end: point.get(f"accuracy_{end}") for end in ("low", "high")}
+    share = tell_share({"accuracy": point["accuracy"]} | ends)
+    return (f"At its operating point the router solves {share} of {router['puzzles'].get('test', 0)} test puzzles at "
+            f"{fmt.count(point['cost'])} tokens: against the best mix of fixed arms {tell_change(change)}.")
 
 
 def _find_gains(router: Row) -> str:

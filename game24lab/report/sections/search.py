@@ -272,7 +272,7 @@ def _describe_times(numbers: Row, split: str, mode: str) -> Table:
 
 def _describe_budget(numbers: Row, split: str, mode: str) -> list[Block]:
     arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: one["sampled_tokens"])
-    parts = {"policy's prompts": "prompt_tokens", "sampled": "sampled_tokens", "critic": "critic_tokens"}
+    parts = {"policy's prompts": "prompt_tokens", "sampling": "sampled_tokens", "critic": "critic_tokens"}
     drawn = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
     caption = (f"{find_shares(arms, parts, 'tokens')} Tokens through the models, mean a problem, {name_split(split)}, "
                f"{mode}: the arms of the tables above.")  # fmt: skip

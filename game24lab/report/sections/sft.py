@@ -179,7 +179,7 @@ def _draw_arms(numbers: Row) -> Picture:
     shown = numbers["arms"][: len(figures.PALETTE)]
     table = pd.DataFrame([entry | {"run": arm["label"]} for arm in shown for entry in numbers["budgets"][arm["label"]]])
     left_out = f" The {len(shown)} best." if len(shown) < len(numbers["arms"]) else ""
-    ends = [arm["largest"] | {"label": arm["label"], "mode": "blind"} for arm in shown]
+    ends = [arm["largest"] | {"label": arm["label"], "mode": "blind", "seeds": 1} for arm in shown]
     finding = find_best(ends, cost="tokens", noun="run", where=f" an answer within {numbers['budget']:,}")
     caption = f"{finding} Solved against the token budget, by run (95 % Wilson).{left_out}"
     return draw_picture(charts.draw_budgets(table), caption, join_sources(shown), 280)
