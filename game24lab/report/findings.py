@@ -57,7 +57,9 @@ def find_best(
         return _tell_lead(mode, lead, name, cost, noun, where)
     unsure = [lead for lead in leads.values() if lead.near is None or lead.near > 0]
     size = describe_size([lead.row for lead in leads.values()])
-    head = f"No {noun} is best beyond chance on {size}{where}; ahead are: " if len(unsure) == len(leads) else \
+    blank = all(lead.near is None for lead in leads.values())
+    head = f"Best on {size}{where}, without intervals: " if blank else \
+        f"No {noun} is best beyond chance on {size}{where}; ahead are: " if len(unsure) == len(leads) else \
         f"Best on {size}{where}: "  # fmt: skip
     told = [f"{MODES.get(mode, mode)}{' ' * bool(mode)}{lead.row[name]}, {tell_share(lead.row)}"
             f"{_tell_cost(lead.row, cost)}" + _bracket(lead) * (len(unsure) < len(leads))
@@ -219,10 +221,12 @@ def describe_size(rows: Sequence[Row]) -> str:
     """How many problems some rows were judged on, and with how many seeds, as far as they say."""
     counts = sorted({int(n) for row in rows if (n := read(row, "problems") or read(row, "puzzles"))})
     seeds = sorted({int(n) for row in rows if (n := read(row, "seeds"))})
-    size = f"{' to '.join(dict.fromkeys(f'{n:,}' for n in (counts[0], counts[-1])))} problems" if counts else "all"
-    tries = f" ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seed{'s' * (seeds[-1] > 1)})" \
-        if seeds else ""  # fmt: skip
-    return size + tries
+    size = _reach(counts) if counts else "all"
+    return f"{size} problems" + (f" ({_reach(seeds)} seed{'s' * (seeds[-1] > 1)})" if seeds else "")
+
+
+def _reach(counts: Sequence[int]) -> str:
+    return " to ".join(dict.fromkeys(f"{n:,}" for n in (counts[0], counts[-1])))
 
 
 def differ(one: Row, other: Row) -> bool | None:

@@ -72,7 +72,7 @@ def find_trends(log: pd.DataFrame, panels: Mapping[str, str], shares: Sequence[s
         ends = [part.loc[part["step"] <= part["step"].min() + reach, column].mean(),
                 part.loc[part["step"] >= part["step"].max() - reach, column].mean()]  # fmt: skip
         first, last = (fmt.percent(end) if column in shares else fmt.show(float(end)) for end in ends)
-        told.append(f"{title} stays at {last}" if first == last else f"{title} goes from {first} to {last}")
+        told.append(f"{title} at {last} throughout" if first == last else f"{title} from {first} to {last}")
     return f"{_join(told)}." if told else "no column of the log holds a number."
 
 

@@ -59,6 +59,9 @@ NAN = {"low": math.nan, "high": math.nan}
     ([arm("a", 10, mode="blind"), arm("b", 90, 7), arm("c", 20), arm("d", 60, 30, "rules"), arm("e", 59, 9, "rules")],
      "Best on 100 problems (1 seed): verified b, 90.0 % [82.6 – 94.5] at 7 tokens; by the rules d, 60.0 % [50.2 – "
      "69.1] at 30 tokens (the other one's interval touches that); blind a, 10.0 % [5.5 – 17.4] at 100 tokens."),
+    ([arm("a", 10) | BARE, arm("b", 90, 7) | BARE, arm("c", 10, mode="blind") | BARE, arm("d", 9, mode="blind") | BARE],
+     "Best on 100 problems (1 seed), without intervals: verified b, 90.0 % at 7 tokens; blind c, 10.0 % at 100 "
+     "tokens."),
     ([arm("b", 90, 7), arm("c", 91, n=100), arm("d", 12, 30, "rules", n=20), arm("e", 59, 9, "rules")],
      "No arm is best beyond chance on 20 to 100 problems (1 seed); ahead are: verified c, 91.0 % [83.8 – 95.2] at 100 "
      "tokens; by the rules d, 60.0 % [38.7 – 78.1] at 30 tokens."),
@@ -166,9 +169,9 @@ def test_trends_are_means_of_both_ends_and_not_their_luck():
     log = pd.DataFrame({"step": steps, "reward": [0.5 + step / 200 + 0.1 * (-1) ** step for step in steps],
                         "unfinished": 0.25, "none": math.nan})  # fmt: skip
     said = find_trends(log, {"reward": "reward", "unfinished": "unfinished", "none": "none"}, ["unfinished"])
-    assert said == "reward goes from 0.522 to 0.972 and unfinished stays at 25.0 %."
+    assert said == "reward from 0.522 to 0.972 and unfinished at 25.0 % throughout."
     assert find_trends(log, {"none": "none"}) == "no column of the log holds a number."
-    assert find_trends(log[:1], {"reward": "reward"}) == "reward stays at 0.6."
+    assert find_trends(log[:1], {"reward": "reward"}) == "reward at 0.6 throughout."
 
 
 def test_medians_are_told_by_ending():

@@ -256,10 +256,10 @@ def _draw_densities(evidence: Sequence[Evidence]) -> Picture:
     parts = [_take(part, chances, side).assign(line=when, side=side)
              for side in (HELD_OUT, "training") for when, part in (("start", main[main["round"] == 0]), ("best", best))]
     figure = draw_densities(pd.concat(parts, ignore_index=True))
-    told = [f"{before['side'].iloc[0]} from {fmt.percent((before['p'] < RARE).mean())} to "
-            f"{fmt.percent((after['p'] < RARE).mean())} (of {after['problem'].nunique()})"
+    told = [f"{before['side'].iloc[0]} {fmt.percent((before['p'] < RARE).mean())} and then "
+            f"{fmt.percent((after['p'] < RARE).mean())} of {after['problem'].nunique()}"
             for before, after in (parts[:2], parts[2:]) if len(before) and len(after)]  # fmt: skip
-    caption = (f"Less chance than 1e-4 have, from the start to the best round, {' and '.join(told) or 'no problems'}. "
+    caption = (f"Problems with a chance below 1e-4, at the start and in the best round: {'; '.join(told) or 'none'}. "
                "How the exact chances of problems fall.")  # fmt: skip
     return draw_picture(figure, caption, rounds["source"].iloc[0], 280)
 

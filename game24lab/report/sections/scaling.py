@@ -156,7 +156,8 @@ def _draw_thinking(numbers: Row) -> Picture | None:
         return None
     names = list(dict.fromkeys(points["strategy"]))
     shown = [names[0], *names[-1:]] if len(names) > 1 else names
-    drawn = points[points["strategy"].isin(shown)].assign(name=lambda rows: rows["cell"] + ", " + rows["strategy"])
+    drawn = points[points["strategy"].isin(shown)].assign(problems=numbers["records"][0]["problems"])
+    drawn["name"] = drawn["cell"] + ", " + drawn["strategy"]
     finding = find_best(drawn.to_dict("records"), "name", "thinking", "checkpoint")
     caption = (f"{finding} Accuracy against thinking FLOPs a problem, a line a checkpoint, coloured by size: "
                f"{' and '.join(shown)}.")  # fmt: skip

@@ -146,8 +146,8 @@ def _draw_best(entries: Sequence[Row]) -> Columns | None:
     source, table = join_sources(entries), pd.DataFrame(entries)
     ends = [{"budget": e["budget"], "accuracy": e["unfinished"], "low": e["unfinished_low"],
              "high": e["unfinished_high"]} for e in entries]  # fmt: skip
-    unfinished = find_rise(ends, "budget", "{} tokens", what="The unfinished share")
-    solved = find_rise(entries, "budget", "{} tokens", what="The share solved")
+    unfinished = find_rise(ends, "budget", "{} tokens", what="The unfinished share", paired=True)
+    solved = find_rise(entries, "budget", "{} tokens", what="The share solved", paired=True)
     return Columns((
         draw_picture(charts.draw_ends(table), f"{unfinished} How answers end.", source, 200, SMALL),
         draw_picture(charts.draw_budgets(table), f"{solved} Bars: 95 %, Wilson.", source, 200, SMALL),
