@@ -21,6 +21,7 @@ _FRAMES = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"
            ("\\fbox{", "}"), ("\\text{", "}"))  # fmt: skip
 _SIGNS = {"*": "×·∙⋅∗✕xX", "/": "÷∕⁄:", "-": "−–－‐‑‒﹣", "+": "＋", "(": "（", ")": "）", "[": "［",
           "]": "］", "=": "＝"}  # fmt: skip
+_BLANK = r"(?:\s|\\[,; ]|\\q?quad(?![A-Za-z]))"
 
 
 def brute_force(numbers, text, target):
@@ -77,7 +78,7 @@ def _closes_early(inner):
 
 
 def _evaluate(side, tight):
-    text = re.sub(r"\\(?:left|right|[bB]igg?[lr]?)(?=[ \u00a0\u2009\u202f]?(?:[()\[\]（）［］]|\\[{}]))", " ", side)
+    text = re.sub(rf"\\(?:left|right|[bB]igg?[lr]?)(?={_BLANK}*(?:[()\[\]（）［］]|\\[{{}}]))", " ", side)
     text = re.sub(r"\\(?:times|cdot|ast)(?![A-Za-z])", "×", re.sub(r"\\div(?![A-Za-z])", "÷", text))
     if "**" in text or "//" in text or re.search(r"[0-9]\s*\\?[dtc]?frac", text):
         return None
@@ -207,6 +208,8 @@ changes = st.tuples(st.sampled_from(["put", "drop", "swap"]), st.floats(0, 1), s
 
 
 @example(((1, 2, 3, 4), Fraction(24), "\\left(1 + 2 + 3\\right) * 4"), [("put", 0.83, "\u2009")], 0)  # \right )
+@example(((1, 2, 3, 4), Fraction(24), "\\left(1 + 2 + 3\\right) * 4"), [("put", 0.83, "\n")], 0)
+@example(((1, 2, 3, 4), Fraction(24), "\\left(1 + 2 + 3\\right) * 4"), [("put", 0.83, "\\,")], 0)
 @given(answers(), st.lists(changes, max_size=3), st.integers(0, 2))
 @settings(deadline=None, max_examples=1_500)
 def test_whatever_is_done_to_a_text_nothing_wrong_is_accepted(answer, edits, off):
