@@ -46,20 +46,17 @@ def find_best(
     if not known:
         return f"No {noun} was judged."
     if all(row["accuracy"] == 0 for row in known):
-        who = f"No {noun} solves any" if len(known) > 1 else f"{known[0][name]} solves none"
+        who = f"No {noun} solves any" if len(known) > 1 else f"{_name(known[0], name)} solves none"
         return f"{who} of {describe_size(known)}{where}."
     groups: dict[str, list[Row]] = {}
     for row in known:
         groups.setdefault(str(row.get("mode") or ""), []).append(row)
     leads = {mode: _lead(groups[mode], cost) for mode in sorted(groups, key=[*MODES, *groups].index)}
     if len(leads) == 1:
-        mode, lead = next(iter(leads.items()))
-        return _tell_lead(mode, lead, name, cost, noun, where)
-    unsure = [lead for lead in leads.values() if lead.near is None or lead.near > 0]
+        return _tell_lead(next(iter(leads.values())), name, cost, noun, where)
+    unsure = [lead for lead in leads.values() if lead.near]
     size = describe_size([lead.row for lead in leads.values()])
-    blank = all(lead.near is None for lead in leads.values())
-    head = f"Best on {size}{where}, without intervals: " if blank else \
-        f"No {noun} is best beyond chance on {size}{where}; ahead are: " if len(unsure) == len(leads) else \
+    head = f"No {noun} is best beyond chance on {size}{where}; ahead are: " if len(unsure) == len(leads) else \
         f"Best on {size}{where}: "  # fmt: skip
     told = [f"{MODES.get(mode, mode)}{' ' * bool(mode)}{lead.row[name]}, {tell_share(lead.row)}"
             f"{_tell_cost(lead.row, cost)}" + _bracket(lead) * (len(unsure) < len(leads))
@@ -82,8 +79,13 @@ def _lead(rows: Sequence[Row], cost: str | None) -> _Lead:
     return _Lead(best, len(others), near, even)
 
 
-def _tell_lead(mode: str, lead: _Lead, name: str, cost: str | None, noun: str, where: str) -> str:
-    who = f"{lead.row[name]} ({MODES.get(mode, mode)})" if mode else str(lead.row[name])
+def _name(row: Row, name: str) -> str:
+    mode = str(row.get("mode") or "")
+    return f"{row[name]} ({MODES.get(mode, mode)})" if mode else str(row[name])
+
+
+def _tell_lead(lead: _Lead, name: str, cost: str | None, noun: str, where: str) -> str:
+    who = _name(lead.row, name)
     what = f"{tell_share(lead.row)} of {describe_size([lead.row])}{_tell_cost(lead.row, cost)}{where}"
     if not lead.others:
         return f"{who} solves {what}."

@@ -36,7 +36,7 @@ NAN = {"low": math.nan, "high": math.nan}
     ([], "No arm was judged."),
     ([arm("a", 0) | {"accuracy": math.nan}, arm("b", 0) | {"accuracy": None}], "No arm was judged."),
     ([arm("a", 12, 640)], "a (verified) solves 12.0 % [7.0 – 19.8] of 100 problems (1 seed) at 640 tokens."),
-    ([arm("a", 0)], "a solves none of 100 problems (1 seed)."),
+    ([arm("a", 0)], "a (verified) solves none of 100 problems (1 seed)."),
     ([arm("a", 0), arm("b", 0, seeds=3)], "No arm solves any of 100 problems (1 to 3 seeds)."),
     ([arm("a", 12), arm("b", 52, 640), arm("c", 20)],
      "b (verified) solves most: 52.0 % [42.3 – 61.5] of 100 problems (1 seed) at 640 tokens."),
@@ -60,8 +60,11 @@ NAN = {"low": math.nan, "high": math.nan}
      "Best on 100 problems (1 seed): verified b, 90.0 % [82.6 – 94.5] at 7 tokens; by the rules d, 60.0 % [50.2 – "
      "69.1] at 30 tokens (the other one's interval touches that); blind a, 10.0 % [5.5 – 17.4] at 100 tokens."),
     ([arm("a", 10) | BARE, arm("b", 90, 7) | BARE, arm("c", 10, mode="blind") | BARE, arm("d", 9, mode="blind") | BARE],
-     "Best on 100 problems (1 seed), without intervals: verified b, 90.0 % at 7 tokens; blind c, 10.0 % at 100 "
-     "tokens."),
+     "Best on 100 problems (1 seed): verified b, 90.0 % at 7 tokens (no interval); blind c, 10.0 % at 100 tokens (no "
+     "interval)."),
+    ([arm("a", 10) | BARE, arm("b", 90, 7) | BARE, arm("c", 10, mode="blind"), arm("d", 9, mode="blind")],
+     "Best on 100 problems (1 seed): verified b, 90.0 % at 7 tokens (no interval); blind c, 10.0 % [5.5 – 17.4] at 100 "
+     "tokens (the other one's interval touches that)."),
     ([arm("b", 90, 7), arm("c", 91, n=100), arm("d", 12, 30, "rules", n=20), arm("e", 59, 9, "rules")],
      "No arm is best beyond chance on 20 to 100 problems (1 seed); ahead are: verified c, 91.0 % [83.8 – 95.2] at 100 "
      "tokens; by the rules d, 60.0 % [38.7 – 78.1] at 30 tokens."),
