@@ -5,7 +5,7 @@ It does not know what any report is about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -92,7 +92,7 @@ def add_origin(runs: Sequence[Row], settings: Sequence[tuple[str, str]] = ()) ->
         "took": made(describe_duration, align="left"),
         "commit": made(lambda run: describe_commit(run, 7), align="left"), "manifest": text("manifest_sha256"),
     }  # fmt: skip
-    rows = [{"arm": name(run), "settings": fmt.settings(list_asked(run))} for run in runs]
+    rows = list_settings(runs, name)
     rows += [{"arm": arm, "settings": parameters} for arm, parameters in settings]
     packages = next((run["packages"] for run in reversed(runs) if run["packages"]), {})
     return add_section(
@@ -104,6 +104,24 @@ def add_origin(runs: Sequence[Row], settings: Sequence[tuple[str, str]] = ()) ->
                    source="the manifests and records.parquet"),
         Paragraph("Packages: " + ", ".join(f"{k} {v}" for k, v in packages.items()) + ".") if packages else None,
     )  # fmt: skip
+
+
+def list_settings(runs: Sequence[Row], name: Callable[[Row], str]) -> list[dict[str, str]]:
+    """What was asked of each run, under its `arm` and `settings`; what all runs of a notebook share stands once."""
+    rows: list[dict[str, str]] = []
+    groups: dict[str, list[tuple[Row, dict[str, Any]]]] = {}
+    for run in runs:
+        groups.setdefault(run["name"], []).append((run, list_asked(run)))
+    for notebook, some in groups.items():
+        first = some[0][1]
+        shared = {key: value for key, value in first.items() if len(some) > 1
+                  and all(key in asked and asked[key] == value for _, asked in some)}  # fmt: skip
+        if shared:
+            rows.append({"arm": f"{notebook}, all {len(some)} runs", "settings": fmt.settings(shared)})
+        for run, asked in some:
+            own = {key: value for key, value in asked.items() if key not in shared}
+            rows += [{"arm": name(run), "settings": fmt.settings(own)}] if own or not shared else []
+    return rows
 
 
 def list_asked(run: Row) -> dict[str, Any]:

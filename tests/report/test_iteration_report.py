@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from first_page import read_answer
 
 from game24lab.evaluation.round_meters import measure_sides
 from game24lab.report.evidence import read_evidence
@@ -80,7 +81,7 @@ def test_it_says_what_went_wrong(numbers):
 
 
 def test_it_answers_and_is_a_pdf_with_its_numbers_beside_it(folder, numbers, tmp_path):
-    said = " ".join(iteration.answer(numbers))
+    said = read_answer(iteration.make_report(read_evidence([folder]), numbers))
     assert "25.0 % of problems whose chance was below 1e-4 at the start, 50.0 % have one above 1e-2" in said
     pdf = write_report("iteration", [folder], tmp_path / "a.pdf")
     assert json.loads(pdf.with_suffix(".json").read_text())["lines"] == json.loads(json.dumps(numbers["lines"]))

@@ -1,10 +1,11 @@
 """Reports made anew from the numbers that are kept: page one, two pages of figures, and no run is needed."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
-from first_page import read_answer
+from first_page import list_pictures, read_answer, read_finding
 
 from game24lab.cli import main as cli
 from game24lab.report.kept import read_kept
@@ -12,6 +13,7 @@ from game24lab.report.sections import decoding, modes, rl, routing, runs, search
 from game24lab.report.show import show_report
 from game24lab.report.write import _make_from_kept, write_report
 from game24lab.runs.provenance import hide_paths
+from game24lab.views.charts import svg
 
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "exact_report": runs,
@@ -31,6 +33,29 @@ def test_a_kept_report_is_laid_out_from_its_numbers_alone(name):
     report = SECTIONS[name].make_report([], numbers)
     assert read_answer(report)
     assert all(run["id"] in str(report.blocks) for run in numbers["runs"])
+
+
+def shake(value, rng, key=""):
+    """The same numbers, each share and mean another one."""
+    if isinstance(value, dict):
+        return {key: shake(part, rng, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [shake(part, rng, key) for part in value]
+    if key == "useful":
+        return 2 * value
+    return value * rng.uniform(0.3, 0.9) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_no_caption_begins_with_a_fixed_text(name, monkeypatch):
+    """Other numbers, other sentences: what is said of a figure follows from what it draws."""
+    monkeypatch.setattr(svg, "to_svg", lambda figure: "<svg/>")  # drawing takes seconds
+    numbers = read_kept(REPORTS / f"{name}.json")
+    section, told = SECTIONS[name], []
+    for one in (numbers, shake(numbers, random.Random(0))):
+        told.append([read_finding(picture) for picture in list_pictures(section.make_report([], one))])
+    assert told[0]
+    assert not [said for said in told[0] if said in told[1]]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(REPORTS.glob("*.json"))])

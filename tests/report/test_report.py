@@ -193,7 +193,7 @@ def test_only_what_is_there_is_told(folder, tmp_path):
     assert len(numbers["training"]) == 1
     assert not any(numbers[key] for key in ("results", "pass_at_k", "calibration", "published"))
     text = shown(section.make_report(evidence.read_evidence([folder / "03_sft"]), numbers))
-    assert "Training. 03_sft" in text
+    assert "03_sft: the loss falls from" in text
     assert "No arm was evaluated" in text
     assert "Results" not in text
 
@@ -223,7 +223,7 @@ def test_figures_tell_arms_of_two_runs_apart(tmp_path, monkeypatch):
     curves = [trace for trace in drawn[0][0].data if trace.fill is None]
     assert len(curves) == len({trace.name for trace in curves}) == 2
     assert all(len(set(trace.x)) == len(trace.x) for trace in curves)
-    section._draw_accuracy(numbers["results"])
+    section._draw_accuracy(numbers["results"], "No arm is best.")
     figure, caption = drawn[-1]
     looks = [(trace.marker.symbol, trace.line.color) for trace in figure.data]
     assert len(looks) == len(set(looks)) == len(numbers["results"])

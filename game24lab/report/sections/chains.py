@@ -11,7 +11,9 @@ import pandas as pd
 
 from game24lab.evaluation.error_analysis import KINDS
 from game24lab.report.document import Block, Picture, Table
+from game24lab.report.findings import find_extremes, find_passes
 from game24lab.report.layout import draw_picture, pair_pictures
+from game24lab.report.measures import tell_medians
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, short, text
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
@@ -95,21 +97,24 @@ def draw_groups(analysis: Row) -> list[Block]:
     drawn = []
     for key, column, title in (("buckets", "bucket", "published ranks"), ("lines", "length", "lines of the answer")):
         if len(found := analysis[key]) > 1:
-            told = ", ".join(f"{e[column]}: {fmt.percent(e['accuracy'])} of {e['puzzles']}" for e in found)
+            counts = ", ".join(f"{e[column]}: {e['puzzles']}" for e in found)
             drawn.append((charts.draw_groups(pd.DataFrame(found), column, title),
-                          f"Solved by {title} (95 % Wilson). {told}."))  # fmt: skip
+                          f"{find_extremes(found, column, column)} By {title} (95 % Wilson; puzzles: "
+                          f"{counts})."))  # fmt: skip
     return pair_pictures(drawn, analysis["source"])
 
 
 def draw_endings(rows: pd.DataFrame, analysis: Row) -> list[Block]:
     """Histograms by ending: tokens, and the place of the first wrong line or the rollbacks."""
     drawn = [(charts.draw_endings(rows, "tokens", "tokens of the answer"),
-              f"Lengths of answers, by how they ended at {analysis['budget']:,} tokens.")]  # fmt: skip
-    if damaged := int(rows["first_wrong"].notna().sum()):
-        drawn.append((charts.draw_endings(rows.assign(first=rows["first_wrong"] + 1), "first", "first wrong line"),
-                      f"The first wrong line of the {damaged} answers that have one."))  # fmt: skip
+              f"{tell_medians(rows, 'tokens', 'the tokens of an answer')} Budget: {analysis['budget']:,} tokens.")]
+    if rows["first_wrong"].notna().any():
+        first = rows.assign(first=rows["first_wrong"] + 1)
+        drawn.append((charts.draw_endings(first, "first", "first wrong line"),
+                      f"{tell_medians(first, 'first', 'the first wrong line')} Answers that have one."))  # fmt: skip
     if rows["rollbacks"].any():
-        drawn.append((charts.draw_endings(rows, "rollbacks", "rollback lines"), "Rollback lines of an answer."))
+        drawn.append((charts.draw_endings(rows, "rollbacks", "rollback lines"),
+                      f"{tell_medians(rows, 'rollbacks', 'the rollback lines')} All answers."))  # fmt: skip
     return pair_pictures(drawn, analysis["source"])
 
 
@@ -117,8 +122,8 @@ def draw_passes(passes: Sequence[Row]) -> Picture:
     """pass@k of the runs that drew several answers a puzzle."""
     table = pd.DataFrame(passes).rename(columns={"label": "arm"})
     heat = ", ".join(f"{t:g}" for t in sorted(set(table["temperature"])))
-    caption = (f"Unbiased pass@k on {table['problems'].max()} puzzles, {table['samples'].max()} answers each at "
-               f"temperature {heat}; band: 95 % by bootstrap over puzzles.")  # fmt: skip
+    caption = (f"{find_passes(table.to_dict('records'))} Unbiased, of {table['samples'].max()} answers a puzzle at "
+               f"temperature {heat}; {table['problems'].max()} puzzles; band: 95 %, bootstrap over them.")  # fmt: skip
     return draw_picture(figures.draw_pass_at_k(table), caption, join_sources(passes), 200)
 
 

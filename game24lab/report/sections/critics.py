@@ -21,7 +21,9 @@ from game24lab.evaluation.calibration import measure_groups
 from game24lab.evaluation.oracle_critics import find_like
 from game24lab.report.document import Block, Picture, Table
 from game24lab.report.evidence import CALIBRATION, Evidence, describe_runs
+from game24lab.report.findings import differ, find_best, tell_share
 from game24lab.report.layout import draw_picture
+from game24lab.report.measures import find_misses, find_separation
 from game24lab.report.summaries import summarise_calibration
 from game24lab.report.tables import Row, count, fixed, make_table, percent, text
 from game24lab.search.modes import read_mode
@@ -39,6 +41,8 @@ FILES = {
 NOISE, TRUTH = ("noiselab", "gains", "widths"), ("calibration", "depths", "choices")  # what stands in which section
 _TRAINED = ("trained", "closed", "closed_low", "closed_high", "like_sigma", "like_sigma_low", "like_sigma_high")
 FORMER_NONE = "blind"  # how runs before November 2026 call a search without a critic
+FEW = 30  # positions, below which an AUC is not told where there are others
+PERFECT = "any"  # the way to choose that is right where any answer is
 SHIPPED = ("", "shipped")  # what a parameter says of the model that ships
 Numbers = Mapping[str, Sequence[Row]]
 
@@ -126,10 +130,11 @@ def draw_calibration(entry: Row) -> Picture:
     """One critic's reliability, and its values on alive and on dead positions."""
     figure = figures.draw_calibration(pd.DataFrame(entry["reliability"]), pd.DataFrame(entry["values"]))
     against = "share of rollouts solved" if entry["against"] == "solved" else "share alive by the exact solver"
-    which = f", {entry['judge']}," if "judge" in entry else ""
-    caption = (f"The critic{which} on {entry['positions']:,} positions, {entry['alive']:,} of them alive. Left: "
-               f"{against} by predicted chance (95 % Wilson; Brier score {entry['brier']:.3f}). Right: its values on "
-               f"alive and on dead positions (AUC {fmt.fixed(entry['auc'], 3)}).")  # fmt: skip
+    who = f"The critic, {entry['judge']}," if "judge" in entry else "The critic"
+    finding = find_separation(entry["auc"], entry["alive"], entry["positions"], who)
+    caption = (f"{finding} {find_misses(entry['reliability'], 'positions')} Left: {against} by predicted chance (95 % "
+               f"Wilson; Brier score {entry['brier']:.3f}). Right: its values on alive and on dead "
+               "positions.")  # fmt: skip
     return draw_picture(figure, caption, entry["source"], 190)
 
 
@@ -139,16 +144,17 @@ def add_critics(numbers: Numbers) -> list[Block]:
     for depths in _by_run(numbers["depths"]):
         told = ", ".join(f"{e['group']}: {fmt.percent(e['false_dead'])} / {fmt.percent(e['false_alive'])}"
                          for e in depths)  # fmt: skip
-        caption = (f"Judged wrongly by moves made (alive called dead / dead called alive), and AUC: the critic, "
-                   f"{depths[0]['judge']}. {told}.")  # fmt: skip
+        caption = (f"{_find_depths(depths)} Judged wrongly by moves made (alive called dead / dead called alive), and "
+                   f"AUC: the critic, {depths[0]['judge']}. {told}.")  # fmt: skip
         blocks.append(draw_picture(diagrams.draw_depths(pd.DataFrame(depths)), caption, depths[0]["source"], 190))
     for choices in _by_run(numbers["choices"]):
         table = pd.DataFrame(choices)
-        most = table[table["k"] == table["k"].max()]
-        told = ", ".join(f"{row.arm} {fmt.percent(row.accuracy)}" for row in most.itertuples())
-        caption = (f"Ways to choose one of k answers, the same samples for all, {table['problems'].max()} problems; at "
-                   f"k = {table['k'].max()}: {told}. Any: a perfect chooser. The critic: "
-                   f"{choices[0]['judge']}.")  # fmt: skip
+        most = [row for row in choices if row["k"] == table["k"].max()]
+        finding = find_best([row for row in most if row["arm"] != PERFECT], "arm", None, "way to choose",
+                            f" with {table['k'].max()} answers")  # fmt: skip
+        ceiling = "".join(f" (here {fmt.percent(row['accuracy'])})" for row in most if row["arm"] == PERFECT)
+        caption = (f"{finding} Ways to choose one of k answers, the same samples for all. Any{ceiling}: a perfect "
+                   f"chooser. The critic: {choices[0]['judge']}.")  # fmt: skip
         blocks.append(draw_picture(figures.draw_pass_at_k(table), caption, choices[0]["source"], 220))
     return blocks
 
@@ -160,18 +166,47 @@ def add_noise(numbers: Numbers) -> list[Block]:
         table, like = _restore(lab), lab[0]["like"]
         trained = f"the trained critic ({lab[0]['judge']})"
         more = "" if like is None else f" Stars: {trained}, at the noise of equal sibling AUC, {like:.2f}."
-        tried = f"{table['problems'].max()} problems, {table['seeds'].max()} seed(s), 95 % intervals"
-        caption = f"Searches with the truth for a critic, with truth and noise, and with none; {tried}.{more}"
+        tried = f"{table['problems'].max()} problems, {table['seeds'].max()} seed(s), 95 %"
+        caption = f"{_find_worth(lab)} Searches with truth, with truth and noise, and with no critic; {tried}.{more}"
         blocks.append(draw_picture(diagrams.draw_noise(table, like=like), caption, lab[0]["source"], 300))
     blocks += [_describe_gains(numbers["gains"])] if numbers["gains"] else []
     for widths in _by_run(numbers["widths"]):
         for (algorithm, mode), table in _restore(widths).groupby(["algorithm", "mode"], sort=False):
             useful = table.groupby("critic", sort=False)["useful"].first()
-            told = ", ".join(f"{critic} {int(width)}" for critic, width in useful.items())
-            caption = f"{algorithm}, {mode}: accuracy by width; the smallest that no wider one beats: {told}."
+            told = "; ".join(f"{int(width)} with {', '.join(group.index)}" for width, group in useful.groupby(useful))
+            caption = (f"Useful widths of {algorithm} ({mode}), which no wider one beats: {told}. Accuracy by width; "
+                       "large marks: these.")  # fmt: skip
             figure = diagrams.draw_widths(table, f"width of {algorithm}")
             blocks.append(draw_picture(figure, caption, widths[0]["source"], 230))
     return blocks
+
+
+def _find_depths(depths: Sequence[Row]) -> str:
+    """How the AUC goes with the moves made."""
+    known = [row for row in depths if row["auc"] is not None]
+    known = [row for row in known if row["n"] >= FEW] or known
+    if not known:
+        return f"No AUC at any of {len(depths)} depths: none holds alive and dead positions."
+    low, high = (pick(known, key=lambda row: row["auc"]) for pick in (min, max))
+    if len(known) == 1:
+        return f"The AUC is {low['auc']:.3f} at {low['group']} move(s) made, on {low['n']:,} positions."
+    return (f"The AUC is lowest at {low['group']} move(s) made, {low['auc']:.3f} on {low['n']:,} positions, and "
+            f"highest at {high['group']}, {high['auc']:.3f} on {high['n']:,}.")  # fmt: skip
+
+
+def _find_worth(lab: Sequence[Row]) -> str:
+    """What the truth for a critic adds to searches that have none."""
+    by_critic = {critic: {(row["arm"], row["mode"]): row for row in lab if row["critic"] == critic}
+                 for critic in ("none", "truth")}  # fmt: skip
+    pairs = [(by_critic["none"][arm], row) for arm, row in by_critic["truth"].items() if arm in by_critic["none"]]
+    if not pairs:
+        return "No search was tried both with the truth for a critic and with none."
+    none, truth = max(pairs, key=lambda pair: pair[1]["accuracy"] - pair[0]["accuracy"])
+    ends = f"{truth['arm']} ({truth['mode']}) from {tell_share(none)} to {tell_share(truth)}"
+    sure = sum(bool(differ(*pair)) and pair[1]["accuracy"] > pair[0]["accuracy"] for pair in pairs)
+    if not sure:
+        return f"No search gains from the truth for a critic beyond chance; most: {ends}."
+    return f"The truth for a critic lifts {sure} of {len(pairs)} searches beyond chance, most of all {ends}."
 
 
 def _describe_gains(gains: Sequence[Row]) -> Table:

@@ -16,13 +16,13 @@ from game24lab.report import chain_summaries as sm
 from game24lab.report import layout
 from game24lab.report.document import Block, Code, KeyValues, Paragraph, Picture, Report, Table
 from game24lab.report.evidence import RECORDS, TREE, Evidence, describe_runs, refuse
+from game24lab.report.findings import find_best
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.tables import Row, count, fixed, join_sources, made, make_table, percent, points, short, text
 from game24lab.tasks.environments import list_text_alone
 from game24lab.views.charts import chains as charts
 from game24lab.views.charts import theme as figures
 from game24lab.views.tables import formats as fmt
-from game24lab.views.tables.formats import MISSING
 from game24lab.views.tables.records import plain
 from game24lab.views.tree.still import draw_svg
 from game24lab.views.widgets.side_by_side import LEGEND, read_side
@@ -167,9 +167,9 @@ def _by_run(
 
 
 def _draw_arms(arms: Sequence[Row], where: str) -> Picture:
-    table = pd.DataFrame(arms)
+    table, finding = pd.DataFrame(arms), find_best(arms, "arm")
     table["arm"] = table["arm"].str.replace(r"\bof \d+\b", "of n", regex=True)  # a curve for all n
-    caption = f"Solved against sampled tokens of a problem{where}; joined: best of n by n."
+    caption = f"{finding} Solved against sampled tokens of a problem{where}; joined: best of n by n."
     return draw_picture(figures.draw_accuracy(table), caption, join_sources(arms), 330)
 
 
@@ -187,12 +187,10 @@ def _describe_speed(arms: Sequence[Row], where: str) -> Table:
         "arm": text("arm", 1), "mode": text("mode"), "ms a token": fixed("seconds_per_token", 1, 1000),
         "s an answer, median": fixed("answer_seconds_p50", 2), "95 % below": fixed("answer_seconds_p95", 2),
         "all problems, s": fixed("wall_seconds"),
-        "memory": made(lambda a: MISSING if a["peak_bytes"] is None else f"{fmt.short(a['peak_bytes'])}B"),
     }  # fmt: skip
     note = ("A token of the answer, with all that was tried for it; of an answer, its share of the models' time, all "
-            "problems being answered at once. Memory: the highest mark above what was held before the arm, after "
-            "all that earlier arms had freed was given back.")  # fmt: skip
-    return make_table(f"Latency and memory{where}.", arms, columns, note)
+            "problems being answered at once.")  # fmt: skip
+    return make_table(f"Latency{where}.", arms, columns, note)
 
 
 def _describe_matched(unit: str, entries: Sequence[Row], where: str) -> Block:
@@ -223,10 +221,10 @@ def _describe_rewards(arms: Sequence[Row], where: str) -> Table:
 
 
 def _draw_grid(grid: Sequence[Row], where: str) -> Block | None:
-    if not grid:
+    if len(grid) < 2:
         return None
     figure = charts.draw_grid(pd.DataFrame(grid), "simulations", "depth", "rule")
-    caption = f"Solved by simulations, depth and decision rule, verified{where}."
+    caption = f"{find_best(grid, 'arm', noun='setting')} By simulations, depth and decision rule{where}."
     return draw_picture(figure, caption, join_sources(grid), 280)
 
 
@@ -256,8 +254,8 @@ def _describe_chains(rows: pd.DataFrame) -> list[Block]:
 
 def _draw_tree(one: Evidence) -> Picture:
     tree, meta = one.tree, one.tree.meta
-    caption = (f"One answer's tree: {len(tree)} nodes, {tree.sampled:,} sampled tokens, "
-               f"{len(meta.get('decisions', []))} decisions; {meta.get('outcome', '')}.")  # fmt: skip
+    caption = (f"{tree.sampled:,} sampled tokens and {len(meta.get('decisions', []))} decision(s) end in: "
+               f"{meta.get('outcome') or 'no verdict'}. One answer's tree, {len(tree)} nodes.")  # fmt: skip
     return Picture(caption, one.source(TREE), draw_svg(tree), caption)
 
 

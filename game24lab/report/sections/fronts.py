@@ -11,6 +11,7 @@ import pandas as pd
 
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import Picture
+from game24lab.report.findings import find_best
 from game24lab.report.layout import draw_picture
 from game24lab.report.tables import Row, join_sources
 from game24lab.views.charts import search as curves
@@ -57,11 +58,12 @@ def draw_costs(numbers: Row, cost: str, splits: Sequence[str] | None = None) -> 
         front = front.sort_values("kind", key=lambda kinds: kinds.map(order), kind="stable")
         front = front.assign(curve="", algorithm=front["kind"])
         points = pd.DataFrame([p | {"source": p["source"].partition(",")[0]} for p in numbers["published"]
-                               if trials.SPLITS.get(split, ("",))[0] == p["split"]])  # fmt: skip
+                               if trials.SPLITS.get(split, ("",))[0] == p["split"]
+                               and p["mode"] in set(front["mode"])])  # fmt: skip
         drawn = len(points) and cost in points and points[cost].notna().any()
-        caption = (f"Accuracy against {trials.COSTS[cost]}, {name_split(split)}: of each kind of strategies the arms "
-                   "that none of their kind beats for less. Filled: the exact verifier chose the answer; open: the "
-                   f"models did, by the rules; half filled: blind. Bars: 95 %.{' Stars: published.' if drawn else ''}")
+        finding = find_best(front.to_dict("records"), cost=cost)
+        caption = (f"{finding} Accuracy against {trials.COSTS[cost]}, {name_split(split)}: arms that none of their "
+                   f"kind beats for less{'; stars: published' if drawn else ''}.")  # fmt: skip
         pictures.append(_draw_frontier(front, cost, caption, points if drawn else None))
     return pictures
 
@@ -76,8 +78,10 @@ def draw_kinds(numbers: Row, splits: Sequence[str] | None = None) -> list[Pictur
             if len(mine) > 1:
                 front = trials.find_front(table[table["mode"].isin(mine["mode"])], cost, ("mode",))
                 front = front.assign(algorithm="best of all", curve="").drop(columns=["low", "high"])
-                caption = f"All arms of {kind}, {name_split(split)}; gray: those that none of any kind beats for less."
-                pictures.append(_draw_frontier(pd.concat([front, mine]), cost, caption, None))
+                finding = find_best(mine.to_dict("records"), cost=cost, noun=f"arm of {kind}")
+                caption = (f"{finding} All arms of {kind}, {name_split(split)}; gray: those that none of any kind "
+                           "beats for less.")  # fmt: skip
+                pictures.append(_draw_frontier(pd.concat([front, mine]), cost, caption, None, 240))
     return pictures
 
 
@@ -89,7 +93,9 @@ def _tabulate(numbers: Row, split: str, cost: str) -> pd.DataFrame:
     return table[table["split"] == split].dropna(subset=[cost])
 
 
-def _draw_frontier(table: pd.DataFrame, cost: str, caption: str, published: pd.DataFrame | None) -> Picture:
+def _draw_frontier(
+    table: pd.DataFrame, cost: str, caption: str, published: pd.DataFrame | None, height: int = 270
+) -> Picture:
     figure = curves.draw_frontier(table, cost, f"{trials.COSTS[cost]} a problem", STYLES, published)
     sources = join_sources(table.dropna(subset=["source"]).to_dict("records"))
-    return draw_picture(figure, caption, sources, 270 + 18 * (table["algorithm"].nunique() // 4))
+    return draw_picture(figure, caption, sources, height + 18 * (table["algorithm"].nunique() // 4))

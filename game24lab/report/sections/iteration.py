@@ -19,6 +19,7 @@ from game24lab.evaluation.statistics import bootstrap
 from game24lab.report import layout
 from game24lab.report.document import Block, Bullets, Picture, Report, Table
 from game24lab.report.evidence import Evidence, check_columns, describe_runs, read_table, refuse
+from game24lab.report.findings import find_rise
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.tables import Row, count, made, make_table, percent, short, text
 from game24lab.views.charts.iteration import draw_densities, draw_rounds
@@ -54,7 +55,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: where the main line ended beside its controls, densities, the rounds, the critics, and limits."""
     rounds = pd.DataFrame(numbers["rounds"])
     main = rounds[rounds["line"] == MAIN]
-    figures = [_draw_rounds(rounds)] + ([_draw_densities(evidence)] if evidence else [])
+    figures = [_draw_rounds(rounds, numbers)] + ([_draw_densities(evidence)] if evidence else [])
     appendix = [
         _describe_setting(numbers),
         *add_section("Beside controls of equal FLOPs", _describe_lines(numbers["lines"])),
@@ -230,12 +231,22 @@ def _share(key: str) -> Any:
     return made(lambda row: fmt.percent(row.get(key)))
 
 
-def _draw_rounds(rounds: pd.DataFrame) -> Picture:
+def _draw_rounds(rounds: pd.DataFrame, numbers: Row) -> Picture:
     several = rounds["seed"].nunique() > 1
     drawn = rounds.assign(line=[f"{line}, seed {seed}" if several else line
                                 for line, seed in zip(rounds["line"], rounds["seed"], strict=True)])  # fmt: skip
-    return draw_picture(draw_rounds(drawn), "Training problems solved so far, and exact chances on held-out problems, "
-                        "round by round.", rounds["source"].iloc[0], 260)  # fmt: skip
+    caption = (f"{_find_gain(numbers['lines'])} Training problems solved so far, and exact chances on held-out "
+               "problems, round by round, refused rounds included.")  # fmt: skip
+    return draw_picture(draw_rounds(drawn), caption, rounds["source"].iloc[0], 260)
+
+
+def _find_gain(lines: Sequence[Row]) -> str:
+    """What one sample solves at the start and where the main line ended."""
+    ends = [line | {"accuracy": line["pass_1"], "low": line["pass_1_low"], "high": line["pass_1_high"]}
+            for line in lines if line["line"] in (START, MAIN)]  # fmt: skip
+    where = {START: "the start", MAIN: "the best round"}
+    return find_rise([end | {"line": where[end["line"]]} for end in ends], "line", what="Exact pass@1 on "
+                     f"{ends[-1]['problems']} held-out problems ({ends[-1]['seeds']} seed(s))")  # fmt: skip
 
 
 def _draw_densities(evidence: Sequence[Evidence]) -> Picture:
@@ -245,8 +256,12 @@ def _draw_densities(evidence: Sequence[Evidence]) -> Picture:
     parts = [_take(part, chances, side).assign(line=when, side=side)
              for side in (HELD_OUT, "training") for when, part in (("start", main[main["round"] == 0]), ("best", best))]
     figure = draw_densities(pd.concat(parts, ignore_index=True))
-    return draw_picture(figure, "How the exact chances of problems fall, at the start and in the best round.",
-                        rounds["source"].iloc[0], 280)  # fmt: skip
+    told = [f"{before['side'].iloc[0]} {fmt.percent((before['p'] < RARE).mean())} and then "
+            f"{fmt.percent((after['p'] < RARE).mean())} of {after['problem'].nunique()}"
+            for before, after in (parts[:2], parts[2:]) if len(before) and len(after)]  # fmt: skip
+    caption = (f"Problems with a chance below 1e-4, at the start and in the best round: {'; '.join(told) or 'none'}. "
+               "How the exact chances of problems fall.")  # fmt: skip
+    return draw_picture(figure, caption, rounds["source"].iloc[0], 280)
 
 
 def list_faults(rounds: pd.DataFrame) -> list[str]:

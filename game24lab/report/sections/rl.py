@@ -18,7 +18,9 @@ from game24lab.report import layout
 from game24lab.report.chain_summaries import BEST, END, START
 from game24lab.report.document import Block, Bullets, Paragraph, Picture, Report, Table
 from game24lab.report.evidence import TRAINING, Evidence, refuse
+from game24lab.report.findings import find_gap, tell_change
 from game24lab.report.layout import add_section, draw_picture
+from game24lab.report.measures import find_trends
 from game24lab.report.published import PUBLISHED_RL
 from game24lab.report.sections import chains
 from game24lab.report.summaries import keep_curve
@@ -252,22 +254,23 @@ def _draw_change(numbers: Row) -> Picture:
     """What each method added, from the numbers alone: before and after beside each other."""
     table = pd.DataFrame([{"method": method["method"], "run": stage} | method[stage]
                           for stage in (START, END) for method in numbers["methods"]])  # fmt: skip
-    told = "; ".join(f"{m['method']} {fmt.points(m['change']['difference'])} points "
-                     f"[{fmt.points_interval(m['change'], between=', ')}]" for m in numbers["methods"])  # fmt: skip
-    caption = (f"Solved before and after training within {numbers['budget']:,} tokens, all runs of a method together "
-               f"(95 %). Paired by puzzle: {told}.")  # fmt: skip
+    told = "; ".join(f"{m['method']} {tell_change(m['change'])} ({m['runs']} run{'s' * (m['runs'] > 1)})"
+                     for m in numbers["methods"])  # fmt: skip
+    caption = (f"On {numbers['methods'][0]['end']['puzzles']} puzzles, paired: {told}. Solved before and after "
+               f"training within {numbers['budget']:,} tokens, all runs of a method together (95 %).")  # fmt: skip
     figure = charts.draw_groups(table, "method", "method")
     return draw_picture(figure, caption, join_sources(numbers["methods"]), 260)
 
 
 def _draw_budgets(graded: Sequence[Evidence]) -> Picture:
-    tables, groups = [], group_methods(graded)
+    tables, groups, told = [], group_methods(graded), []
     for method, some in groups.items():
         for stage in (START, END):
             rows = sm.gather_stage(some, stage)
             budgets = sorted({*BUDGETS, int(rows["budget"].min())})
             tables.append(summarise_budgets(rows, budgets).assign(run=f"{method}, {stage}"))
-    caption = "Solved against the token budget, before and after training, all runs of a method together (95 %)."
+        told.append(find_gap(plain(tables[-2]), plain(tables[-1]), "budget", "{} tokens", method))
+    caption = f"{' '.join(told)} Solved against the token budget, all runs of a method together (95 %)."
     source = _join([one for some in groups.values() for one in some])
     return draw_picture(charts.draw_budgets(pd.concat(tables)), caption, source, 280)
 
@@ -312,9 +315,11 @@ def _draw_curves(graded: Sequence[Evidence]) -> list[Block]:
         for begin in range(0, len(panels), 3):
             names = list(panels)[begin : begin + 3]
             titles = {name: panels[name][0] for name in names}
-            figure = charts.draw_curves(log, titles, [name for name in names if panels[name][1]])
+            shares = [name for name in names if panels[name][1]]
+            figure = charts.draw_curves(log, titles, shares)
             meanings = "".join(_MEANINGS.get(name, "") for name in names)
-            caption = f"{method}: {', '.join(titles.values())} by step, one line a run.{meanings}"
+            caption = (f"{method}: {find_trends(log, titles, shares)} Means of the first and the last tenth of the "
+                       f"steps; a line a run.{meanings}")  # fmt: skip
             blocks.append(draw_picture(figure, caption, _join(some, TRAINING), 185))
     return blocks or [Paragraph("No run left a log of its training.")]
 

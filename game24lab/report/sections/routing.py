@@ -15,7 +15,9 @@ from game24lab.report import layout
 from game24lab.report import router_summaries as sm
 from game24lab.report.document import Block, Bullets, Columns, KeyValues, Paragraph, Report, Table
 from game24lab.report.evidence import Evidence, describe_runs
+from game24lab.report.findings import tell_change, tell_share
 from game24lab.report.layout import SMALL, add_section, draw_picture
+from game24lab.report.measures import find_misses
 from game24lab.report.published import PUBLISHED_ROUTES, ROUTED
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, points, text
 from game24lab.views.charts import routing as charts
@@ -122,10 +124,33 @@ def _draw_ways(router: Row) -> Block:
         prices.assign(way="oracle", tokens=prices["cost"], accuracy=prices["oracle"]).dropna(subset=["accuracy"])[
             ["way", "step", "accuracy", "tokens"]],
     ], ignore_index=True)  # fmt: skip
-    said = (f"Accuracy against sampled tokens on {router['puzzles'].get('test', 0)} test puzzles ({router['label']}); "
-            f"fixed arms with 95 % intervals, bootstrap over puzzles. {_tell_below(router)}")  # fmt: skip
+    said = (f"{_find_point(router)} Accuracy against sampled tokens ({router['label']}); fixed arms with 95 %, "
+            f"bootstrap over puzzles. {_tell_below(router)}")  # fmt: skip
     figure = charts.draw_ways(table, "tokens", router["hull"]).update_yaxes(range=_zoom(table))
     return draw_picture(figure, said, router["source"], 300)
+
+
+def _find_point(router: Row) -> str:
+    """What the router solves at its operating point, and whether it beats a mix of fixed arms there."""
+    point = router["point"]
+    change = {"difference": point["gain"], "low": point["gain_low"], "high": point["gain_high"]}
+    ends = {end: point.get(f"accuracy_{end}") for end in ("low", "high")}
+    share = tell_share({"accuracy": point["accuracy"]} | ends)
+    return (f"At its operating point the router solves {share} of {router['puzzles'].get('test', 0)} test puzzles at "
+            f"{fmt.count(point['cost'])} tokens: against the best mix of fixed arms {tell_change(change)}.")
+
+
+def _find_gains(router: Row) -> str:
+    """At how many prices the router is above the hull or below it, beyond chance."""
+    known = [e for e in router["at_prices"] if None not in (e["gain"], e["gain_low"], e["gain_high"])]
+    above, below = [e for e in known if e["gain_low"] > 0], [e for e in known if e["gain_high"] < 0]
+    said = (f"Beyond chance the router is above the hull at {len(above)} of {len(known)} prices and below it at "
+            f"{len(below)}")  # fmt: skip
+    if not above:
+        return f"{said}."
+    best = max(above, key=lambda entry: entry["gain"])
+    return (f"{said}; most: {fmt.points(best['gain'])} points [{fmt.points_interval(best, 'gain_')}] at "
+            f"{fmt.count(best['cost'])} tokens.")  # fmt: skip
 
 
 def _zoom(table: pd.DataFrame) -> list[float]:
@@ -151,21 +176,21 @@ def _draw_router(one: sm.Routed | None, router: Row) -> list[Block]:
     source = router["source"]
     reliability = charts.draw_reliability({"router": pd.DataFrame(router["reliability"])})
     gains = charts.draw_gains(pd.DataFrame(router["at_prices"]))
-    said = ("What the router gains over the hull of the fixed arms at each of its prices, and the share of the gap to "
-            "the oracle, from -100 to 100 %; bands: 95 %. What lies below 0 is worse than a mix of fixed arms.")
+    said = (f"{_find_gains(router)} The gain over the hull of the fixed arms at each price, and the share of the gap "
+            "to the oracle, from -100 to 100 %; bands: 95 %.")  # fmt: skip
     blocks: list[Block] = [
         draw_picture(gains, said, source, 210),
-        Columns((draw_picture(reliability, "Predicted chances against what held; 95 %, bootstrap over puzzles.", source,
-                              230, SMALL), _describe_quality(router))),
+        Columns((draw_picture(reliability, f"{find_misses(router['reliability'])} Bars: 95 %, bootstrap over puzzles.",
+                              source, 230, SMALL), _describe_quality(router))),
     ]  # fmt: skip
     if one is None:
         return blocks
-    blocks.append(draw_picture(charts.draw_mix(one.judged.shares), "Which share of the puzzles gets which arm, against "
-                               "the price of a token. At the operating point: "
-                               f"{_describe_mix(router['mix'])}.", source, 260))  # fmt: skip
+    blocks.append(draw_picture(charts.draw_mix(one.judged.shares), "At the operating point the puzzles get "
+                               f"{_describe_mix(router['mix'])}. Share of the puzzles by arm, against the price of a "
+                               "token.", source, 260))  # fmt: skip
     if one.timed is not None:
         figure = charts.draw_ways(one.timed.points, "seconds", one.timed.hull)
-        caption = f"The same against seconds of model time. {_describe_time(router['timed']['point'])}"
+        caption = f"{_describe_time(router['timed']['point'])} Accuracy against seconds of model time."
         blocks.append(draw_picture(figure, caption, source, 270))
     return blocks
 

@@ -13,7 +13,9 @@ from game24lab.report import summaries as sm
 from game24lab.report.chain_summaries import END, summarise_graded
 from game24lab.report.document import Block, Columns, Picture, Report, Table
 from game24lab.report.evidence import CALIBRATION, RECORDS, TRAINING, TREE, Evidence, describe_runs, refuse
+from game24lab.report.findings import find_best, find_passes
 from game24lab.report.layout import SMALL, WIDE, add_section, draw_picture
+from game24lab.report.measures import find_shares
 from game24lab.report.published import find_published
 from game24lab.report.sections.chains import describe_budgets
 from game24lab.report.sections.critics import draw_calibration
@@ -67,7 +69,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: the arms' accuracy and cost, how models were trained, how attempts failed, limits and origin."""
     runs, arms, pictures = numbers["runs"], numbers["results"], _draw_origins(evidence, numbers)
     appendix: list[Block] = [layout.describe_setting(runs, *_describe_setting(evidence))]
-    figure = _draw_accuracy(arms) if arms else pictures.pop(0)
+    figure = _draw_accuracy(arms, _tell_best(numbers)) if arms else pictures.pop(0)
     figures: list[Block] = [*(_draw_results(arms, numbers["pass_at_k"]) if arms else []), *pictures[:SHOWN]]
     if arms:
         appendix += add_section("Results", _describe_results(arms))
@@ -89,12 +91,8 @@ def answer(numbers: Row) -> list[str]:
     Where the runs asked problems of several tasks or splits, this is of the arms of one, that of most arms: no other
     compare.
     """
-    if everything := numbers["results"]:
-        sets = {run["id"]: _find_problems(run["parameters"] or {}) for run in numbers["runs"]}
-        asked = Counter(sets[arm["run"]] for arm in everything)
-        chosen = asked.most_common(1)[0][0]
-        arms = [arm for arm in everything if sets[arm["run"]] == chosen]
-        where = f" on {_name_problems(*chosen, len({task for task, _ in asked}) > 1)}" if len(asked) > 1 else ""
+    if numbers["results"]:
+        arms, where = _select_comparable(numbers)
         best = max(arms, key=lambda arm: (arm["accuracy"], -arm["sampled_tokens"]))
         cheap = min(arms, key=lambda arm: arm["sampled_tokens"])
         said = [f"Of {len(arms)} arms{where}, {_name(best)} solves most: {fmt.estimate(best)} of {best['problems']} "
@@ -118,6 +116,20 @@ def answer(numbers: Row) -> list[str]:
     said += [f"The critic tells alive positions from dead ones with an AUC of {fmt.fixed(entry['auc'], 3)} on "
              f"{entry['positions']:,} positions." for entry in numbers["calibration"][:1]]  # fmt: skip
     return [*said, "No arm was evaluated on problems in these runs."]
+
+
+def _select_comparable(numbers: Row) -> tuple[list[Row], str]:
+    """The arms of the task and split that most arms were asked, and which these are where there are several."""
+    sets = {run["id"]: _find_problems(run["parameters"] or {}) for run in numbers["runs"]}
+    asked = Counter(sets[arm["run"]] for arm in numbers["results"])
+    chosen = asked.most_common(1)[0][0]
+    arms = [arm for arm in numbers["results"] if sets[arm["run"]] == chosen]
+    return arms, f" on {_name_problems(*chosen, len({task for task, _ in asked}) > 1)}" if len(asked) > 1 else ""
+
+
+def _tell_best(numbers: Row) -> str:
+    arms, where = _select_comparable(numbers)
+    return find_best(arms, where=where)
 
 
 def _find_problems(parameters: Row) -> tuple[str, str]:
@@ -155,14 +167,14 @@ def _describe_setting(evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
                                  for backends, mine in models.items()))]  # fmt: skip
 
 
-def _draw_accuracy(arms: Sequence[Row]) -> Picture:
+def _draw_accuracy(arms: Sequence[Row], finding: str) -> Picture:
     drawn = pd.DataFrame(arms).assign(arm=find_curves(arms))
     curves = drawn.groupby(["run", "algorithm", "mode"])["arm"].transform("nunique")
     drawn["family"] = drawn["algorithm"].where(curves == 1, drawn["arm"])
     if (drawn.groupby(["algorithm", "mode"])["run"].transform("nunique") > 1).any():  # of other models, or puzzles
         drawn["family"] += " " + drawn["run"]
     marks = "; ".join(told for mode, told in _FILLED.items() if mode in set(drawn["mode"]))
-    caption = f"Accuracy against sampled tokens per problem. {marks[0].upper()}{marks[1:]}."
+    caption = f"{finding} Accuracy against sampled tokens per problem. {marks[0].upper()}{marks[1:]}."
     return draw_picture(figures.draw_accuracy(drawn), caption, join_sources(arms), 300)
 
 
@@ -180,8 +192,8 @@ def _draw_results(arms: Sequence[Row], passes: Sequence[Row]) -> list[Block]:
     drawn = pd.DataFrame(passes)
     several = drawn.groupby("arm")["run"].transform("nunique") > 1
     drawn["arm"] = drawn["arm"].where(~several, drawn["arm"] + " [" + drawn["run"].str[:4] + "]")
-    caption = (f"Unbiased pass@k on {drawn['problems'].max()} problems, {drawn['samples'].max()} samples each; band: "
-               "95 % by bootstrap over problems.")  # fmt: skip
+    caption = (f"{find_passes(drawn.to_dict('records'))} Unbiased, of {drawn['samples'].max()} samples each; band: "
+               "95 %, bootstrap over problems.")  # fmt: skip
     longest = max(len(str(arm["label"])) for arm in arms)
     width = SMALL if longest < _SHORT and drawn["arm"].nunique() < _SHORT else WIDE  # names beside the plot need room
     pictures = (draw_picture(figures.draw_pass_at_k(drawn), caption, join_sources(passes), 190, width),
@@ -194,7 +206,8 @@ def _draw_cost(arms: Sequence[Row], width: int) -> Picture:
     table = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
     table["arm"] = table["arm"].where(~table["arm"].duplicated(), [_name(arm) for arm in arms])
     figure, height = figures.draw_cost(table, "FLOPs"), max(190, 80 + 15 * len(arms))
-    return draw_picture(figure, "Where the compute of an attempt goes, by arm.", join_sources(arms), height, width)
+    caption = f"{find_shares(arms, parts, 'FLOPs')} Where the compute of a mean attempt goes."
+    return draw_picture(figure, caption, join_sources(arms), height, width)
 
 
 def _describe_published(points: Sequence[Row]) -> Table:
@@ -222,11 +235,13 @@ def _draw_training(evidence: Sequence[Evidence], ends: dict[str, Row]) -> Pictur
     told = "; ".join(f"{name}: {_describe_end(ends[one.run.id])}" for name, one in zip(names, evidence, strict=True))
     logs = [one.training.assign(run=name) for name, one in zip(names, evidence, strict=True)]
     figure = figures.draw_learning(pd.concat(logs, ignore_index=True) if len(logs) > 1 else evidence[0].training)
-    return draw_picture(figure, f"Training. {told}.", join_sources([ends[one.run.id] for one in evidence]), 190)
+    return draw_picture(figure, f"{told}. Logs of the training.", join_sources([ends[one.run.id] for one in evidence]),
+                        190)  # fmt: skip
 
 
 def _describe_end(end: Row) -> str:
-    said = f"loss from {end['first_loss']:.2f} to {end['last_loss']:.3f} in {end['steps']:,} steps"
+    verb = "falls" if end["last_loss"] < end["first_loss"] else "does not fall:"
+    said = f"the loss {verb} from {end['first_loss']:.2f} to {end['last_loss']:.3f} in {end['steps']:,} steps"
     if held_out := end.get("held_out"):
         bound = f" (95 %: {fmt.interval(held_out)})" if "low" in held_out else ""
         said += f", held-out greedy accuracy at the end {fmt.percent(held_out['accuracy'])}{bound}"
@@ -237,11 +252,11 @@ def _draw_tree(one: Evidence) -> Picture:
     tree, meta = one.tree, one.tree.meta
     problem = meta.get("problem")
     problem = " ".join(map(str, problem)) if isinstance(problem, list) else str(problem or "")
-    end = f"solved by {meta['answer']}" if meta.get("solved") and meta.get("answer") else \
-          "solved" if meta.get("solved") else "not solved"  # fmt: skip
-    mode = f", {meta['mode']}" if meta.get("mode") else ""
-    caption = (f"One search tree: {meta.get('strategy', 'search')} on {problem}{mode}, {end}; {len(tree)} nodes, "
-               f"{tree.sampled:,} sampled tokens.")  # fmt: skip
+    who = meta.get("strategy", "the search") + (f" ({meta['mode']})" if meta.get("mode") else "")
+    by = f" by {meta['answer']}" if meta.get("answer") else ""
+    end = f"Solved after {tree.sampled:,} sampled tokens: {who} finds {problem}{by}" if meta.get("solved") else \
+          f"No right answer after {tree.sampled:,} sampled tokens: {who} leaves {problem} unsolved"  # fmt: skip
+    caption = f"{end}. One search tree, {len(tree)} nodes."
     return Picture(caption, one.source(TREE), draw_svg(tree, rows=TREE_ROWS, font=figures.FONT), caption, 0.86)
 
 

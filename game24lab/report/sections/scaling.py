@@ -13,6 +13,7 @@ import pandas as pd
 from game24lab.report import layout
 from game24lab.report.document import Block, Paragraph, Picture, Report
 from game24lab.report.evidence import Evidence, describe_runs, read_table, refuse
+from game24lab.report.findings import find_best
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, short, text
 from game24lab.views.charts import scaling as charts
@@ -66,28 +67,38 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
 
 def answer(numbers: Row) -> list[str]:
     """Three sentences: the exchange rates, the split for few and many problems, and what the law foretold."""
+    return [find_rates(numbers), *([find_split(numbers)] if numbers["splits"] else []), find_law(numbers)]
+
+
+def find_rates(numbers: Row) -> str:
+    """How much thinking a decade of training replaces."""
     known = [row for row in numbers["rates"] if row["rate"] is not None and row["low"] is not None]
-    said = ["One decade of training replaces so many decades of thinking: " + "; ".join(
+    if not known:
+        return "No strategy has points enough between 2 % and 98 % for an exchange rate with an interval."
+    return "One decade of training replaces so many decades of thinking: " + "; ".join(
         f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        for row in known) + "." if known else
-        "No strategy has points enough between 2 % and 98 % for an exchange rate with an interval."]  # fmt: skip
-    splits = numbers["splits"]
-    if splits:
-        largest = max(row["total"] for row in splits)
-        ends = [row for row in splits if row["total"] == largest]
-        few, many = min(ends, key=lambda row: row["problems"]), max(ends, key=lambda row: row["problems"])
-        said.append(f"Of {fmt.short(largest)} FLOPs in all, {fmt.percent(few['share'])} are best spent on thinking for "
-                    f"{few['problems']:,.0f} problem(s) and {fmt.percent(many['share'])} for {many['problems']:,.0f}, "
-                    f"which solves {fmt.estimate(few)} and {fmt.estimate(many)}.")  # fmt: skip
+        for row in known) + "."  # fmt: skip
+
+
+def find_split(numbers: Row) -> str:
+    """How the largest budget is best divided for few and for many problems."""
+    largest = max(row["total"] for row in numbers["splits"])
+    ends = [row for row in numbers["splits"] if row["total"] == largest]
+    few, many = min(ends, key=lambda row: row["problems"]), max(ends, key=lambda row: row["problems"])
+    return (f"Of {fmt.short(largest)} FLOPs in all, {fmt.percent(few['share'])} are best spent on thinking for "
+            f"{few['problems']:,.0f} problem(s) and {fmt.percent(many['share'])} for {many['problems']:,.0f}, "
+            f"which solves {fmt.estimate(few)} and {fmt.estimate(many)}.")  # fmt: skip
+
+
+def find_law(numbers: Row) -> str:
+    """How well the law of the loss foretells cells that it has not seen."""
     corner = [row for row in numbers["fit_loss"] if row["corner"]]
-    if corner:
-        missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner)
-        said.append(f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
-                    f"{fmt.percent(missed)} in the mean.")  # fmt: skip
-    else:
+    if not corner:
         why = next((row["why"] for row in numbers["fit_loss"] if row.get("why")), "there is no law")
-        said.append(f"The law was not held against a corner of the grid: {why}.")
-    return said
+        return f"The law was not held against a corner of the grid: {why}."
+    missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner)
+    return (f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
+            f"{fmt.percent(missed)} in the mean.")  # fmt: skip
 
 
 def list_limits(numbers: Row) -> list[str]:
@@ -111,9 +122,9 @@ def _draw_plane(numbers: Row) -> Picture | None:
     points = _add_accuracy(numbers)
     if points.empty:
         return None
-    caption = ("Training FLOPs against thinking FLOPs a problem. Dots: what was measured, the darker the more "
-               "accurate. Lines: equal accuracy, within the range that each rate holds for; solid: verified, dotted: "
-               "by the rules, dashed: blind. Grey: the slope on Hex (Jones 2021).")  # fmt: skip
+    caption = (f"{find_rates(numbers)} Dots: what was measured, the darker the more accurate. Lines: equal accuracy, "
+               "within the range that each rate holds for; solid: verified, dotted: by the rules, dashed: blind. Grey: "
+               "the slope on Hex (Jones 2021).")  # fmt: skip
     return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "points"), 380)
 
 
@@ -122,10 +133,21 @@ def _draw_law(numbers: Row) -> Picture | None:
     if table.empty:
         return None
     what = table["what"].iloc[0]
-    caption = (f"{what} against training FLOPs, by size, with its law (dotted), and measured against predicted. Open "
-               "circles: the held-out corner as a law foretold it that had not seen it.")  # fmt: skip
+    caption = (f"{_find_fit(numbers)} {what} against training FLOPs, by size, with its law (dotted), and measured "
+               "against predicted. Open circles: the held-out corner, by a law that had not seen it.")  # fmt: skip
     table["corner"] = table["corner"].astype(bool)
     return draw_picture(charts.draw_law(table, what), caption, _source(numbers, "fit_loss"), 260)
+
+
+def _find_fit(numbers: Row) -> str:
+    """How well the law holds: for the corner that it has not seen, else for what it was fitted to."""
+    if any(row["corner"] for row in numbers["fit_loss"]):
+        return find_law(numbers)
+    known = [row for row in numbers["fit_loss"] if row.get("predicted") and row["measured"]]
+    if not known:
+        return "No law was fitted."
+    missed = sum(abs(row["predicted"] / row["measured"] - 1) for row in known) / len(known)
+    return f"The law misses the {len(known)} cells that it was fitted to by {fmt.percent(missed)} in the mean."
 
 
 def _draw_thinking(numbers: Row) -> Picture | None:
@@ -134,16 +156,19 @@ def _draw_thinking(numbers: Row) -> Picture | None:
         return None
     names = list(dict.fromkeys(points["strategy"]))
     shown = [names[0], *names[-1:]] if len(names) > 1 else names
-    caption = ("Accuracy against thinking FLOPs a problem, a line a checkpoint, coloured by size: "
-               f"{' and '.join(shown)}. The envelope of each panel is what thinking can buy.")  # fmt: skip
+    drawn = points[points["strategy"].isin(shown)].assign(problems=numbers["records"][0]["problems"])
+    drawn["name"] = drawn["cell"] + ", " + drawn["strategy"]
+    finding = find_best(drawn.to_dict("records"), "name", "thinking", "checkpoint")
+    caption = (f"{finding} Accuracy against thinking FLOPs a problem, a line a checkpoint, coloured by size: "
+               f"{' and '.join(shown)}.")  # fmt: skip
     return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "points"), 260)
 
 
 def _draw_split(numbers: Row) -> Picture | None:
     if not numbers["splits"]:
         return None
-    caption = ("The best use of a total budget for 1, a thousand and a million problems: its accuracy, and the share "
-               "that goes into thinking. Chosen on one half of the problems, read off on the other.")  # fmt: skip
+    caption = (f"{find_split(numbers)} The best use of a total budget, by the number of problems. Chosen on one half "
+               "of the problems, read off on the other.")  # fmt: skip
     return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
 
 

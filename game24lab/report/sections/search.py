@@ -14,7 +14,9 @@ from game24lab.report import layout
 from game24lab.report import search_summaries as trials
 from game24lab.report.document import Block, Bullets, Report, Table
 from game24lab.report.evidence import MODES, Evidence, describe_runs
+from game24lab.report.findings import find_changes
 from game24lab.report.layout import add_section, draw_picture
+from game24lab.report.measures import find_shares
 from game24lab.report.published import SOLUTION_TOKENS, find_published, hold_against
 from game24lab.report.sections import critics, fronts
 from game24lab.report.sections.fronts import draw_costs, draw_kinds, list_splits, name_split
@@ -194,15 +196,13 @@ def _name_sweep(sweep: Row) -> str:
 
 def _draw_knobs(sweeps: Sequence[Row]) -> Block | None:
     """The parameters that make most difference, of all strategies, modes and splits, in one figure."""
-    known = sorted((s for s in sweeps if s["change"]), key=lambda s: -abs(s["change"]["difference"]))[:KNOBS]
+    known = [s["change"] | {"name": _name_sweep(s)} for s in sweeps if s["change"]]
     if not known:
         return None
-    rows = [s["change"] | {"name": _name_sweep(s)} for s in known]
+    rows = sorted(known, key=lambda row: -abs(row["difference"]))[:KNOBS]
     rows.sort(key=lambda row: -row["difference"])
-    flat = sum(_is_flat(sweep) for sweep in sweeps)
-    caption = (f"What a parameter does: accuracy at its largest value less that at its smallest, all others held, the "
-               f"{len(rows)} largest differences of {len(sweeps)}; {flat} of all show none beyond chance. Bars: 95 %, "
-               "paired by problem.")  # fmt: skip
+    caption = (f"{find_changes(known)} What a parameter does: accuracy at its largest value less that at its smallest, "
+               f"all others held, the {len(rows)} largest differences. Bars: 95 %, paired by problem.")  # fmt: skip
     return draw_picture(draw_changes(pd.DataFrame(rows)), caption, "the records of the runs, see Origin",
                         90 + 15 * len(rows))  # fmt: skip
 
@@ -272,9 +272,10 @@ def _describe_times(numbers: Row, split: str, mode: str) -> Table:
 
 def _describe_budget(numbers: Row, split: str, mode: str) -> list[Block]:
     arms = sorted(_pick(numbers["by_strategy"], split, mode), key=lambda one: one["sampled_tokens"])
-    parts = {"policy's prompts": "prompt_tokens", "sampled": "sampled_tokens", "critic": "critic_tokens"}
+    parts = {"policy's prompts": "prompt_tokens", "sampling": "sampled_tokens", "critic": "critic_tokens"}
     drawn = pd.DataFrame([{"arm": arm["label"]} | {name: arm[key] for name, key in parts.items()} for arm in arms])
-    caption = f"Tokens through the models, mean a problem, {name_split(split)}, {mode}: the arms of the tables above."
+    caption = (f"{find_shares(arms, parts, 'tokens')} Tokens through the models, mean a problem, {name_split(split)}, "
+               f"{mode}: the arms of the tables above.")  # fmt: skip
     height = max(170, 80 + 14 * len(arms))
     picture = draw_picture(figures.draw_cost(drawn, "tokens"), caption, join_sources(arms), height)
     columns = {

@@ -14,6 +14,7 @@ from game24lab.report import chain_summaries as sm
 from game24lab.report import layout
 from game24lab.report.document import Block, Bullets, Columns, Paragraph, Picture, Report, Table, show
 from game24lab.report.evidence import TRAINING, Evidence, refuse
+from game24lab.report.findings import find_best, find_rise
 from game24lab.report.layout import SMALL, add_section, draw_picture
 from game24lab.report.published import PUBLISHED_SFT
 from game24lab.report.sections import chains
@@ -138,11 +139,18 @@ def _describe_setting(numbers: Row, rows: pd.DataFrame | None) -> Block:
     )  # fmt: skip
 
 
-def _draw_best(entries: Sequence[Row]) -> Columns:
+def _draw_best(entries: Sequence[Row]) -> Columns | None:
+    """How the answers of the best run end by budget; nothing where there is one budget alone."""
+    if len(entries) < 2:
+        return None
     source, table = join_sources(entries), pd.DataFrame(entries)
+    ends = [{"budget": e["budget"], "accuracy": e["unfinished"], "low": e["unfinished_low"],
+             "high": e["unfinished_high"]} for e in entries]  # fmt: skip
+    unfinished = find_rise(ends, "budget", "{} tokens", what="The unfinished share", paired=True)
+    solved = find_rise(entries, "budget", "{} tokens", what="The share solved", paired=True)
     return Columns((
-        draw_picture(charts.draw_ends(table), "How answers end at each budget.", source, 200, SMALL),
-        draw_picture(charts.draw_budgets(table), "Solved against the budget (95 % Wilson).", source, 200, SMALL),
+        draw_picture(charts.draw_ends(table), f"{unfinished} How answers end.", source, 200, SMALL),
+        draw_picture(charts.draw_budgets(table), f"{solved} Bars: 95 %, Wilson.", source, 200, SMALL),
     ))  # fmt: skip
 
 
@@ -171,7 +179,9 @@ def _draw_arms(numbers: Row) -> Picture:
     shown = numbers["arms"][: len(figures.PALETTE)]
     table = pd.DataFrame([entry | {"run": arm["label"]} for arm in shown for entry in numbers["budgets"][arm["label"]]])
     left_out = f" The {len(shown)} best." if len(shown) < len(numbers["arms"]) else ""
-    caption = f"Solved against the token budget, by run (95 % Wilson).{left_out}"
+    ends = [arm["largest"] | {"label": arm["label"], "mode": "blind", "seeds": 1} for arm in shown]
+    finding = find_best(ends, cost="tokens", noun="run", where=f" an answer within {numbers['budget']:,}")
+    caption = f"{finding} Solved against the token budget, by run (95 % Wilson).{left_out}"
     return draw_picture(charts.draw_budgets(table), caption, join_sources(shown), 280)
 
 
@@ -184,9 +194,12 @@ def _draw_learning(graded: Sequence[Evidence], numbers: Row) -> list[Block]:
         return []
     table = pd.concat([logs[label] for label in shown], ignore_index=True)
     figure = figures.draw_learning(table if len(shown) > 1 else table.drop(columns="run"))
-    told = "; ".join(f"{label}: loss from {ends[label]['first_loss']:.2f} to {ends[label]['last_loss']:.3f} in "
-                     f"{ends[label]['steps']:,} steps" for label in shown)  # fmt: skip
-    return [draw_picture(figure, f"Training. {told}.", join_sources([ends[label] for label in shown]), 210)]
+    lowest, highest = (pick(shown, key=lambda label: ends[label]["last_loss"]) for pick in (min, max))
+    told = "; ".join(f"{label} from {ends[label]['first_loss']:.2f} to {ends[label]['last_loss']:.3f} in "
+                     f"{ends[label]['steps']:,} steps" for label in dict.fromkeys((lowest, highest)))  # fmt: skip
+    of = f" of {len(shown)} runs, the lowest at the end and the highest" if len(shown) > 1 else ""
+    caption = f"The training loss{of}: {told}. Logs of the training."
+    return [draw_picture(figure, caption, join_sources([ends[label] for label in shown]), 210)]
 
 
 def _describe_traces(numbers: Row) -> Block:
