@@ -214,7 +214,7 @@ def make_figure(*panels: tuple[str, str] | None, height: int = 300) -> go.Figure
     columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
     layout: dict[str, Any] = {"template": TEMPLATE, "height": round(height * (0.2 + 0.8 * rows))}
-    wide, high = _divide(columns, {2: 0.14}.get(columns, 0.15)), _divide(rows, 0.24)[::-1]
+    wide, high = _divide(columns, 0.17), _divide(rows, 0.24)[::-1]
     for number, titles in enumerate(panels):
         x, y = name_axes(number + 1)
         layout[f"xaxis{x[1:]}"] = {"title": {"text": titles[0]}, "anchor": y, "domain": wide[number % columns]}
