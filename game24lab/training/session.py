@@ -99,6 +99,7 @@ def keep_memory() -> None:
 def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     """Train to the end, from the newest resume point where there is one, with one quiet progress bar."""
     point = find_resume_point(output)
+    branches = config is not None and not (output / STATE_FOLDER / _CONFIG).exists()  # at a point of its trunk
     _check_config(output, config, resumes=point is not None, writes=trainer.is_world_process_zero())
     keep_memory()
     logging.disable_progress_bar()  # or each file of a resume point would have one
@@ -114,7 +115,7 @@ def _start(trainer: Trainer, output: Path, config: Any, clock: Clock) -> None:
     if point is not None and hasattr(trainer, "_total_train_tokens"):  # TRL restarts its count at 0
         history = TrainerState.load_from_json(str(point / "trainer_state.json")).log_history
         trainer._total_train_tokens = next((row["num_tokens"] for row in reversed(history) if "num_tokens" in row), 0)
-    if point is not None and trainer.is_world_process_zero():
+    if point is not None and not branches and trainer.is_world_process_zero():
         print(f"goes on at step {_read_step(point)}", flush=True)
     try:
         with _expect_known(trainer):

@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 import torch
+from tqdm.auto import tqdm
+from transformers import TrainerState
 
 from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.load_policy import load_policy
@@ -13,7 +15,7 @@ from game24lab.tasks.numbers.task import Game24
 from game24lab.training import sft
 from game24lab.training.branches import find_point
 from game24lab.training.critic_data import collect_trajectories
-from game24lab.training.loop import STATE_FOLDER
+from game24lab.training.loop import STATE_FOLDER, Progress
 from game24lab.training.schedules import find_cooldown, schedule_arguments
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
@@ -34,13 +36,14 @@ def trunk(tmp_path_factory):
 
 
 @pytest.mark.parametrize("steps", [10, 20])
-def test_a_branch_is_what_a_training_of_its_own_would_have_been(trunk, tmp_path, steps):
+def test_a_branch_is_what_a_training_of_its_own_would_have_been(trunk, tmp_path, steps, capsys):
     """Bit by bit: weights, learning rates and losses; also of the point at which the trunk has ended."""
     config = sft.SFTConfig(**BASE, steps=steps, schedule="wsd")
     assert find_cooldown(steps) == steps * 4 // 5
     alone = sft.train(config, SAMPLES, tmp_path / "alone")
     begin = find_point(trunk, find_cooldown(steps))
     branch = sft.train(config, SAMPLES, tmp_path / "branch", begin=begin)
+    assert "goes on" not in capsys.readouterr().out  # nobody has stopped it
     expected, found = weights(alone), weights(branch)
     assert not [name for name in expected if not torch.equal(expected[name], found[name])]
     curves = [pd.read_parquet(tmp_path / name / "training.parquet") for name in ("alone", "branch")]
@@ -49,6 +52,16 @@ def test_a_branch_is_what_a_training_of_its_own_would_have_been(trunk, tmp_path,
     assert not torch.equal(weights(trunk / "checkpoint")["lm_head.weight"], found["lm_head.weight"])
     assert not (tmp_path / "branch" / STATE_FOLDER).exists()
     assert begin.is_dir()
+
+
+def test_one_of_many_trainings_leaves_no_bar():
+    """Under a bar of them all; one that is alone leaves its own."""
+    for alone in (True, False):
+        with tqdm(total=1, disable=alone):
+            progress = Progress()
+            progress.on_train_begin(None, TrainerState(max_steps=2), None)
+            assert progress.training_bar.leave is alone
+            progress.training_bar.close()
 
 
 def test_a_kept_point_rolls_out_as_the_policy_it_was(trunk):
