@@ -60,7 +60,7 @@ def search_round(
     found, left, models = Found(), list(problems), None
     for wave, budget in enumerate(waves.budgets):
         with tqdm(total=len(left), desc=f"{title}, wave {wave + 1} of {len(waves.budgets)}", unit="problem",
-                  dynamic_ncols=True, leave=False) as bar:
+                  dynamic_ncols=True) as bar:
             for number, names in enumerate(_split(left, waves.chunk)):
                 path = folder / f"wave-{wave + 1}-{number:04d}.json"
                 if path.exists():

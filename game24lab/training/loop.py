@@ -104,7 +104,6 @@ class Progress(ProgressCallback):
         super().on_train_begin(args, state, control, **kwargs)
         if self.training_bar is not None:
             self.training_bar.set_description("training")
-            self.training_bar.leave = self.training_bar.pos == 0  # one of many trainings under a bar of them all goes
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.training_bar is not None:

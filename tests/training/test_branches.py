@@ -3,8 +3,6 @@
 import pandas as pd
 import pytest
 import torch
-from tqdm.auto import tqdm
-from transformers import TrainerState
 
 from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.load_policy import load_policy
@@ -15,7 +13,7 @@ from game24lab.tasks.numbers.task import Game24
 from game24lab.training import sft
 from game24lab.training.branches import find_point
 from game24lab.training.critic_data import collect_trajectories
-from game24lab.training.loop import STATE_FOLDER, Progress
+from game24lab.training.loop import STATE_FOLDER
 from game24lab.training.schedules import find_cooldown, schedule_arguments
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
@@ -52,16 +50,6 @@ def test_a_branch_is_what_a_training_of_its_own_would_have_been(trunk, tmp_path,
     assert not torch.equal(weights(trunk / "checkpoint")["lm_head.weight"], found["lm_head.weight"])
     assert not (tmp_path / "branch" / STATE_FOLDER).exists()
     assert begin.is_dir()
-
-
-def test_one_of_many_trainings_leaves_no_bar():
-    """Under a bar of them all; one that is alone leaves its own."""
-    for alone in (True, False):
-        with tqdm(total=1, disable=alone):
-            progress = Progress()
-            progress.on_train_begin(None, TrainerState(max_steps=2), None)
-            assert progress.training_bar.leave is alone
-            progress.training_bar.close()
 
 
 def test_a_kept_point_rolls_out_as_the_policy_it_was(trunk):
