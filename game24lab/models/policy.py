@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _ENOUGH = 32  # rows from which a batch is not padded to include prompts of another length
-_SPREAD = 8  # tokens by which the lengths of prompts padded to one batch may differ
+# Tokens by which the lengths of prompts padded to one batch may differ, or the answers' limit if that is more: padding
+# is forwarded at once, where a batch more takes every step of its answers.
+_SPREAD = 8
 PAUSES = ("entropy", "margin")
 _REMEMBERED = 100_000  # texts whose tokens are cached: searches repeat prompts
 
@@ -336,24 +338,24 @@ def make_batches(
 ) -> list[list[tuple[int, range]]]:
     """Split jobs into batches of (job, which of its rows): prompts of one length together, few with near lengths.
 
-    A batch holds at most `most_rows` rows and `most_tokens` tokens (prompt and limit of every row), one row at least,
-    and only jobs of one group.
+    A batch holds at most `most_rows` rows and `most_tokens` tokens (padded prompt and limit of every row), one row at
+    least, and only jobs of one group.
     """
     groups = groups or [0] * len(jobs)
     batches: list[list[tuple[int, range]]] = []
-    first, rows, tokens = -1, 0, 0  # of the batch being filled: its first job, what it holds
+    first, rows, widest = -1, 0, 0  # of the batch being filled: its first job, what it holds, tokens of a row
     for index in sorted(range(len(jobs)), key=lambda i: (groups[i], len(jobs[i].ids))):
         job, start = jobs[index], 0
         each = len(job.ids) + job.limit
         while start < len(job.keys):
-            room = min(most_rows - rows, (most_tokens - tokens) // each)
+            room = min(most_rows, most_tokens // max(widest, each)) - rows
             ahead = len(job.ids) - len(jobs[first].ids)
-            near = not ahead or (rows < _ENOUGH and ahead <= _SPREAD)
+            near = not ahead or (rows < _ENOUGH and ahead <= max(_SPREAD, job.limit))
             if first < 0 or groups[first] != groups[index] or not near or room < 1:
                 batches.append([])
-                first, rows, tokens = index, 0, 0
+                first, rows, widest = index, 0, 0
                 room = max(1, min(most_rows, most_tokens // each))
             part = range(start, min(len(job.keys), start + room))
             batches[-1].append((index, part))
-            rows, tokens, start = rows + len(part), tokens + len(part) * each, part.stop
+            rows, widest, start = rows + len(part), max(widest, each), part.stop
     return batches

@@ -354,6 +354,17 @@ def test_batches_keep_lengths_together_and_limits():
     assert len(seen) == 105
 
 
+def test_prompts_of_many_lengths_share_a_batch_where_answers_are_long():
+    """Word problems differ by a hundred tokens; a batch for every few of them takes as many steps as one for all."""
+    lengths = range(70, 166, 3)
+    jobs = [Job(tuple(range(length)), ((0, 0),), 160) for length in lengths]
+    batches = make_batches(jobs, 1000, 10**6)
+    assert len(batches) == 1
+    assert [index for batch in batches for index, _ in batch] == list(range(len(jobs)))
+    narrow = make_batches(jobs, 1000, 3000)  # a batch is as wide as its longest prompt
+    assert all(len(batch) * (len(jobs[batch[-1][0]].ids) + 160) <= 3000 for batch in narrow)
+
+
 # ------------------------------------------------------------------------------------------------------- the server
 @pytest.fixture
 def served_name(folders, tmp_path, monkeypatch):
