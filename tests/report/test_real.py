@@ -15,6 +15,7 @@ def make_run(folder, name, result="", rows=None):
         run.write_records(pd.DataFrame(rows))
     if result:
         run.finish(result=result)
+    return run
 
 
 @pytest.fixture
@@ -52,6 +53,21 @@ def test_rows_stand_there_as_far_as_they_were_run(runs, tmp_path):
     again = tmp_path / "again.md"
     assert real.main([str(kept), str(again)]) == 0
     assert again.read_text() == said, "the kept numbers are enough"
+
+
+def test_many_problems_are_told_rather_than_few_once_both_sides_have_ended(runs):
+    few = real.read_rows(runs)
+    assert (few["change"]["problems"], few["change_last"]) == (8, None), "no last numbers were kept"
+    rows = [{"way": "transformers", "problem": f"question {n}", "solved": False, "found": n < 3} for n in range(20)]
+    make_run(runs / "start_many", "beside_plain", "3 of 20", rows)
+    after = make_run(runs / "after_many", "beside_plain", "", [{**row, "solved": True} for row in rows])
+    assert real.read_rows(runs)["change"]["problems"] == 8, "one side has not ended"
+    after.finish(result="20 of 20")
+    kept = real.read_rows(runs)
+    assert kept["change"] | {"low": 0, "high": 0} == {
+        "difference": 1.0, "low": 0, "high": 0, "problems": 20, "gained": 20, "lost": 0, "before": 0.0, "after": 1.0}
+    assert kept["change_last"]["difference"] == 0
+    assert "from 15.0 to 15.0 %" in real.write_page(kept)
 
 
 def test_commands_of_the_page_are_of_this_project(runs):
