@@ -86,6 +86,15 @@ def collect_trajectories(
     return _close(books)
 
 
+def require_moves(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `collect_trajectories`, where an answer has made a legal move; ValueError otherwise."""
+    if not (table["depth"] > 0).any():
+        raise ValueError(f"rollouts must hold a legal move, to learn from or to be judged by, got none in "
+                         f"{table['trajectory'].nunique()} answers to {table['problem'].nunique()} problems: train the "
+                         "policy longer on this task (03_sft), or sample more")  # fmt: skip
+    return table
+
+
 class _Book:
     """Gathers the rows of trajectories; what is known of a position or an answer is asked of the task once."""
 

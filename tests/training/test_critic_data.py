@@ -22,6 +22,7 @@ from game24lab.training.critic_data import (
     mark_faults,
     measure_noise,
     name_target,
+    require_moves,
     set_chances,
 )
 
@@ -99,6 +100,15 @@ def test_positions_can_be_begun_at_by_their_text():
     assert table["truth"].tolist() == [True, True, True, True, False]
     with pytest.raises(ValueError, match="must show a position of this game"):
         collect_trajectories(TASK, {"a": Recital(right)}, [], texts=["Input: eight\n"], samples=2)
+
+
+def test_answers_without_a_legal_move_are_refused_and_others_passed_on():
+    """A critic of whole problems alone says one thing of everything, and nothing can be calibrated."""
+    table = collect_trajectories(TASK, {"a": Recital("2 - 11 = 2 (left: 2 11)")}, [(6, 6, 6, 6)], samples=3, keep=0)
+    with pytest.raises(ValueError, match=r"legal move, .* got none in 3 answers to 1 problems: train the policy"):
+        require_moves(table)
+    table = collect_trajectories(TASK, {"a": Recital(SOLUTION)}, [(6, 6, 6, 6)], samples=1, keep=0)
+    assert require_moves(table) is table
 
 
 def test_calls_in_parts_change_nothing_but_the_calls():
