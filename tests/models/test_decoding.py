@@ -6,9 +6,10 @@ import tiny_models
 import torch
 
 from game24lab.models.backends import llama_step as plain
-from game24lab.models.backends import model_steps
+from game24lab.models.backends import model_steps, packed_weights
 from game24lab.models.backends.decoding import choose, decode, truncate
 from game24lab.models.backends.llama_step import PlainSteps
+from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.counted_random import draw_uniform, make_keys
 from game24lab.models.policy import Sampling, describe
 
@@ -61,13 +62,17 @@ def test_plain_decoders_are_known(kind):
         assert not PlainSteps.fits(model)
 
 
-@pytest.mark.parametrize("numpy", [False, True])
+@pytest.mark.parametrize("way", ["torch", "numpy", "packed"])
 @pytest.mark.parametrize("kind", PLAIN)
-def test_both_kinds_of_steps_agree(kind, numpy, monkeypatch):
+def test_both_kinds_of_steps_agree(kind, way, monkeypatch):
     model, _ = tiny_models.make(kind)
     options = {"rows": [0, 0, 1, 2, 3, 3], "stops": range(0, 700, 20)}
-    monkeypatch.setattr(plain, "_prefers_numpy", lambda: numpy)
+    monkeypatch.setattr(plain, "_prefers_numpy", lambda: way == "numpy")
+    monkeypatch.setattr(packed_weights, "_WIDTH", 1 if way == "packed" else 10**6)
+    products, multiply = [], plain.multiply
+    monkeypatch.setattr(plain, "multiply", lambda *given: products.append(1) or multiply(*given))
     short = run(model, **options)
+    assert bool(products) == (way == "packed")
     monkeypatch.setattr(PlainSteps, "fits", lambda model: False)
     long = run(model, **options)
     same = [(one[1], other[1]) for one, other in zip(short, long, strict=True) if one[0] == other[0]]
@@ -93,6 +98,38 @@ def test_a_sample_depends_on_its_seed_alone(kind):
         alone = decode(model, [PROMPTS[rows[place]]], [0], keys, [30], marks, Sampling(30))
         different += alone[0][0] != together[place][0]
     assert different <= 1
+
+
+def test_weights_are_packed_where_it_pays(monkeypatch):
+    model, _ = tiny_models.make("llama")
+    assert not packed_weights.pays(model, 1000), "narrow"
+    monkeypatch.setattr(packed_weights, "_WIDTH", model.config.hidden_size)
+    assert packed_weights.pays(model, 16)
+    assert not packed_weights.pays(model, 15), "packing takes the time of a few steps"
+    assert not packed_weights.pays(model.to(torch.bfloat16), 16), "torch packs these by itself"
+
+
+def test_packed_weights_follow_the_live_ones(monkeypatch):
+    """A policy in training packs for every call, a frozen one once, and anew when it takes over other weights."""
+    monkeypatch.setattr(packed_weights, "_WIDTH", 1)
+    packs, pack = [], plain.pack
+    monkeypatch.setattr(plain, "pack", lambda linears: packs.append(1) or pack(linears))
+    for frozen in (False, True):
+        model, tokenizer = tiny_models.make("llama")
+        policy = TransformersPolicy(model, tokenizer, frozen=frozen)
+        before = policy.generate(["1 2\n"], 1, max_tokens=20, temperature=0)[0][0]
+        other, _ = tiny_models.make("llama", seed=7)
+        if frozen:
+            assert policy.generate(["1 2\n"], 1, max_tokens=20, temperature=0)[0][0] == before
+            policy.update(other)
+        else:
+            model.load_state_dict(other.state_dict())
+        after = policy.generate(["1 2\n"], 1, max_tokens=20, temperature=0)[0][0]
+        own = score(other, policy.encode("1 2\n"), after.ids)
+        np.testing.assert_allclose(after.logprobs, own, atol=1e-4)
+        assert after != before
+        assert len(packs) == 2
+        packs.clear()
 
 
 def test_rows_end_at_their_stop_token_or_limit():

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from game24lab.models.backends.llama_step import PlainSteps
+from game24lab.models.backends.packed_weights import Packed
 from game24lab.models.backends.prefix_cache import Layers
 from game24lab.models.counted_random import draw_uniform
 from game24lab.models.policy import Sampling
@@ -117,6 +118,7 @@ def decode(
     usual_keys: np.ndarray | None = None,
     past: Sequence[Layers | None] | None = None,
     shared: Sequence[int] | None = None,
+    packed: Packed | None = None,
 ) -> list[tuple[list[int], list[float]]]:
     """Sampled ids and log-probabilities, one pair a row.
 
@@ -127,7 +129,7 @@ def decode(
 
     Where `sampling.ranked`, row r begins with what place `places[r]` has among the tokens (see `rank`), the usual one
     being what `usual_keys[r]` draws. `past[i]` are keys and values of the first `shared[i]` tokens of prompt i, where
-    they are known.
+    they are known. `packed` are the weights of a plain decoder, packed before; None: they are packed if that pays.
     """
     if not all(prompts):
         raise ValueError("prompts must have at least one token, got one without")
@@ -142,7 +144,7 @@ def decode(
 
         logits, cache, pad = prefill(model, prompts, rows, past, shared)
         make = PlainSteps if PlainSteps.fits(model) else ModelSteps
-    steps: Steps = make(model, cache, rows, pad, length, most)
+    steps: Steps = make(model, cache, rows, pad, length, most, **({"packed": packed} if make is PlainSteps else {}))
     ids_of = torch.zeros(total, most, dtype=torch.long, device=device)
     logprobs_of = torch.zeros(total, most, device=device)
     lengths = torch.zeros(total, dtype=torch.long, device=device)

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from game24lab.models.backends.packed_weights import Packed, multiply, pack, pays
+
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
@@ -49,12 +51,15 @@ class PlainSteps:
     def fits(model: PreTrainedModel) -> bool:
         """Whether the model is on the CPU, of a plain configuration, and made of plain linear layers."""
         # adapters and quantised weights put modules of their own in the place of linear layers
-        return model.device.type == "cpu" and is_plain(model.config) and hasattr(model, "lm_head") and all(
+        plain = model.device.type == "cpu" and is_plain(model.config) and type(getattr(model, "lm_head", None))
+        return plain is torch.nn.Linear and all(
             type(module) is torch.nn.Linear for name, module in model.named_modules() if name.endswith("_proj")
         )  # fmt: skip
 
-    def __init__(self, model, cache, rows, pad, length: int, most: int) -> None:
-        config, self.model, self.pad, self.length = model.config, model, pad, length
+    def __init__(self, model, cache, rows, pad, length: int, most: int, packed: Packed | None = None) -> None:
+        if packed is None:
+            packed = pack_plain(model) if pays(model, most) else {}
+        self.packed, config, self.model, self.pad, self.length = packed, model.config, model, pad, length
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.width, self.epsilon, dtype = model.model.layers[0].self_attn.head_dim, config.rms_norm_eps, model.dtype
         self.by_numpy = dtype == torch.float32 and _prefers_numpy()
@@ -70,6 +75,7 @@ class PlainSteps:
         cos, sin = model.model.rotary_emb(torch.empty(0, dtype=dtype), torch.arange(length + most)[None])
         self.cos, self.sin = cos[0], torch.cat((-sin[0, :, : self.width // 2], sin[0, :, self.width // 2 :]), -1)
         self.weights = [self._gather(layer) for layer in model.model.layers]
+        self.head = self._hold(model.lm_head)
         self.bias = None  # added to scores, (rows or 1, 1, 1, capacity): 0 where a row may look, -inf where not
         if pad is not None or self.stride > 1:
             places = torch.arange(capacity)
@@ -86,7 +92,12 @@ class PlainSteps:
         linears = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.gate_proj, mlp.up_proj,
                    mlp.down_proj)  # fmt: skip
         norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
-        return normed, scale, *norms, *((linear.weight.t(), linear.bias) for linear in linears)
+        return normed, scale, *norms, *map(self._hold, linears)
+
+    def _hold(self, linear: torch.nn.Linear) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Its weight, packed or as a view to multiply by, and its bias."""
+        packed = self.packed.get(linear)
+        return linear.weight.t() if packed is None else packed, linear.bias
 
     def step(self, ids: torch.Tensor) -> torch.Tensor:
         trunk, count, heads, t, width = self.model.model, len(ids), self.heads, self.length, self.width
@@ -112,7 +123,7 @@ class PlainSteps:
             x = _add(x, self._attend(both[:, :heads].reshape(all_heads, -1, width), keys, values).view(count, -1), *out)
             h = self._norm(x, between)
             x = _add(x, functional.silu(_project(h, *gate)).mul_(_project(h, *up)), *down)
-        return self.model.lm_head(self._norm(x, trunk.norm.weight)).float()
+        return _project(self._norm(x, trunk.norm.weight), *self.head).float()
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(x, weight.shape, weight, self.epsilon)
@@ -153,8 +164,15 @@ def _multiply_by_numpy(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _project(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    if weight.is_mkldnn:
+        return multiply(x, weight, bias)
     return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
 
 
 def _add(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    return torch.addmm(x, y, weight) if bias is None else x + torch.addmm(bias, y, weight)
+    return x + _project(y, weight, bias) if weight.is_mkldnn or bias is not None else torch.addmm(x, y, weight)
+
+
+def pack_plain(model: PreTrainedModel) -> Packed:
+    """The weights that steps multiply by, packed."""
+    return pack([*(module for name, module in model.named_modules() if name.endswith("_proj")), model.lm_head])

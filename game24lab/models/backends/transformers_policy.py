@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from game24lab.models.backends.decoding import decode
+from game24lab.models.backends.llama_step import PlainSteps, pack_plain
+from game24lab.models.backends.packed_weights import pays
 from game24lab.models.backends.prefix_cache import Prefixes
 from game24lab.models.backends.reader import Reader
 from game24lab.models.backends.trie_forward import Pool
@@ -46,12 +48,14 @@ class TransformersPolicy(TextPolicy):
         dtype = str(model.dtype).removeprefix("torch.")
         super().__init__(tokenizer, describe(model, tokenizer), model.device.type, dtype, reason)
         self.model, self.max_batch_tokens = model, max_batch_tokens
+        self.frozen, self.packed = frozen, None
         self.prefixes = Prefixes(_KEPT_BYTES // (self.card.cache * model.dtype.itemsize) if frozen else 0)
 
     def update(self, model: PreTrainedModel) -> None:
         """Take over the weights of another model of the same shape; nothing to do for the model itself."""
         if model is not self.model:
             self.model.load_state_dict(model.state_dict())
+            self.packed = None
             self.prefixes.forget()
             self._pool.forget()
 
@@ -113,6 +117,9 @@ class TransformersPolicy(TextPolicy):
                 torch.set_num_threads(1)
             return self._decode(jobs, batch, marks, sampling)
 
+        steps = max((job.limit for job in jobs), default=0)
+        if self.frozen and self.packed is None and PlainSteps.fits(self.model) and pays(self.model, steps):
+            self.packed = pack_plain(self.model)
         training = self.model.training
         self.model.eval()
         try:
@@ -141,6 +148,7 @@ class TransformersPolicy(TextPolicy):
             [mine[place].limit for place in places], marks, sampling,
             places=numbers, usual_keys=make_keys(seeds, [0] * len(rows), skips) if sampling.ranked else None,
             past=[self.prefixes.find(job.ids[: job.shared]) for job in mine], shared=[job.shared for job in mine],
+            packed=self.packed,
         )  # fmt: skip
         return [(batch[place][0], row) for place, row in zip(places, found, strict=True)]
 
