@@ -150,7 +150,7 @@ real: $(VENV)/.real $(REAL)/smollm2
 	  --problems 4 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
 	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
 
-# What adapters gain on GSM8K, on problems enough to tell: `make paired GSM8K=FOLDER` behind `make real`, an hour on one core.
+# What adapters gain on GSM8K, on problems enough to tell: `make paired GSM8K=FOLDER` behind `make real`.
 paired: $(VENV)/.real
 	$(if $(GSM8K),,$(error name the folder of the published set: make paired GSM8K=FOLDER))
 	for side in start:smollm2 after:03_sft_gsm8k/checkpoint; do \

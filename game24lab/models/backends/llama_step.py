@@ -51,8 +51,9 @@ class PlainSteps:
     def fits(model: PreTrainedModel) -> bool:
         """Whether the model is on the CPU, of a plain configuration, and made of plain linear layers."""
         # adapters and quantised weights put modules of their own in the place of linear layers
-        plain = model.device.type == "cpu" and is_plain(model.config) and type(getattr(model, "lm_head", None))
-        return plain is torch.nn.Linear and all(
+        if model.device.type != "cpu" or not is_plain(model.config):
+            return False
+        return type(getattr(model, "lm_head", None)) is torch.nn.Linear and all(
             type(module) is torch.nn.Linear for name, module in model.named_modules() if name.endswith("_proj")
         )  # fmt: skip
 
