@@ -147,7 +147,7 @@ real: $(VENV)/.real $(REAL)/smollm2
 	done
 	-@$(MAKE) --no-print-directory served
 	-$(if $(SERVER),,$(BIN)/python -m game24lab.cli.beside_server --checkpoint $(REAL)/smollm2 --serve $(VLLM)/bin/python \
-	  --problems 4 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
+	  --problems 3 --strategies best_of_n mcts --commands --pace 32 --output $(REAL)/served_smollm2)
 	$(BIN)/python -m game24lab.report.real $(REAL) reports/real.json docs/real.md
 
 # What adapters gain on GSM8K, on problems enough to tell: `make paired GSM8K=FOLDER` behind `make real`.

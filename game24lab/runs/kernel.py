@@ -8,10 +8,19 @@ leaves the kernel's children.) This module does not know of notebooks.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import threading
+
+
+def is_told(record: logging.LogRecord) -> bool:
+    """False for one complaint: at its end ipykernel flushes its output once more, when the socket may be closed."""
+    import zmq
+
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, zmq.ZMQError) and error.errno == zmq.ENOTSOCK)
 
 
 def follow(lifeline: int) -> None:
@@ -32,6 +41,7 @@ def main() -> None:
 
     from ipykernel import kernelapp
 
+    logging.getLogger("tornado.general").addFilter(is_told)  # where pyzmq logs
     kernelapp.launch_new_instance()
 
 

@@ -1,5 +1,6 @@
 """The parameters cell as a form, and running a notebook headless: what is checked before, what is left behind."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import zmq
 
-from game24lab.runs import progress
+from game24lab.runs import kernel, progress
 from game24lab.runs.notebook import (
     CellError,
     check_overrides,
@@ -286,6 +288,22 @@ def test_a_notebook_runs_headless_and_is_then_already_there(form, tmp_path, capf
     with pytest.raises(ValueError, match="steps is 4 there and 5 here"):
         run_notebook(form, {"lr": 2.0, "steps": 5}, folder)
     assert (folder / "notebook.ipynb").read_text() == executed
+
+
+def test_a_kernel_does_not_tell_of_a_flush_behind_its_end(caplog):
+    socket, log = zmq.Context.instance().socket(zmq.PUSH), logging.getLogger("tornado.general")
+    socket.close()
+    for act in (lambda: socket.send(b""), lambda: 1 / 0):
+        try:
+            act()
+        except (zmq.ZMQError, ZeroDivisionError):
+            log.error("Uncaught exception in ZMQStream callback", exc_info=True)
+    log.error("no exception")
+    flush, *others = caplog.records
+    assert "non-socket" in str(flush.exc_info[1])
+    assert not kernel.is_told(flush)
+    assert len(others) == 2
+    assert all(map(kernel.is_told, others))
 
 
 def test_a_failing_cell_is_one_line_and_leaves_its_notebook(form, tmp_path):
