@@ -89,7 +89,8 @@ def iterate(
         output: a folder for each round, with its `policy` and `critic`. The same call goes on where a kill has ended
             it.
         measure: the meters, whose numbers stand in the table. The one called `gate` decides: a round whose gate is not
-            above the best so far is refused, and the next one begins with the best models again.
+            above the best so far is refused; the next one begins with the best models again, which have searched all
+            problems already, and searches those that are still unsolved alone, with one more step of `growth`.
         taught: solutions that stand in for what searches would have found: a control without search.
         learner: makes the next policy in another way than by searches and what they find: another such control.
         certain: positions whose outcome the rules tell, for the critic, see `critic.train`.
@@ -196,12 +197,26 @@ class _Loop:
         if self.learner is not None:
             return Found(list(self.problems))
         shared = {"credit": config.credit, "chunk": config.chunk}
-        waves = Waves(self.algorithm, config.parameters, config.mode, config.list_budgets(), **shared)
+        problems, budgets = self._choose(number)
+        waves = Waves(self.algorithm, config.parameters, config.mode, budgets, **shared)
         if not number:  # no critic yet: answers are sampled
             waves = Waves(best_of_n, config.list_sampling(), "rules", (config.budget,), **shared)
-        return search_round(self.task, self.problems, waves,
+        return search_round(self.task, problems, waves,
                             lambda: (load_policy(policy), load_critic(critic) if critic else None), folder / "search",
                             self.archive, derive(config.seed, "round", number), f"round {number}: search")  # fmt: skip
+
+    def _choose(self, number: int) -> tuple[Mapping[str, Any], tuple[int, ...]]:
+        """The problems of a round's searches and their budgets.
+
+        Behind a refused round the models are those that have just searched: what they solved is known, and what they
+        did not solve takes more than they were given.
+        """
+        budgets, refused = self.config.list_budgets(), _count_refused(self.rows) if number else 0
+        solved = self.archive.list_solved()
+        left = {name: problem for name, problem in self.problems.items() if name not in solved}
+        if not refused or not left:
+            return self.problems, budgets
+        return left, (round(budgets[-1] * self.config.growth**refused),)
 
     def _learn(
         self, number: int, folder: Path, found: Found, policy: Path, critic: Path | None
@@ -220,7 +235,7 @@ class _Loop:
             **cost, "trained_tokens": 0, "critic_trained_tokens": 0, "stopped": "",
         }  # fmt: skip
         best = self.rows[-1]["best"] if self.rows else 0
-        if not found.solved:
+        if not found.solved and not (number and _count_refused(self.rows)):  # behind a refused round, none further
             row["stopped"] = f"no problem was solved in round {number}"
             row |= {} if number else self._measure(number, folder, policy, None, policy, None, found)
             return self._close(row, policy, critic, best, spent)

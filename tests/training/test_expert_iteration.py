@@ -148,6 +148,27 @@ def test_a_refused_round_is_begun_again_from_the_best(start, tmp_path):
     assert table["best"].tolist() == [0, 0, 2]
 
 
+def test_behind_a_refused_round_only_the_unsolved_are_searched_with_more(start, tmp_path, monkeypatch):
+    searches, search_round = [], expert_iteration.search_round
+
+    def watch(task, problems, waves, open_models, folder, archive, seed, title):
+        before = set(archive.list_solved())
+        found = search_round(task, problems, waves, open_models, folder, archive, seed, title)
+        searches.append((set(problems), before, waves.budgets))
+        return found
+
+    monkeypatch.setattr(expert_iteration, "search_round", watch)
+    gates = iter([0.0, -1.0, -2.0, 1.0, 2.0])
+    config = configure(start, rounds=4, steps=2, budget=2)
+    play(config, tmp_path, lambda stand: {"gate": next(gates)})
+    (first, _, usual), (second, _, again), (third, known, more), (fourth, later, most), (fifth, _, last) = searches
+    assert (usual, again, last) == ((2,), (2, 4), (2, 4))
+    assert first == second == fifth == set(PROBLEMS)
+    assert known
+    assert (third, more) == (set(PROBLEMS) - known, (8,))
+    assert (fourth, most) == (set(PROBLEMS) - later, (16,))
+
+
 def test_a_round_without_solutions_ends_it(tmp_path):
     lost = tiny_models.save("qwen3", tmp_path / "random", seed=3)
     table = iterate(configure(lost), WORLD, {"90 90": (90, 90)}, mcts, tmp_path / "out", lambda stand: {"gate": -9.0})
