@@ -16,6 +16,8 @@
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
+#   make iteration  expert iteration, three starts and what it is held against, and reports/iteration_report.pdf; hours on
+#                 two cores, resumable, by SWEEP as make scaling
 #   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
 #                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
 #   make served   every strategy through a real server, vLLM in an environment of its own (.vllm), beside the model in memory;
@@ -49,7 +51,7 @@ VLLM := .vllm
 REAL_GSM8K := $(if $(GSM8K),03_sft_gsm8k 06_grpo_gsm8k 08_lookahead_gsm8k)
 KINDS := solution/short $(foreach style,v1 v2 v3 sound,$(addprefix $(style)/,short medium long))
 
-.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling results real paired served
+.PHONY: demo test look lab lint docs pages badges clean chains search router lookahead ablation scaling iteration results real paired served
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.base
@@ -130,6 +132,10 @@ scaling: $(VENV)/.all
 	$(BIN)/game24lab sweep params/sweeps/11_scaling.yaml --resume $(SWEEP)
 	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling.yaml
 	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling -o reports/scaling_report.pdf
+
+iteration: $(VENV)/.all
+	$(BIN)/game24lab sweep params/sweeps/12_expert_iteration.yaml --resume $(SWEEP)
+	$(BIN)/game24lab report --kind iteration runs/sweeps/12_expert_iteration/*/ -o reports/iteration_report.pdf
 
 # Each part that has run to its end says so at once. A part that fails does not keep the others from running.
 real: $(VENV)/.real $(REAL)/smollm2

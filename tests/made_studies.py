@@ -6,16 +6,17 @@ from scipy.special import expit
 
 from game24lab.scaling.frontier import Plane, list_totals, map_surfaces, split_budget, tabulate_rates
 from game24lab.scaling.laws import tabulate_law
-from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples
+from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, hold_against
 from game24lab.views.charts.scaling import list_lines
 
-SIZES = {"3x48": 83e3, "3x64": 147e3, "4x96": 424e3, "4x128": 754e3, "6x160": 1.75e6, "8x224": 4.4e6}
+SIZES = {"3x48": 83e3, "3x64": 147e3, "4x96": 424e3, "4x112": 590e3, "4x128": 754e3, "6x160": 1.75e6, "8x224": 4.4e6}
+GRID = tuple(size for size in SIZES if size != "4x112")  # which a law may choose
 BUDGETS = (0.5e6, 1e6, 2e6, 4e6, 8e6)
 LAW = {"A": 30.0, "a": 0.35, "B": 800.0, "b": 0.5}
 RATES = {("repeated sampling", "verified"): 1.6, ("mcts", "rules"): 0.9}
 
 
-def make(sizes=tuple(SIZES), budgets=BUDGETS, seeds=2, problems=24, seed=0, failed=()):
+def make(sizes=GRID, budgets=BUDGETS, seeds=2, problems=24, seed=0, failed=()):
     """A study; `failed` are places of cells that have failed."""
     rng = np.random.default_rng(seed)
     hardness = rng.lognormal(0, 0.4, problems)
@@ -48,8 +49,8 @@ def make(sizes=tuple(SIZES), budgets=BUDGETS, seeds=2, problems=24, seed=0, fail
                  Plane(pd.DataFrame(points, columns=axes), np.array(chances)))  # fmt: skip
 
 
-def write(run, study, repeats=6):
-    """All tables that 11_scaling writes, into a run."""
+def write(run, study, repeats=6, tried=None):
+    """All tables that 11_scaling writes, into a run; `tried` are trainings that the law is held against."""
     study.save(run)
     table = study.tabulate()
     run.write_records(table)
@@ -59,6 +60,8 @@ def write(run, study, repeats=6):
         run.write_records(tabulate_law(found.law, found.draws), f"law_{name}")
         if name == "loss":
             run.write_records(found.tabulate(table).assign(what=found.what, why=found.why), "fit_loss")
+            if tried is not None:
+                run.write_records(hold_against(found, study, tried), "tried")
     rates = tabulate_rates(study.plane, repeats=repeats, over_seeds=study.over_seeds)
     run.write_records(rates, "rates")
     run.write_records(list_lines(map_surfaces(study.plane), rates, (0.25, 0.5, 0.75)), "lines")

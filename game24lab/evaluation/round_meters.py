@@ -17,6 +17,7 @@ import pandas as pd
 
 from game24lab.evaluation.arms import Arm, run_arm
 from game24lab.evaluation.calibration import measure
+from game24lab.evaluation.evaluate import evaluate
 from game24lab.evaluation.exact import measure_chances, pass_at
 from game24lab.evaluation.statistics import bootstrap
 from game24lab.models.critic import load_critic
@@ -170,6 +171,26 @@ def read_round_chances(rounds: pd.DataFrame, folder: Path | str) -> pd.DataFrame
         if path.exists():
             tables.append(pd.read_parquet(path).assign(**row))
     return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def search_best(
+    rounds: pd.DataFrame, folder: Path | str, environment: Environment, arms: Mapping[str, Arm], line: str = "search",
+    problems: Sequence[Any] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Attempts at held-out problems with the models of the best round of each repetition, which is their `seed`.
+
+    The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands in
+    `final-<seed>.parquet` there is not repeated.
+    """
+    attempts = []
+    for seed, part in rounds[rounds["line"] == line].groupby("seed", sort=False):
+        best = part[part["round"] == part["best"].iloc[-1]].iloc[0]
+        output = Path(folder) / f"seed-{seed}" / line.replace(" ", "-")
+        critic = load_critic(output / best["critic"]) if best["critic"] else None
+        found = evaluate(environment, problems, arms, load_policy(output / best["policy"]), critic,
+                         path=Path(folder) / f"final-{seed}.parquet")  # fmt: skip
+        attempts.append(found.assign(seed=seed))
+    return pd.concat(attempts, ignore_index=True)
 
 
 def _take_logs(chances: Sequence[float]) -> np.ndarray:

@@ -28,6 +28,6 @@ KINDS = {
     "router": Kind("routing", "10_router: which arm for each problem, and what that gains", "make router"),
     "scaling": Kind("scaling", "11_scaling: how training and thinking replace each other", "make scaling"),
     "iteration": Kind("iteration", "12_expert_iteration: rounds of search and learning beside controls of equal FLOPs",
-                      "game24lab run 12_expert_iteration -f params/lab/12_expert_iteration.yaml", "rounds.parquet"),
+                      "make iteration", "rounds.parquet"),
     "lookahead": Kind("decoding", "08_lookahead, and 06_grpo with searched answers", "make lookahead"),
 }  # fmt: skip

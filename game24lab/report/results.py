@@ -18,6 +18,7 @@ from typing import Any
 from game24lab.report.result_arms import MODE_HEAD, NAMES, name_arm, show_arm
 from game24lab.report.result_cells import MODES, Row, name_mode, pick, show, show_accuracy, show_change, tabulate
 from game24lab.report.result_countdown import tell_countdown
+from game24lab.report.result_iteration import tell_iteration
 from game24lab.runs.run import write_atomically
 
 HARD = "1001-1362"
@@ -303,6 +304,10 @@ SECTIONS = (
             "Held-out problems by the rules of Stream of Search, half of them with held-out targets, the others "
             "held-out puzzles, and by TinyZero's rules; the models that ship, but for the long chain, which is a "
             "policy of its own (`params/countdown/03_sft_chains.yaml`). Published ones are single answers, blind."),
+    Section("Expert iteration", "iteration_report", ("make iteration",), tell_iteration,
+            "A start that was taught the solver's solutions of a twentieth of the training puzzles, and where each "
+            "line ended; exact chances, so that pass@k is without noise of sampling; intervals over puzzles. Each "
+            "control has spent the FLOPs of `search`, and is paired with it by puzzle and seed."),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),

@@ -17,7 +17,7 @@ import pandas as pd
 from game24lab.models.sizes import read_size
 from game24lab.runs.checks import require
 from game24lab.scaling.flops import Shape, count_training
-from game24lab.scaling.laws import Law, bound
+from game24lab.scaling.laws import Law, foretell
 from game24lab.training.schedules import find_cooldown
 
 
@@ -134,18 +134,18 @@ def price_budget(shape: Shape, tokens: Any, length: float, learnt: float = 1.0) 
 
 
 def choose(
-    law: Law, budget: float, shapes: Mapping[str, Shape], length: float, learnt: float = 1.0, draws: Sequence[Law] = ()
-) -> pd.DataFrame:
+    law: Law, budget: float, shapes: Mapping[str, Shape], length: float, learnt: float = 1.0,
+    draws: Sequence[Law] = (), errors: Sequence[float] = (),
+) -> pd.DataFrame:  # fmt: skip
     """What a law of N and D says of a training budget in FLOPs: a row a shape, of the grid or not, best first.
 
-    Columns: `size`, `parameters`, `tokens` (that the budget pays for), `predicted`, `low` and `high`: its interval over
-    the `draws` of a bootstrap, missing without. A model of that size and so many tokens should land within it.
+    Columns: `size`, `parameters`, `tokens` (that the budget pays for), `predicted`, `low` and `high`: the interval
+    within which a model of that size and so many tokens should land, see `laws.foretell`, missing without `draws`.
     """
     rows = []
     for size, shape in shapes.items():
         tokens = budget / float(price_budget(shape, 1.0, length, learnt))
-        at = {"N": shape.matrices, "D": tokens}
-        low, high = bound([float(one.predict(at)) for one in draws]) if draws else (np.nan, np.nan)
+        predicted, low, high = foretell(law, {"N": shape.matrices, "D": tokens}, draws, errors)
         rows.append({"size": size, "parameters": shape.matrices, "tokens": tokens, "low": low, "high": high,
-                     "predicted": float(law.predict(at))})  # fmt: skip
+                     "predicted": predicted})  # fmt: skip
     return pd.DataFrame(rows).sort_values("predicted", ignore_index=True)

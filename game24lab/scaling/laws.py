@@ -184,6 +184,21 @@ def bound(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, fl
     return float(low), float(high)
 
 
+def foretell(
+    law: Law, at: Mapping[str, Any], draws: Sequence[Law], errors: Sequence[float] = ()
+) -> tuple[float, float, float]:
+    """What a law says of a training that it has not seen, and the 95 % interval to hold it against.
+
+    The interval is of the bootstrap draws, each with each of the relative `errors` of the cells that the law was fitted
+    to: a single training has luck that a law has not. Missing without draws.
+    """
+    predicted = float(law.predict(at))
+    if not draws:
+        return predicted, float("nan"), float("nan")
+    luck = 1 / (1 + np.asarray(errors, float)) if len(errors) else np.ones(1)
+    return predicted, *bound(np.outer([float(one.predict(at)) for one in draws], luck).ravel())
+
+
 def tabulate_law(law: Law, draws: Sequence[Law]) -> pd.DataFrame:
     """The numbers of a law with their intervals: rows of `name`, `value`, `low`, `high` (missing without draws)."""
     rows = []

@@ -23,6 +23,7 @@ from game24lab.scaling.laws import (
     check_seeds,
     count_unknowns,
     fit_law,
+    foretell,
     list_residuals,
     split_corner,
 )
@@ -172,6 +173,30 @@ def fit_samples(
     residuals = list_residuals(law, values.mean(1), known)
     residuals.insert(0, "cell", rows["cell"].to_numpy())
     return Fit(what, law, draws, residuals, pd.DataFrame(columns=["error"]), why)
+
+
+def hold_against(fit: Fit, grid: Study, tried: Study) -> pd.DataFrame:
+    """The law of a grid's excess loss held against trainings that it has not seen.
+
+    A row a cell of `tried`: `cell`, `size`, `seed`, `parameters`, `tokens`, `measured`, `predicted`, `low` and `high`
+    (`laws.foretell`), `error` (relative), `within` the interval or not. ValueError where these were measured on other
+    problems, and for a cell that the law was fitted to.
+    """
+    if "excess" not in tried.exact:
+        raise ValueError("trainings must be of the Game of 24, whose loss has a known floor, to be held against its law")
+    if list(grid.exact["problem"].unique()) != list(tried.exact["problem"].unique()):
+        raise ValueError("trainings must be measured on the problems of the grid to be held against its law, "
+                         "got others")  # fmt: skip
+    if both := sorted(set(grid.done["cell"]) & set(tried.done["cell"])):
+        raise ValueError(f"cell {both[0]} is one of the grid: the law has seen it")
+    rows = []
+    for cell, measured in zip(tried.done.to_dict("records"), tried.spread("excess").mean(1), strict=True):
+        at = {name: cell[column] for name, column in VARIABLES.items()}
+        predicted, low, high = foretell(fit.law, at, fit.draws, fit.residuals["error"].to_numpy())
+        known = {name: cell[name] for name in ("cell", "size", "seed", "parameters", "tokens")}
+        rows.append(known | {"measured": float(measured), "predicted": predicted, "low": low, "high": high,
+                             "error": predicted / measured - 1, "within": bool(low <= measured <= high)})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -> Fit:

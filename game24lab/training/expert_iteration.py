@@ -197,26 +197,28 @@ class _Loop:
         if self.learner is not None:
             return Found(list(self.problems))
         shared = {"credit": config.credit, "chunk": config.chunk}
-        problems, budgets = self._choose(number)
-        waves = Waves(self.algorithm, config.parameters, config.mode, budgets, **shared)
+        problems, budgets, total = self._choose(number)
+        waves = Waves(self.algorithm, config.parameters, config.mode, budgets, total, **shared)
         if not number:  # no critic yet: answers are sampled
             waves = Waves(best_of_n, config.list_sampling(), "rules", (config.budget,), **shared)
         return search_round(self.task, problems, waves,
                             lambda: (load_policy(policy), load_critic(critic) if critic else None), folder / "search",
                             self.archive, derive(config.seed, "round", number), f"round {number}: search")  # fmt: skip
 
-    def _choose(self, number: int) -> tuple[Mapping[str, Any], tuple[int, ...]]:
-        """The problems of a round's searches and their budgets.
+    def _choose(self, number: int) -> tuple[Mapping[str, Any], tuple[int, ...], int]:
+        """The problems of a round's searches, their budgets, and the total of all.
 
         Behind a refused round the models are those that have just searched: what they solved is known, and what they
         did not solve takes more than they were given.
         """
-        budgets, refused = self.config.list_budgets(), _count_refused(self.rows) if number else 0
+        config, refused = self.config, _count_refused(self.rows) if number else 0
+        budgets, total = config.list_budgets(), config.mean_budget * len(self.problems)
         solved = self.archive.list_solved()
         left = {name: problem for name, problem in self.problems.items() if name not in solved}
         if not refused or not left:
-            return self.problems, budgets
-        return left, (round(budgets[-1] * self.config.growth**refused),)
+            return self.problems, budgets, total
+        more = max(config.growth * budgets[-1], total / len(left)) * config.growth ** (refused - 1)
+        return left, (round(more),), 0
 
     def _learn(
         self, number: int, folder: Path, found: Found, policy: Path, critic: Path | None

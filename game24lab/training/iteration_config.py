@@ -24,6 +24,7 @@ class IterationConfig:
     budget: int = 300  # sampled tokens of a problem's first search in a round
     waves: int = 3  # searches of a problem in a round at most: those still unsolved are searched again
     growth: float = 3.0  # each with so many times the budget of the one before
+    mean_budget: int = 0  # sampled tokens of a problem in a round in the mean: what its waves leave, a last one shares
     answer_tokens: int = 64  # of an answer that is sampled whole, at most: in round 0, and where samples are searched
     critic: str = "refit"  # "refit" after every round, the "first" for good, or "none"
     first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
@@ -50,7 +51,7 @@ class IterationConfig:
         for name in ("rounds", "budget", "waves", "answer_tokens", "steps", "chunk", "batch_size", "critic_batch_size",
                      "critic_positions"):  # fmt: skip
             require(name, getattr(self, name), int, 1)
-        for name in ("patience", "seed"):
+        for name in ("patience", "seed", "mean_budget"):
             require(name, getattr(self, name), int, 0)
         require("growth", self.growth, float, 1)
         require("rare", self.rare, float, 0, 1, above=True)

@@ -1,5 +1,7 @@
 """The searches of one round of expert iteration: waves over problems, the later ones for those still unsolved.
 
+A round may have a total: as fewer problems are left from round to round, each of them is searched for longer.
+
 Each chunk of a wave is one file, written in one step: a round that was killed goes on behind the last one. This module
 does not know what is learnt from what it finds, nor the solver.
 """
@@ -34,6 +36,7 @@ class Waves:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     mode: str = "verified"
     budgets: tuple[int, ...] = (300,)  # sampled tokens of a problem, a number for each wave
+    total: int = 0  # of all problems: what the waves leave of it is shared in a last one; 0: there is no such wave
     credit: str = "any"  # see `found_solutions.read_tree`
     chunk: int = 256  # problems that are searched together
 
@@ -57,9 +60,12 @@ def search_round(
     `open_models` gives policy and critic where there is something left to search.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found, left, models = Found(), list(problems), None
-    for wave, budget in enumerate(waves.budgets):
-        with tqdm(total=len(left), desc=f"{title}, wave {wave + 1} of {len(waves.budgets)}", unit="problem",
+    found, left, models, count = Found(), list(problems), None, len(waves.budgets) + (waves.total > 0)
+    for wave in range(count):
+        budget = waves.budgets[wave] if wave < len(waves.budgets) else _share(waves, found, left)
+        if not budget:
+            break
+        with tqdm(total=len(left), desc=f"{title}, wave {wave + 1} of {count}", unit="problem",
                   dynamic_ncols=True) as bar:
             for number, names in enumerate(_split(left, waves.chunk)):
                 path = folder / f"wave-{wave + 1}-{number:04d}.json"
@@ -76,6 +82,12 @@ def search_round(
         solved = set(found.solved)
         left = [name for name in left if name not in solved]
     return found
+
+
+def _share(waves: Waves, found: Found, left: Sequence[str]) -> int:
+    """What the last wave gives each problem; 0 where it is no more than they have had, or nobody is left."""
+    share = (waves.total - found.cost["sampled_tokens"]) // len(left) if left else 0
+    return share if share > waves.budgets[-1] else 0
 
 
 def _split(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:

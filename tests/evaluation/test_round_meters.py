@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from game24lab.evaluation.exact import measure_chances
-from game24lab.evaluation.round_meters import make_meters, measure_sides, read_round_chances
+from game24lab.evaluation.round_meters import make_meters, measure_sides, read_round_chances, search_best
 from game24lab.models.load_policy import Sampling, load_policy
 from game24lab.models.locations import find_pretrained
 from game24lab.tasks.environments import open_environment
@@ -74,6 +74,21 @@ def test_a_round_is_measured_with_old_and_new_models(environment, meters, tmp_pa
     assert set(kept["round"]) == {1}
     gate = kept[kept["side"] == "gate"]["p"]
     assert told["gate"] == pytest.approx(math.log(gate.iloc[0]))
+
+
+def test_the_models_of_the_best_round_search_what_is_held_out(environment, tmp_path, monkeypatch):
+    output = tmp_path / "seed-3" / "first-critic"
+    output.mkdir(parents=True)
+    (output / "good").symlink_to(find_pretrained("policy"))
+    (output / "critic").symlink_to(find_pretrained("critic"))
+    rows = pd.DataFrame({"line": ["first critic", "first critic", "other"], "seed": 3, "round": [0, 1, 0], "best": 0,
+                         "policy": ["good", "refused", "x"], "critic": "critic"})  # fmt: skip
+    arms = {"mcts": {"algorithm": "mcts", "mode": "rules", "parameters": {"simulations": 8}}}
+    found = search_best(rows, tmp_path, environment, arms, "first critic")
+    assert found["seed"].tolist() == [3, 3, 3]
+    assert set(found["problem"]) == set(map(environment.write_name, environment.held_out))
+    monkeypatch.setattr("game24lab.evaluation.evaluate.run_arm", lambda *_, **__: pytest.fail("it was done"))
+    assert search_best(rows, tmp_path, environment, arms, "first critic").equals(found)
 
 
 def test_a_task_without_live_lines_is_refused():

@@ -33,6 +33,16 @@ def make_rows(line, seed, chances, accepted):
     return rows, tables
 
 
+def make_attempts():
+    """Of eight problems one repetition solves six by the rules, the other four."""
+    outcomes = [{"problem": problem, "seed": seed, "solved": place < solved, "sampled_tokens": 100 * (seed + 1),
+                 "outcome": "solved" if place < solved else "no answer"}
+                for seed, solved in ((0, 6), (1, 4)) for place, problem in enumerate(PROBLEMS)]  # fmt: skip
+    same = {"strategy": "mcts", "mode": "rules", "algorithm": "mcts", "parameters": "{}", "prompt_tokens": 0,
+            "critic_tokens": 0, "policy_parameters": 1, "critic_parameters": 1}  # fmt: skip
+    return pd.DataFrame(outcomes).assign(**same)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("iteration") / "run"
@@ -45,6 +55,7 @@ def folder(tmp_path_factory):
     with start_run(folder, "12_expert_iteration", {"seed": 0, "task": "game24"}) as run:
         run.write_records(pd.DataFrame(rows), "rounds")
         run.write_records(pd.concat(tables, ignore_index=True), "chances")
+        run.write_records(make_attempts(), "final")
     return folder
 
 
@@ -62,6 +73,18 @@ def test_lines_stand_where_the_gate_has_kept_them(numbers):
     assert lines["search"]["rounds"] == [1, 1]
     assert (lines["search"]["seeds"], lines["search"]["problems"]) == (2, 8)
     assert lines["search"]["pass_1_low"] < lines["search"]["pass_1"] < lines["search"]["pass_1_high"]
+
+
+def test_a_control_is_held_to_the_main_line_of_its_own_repetitions(numbers):
+    lines = {line["line"]: line for line in numbers["lines"]}
+    assert lines["solver"]["gap"] == pytest.approx(np.mean(BEFORE) - np.mean(AFTER))
+    assert lines["solver"]["gap_low"] < lines["solver"]["gap"] < lines["solver"]["gap_high"]
+    assert "gap" not in lines["search"]
+
+
+def test_searches_with_the_best_models_are_pooled(numbers):
+    (final,) = numbers["final"]
+    assert (final["accuracy"], final["sampled_tokens"], final["seeds"]) == (10 / 16, 150, 2)
 
 
 def test_what_moved_is_counted_by_the_chance_at_the_start(numbers):

@@ -49,6 +49,15 @@ def test_the_answer_is_three_sentences_with_what_was_measured(made):
     assert "Jones 2021" in text
 
 
+def test_what_was_trained_on_the_law_s_word_is_held_against_it(tmp_path):
+    with start_run(tmp_path / "run", "11_scaling", {"task": "game24", "seed": 0}) as run:
+        made_studies.write(run, made_studies.make(), tried=made_studies.make(("4x112",), (3e6,), seeds=1))
+    evidence = read_evidence([tmp_path / "run"])
+    numbers = scaling.gather_numbers(evidence)
+    assert "and 1 of 1 models that it has chosen and not seen land within" in scaling.answer(numbers)[2]
+    assert "What was trained on the law's word." in to_json(scaling.make_report(evidence, numbers))
+
+
 def test_runs_without_a_study_are_refused(tmp_path):
     start_run(tmp_path / "run", "11_scaling", {}).finish()
     with pytest.raises(ValueError, match=r"nothing to report in .*: runs of 11_scaling that have finished are needed"):

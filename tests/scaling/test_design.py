@@ -68,4 +68,7 @@ def test_a_law_chooses_among_sizes_that_need_not_be_of_the_grid():
     draws = [Law({"N": 40.0, "D": factor * 900.0}, {"N": 0.38, "D": 0.52}) for factor in (0.9, 1.0, 1.1)]
     sure = choose(law, 1e15, shapes, 25.0, draws=draws).iloc[0]
     assert sure["low"] < sure["predicted"] < sure["high"]
+    lucky = choose(law, 1e15, shapes, 25.0, draws=draws, errors=[-0.2, 0.0, 0.2]).iloc[0]
+    assert lucky["low"] < sure["low"]
+    assert lucky["high"] > sure["high"]
     assert float(price_budget(shapes["8x224"], rich["tokens"].iloc[0], 25.0)) == pytest.approx(1e15)

@@ -6,7 +6,7 @@ import pytest
 
 from game24lab.runs.run import start_run
 from game24lab.scaling.frontier import Plane
-from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, gather
+from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, gather, hold_against
 from game24lab.views.charts.scaling import draw_law
 from game24lab.views.widgets.budget_split import Splitting
 
@@ -38,6 +38,22 @@ def test_chances_and_samples_have_laws_too(study):
     left = int(many.why.partition("; ")[2].partition(" ")[0])
     assert left > 0
     assert len(many.residuals) == 3 * len(study.done) - left
+
+
+def test_a_training_that_the_law_has_not_seen_lands_within_its_interval(study):
+    fit = fit_excess(study, repeats=40)
+    like = made_studies.make(sizes=("4x112",), budgets=(3e6,), seeds=2, seed=0)
+    held = hold_against(fit, study, like)
+    assert held["within"].all()
+    assert held["error"].abs().max() < 0.05
+    assert (held["low"] < held["predicted"]).all()
+    assert (held["predicted"] < held["high"]).all()
+    worse = Study(like.cells, like.exact.assign(excess=2 * like.exact["excess"]), like.plane)
+    assert not hold_against(fit, study, worse)["within"].any()
+    with pytest.raises(ValueError, match="is one of the grid: the law has seen it"):
+        hold_against(fit, study, study)
+    with pytest.raises(ValueError, match="must be measured on the problems of the grid"):
+        hold_against(fit, study, made_studies.make(sizes=("4x112",), problems=5))
 
 
 def test_what_failed_is_missing(study):

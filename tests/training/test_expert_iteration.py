@@ -169,6 +169,26 @@ def test_behind_a_refused_round_only_the_unsolved_are_searched_with_more(start, 
     assert (fourth, most) == (set(PROBLEMS) - later, (16,))
 
 
+def test_what_the_waves_of_a_round_leave_is_shared_by_those_still_unsolved(start, tmp_path, monkeypatch):
+    waves, search = [], iteration_search._search
+
+    def watch(task, problems, how, models, budget, seed, bar):
+        outcomes = search(task, problems, how, models, budget, seed, bar)
+        if how.algorithm is mcts:  # not the samples of round 0
+            waves.append((budget, len(problems), sum(outcome.cost.sampled_tokens for outcome in outcomes)))
+        return outcomes
+
+    monkeypatch.setattr(iteration_search, "_search", watch)
+    play(configure(start, budget=2, waves=1, mean_budget=40, chunk=100), tmp_path / "more")
+    (budget, searched, spent), (more, left, _) = waves
+    assert (budget, searched) == (2, len(PROBLEMS))
+    assert 0 < left < searched
+    assert more == (40 * searched - spent) // left
+    waves.clear()
+    play(configure(start, budget=41, waves=1, mean_budget=4, chunk=100), tmp_path / "none")
+    assert len(waves) == 1, "nothing is left of four tokens a problem"
+
+
 def test_a_round_without_solutions_ends_it(tmp_path):
     lost = tiny_models.save("qwen3", tmp_path / "random", seed=3)
     table = iterate(configure(lost), WORLD, {"90 90": (90, 90)}, mcts, tmp_path / "out", lambda stand: {"gate": -9.0})
@@ -254,6 +274,7 @@ def test_the_loop_never_asks_the_solver(tmp_path, monkeypatch):
     ({"budget": 0}, "budget must be an integer >= 1, got 0"),
     ({"waves": 0}, "waves must be an integer >= 1, got 0"),
     ({"rounds": 0}, "rounds must be an integer >= 1, got 0"),
+    ({"mean_budget": -1}, "mean_budget must be an integer >= 0, got -1"),
     ({"growth": 0.5}, "growth must be a number >= 1, got 0.5"),
     ({"critic": "old"}, "critic must be one of refit, first, none, got 'old'"),
     ({"rare": 0.0}, "rare must be a number above 0 to 1, got 0.0"),

@@ -4,6 +4,7 @@ It describes `12_expert_iteration` runs. Files, each checked:
 
     rounds.parquet   a row a repetition (`seed`), line and round, see `training.expert_iteration.iterate`
     chances.parquet  exact chances of problems in each of them: `side`, `problem`, `p`
+    final.parquet    where there is one: attempts at held-out problems with the best models, see `evaluate`
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pandas as pd
 
 from game24lab.evaluation.exact import pass_at, tabulate_density
 from game24lab.evaluation.statistics import bootstrap
+from game24lab.evaluation.tables import summarise
 from game24lab.report import layout
 from game24lab.report.document import Block, Bullets, Picture, Report, Table
 from game24lab.report.evidence import Evidence, check_columns, describe_runs, read_table, refuse
@@ -31,24 +33,28 @@ QUESTION = ("A policy that knows little searches, learns from what the exact ver
             "exact solver is never asked. How far does it come, does probability reach puzzles that had next to none "
             "or does the policy only sharpen what it could do already, and what would the same FLOPs have bought "
             "without search?")  # fmt: skip
-ROUNDS, CHANCES = "rounds.parquet", "chances.parquet"
+ROUNDS, CHANCES, FINAL = "rounds.parquet", "chances.parquet", "final.parquet"
 MAIN, START, HELD_OUT = "search", "start", "held out"
 KS = (1, 64, 4096)
 RARE, USUAL = 1e-4, 1e-2  # chances between which mass is said to have moved
+_LINE = ("run", "line", "seed")
 _NEEDED = ("line", "seed", "round", "accepted", "best", "solved_ever", "flops_total", "stopped", "held_out_log_p")
 
 
 def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str, Any]:
     """Every number of the report, JSON-able: `runs`, `rounds`, `lines` (the start, and each line's best rounds, all
     repetitions together), `moved` (what became of problems by their chance at the start), `density` (of start and best
-    rounds). ValueError where no run holds rounds and chances."""
+    rounds), `final` (searches with the best models, all repetitions together). ValueError where no run holds rounds
+    and chances."""
     rounds, chances = _read(evidence)
     lines = [_pool(START, rounds[(rounds["line"] == MAIN) & (rounds["round"] == 0)], chances)]
-    lines += [_pool(line, part[part["round"] == part["best"].groupby([part["run"], part["seed"]]).transform("last")],
-                    chances) for line, part in rounds.groupby("line", sort=False)]  # fmt: skip
+    ends = rounds[rounds["round"] == rounds["best"].groupby([rounds[key] for key in _LINE]).transform("last")]
+    main = ends[ends["line"] == MAIN]
+    lines += [_pool(line, part, chances) | (_compare(part, main, chances) if line != MAIN else {})
+              for line, part in ends.groupby("line", sort=False)]  # fmt: skip
     return {"title": title, "runs": describe_runs(evidence), "rounds": plain(rounds), "lines": lines,
             "moved": [_measure_moves(rounds, chances, line) for line in dict.fromkeys(rounds["line"])],
-            "density": _list_densities(rounds, chances)}  # fmt: skip
+            "density": _list_densities(rounds, chances), "final": _summarise_final(evidence)}  # fmt: skip
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
@@ -59,6 +65,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     appendix = [
         _describe_setting(numbers),
         *add_section("Beside controls of equal FLOPs", _describe_lines(numbers["lines"])),
+        *add_section("Searches with the best models", _describe_final(numbers.get("final", []))),
         *add_section("Sharpening or widening", _describe_moves(numbers["moved"])),
         *add_section("The rounds", _describe_rounds(main), _describe_groups(main), _describe_critics(main)),
         *add_section("What went wrong", Bullets(tuple(list_faults(rounds))) if list_faults(rounds) else None),
@@ -127,6 +134,16 @@ def _pool(line: str, rows: pd.DataFrame, chances: pd.DataFrame) -> dict[str, Any
     return numbers
 
 
+def _compare(rows: pd.DataFrame, main: pd.DataFrame, chances: pd.DataFrame) -> dict[str, float]:
+    """A line's exact pass@1 less that of the main line in the same repetitions, paired by problem; both where they
+    ended."""
+    keys = ["run", "seed", "problem"]
+    both = _take(rows, chances).merge(_take(main, chances), on=keys, suffixes=("", "_main"))
+    gap = (both["p"] - both["p_main"]).groupby(both["problem"]).mean().to_numpy()
+    low, high = bootstrap(gap)
+    return {"gap": float(gap.mean()), "gap_low": low, "gap_high": high}
+
+
 def _measure_moves(rounds: pd.DataFrame, chances: pd.DataFrame, line: str) -> dict[str, Any]:
     """Held-out problems by their chance at the start: how many became likely, and how many lost."""
     part = rounds[rounds["line"] == line]
@@ -154,6 +171,18 @@ def _list_densities(rounds: pd.DataFrame, chances: pd.DataFrame) -> list[dict[st
     return rows
 
 
+def _summarise_final(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    found = [(one, table) for one in evidence if (table := read_table(one.run, FINAL)) is not None]
+    for one, table in found:
+        check_columns(table, one.run.folder / FINAL, ("strategy", "mode", "problem", "seed", "solved"),
+                      ("sampled_tokens",))  # fmt: skip
+    if not found:
+        return []
+    source = "; ".join(one.source(FINAL) for one, _ in found)
+    rows = plain(summarise(pd.concat([table for _, table in found], ignore_index=True)))
+    return [{**row, "source": source} for row in rows]
+
+
 # ------------------------------------------------------------------------------------------- words, tables and figures
 def _bracket(line: Row, k: int) -> str:
     return fmt.bracket(line[f"pass_{k}"], line[f"pass_{k}_low"], line[f"pass_{k}_high"])
@@ -176,13 +205,31 @@ def _describe_setting(numbers: Row) -> Block:
 
 
 def _describe_lines(lines: Sequence[Row]) -> Table:
-    columns = {"line": text("line", 1), "solved": percent("solved"),
+    columns = {"line": text("line", 1), "seeds": count("seeds"), "solved": percent("solved"),
+               "over search": made(_show_gap),
                **{f"pass@{k}": made(lambda row, k=k: _bracket(row, k)) for k in KS},
                "below 1e-4": percent("below"), "FLOPs": short("flops")}  # fmt: skip
     note = ("Exact pass@k on held-out problems in the round that the gate has kept last, 95 % by bootstrap over "
-            "problems; solved: training problems for which the line has ever found a solution; below 1e-4: held-out "
+            "problems; over search: pass@1 less that of the main line in the same repetitions, in points, paired by "
+            "problem; solved: training problems for which the line has ever found a solution; below 1e-4: held-out "
             "problems with less chance than that.")  # fmt: skip
     return make_table("The start, and where each line ended.", lines, columns, note)
+
+
+def _show_gap(line: Row) -> str:
+    if "gap" not in line:
+        return ""
+    return f"{fmt.points(line['gap'])} [{fmt.points(line['gap_low'])}, {fmt.points(line['gap_high'])}]"
+
+
+def _describe_final(rows: Sequence[Row]) -> Table | None:
+    columns = {"search": text("arm", 1), "mode": text("mode"), "problems": count("problems"),
+               "repetitions": count("seeds"), "solved": made(lambda row: fmt.bracket(row["accuracy"], row["low"],
+                                                                                     row["high"])),
+               "tokens": count("sampled_tokens")}  # fmt: skip
+    note = ("With policy and critic of each repetition's best round. Solved: with a 95 % interval; tokens: mean "
+            "sampled ones a problem, discarded ones included.")  # fmt: skip
+    return make_table("Held-out problems solved by searching.", rows, columns, note) if rows else None
 
 
 def _describe_moves(moved: Sequence[Row]) -> Table:

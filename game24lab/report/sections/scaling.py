@@ -27,7 +27,7 @@ QUESTION = ("A small language model can be made better by training it longer, or
             "thinks and on what helps it, and how is a budget best divided? All FLOPs are exact: layers, attended "
             "positions, output head, prompts, critics and the rollouts that they learn from.")  # fmt: skip
 TABLES = ("cells", "points", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
-          "law_samples")  # fmt: skip
+          "law_samples", "tried")  # fmt: skip
 NEEDED = ("points", "rates", "splits", "records")
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
           "(2026) are of repeated sampling alone, and their form is fitted here too.")  # fmt: skip
@@ -56,6 +56,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         _describe_setting(numbers),
         *add_section("What one decade of training replaces", _describe_rates(numbers), Paragraph(_JONES)),
         *add_section("The laws", *_describe_laws(numbers)),
+        *add_section("Models that the law has chosen", _describe_tried(numbers)),
         *add_section("The cells", _describe_cells(numbers)),
         *add_section("The best split of a budget", _describe_splits(numbers)),
         *layout.add_limits(runs, list_limits(numbers)),
@@ -97,8 +98,14 @@ def find_law(numbers: Row) -> str:
         why = next((row["why"] for row in numbers["fit_loss"] if row.get("why")), "there is no law")
         return f"The law was not held against a corner of the grid: {why}."
     missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner)
-    return (f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
-            f"{fmt.percent(missed)} in the mean.")  # fmt: skip
+    said = (f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
+            f"{fmt.percent(missed)} in the mean")  # fmt: skip
+    tried = numbers.get("tried", [])
+    if not tried:
+        return f"{said}."
+    within = sum(row["within"] for row in tried)
+    return (f"{said}, and {within} of {len(tried)} models that it has chosen and not seen land within their predicted "
+            "intervals.")  # fmt: skip
 
 
 def list_limits(numbers: Row) -> list[str]:
@@ -246,6 +253,18 @@ def _describe_cells(numbers: Row) -> Block:
             "sample, pass@16 and pass@1024 are exact (verified); 95 %: bootstrap over problems. The name of a cell: "
             "size, seed, steps.")  # fmt: skip
     return make_table("All cells.", rows, columns, note)
+
+
+def _describe_tried(numbers: Row) -> Block | None:
+    if not numbers.get("tried"):
+        return None
+    columns = {"cell": text("cell", 1), "parameters": short("parameters"), "tokens": short("tokens"),
+               "predicted": fixed("predicted", 3),
+               "95 %": made(lambda row: f"{fmt.fixed(row['low'], 3)} to {fmt.fixed(row['high'], 3)}"),
+               "measured": fixed("measured", 3), "error": percent("error"),
+               "within": made(lambda row: "yes" if row["within"] else "no")}  # fmt: skip
+    return make_table("What was trained on the law's word.", numbers["tried"], columns,
+                      "L - E; the interval holds the law's bootstrap and the luck of a single training.")
 
 
 def _describe_splits(numbers: Row) -> Block | None:

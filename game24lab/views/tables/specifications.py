@@ -141,6 +141,8 @@ SCALING_CELLS = {"cell": text("cell", 1), "parameters": short("parameters"), "to
 LAW = {"number": text("name", 1), "value": _show("value"), "low": _show("low"), "high": _show("high")}
 CHOSEN = {"size": text("size"), "parameters": short("parameters"), "tokens": short("tokens"),
           "predicted": fixed("predicted", 3), "low": fixed("low", 3), "high": fixed("high", 3)}  # fmt: skip
+TRIED = {"cell": text("cell", 1), "predicted": fixed("predicted", 3), "low": fixed("low", 3), "high": fixed("high", 3),
+         "measured": fixed("measured", 3), "error": percent("error")}  # fmt: skip
 RESIDUALS = {"cell": text("cell", 1), "measured": fixed("measured", 3), "predicted": fixed("predicted", 3),
              "error": percent("error")}  # fmt: skip
 RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": fixed("rate", 2), "low": fixed("low", 2),

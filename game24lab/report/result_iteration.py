@@ -1,0 +1,59 @@
+"""The result tables of expert iteration, made from the numbers that are kept of its runs.
+
+It does not know how anything was measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from game24lab.report.result_arms import MODE_HEAD, name_arm, show_arm
+from game24lab.report.result_cells import MODES, Row, show, show_accuracy, show_change, tabulate
+
+_KS = (1, 64, 4096)
+
+
+def tell_iteration(report: Any) -> list[str]:
+    """Start and lines, what moved, and searches with the best models."""
+    return [f"n = {report['lines'][0]['problems']} held-out problems.", tabulate_lines(report), tabulate_moves(report),
+            *([tabulate_final(report)] if report["final"] else [])]  # fmt: skip
+
+
+def tabulate_lines(report: Any) -> str:
+    """The start and where each line ended: training problems solved, exact pass@k, and what it has over the main
+    line."""
+    rows = []
+    for line in report["lines"]:
+        gap = {key.replace("gap", "difference").removeprefix("difference_"): line[key]
+               for key in ("gap", "gap_low", "gap_high") if key in line}  # fmt: skip
+        rows.append([f"`{line['line']}`", str(line["seeds"]), _share(line["solved"]),
+                     *(show_accuracy(line, f"pass_{k}", f"pass_{k}_") for k in _KS), show_change(gap) if gap else "",
+                     _share(line["below"]), show(line["flops"] / 1e12)])  # fmt: skip
+    names = " | ".join(f"pass@{k}" for k in _KS)
+    return tabulate(f"line | seeds | training solved | {names} | pass@1 over `search` | below 1e-4 | TFLOPs", rows)
+
+
+def tabulate_moves(report: Any) -> str:
+    """Held-out problems by their exact chance at the start and in the round that was kept last."""
+    rows = [[f"`{row['line']}`", *(_share(row[key]) for key in ("rare_share", "rare_to_usual", "likely_to_rare",
+                                                                "fell")),
+             f"{row['gain']:+.2f} [{row['gain_low']:.2f}, {row['gain_high']:.2f}]"]
+            for row in report["moved"]]  # fmt: skip
+    header = "line | below 1e-4 at the start | of these to 1e-2 | from 1e-2 to below 1e-4 | fell | log10 p"
+    return tabulate(header, rows)
+
+
+def tabulate_final(report: Any) -> str:
+    """Searches with the best models of the main line, in the modes that they were run in."""
+    by_name: dict[str, dict[str, Row]] = {}
+    for arm in report["final"]:
+        by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
+    rows = []
+    for name, arms in by_name.items():
+        cells = [show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
+        rows.append([name, *(cell for pair in cells for cell in pair)])
+    return tabulate(f"strategy | {MODE_HEAD}", rows)
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{show(100 * share, 1)} %"
