@@ -183,7 +183,7 @@ def hold_against(fit: Fit, grid: Study, tried: Study) -> pd.DataFrame:
     problems, and for a cell that the law was fitted to.
     """
     if "excess" not in tried.exact:
-        raise ValueError("trainings must be of the Game of 24, whose loss has a known floor, to be held against its law")
+        raise ValueError("trainings must be of a task whose loss has a known floor to be held against its law")
     if list(grid.exact["problem"].unique()) != list(tried.exact["problem"].unique()):
         raise ValueError("trainings must be measured on the problems of the grid to be held against its law, "
                          "got others")  # fmt: skip
