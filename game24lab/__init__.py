@@ -37,7 +37,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "evaluation.grid": "expand_arms, find_family, run_arms, take_chunk",
     "evaluation.oracle_critics": "find_like",
     "evaluation.score_files": "score_files",
-    "evaluation.round_meters": "make_meters, read_round_chances, search_best",
+    "evaluation.round_meters": "make_meters, plan_searches, read_round_chances, search_best",
     "evaluation.selection": "compare_selections",
     "training": "critic as critic_training, critic_data, dpo, expert_iteration, grpo, iteration_controls, sft",
     "training.data": "sft_mixture, trace_dataset, trace_generation",

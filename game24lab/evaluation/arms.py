@@ -122,6 +122,13 @@ def find_strategy(name: str) -> Algorithm:
     return known[name]
 
 
+def needs_critic(arm: Arm) -> bool:
+    """Whether a search asks a critic by its settings."""
+    value = json.loads(arm.describe())
+    choosing = arm.algorithm == "best_of_n" and arm.mode != "verified" and value.get("choose") == "value"
+    return choosing or arm.algorithm not in ("best_of_n", "greedy", "majority")
+
+
 def run_arm(
     task: Any, problems: Sequence[Any], arm: Arm, policy: Any, critic: Any = None, *,
     algorithm: Algorithm | None = None, **settings: Any,

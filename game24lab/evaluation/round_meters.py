@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.evaluation.arms import Arm, run_arm
+from game24lab.evaluation.arms import Arm, needs_critic, run_arm
 from game24lab.evaluation.calibration import measure
 from game24lab.evaluation.evaluate import evaluate
 from game24lab.evaluation.exact import measure_chances, pass_at
+from game24lab.evaluation.grid import expand_arms
 from game24lab.evaluation.statistics import bootstrap
 from game24lab.models.critic import load_critic
 from game24lab.models.load_policy import load_policy
@@ -173,23 +174,40 @@ def read_round_chances(rounds: pd.DataFrame, folder: Path | str) -> pd.DataFrame
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
+def plan_searches(grid: Mapping[str, Mapping[str, Any]]) -> dict[str, Arm]:
+    """The arms of searches with the best models, see `grid.expand_arms`; none of an empty grid.
+
+    ValueError for a blind search that asks a critic: those of rounds have read positions alone.
+    """
+    arms = expand_arms(grid) if grid else {}
+    for name, arm in arms.items():
+        if arm.mode == "blind" and needs_critic(arm):
+            raise ValueError(f"arm {name!r} must not be blind: it asks a critic, and those of rounds read positions, "
+                             "in which a false step is not seen")  # fmt: skip
+    return arms
+
+
 def search_best(
     rounds: pd.DataFrame, folder: Path | str, environment: Environment, arms: Mapping[str, Arm], line: str = "search",
     problems: Sequence[Any] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Attempts at held-out problems with the models of the best round of each repetition, which is their `seed`.
 
-    The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands in
-    `final-<seed>.parquet` there is not repeated.
+    The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands there in
+    `final-<seed>.jsonl`, and of searches without a critic in `alone-<seed>.jsonl`, is not repeated.
     """
     attempts = []
     for seed, part in rounds[rounds["line"] == line].groupby("seed", sort=False):
         best = part[part["round"] == part["best"].iloc[-1]].iloc[0]
         output = Path(folder) / f"seed-{seed}" / line.replace(" ", "-")
-        critic = load_critic(output / best["critic"]) if best["critic"] else None
-        found = evaluate(environment, problems, arms, load_policy(output / best["policy"]), critic,
-                         path=Path(folder) / f"final-{seed}.parquet")  # fmt: skip
-        attempts.append(found.assign(seed=seed))
+        policy, critic = load_policy(output / best["policy"]), best["critic"] and load_critic(output / best["critic"])
+        asking = {name: arm for name, arm in arms.items() if needs_critic(arm)}
+        alone = {name: arm for name, arm in arms.items() if name not in asking}
+        for name, some, judge in (("final", asking, critic or None), ("alone", alone, None)):
+            if some:
+                found = evaluate(environment, problems, some, policy, judge,
+                                 path=Path(folder) / f"{name}-{seed}.parquet")  # fmt: skip
+                attempts.append(found.assign(seed=seed))
     return pd.concat(attempts, ignore_index=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game24lab.evaluation.arms import Arm, describe_strategy
+from game24lab.evaluation.arms import Arm, describe_strategy, needs_critic
 from game24lab.evaluation.evaluate import evaluate
 from game24lab.evaluation.exact import measure_chances, measure_cost, pass_at
 from game24lab.evaluation.grid import find_family
@@ -65,7 +65,7 @@ def measure_cells(
     done = cells[cells["checkpoint"] != ""]
     if done.empty:
         raise ValueError(f"cells: none of {len(cells)} has a checkpoint to measure")
-    if not critic.rollouts and (name := next((one for one, arm in arms.items() if _needs_critic(arm)), None)):
+    if not critic.rollouts and (name := next((one for one, arm in arms.items() if needs_critic(arm)), None)):
         raise ValueError(f"arm {name!r} asks a critic: critic rollouts must be at least 1, got 0")
     critic = replace(critic, chains=any(arm.mode == "blind" for arm in arms.values()))
     exact, searched = [], []
@@ -81,12 +81,6 @@ def measure_cells(
                             model=cell.cell, progress=False)  # fmt: skip
             searched.append(rows.assign(cell=cell.cell))
     return pd.concat(exact, ignore_index=True), pd.concat(searched, ignore_index=True) if searched else pd.DataFrame()
-
-
-def _needs_critic(arm: Arm) -> bool:
-    value = json.loads(arm.describe())
-    choosing = arm.algorithm == "best_of_n" and arm.mode != "verified" and value.get("choose") == "value"
-    return choosing or arm.algorithm not in ("best_of_n", "greedy", "majority")
 
 
 def _measure_exact(environment: Any, policy: Any, problems: Sequence[Any] | None) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from game24lab.evaluation.exact import measure_chances
-from game24lab.evaluation.round_meters import make_meters, measure_sides, read_round_chances, search_best
+from game24lab.evaluation.round_meters import make_meters, measure_sides, plan_searches, read_round_chances, search_best
 from game24lab.models.load_policy import Sampling, load_policy
 from game24lab.models.locations import find_pretrained
 from game24lab.tasks.environments import open_environment
@@ -83,12 +83,24 @@ def test_the_models_of_the_best_round_search_what_is_held_out(environment, tmp_p
     (output / "critic").symlink_to(find_pretrained("critic"))
     rows = pd.DataFrame({"line": ["first critic", "first critic", "other"], "seed": 3, "round": [0, 1, 0], "best": 0,
                          "policy": ["good", "refused", "x"], "critic": "critic"})  # fmt: skip
-    arms = {"mcts": {"algorithm": "mcts", "mode": "rules", "parameters": {"simulations": 8}}}
+    arms = {"mcts": {"algorithm": "mcts", "mode": "rules", "parameters": {"simulations": 8}},
+            "greedy": {"algorithm": "greedy", "mode": "blind"}}
+    arms = plan_searches(arms)
     found = search_best(rows, tmp_path, environment, arms, "first critic")
-    assert found["seed"].tolist() == [3, 3, 3]
+    assert found["seed"].tolist() == [3] * 6
+    assert found[found["strategy"] == "greedy"]["critic_tokens"].sum() == 0
     assert set(found["problem"]) == set(map(environment.write_name, environment.held_out))
     monkeypatch.setattr("game24lab.evaluation.evaluate.run_arm", lambda *_, **__: pytest.fail("it was done"))
     assert search_best(rows, tmp_path, environment, arms, "first critic").equals(found)
+
+
+def test_a_blind_search_with_the_critic_of_a_round_is_refused_before_any_round():
+    assert plan_searches({}) == {}
+    alone = {"mode": "blind", "parameters": {"choose": "logprob"}}
+    arms = plan_searches({"mcts": {"mode": "rules"}, "best_of_n": alone})
+    assert [arm.mode for arm in arms.values()] == ["rules", "blind"]
+    with pytest.raises(ValueError, match="arm 'mcts' must not be blind: it asks a critic"):
+        plan_searches({"mcts": {"mode": "blind"}})
 
 
 def test_a_task_without_live_lines_is_refused():

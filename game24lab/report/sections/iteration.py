@@ -9,6 +9,7 @@ It describes `12_expert_iteration` runs. Files, each checked:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -180,7 +181,7 @@ def _summarise_final(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
         return []
     source = "; ".join(one.source(FINAL) for one, _ in found)
     rows = plain(summarise(pd.concat([table for _, table in found], ignore_index=True)))
-    return [{**row, "source": source} for row in rows]
+    return [{**row, "parameters": json.loads(row["parameters"]), "source": source} for row in rows]
 
 
 # ------------------------------------------------------------------------------------------- words, tables and figures
