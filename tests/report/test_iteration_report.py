@@ -9,6 +9,7 @@ from first_page import read_answer
 
 from game24lab.evaluation.round_meters import measure_sides
 from game24lab.report.evidence import read_evidence
+from game24lab.report.result_iteration import tell_iteration
 from game24lab.report.sections import iteration
 from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
@@ -38,8 +39,8 @@ def make_attempts():
     outcomes = [{"problem": problem, "seed": seed, "solved": place < solved, "sampled_tokens": 100 * (seed + 1),
                  "outcome": "solved" if place < solved else "no answer"}
                 for seed, solved in ((0, 6), (1, 4)) for place, problem in enumerate(PROBLEMS)]  # fmt: skip
-    same = {"strategy": "mcts", "mode": "rules", "algorithm": "mcts", "parameters": "{}", "prompt_tokens": 0,
-            "critic_tokens": 0, "policy_parameters": 1, "critic_parameters": 1}  # fmt: skip
+    same = {"strategy": "mcts", "mode": "rules", "algorithm": "mcts", "parameters": '{"simulations": 8}',
+            "prompt_tokens": 0, "critic_tokens": 0, "policy_parameters": 1, "critic_parameters": 1}  # fmt: skip
     return pd.DataFrame(outcomes).assign(**same)
 
 
@@ -85,6 +86,19 @@ def test_a_control_is_held_to_the_main_line_of_its_own_repetitions(numbers):
 def test_searches_with_the_best_models_are_pooled(numbers):
     (final,) = numbers["final"]
     assert (final["accuracy"], final["sampled_tokens"], final["seeds"]) == (10 / 16, 150, 2)
+
+
+def test_the_page_of_results_has_lines_what_moved_and_searches(numbers):
+    note, lines, moves, final = tell_iteration(numbers)
+    assert note == "n = 8 held-out problems."
+    start, search, solver = lines.splitlines()[2:]
+    assert start.startswith("| `start` | 2 |")
+    assert search.startswith("| `search` | 2 |")
+    gap = 100 * (np.mean(BEFORE) - np.mean(AFTER))
+    assert f"| {gap:.1f} [" in solver
+    assert "| `search` | 25.0 % | 50.0 % | 20.0 % |" in moves
+    assert "| MCTS, at most 8 draws |  |  | 62.5 % [" in final
+    assert len(tell_iteration({**numbers, "final": []})) == 3
 
 
 def test_what_moved_is_counted_by_the_chance_at_the_start(numbers):
