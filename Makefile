@@ -16,7 +16,7 @@
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
-#   make iteration  expert iteration, three starts and what it is held against, and reports/iteration_report.pdf; hours on
+#   make iteration  expert iteration, four starts and what they are held against, and reports/iteration_report.pdf; hours on
 #                 two cores, resumable, by SWEEP as make scaling
 #   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
 #                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
