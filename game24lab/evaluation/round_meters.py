@@ -193,8 +193,8 @@ def search_best(
 ) -> pd.DataFrame:  # fmt: skip
     """Attempts at held-out problems with the models of the best round of each repetition, which is their `seed`.
 
-    The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands there in
-    `final-<seed>.jsonl`, and of searches without a critic in `alone-<seed>.jsonl`, is not repeated.
+    The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands there in `final`, in
+    `asking-<seed>.jsonl` and of searches without a critic in `alone-<seed>.jsonl`, is not repeated.
     """
     attempts = []
     for seed, part in rounds[rounds["line"] == line].groupby("seed", sort=False):
@@ -203,10 +203,11 @@ def search_best(
         policy, critic = load_policy(output / best["policy"]), best["critic"] and load_critic(output / best["critic"])
         asking = {name: arm for name, arm in arms.items() if needs_critic(arm)}
         alone = {name: arm for name, arm in arms.items() if name not in asking}
-        for name, some, judge in (("final", asking, critic or None), ("alone", alone, None)):
+        for name, some, judge in (("asking", asking, critic or None), ("alone", alone, None)):
             if some:
-                found = evaluate(environment, problems, some, policy, judge,
-                                 path=Path(folder) / f"{name}-{seed}.parquet")  # fmt: skip
+                path = Path(folder) / "final" / f"{name}-{seed}.parquet"
+                path.parent.mkdir(exist_ok=True)
+                found = evaluate(environment, problems, some, policy, judge, path=path)
                 attempts.append(found.assign(seed=seed))
     return pd.concat(attempts, ignore_index=True)
 
