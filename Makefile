@@ -16,7 +16,7 @@
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
 #   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
-#   make iteration  expert iteration, four starts and what they are held against, and reports/iteration_report.pdf; hours on
+#   make iteration  expert iteration, its starts and what they are held against, and reports/iteration_report.pdf; hours on
 #                 two cores, resumable, by SWEEP as make scaling
 #   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
 #                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
@@ -134,8 +134,10 @@ scaling: $(VENV)/.all
 	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling -o reports/scaling_report.pdf
 
 iteration: $(VENV)/.all
-	$(BIN)/game24lab sweep params/sweeps/12_expert_iteration.yaml --resume $(SWEEP)
-	$(BIN)/game24lab report --kind iteration runs/sweeps/12_expert_iteration/*/ -o reports/iteration_report.pdf
+	for set in "" _controls; do \
+	  $(BIN)/game24lab sweep params/sweeps/12_expert_iteration$$set.yaml --resume $(SWEEP) || exit; \
+	done
+	$(BIN)/game24lab report --kind iteration runs/sweeps/12_expert_iteration*/*/ -o reports/iteration_report.pdf
 
 # Each part that has run to its end says so at once. A part that fails does not keep the others from running.
 real: $(VENV)/.real $(REAL)/smollm2
