@@ -18,7 +18,7 @@
 #                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
 #   make iteration  expert iteration, its starts and what they are held against, and reports/iteration_report.pdf; hours on
 #                 two cores, resumable, by SWEEP as make scaling
-#   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; hours on one core,
+#   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; 40 minutes on two cores,
 #                 resumable. GSM8K=FOLDER (train.jsonl and test.jsonl) adds its rows
 #   make served   every strategy through a real server, vLLM in an environment of its own (.vllm), beside the model in memory;
 #                 minutes. SERVER=http://localhost:8000/v1 asks one that runs and serves the shipped policy
