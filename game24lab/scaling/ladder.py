@@ -22,6 +22,7 @@ from transformers import AutoConfig, AutoTokenizer, PrinterCallback, TrainerCall
 
 from game24lab.models.checkpoints import be_quiet
 from game24lab.models.locations import check_location
+from game24lab.models.sizes import read_size
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.runs.checks import require
 from game24lab.scaling.design import Trunk, estimate, is_checkpoint, lay_out
@@ -32,6 +33,7 @@ from game24lab.training.clock import read_cost
 from game24lab.training.loop import arrange
 from game24lab.training.sft import SFTConfig, make_trainer, tokenize, train
 
+RATE_WIDTH = 96  # the width that a matrix learning rate is said for
 CELLS = ("cell", "size", "seed", "steps", "budget", "tokens", "parameters", "flops", "seconds", "checkpoint", "failed")
 
 
@@ -96,11 +98,13 @@ def plan(
 
 
 def train_ladder(
-    trunks: Sequence[Trunk], texts: Texts, config: SFTConfig, folder: Path, *, say: Callable[[str], None] = print
-) -> pd.DataFrame:
+    trunks: Sequence[Trunk], texts: Texts, config: SFTConfig, folder: Path, *, rate_power: float = 0.0,
+    say: Callable[[str], None] = print,
+) -> pd.DataFrame:  # fmt: skip
     """Train all cells below `folder` and list them: a row each, `CELLS`.
 
-    config: what all cells share; size, seed, steps and schedule are theirs. `tokens` and `flops` are exact, without
+    config: what all cells share; size, seed, steps and schedule are theirs, and their matrix learning rate is that of
+    `scale_rate`. `tokens` and `flops` are exact, without
     padding, of the branch and of its share of the trunk; `seconds` likewise. `failed`: why there is no checkpoint, ""
     where there is one.
     """
@@ -108,7 +112,8 @@ def train_ladder(
     for trunk in trunks:
         home = folder / f"{name_size(trunk.size)}-{trunk.seed}"
         most = max(trunk.steps)
-        own = _start_from(config, trunk.size, seed=trunk.seed, steps=most, horizon=most)
+        rate = scale_rate(config.matrix_learning_rate, trunk.size, rate_power)
+        own = _start_from(config, trunk.size, seed=trunk.seed, steps=most, horizon=most, matrix_learning_rate=rate)
         points = set(trunk.branches.values())
         try:
             base = dataclasses.replace(own, steps=trunk.length, schedule="constant")
@@ -134,6 +139,16 @@ def train_ladder(
         if not any(row["failed"] for row in rows[-len(trunk.steps) :]):
             shutil.rmtree(home / "trunk" / POINTS, ignore_errors=True)  # no branch needs them any more
     return pd.DataFrame(rows, columns=list(CELLS))
+
+
+def scale_rate(rate: float, size: str, power: float) -> float:
+    """The matrix learning rate of a size: `rate` for a width of 96, times (96 / width) ** power for others.
+
+    ValueError for a checkpoint with a power other than 0: its width is not in its name.
+    """
+    if power and is_checkpoint(size):
+        raise ValueError(f"rate_power must be 0 for checkpoints, got {power} for {size}")
+    return rate * (RATE_WIDTH / read_size(size)["width"]) ** power if power else rate
 
 
 def _train(config: SFTConfig, texts: Texts, output: Path, **options: Any) -> Path:

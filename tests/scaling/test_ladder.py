@@ -2,6 +2,7 @@
 measured once, and repeated sampling is not sampled."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,15 @@ import torch
 from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.exact import pass_at
 from game24lab.models.checkpoints import load_checkpoint
-from game24lab.scaling.ladder import CELLS, estimate_training, measure_pace, measure_texts, plan, train_ladder
+from game24lab.scaling.ladder import (
+    CELLS,
+    estimate_training,
+    measure_pace,
+    measure_texts,
+    plan,
+    scale_rate,
+    train_ladder,
+)
 from game24lab.scaling.measure import REPEATED, CriticPlan, make_plane, measure_cells
 from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.solutions import make_solutions
@@ -32,6 +41,19 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cells(home):
     return train_ladder(plan(TEXTS, ["1x16", "2x32"], BUDGETS, [0], CONFIG), TEXTS, CONFIG, home)
+
+
+def test_the_matrix_rate_follows_the_width(tmp_path):
+    assert scale_rate(0.02, "3x48", 1.0) == 0.04
+    assert scale_rate(0.02, "4x96", 0.7) == 0.02
+    assert scale_rate(0.02, "8x224", 0.5) == pytest.approx(0.02 * (96 / 224) ** 0.5)
+    assert scale_rate(0.02, "tiny", 0.0) == scale_rate(0.02, "some/checkpoint", 0.0) == 0.02
+    with pytest.raises(ValueError, match=r"rate_power must be 0 for checkpoints, got 0.5 for some/checkpoint"):
+        scale_rate(0.02, "some/checkpoint", 0.5)
+    trunks = plan(TEXTS, ["1x16"], BUDGETS[:1], [0], CONFIG)
+    cells = train_ladder(trunks, TEXTS, CONFIG, tmp_path, rate_power=0.5)
+    learnt = json.loads((Path(cells["checkpoint"][0]) / "training_config.json").read_text())
+    assert learnt["matrix_learning_rate"] == pytest.approx(CONFIG.matrix_learning_rate * 6**0.5)
 
 
 def test_every_cell_is_trained_and_says_what_it_learnt_from(cells, home):
