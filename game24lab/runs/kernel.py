@@ -8,6 +8,7 @@ leaves the kernel's children.) This module does not know of notebooks.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -17,10 +18,10 @@ import threading
 
 def is_told(record: logging.LogRecord) -> bool:
     """False for one complaint: at its end ipykernel flushes its output once more, when the socket may be closed."""
-    import zmq
+    from zmq.error import ZMQError
 
     error = record.exc_info[1] if record.exc_info else None
-    return not (isinstance(error, zmq.ZMQError) and error.errno == zmq.ENOTSOCK)
+    return not (isinstance(error, ZMQError) and error.errno == errno.ENOTSOCK)
 
 
 def follow(lifeline: int) -> None:
