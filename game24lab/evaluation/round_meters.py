@@ -188,8 +188,7 @@ def plan_searches(grid: Mapping[str, Mapping[str, Any]]) -> dict[str, Arm]:
 
 
 def search_best(
-    rounds: pd.DataFrame, folder: Path | str, environment: Environment, arms: Mapping[str, Arm], line: str = "search",
-    problems: Sequence[Any] | None = None,
+    rounds: pd.DataFrame, folder: Path | str, environment: Environment, arms: Mapping[str, Arm], line: str = "search"
 ) -> pd.DataFrame:  # fmt: skip
     """Attempts at held-out problems with the models of the best round of each repetition, which is their `seed`.
 
@@ -207,7 +206,7 @@ def search_best(
             if some:
                 path = Path(folder) / "final" / f"{name}-{seed}.parquet"
                 path.parent.mkdir(exist_ok=True)
-                found = evaluate(environment, problems, some, policy, judge, path=path)
+                found = evaluate(environment, None, some, policy, judge, path=path)
                 attempts.append(found.assign(seed=seed))
     return pd.concat(attempts, ignore_index=True)
 

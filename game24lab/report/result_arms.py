@@ -5,6 +5,8 @@ It does not know what a page is about.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from game24lab.report.result_cells import MODES, Row, show, show_accuracy
 
 NAMES = {
@@ -26,3 +28,12 @@ def name_arm(arm: Row) -> str:
 def show_arm(arm: Row) -> tuple[str, str]:
     """Its accuracy with the interval, and the mean sampled tokens of a problem."""
     return show_accuracy(arm), show(arm["sampled_tokens"])
+
+
+def spread_modes(arms: Iterable[tuple[str, Row]]) -> list[list[str]]:
+    """A row for each name: the name, and what its arm came to in each mode; empty where it was not run."""
+    by_name: dict[str, dict[str, Row]] = {}
+    for name, arm in arms:
+        by_name.setdefault(name, {})[arm["mode"]] = arm
+    return [[name, *(cell for mode in MODES for cell in (show_arm(mine[mode]) if mode in mine else ("", "")))]
+            for name, mine in by_name.items()]  # fmt: skip

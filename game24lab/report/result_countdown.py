@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from game24lab.report.result_arms import MODE_HEAD, name_arm, show_arm
-from game24lab.report.result_cells import MODES, Row, pick, show, show_accuracy, tabulate
+from game24lab.report.result_arms import MODE_HEAD, name_arm, spread_modes
+from game24lab.report.result_cells import pick, show, show_accuracy, tabulate
 
 
 def tabulate_countdown(report: Any) -> str:
@@ -16,13 +16,10 @@ def tabulate_countdown(report: Any) -> str:
     runs, rows = [run for run in report["runs"] if run["name"] == "09_strategies"], []
     for split in dict.fromkeys(run["parameters"]["split"] for run in runs):
         for run in (run for run in runs if run["parameters"]["split"] == split):
-            by_name: dict[str, dict[str, Row]] = {}
-            for arm in (arm for arm in report["results"] if arm["run"] == run["id"]):
-                by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
-                first = f"`{split}`, run {run['id']} (n = {arm['problems']})"
-            for place, (name, arms) in enumerate(by_name.items()):
-                cells = [show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
-                rows.append([first * (place == 0), name, *(cell for pair in cells for cell in pair)])
+            arms = [arm for arm in report["results"] if arm["run"] == run["id"]]
+            for place, row in enumerate(spread_modes((name_arm(arm), arm) for arm in arms)):
+                first = f"`{split}`, run {run['id']} (n = {arms[-1]['problems']})"
+                rows.append([first * (place == 0), *row])
         rows += list_chains(report, split)
         points = (point for point in report["published"] if point["split"] == split)
         for point in sorted(points, key=lambda point: point["accuracy"]):

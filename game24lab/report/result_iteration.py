@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from game24lab.report.result_arms import MODE_HEAD, name_arm, show_arm
-from game24lab.report.result_cells import MODES, Row, show, show_accuracy, show_change, tabulate
+from game24lab.report.result_arms import MODE_HEAD, name_arm, spread_modes
+from game24lab.report.result_cells import show, show_accuracy, show_change, tabulate
 
 _KS = (1, 64, 4096)
 
@@ -24,8 +24,7 @@ def tabulate_lines(report: Any) -> str:
     line."""
     rows = []
     for line in report["lines"]:
-        gap = {key.replace("gap", "difference").removeprefix("difference_"): line[key]
-               for key in ("gap", "gap_low", "gap_high") if key in line}  # fmt: skip
+        gap = {"difference": line["gap"], "low": line["gap_low"], "high": line["gap_high"]} if "gap" in line else {}
         rows.append([f"`{line['line']}`", str(line["seeds"]), _share(line["solved"]),
                      *(show_accuracy(line, f"pass_{k}", f"pass_{k}_") for k in _KS), show_change(gap) if gap else "",
                      _share(line["below"]), show(line["flops"] / 1e12)])  # fmt: skip
@@ -45,14 +44,11 @@ def tabulate_moves(report: Any) -> str:
 
 def tabulate_final(report: Any) -> str:
     """Searches with the best models of the main line, in the modes that they were run in."""
-    by_name: dict[str, dict[str, Row]] = {}
+    named = []
     for arm in report["final"]:
-        by_name.setdefault(name_arm(arm), {})[arm["mode"]] = arm
-    rows = []
-    for name, arms in by_name.items():
-        cells = [show_arm(arms[mode]) if mode in arms else ("", "") for mode in MODES]
-        rows.append([name, *(cell for pair in cells for cell in pair)])
-    return tabulate(f"strategy | {MODE_HEAD}", rows)
+        setting = arm["arm"].partition("@")[2]  # what arms of one strategy differ in, such as their budget
+        named.append((name_arm(arm) + f" (`{setting}`)" * bool(setting), arm))
+    return tabulate(f"strategy | {MODE_HEAD}", spread_modes(named))
 
 
 def _share(share: float | None) -> str:

@@ -90,7 +90,7 @@ def iterate(
             it.
         measure: the meters, whose numbers stand in the table. The one called `gate` decides: a round whose gate is not
             above the best so far is refused; the next one begins with the best models again, which have searched all
-            problems already, and searches those that are still unsolved alone, with one more step of `growth`.
+            problems already, and searches those that are still unsolved alone, with more: see `growth`, `mean_budget`.
         taught: solutions that stand in for what searches would have found: a control without search.
         learner: makes the next policy in another way than by searches and what they find: another such control.
         certain: positions whose outcome the rules tell, for the critic, see `critic.train`.

@@ -101,6 +101,14 @@ def test_the_page_of_results_has_lines_what_moved_and_searches(numbers):
     assert len(tell_iteration({**numbers, "final": []})) == 3
 
 
+def test_searches_that_differ_in_their_budget_alone_are_rows_of_their_own(numbers):
+    (arm,) = numbers["final"]
+    both = [arm | {"arm": f"mcts@sampled_tokens={most}"} for most in (700, 2000)]
+    rows = tell_iteration({**numbers, "final": both})[-1].splitlines()[2:]
+    assert [row.partition(" |  |")[0] for row in rows] == [
+        f"| MCTS, at most 8 draws (`sampled_tokens={most}`)" for most in (700, 2000)]  # fmt: skip
+
+
 def test_what_moved_is_counted_by_the_chance_at_the_start(numbers):
     moved = numbers["moved"][0]
     assert (moved["pairs"], moved["rare"]) == (16, 4)
