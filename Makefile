@@ -134,10 +134,8 @@ scaling: $(VENV)/.all
 	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling -o reports/scaling_report.pdf
 
 iteration: $(VENV)/.all
-	for set in "" _controls; do \
-	  $(BIN)/game24lab sweep params/sweeps/12_expert_iteration$$set.yaml --resume $(SWEEP) || exit; \
-	done
-	$(BIN)/game24lab report --kind iteration runs/sweeps/12_expert_iteration*/*/ -o reports/iteration_report.pdf
+	$(BIN)/game24lab sweep params/sweeps/12_expert_iteration.yaml --resume $(SWEEP)
+	$(BIN)/game24lab report --kind iteration runs/sweeps/12_expert_iteration/*/ -o reports/iteration_report.pdf
 
 # Each part that has run to its end says so at once. A part that fails does not keep the others from running.
 real: $(VENV)/.real $(REAL)/smollm2

@@ -42,6 +42,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "training": "critic as critic_training, critic_data, dpo, expert_iteration, grpo, iteration_controls, sft",
     "training.data": "sft_mixture, trace_dataset, trace_generation",
     "training.clock": "read_cost",
+    "training.chain_critic": "teach_chains",
     "training.falsified": "falsify",
     "training.solver_solutions": "ask_solver",
     "training.weak_start": "draw_pool, train_start",

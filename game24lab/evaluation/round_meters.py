@@ -174,39 +174,47 @@ def read_round_chances(rounds: pd.DataFrame, folder: Path | str) -> pd.DataFrame
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
-def plan_searches(grid: Mapping[str, Mapping[str, Any]]) -> dict[str, Arm]:
+def plan_searches(grid: Mapping[str, Mapping[str, Any]], chains: bool = False) -> dict[str, Arm]:
     """The arms of searches with the best models, see `grid.expand_arms`; none of an empty grid.
 
-    ValueError for a blind search that asks a critic: those of rounds have read positions alone.
+    ValueError for a blind search that asks a critic, unless there will be one of `chains`: those of rounds have read
+    positions alone.
     """
     arms = expand_arms(grid) if grid else {}
     for name, arm in arms.items():
-        if arm.mode == "blind" and needs_critic(arm):
+        if _find_judge(arm) == "chains" and not chains:
             raise ValueError(f"arm {name!r} must not be blind: it asks a critic, and those of rounds read positions, "
-                             "in which a false step is not seen")  # fmt: skip
+                             "in which a false step is not seen; see chain_rollouts")  # fmt: skip
     return arms
 
 
+def _find_judge(arm: Arm) -> str:
+    """Which critic an arm asks: that of a round ("asking"), one of "chains", or none ("alone")."""
+    return "alone" if not needs_critic(arm) else "chains" if arm.mode == "blind" else "asking"
+
+
 def search_best(
-    rounds: pd.DataFrame, folder: Path | str, environment: Environment, arms: Mapping[str, Arm], line: str = "search"
+    rounds: pd.DataFrame, folder: Path | str, environment: Environment, arms: Mapping[str, Arm], line: str = "search",
+    *, chains: Mapping[int, Path | str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Attempts at held-out problems with the models of the best round of each repetition, which is their `seed`.
 
+    chains: the critic that blind searches ask, of each repetition; see `training.chain_critic`.
+
     The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands there in `final`, in
-    `asking-<seed>.jsonl` and of searches without a critic in `alone-<seed>.jsonl`, is not repeated.
+    `asking-<seed>`, `chains-<seed>` and of searches without a critic in `alone-<seed>`, is not repeated.
     """
     attempts = []
     for seed, part in rounds[rounds["line"] == line].groupby("seed", sort=False):
         best = part[part["round"] == part["best"].iloc[-1]].iloc[0]
         output = Path(folder) / f"seed-{seed}" / line.replace(" ", "-")
-        policy, critic = load_policy(output / best["policy"]), best["critic"] and load_critic(output / best["critic"])
-        asking = {name: arm for name, arm in arms.items() if needs_critic(arm)}
-        alone = {name: arm for name, arm in arms.items() if name not in asking}
-        for name, some, judge in (("asking", asking, critic or None), ("alone", alone, None)):
-            if some:
+        judges = {"asking": best["critic"] and output / best["critic"], "chains": (chains or {}).get(seed), "alone": ""}
+        for name, judge in judges.items():
+            if some := {key: arm for key, arm in arms.items() if _find_judge(arm) == name}:
                 path = Path(folder) / "final" / f"{name}-{seed}.parquet"
                 path.parent.mkdir(exist_ok=True)
-                found = evaluate(environment, None, some, policy, judge, path=path)
+                found = evaluate(environment, None, some, load_policy(output / best["policy"]),
+                                 load_critic(judge) if judge else None, path=path)  # fmt: skip
                 attempts.append(found.assign(seed=seed))
     return pd.concat(attempts, ignore_index=True)
 

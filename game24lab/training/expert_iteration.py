@@ -34,6 +34,7 @@ from game24lab.training.found_solutions import Archive, add_positions, tabulate_
 from game24lab.training.iteration_config import IterationConfig
 from game24lab.training.iteration_search import Found, Waves, search_round
 from game24lab.training.known_chances import measure_known
+from game24lab.training.transpositions import Transpositions
 
 GATE = "gate"  # of what a meter returns: the number that must grow
 _LOOKED_AT = 64  # problems whose prompts tell whether models fit the task
@@ -96,12 +97,13 @@ def iterate(
         certain: positions whose outcome the rules tell, for the critic, see `critic.train`.
         show: called with the table so far after each round.
 
-    Columns: `round`, `accepted`, `gate`, `solved` and `solved_ever` (shares of problems, of
-    lines that search), `calculations` (mean, of
-    solved problems), `new` (calculations), `learnt` (problems), `steps`, tokens by kind, `flops` of the round and
-    `flops_total`, `seconds`, `policy` and `critic` (checkpoints, within `output`), `best` (round), `stopped` (why it
-    ended early, "" otherwise), and what the meter says. A round in which no problem is solved ends it. ValueError for
-    models of another task, a meter without the gate, and an output of another configuration.
+    Columns: `round`, `accepted`, `gate`, `solved` and `solved_ever` (shares of problems, of lines that search),
+    `calculations` (mean, of solved problems), `new` (calculations that searches found), `joined` (further ones, of
+    positions which other problems' solutions pass: see `transpositions`), `learnt` (problems), `steps`, tokens by kind,
+    `flops` of the round and `flops_total`, `seconds`, `policy` and `critic` (checkpoints, within `output`), `best`
+    (round), `stopped` (why it ended early, "" otherwise), and what the meter says. A round in which no problem is
+    solved ends it. ValueError for models of another task, a meter without the gate, and an output of another
+    configuration.
     """
     output = Path(output)
     if not problems:
@@ -166,9 +168,11 @@ class _Loop:
     rows: list[dict[str, Any]] = field(default_factory=list)
     positions: dict[str, tuple[float, float]] = field(default_factory=dict)
     archive: Archive = field(init=False)
+    table: Transpositions = field(init=False)
 
     def __post_init__(self) -> None:
         self.archive = self.taught or Archive(self.task)
+        self.table = Transpositions(self.archive)
 
     def play(self, number: int) -> dict[str, Any]:
         """One round: search, learn, measure, decide."""
@@ -201,9 +205,14 @@ class _Loop:
         waves = Waves(self.algorithm, config.parameters, config.mode, budgets, total, **shared)
         if not number:  # no critic yet: answers are sampled
             waves = Waves(best_of_n, config.list_sampling(), "rules", (config.budget,), **shared)
-        return search_round(self.task, problems, waves,
-                            lambda: (load_policy(policy), load_critic(critic) if critic else None), folder / "search",
-                            self.archive, derive(config.seed, "round", number), f"round {number}: search")  # fmt: skip
+        found = search_round(self.task, problems, waves,
+                             lambda: (load_policy(policy), load_critic(critic) if critic else None), folder / "search",
+                             self.archive, derive(config.seed, "round", number), f"round {number}: search")  # fmt: skip
+        if config.transpositions:
+            self.table.reach(found.reached)
+            found.joined, passed = self.table.join(self.problems)
+            add_positions(found.positions, passed)
+        return found
 
     def _choose(self, number: int) -> tuple[Mapping[str, Any], tuple[int, ...], int]:
         """The problems of a round's searches, their budgets, and the total of all.
@@ -232,7 +241,7 @@ class _Loop:
         searched = math.nan if self.taught is not None or self.learner is not None else 1 / len(self.problems)
         row = {
             "round": number, "accepted": not number, "gate": math.nan, "solved": searched * len(found.solved),
-            "solved_ever": searched * len(solved), "new": found.new,
+            "solved_ever": searched * len(solved), "new": found.new, "joined": found.joined,
             "calculations": sum(map(len, solved.values())) / len(solved) if solved else 0.0, "learnt": 0, "steps": 0,
             **cost, "trained_tokens": 0, "critic_trained_tokens": 0, "stopped": "",
         }  # fmt: skip

@@ -33,6 +33,7 @@ class Finding:
 
     solutions: tuple[Lines, ...] = ()  # accepted, each calculation once
     positions: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # text -> attempts, accepted ones
+    reached: Mapping[str, Lines] = field(default_factory=dict)  # text of a position between -> the lines that led there
 
 
 def read_tree(task: Task, problem: Any, tree: Tree, credit: str = "any") -> Finding:
@@ -66,7 +67,19 @@ def read_tree(task: Task, problem: Any, tree: Tree, credit: str = "any") -> Find
             told = [any(outcomes)] if credit == "any" else outcomes
             positions[task.text(states[spot])] = (len(told), sum(told))
     accepted = [node for node, solved in ends.items() if solved]
-    return Finding(tuple(_list_solutions(task, root, tree, first, accepted).values()), positions)
+    reached = {task.text(state): _list_lines(tree, node) for node, state in enumerate(states)
+               if node and first[node] == node and node not in ends and state is not None}  # fmt: skip
+    return Finding(tuple(_list_solutions(task, root, tree, first, accepted).values()), positions, reached)
+
+
+def _list_lines(tree: Tree, node: int) -> Lines:
+    """The lines from the root to a node."""
+    lines = []
+    while node > 0:
+        if tree.line[node]:
+            lines.append(tree.line[node])
+        node = tree.parent[node]
+    return tuple(lines[::-1])
 
 
 def _follow_tree(task: Task, root: Any, tree: Tree) -> list[Any]:
@@ -149,6 +162,10 @@ class Archive:
     def list_solved(self) -> dict[str, list[Lines]]:
         """The solutions of each problem that has any, by its name."""
         return {name: list(found.values()) for name, found in self._found.items() if found}
+
+    def count(self, name: str) -> int:
+        """How many solutions of a problem are known."""
+        return len(self._found.get(name, ()))
 
     def start(self, name: str) -> Any:
         """The first state of a problem of this name."""

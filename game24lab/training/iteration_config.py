@@ -26,6 +26,7 @@ class IterationConfig:
     growth: float = 3.0  # each with so many times the budget of the one before
     mean_budget: int = 0  # sampled tokens of a problem in a round in the mean: what its waves leave, a last one shares
     answer_tokens: int = 64  # of an answer that is sampled whole, at most: in round 0, and where samples are searched
+    transpositions: bool = True  # what one problem's solution passes is solved for all whose searches reach it
     critic: str = "refit"  # "refit" after every round, the "first" for good, or "none"
     first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
     credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
@@ -59,7 +60,8 @@ class IterationConfig:
             require(name, getattr(self, name), float, 0, above=True, below=True)
         for name in ("position_share", "opening_share"):
             require(name, getattr(self, name), float, 0, 1)
-        require_flag("respell", self.respell)
+        for name in ("respell", "transpositions"):
+            require_flag(name, getattr(self, name))
         for name, options in (("critic", CRITICS), ("credit", CREDITS), ("weigh", WEIGHINGS), ("begin", BEGINNINGS)):
             require_one_of(name, getattr(self, name), options)
         if self.flops and len(self.flops) != self.rounds:

@@ -22,7 +22,7 @@ from game24lab.search.engine import Algorithm, run
 from game24lab.search.requests import Outcome
 from game24lab.search.seeds import derive
 from game24lab.tasks.task import Task
-from game24lab.training.found_solutions import Archive, add_positions, read_tree
+from game24lab.training.found_solutions import Archive, Lines, add_positions, read_tree
 
 _CHEAPEST = 4  # tokens of a draw at least
 _UNITS = ("prompt_tokens", "sampled_tokens", "critic_tokens")
@@ -47,7 +47,9 @@ class Found:
 
     solved: list[str] = field(default_factory=list)  # names, in the order of the problems of each wave
     new: int = 0  # calculations that were not known before
+    joined: int = 0  # further ones that came of what other problems' solutions pass, see `transpositions`
     positions: dict[str, tuple[float, float]] = field(default_factory=dict)
+    reached: dict[str, dict[str, Lines]] = field(default_factory=dict)  # problem -> text of a position -> way to it
     cost: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_UNITS, 0))
 
 
@@ -108,20 +110,24 @@ def _read_outcomes(
 ) -> dict[str, Any]:  # fmt: skip
     """A chunk as its file holds it."""
     positions: dict[str, tuple[float, float]] = {}
-    solutions, cost = {}, Cost()
+    solutions, reached, cost = {}, {}, Cost()
     for name, outcome in zip(names, outcomes, strict=True):
         finding = read_tree(task, problems[name], outcome.tree, credit)
         add_positions(positions, finding.positions)
         cost += outcome.cost
+        reached[name] = dict(finding.reached)
         if finding.solutions:
             solutions[name] = finding.solutions
-    return {"solutions": solutions, "positions": positions, "cost": {unit: getattr(cost, unit) for unit in _UNITS}}
+    return {"solutions": solutions, "positions": positions, "reached": reached,
+            "cost": {unit: getattr(cost, unit) for unit in _UNITS}}  # fmt: skip
 
 
 def _take(rows: Mapping[str, Any], problems: Mapping[str, Any], archive: Archive, found: Found) -> None:
     for name, solutions in rows["solutions"].items():
         found.new += archive.add(name, problems[name], [tuple(lines) for lines in solutions])
         found.solved.append(name)
+    for name, ways in rows["reached"].items():
+        found.reached.setdefault(name, {}).update((text, tuple(way)) for text, way in ways.items())
     add_positions(found.positions, rows["positions"])
     for unit in _UNITS:
         found.cost[unit] += rows["cost"][unit]

@@ -101,6 +101,21 @@ def test_a_blind_search_with_the_critic_of_a_round_is_refused_before_any_round()
     assert [arm.mode for arm in arms.values()] == ["rules", "blind"]
     with pytest.raises(ValueError, match="arm 'mcts' must not be blind: it asks a critic"):
         plan_searches({"mcts": {"mode": "blind"}})
+    assert plan_searches({"mcts": {"mode": "blind"}}, chains=True)["mcts"].mode == "blind"
+
+
+def test_blind_searches_ask_the_critic_of_chains_of_their_repetition(environment, tmp_path, monkeypatch):
+    (tmp_path / "seed-3" / "search").mkdir(parents=True)
+    (tmp_path / "seed-3" / "search" / "policy").symlink_to(find_pretrained("policy"))
+    rows = pd.DataFrame({"line": "search", "seed": 3, "round": [0], "best": 0, "policy": "policy", "critic": "judge"})
+    asked = []
+    monkeypatch.setattr("game24lab.evaluation.round_meters.load_critic", lambda path: asked.append(path) or path)
+    monkeypatch.setattr("game24lab.evaluation.round_meters.evaluate",
+                        lambda world, _, arms, *models, path: pd.DataFrame({"strategy": list(arms)}))
+    arms = plan_searches({"mcts": {"mode": ["rules", "blind"]}, "greedy": {"mode": "blind"}}, chains=True)
+    found = search_best(rows, tmp_path, environment, arms, chains={3: tmp_path / "chains-3"})
+    assert asked == [tmp_path / "seed-3" / "search" / "judge", tmp_path / "chains-3"]
+    assert sorted(found["strategy"]) == sorted(arms)
 
 
 def test_a_task_without_live_lines_is_refused():

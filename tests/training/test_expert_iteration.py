@@ -189,6 +189,28 @@ def test_what_the_waves_of_a_round_leave_is_shared_by_those_still_unsolved(start
     assert len(waves) == 1, "nothing is left of four tokens a problem"
 
 
+def test_what_one_problem_solves_is_lent_to_others_and_counted(tmp_path, monkeypatch):
+    lines = ("10 - 4 = 6 (left: 5 6 6)", "5 * 6 = 30 (left: 6 30)", "30 - 6 = 24 (left: 24)")
+    puzzles = {"4 5 6 10": PUZZLE, "2 5 6 8": (2, 5, 6, 8)}
+
+    def search(task, problems, waves, open_models, folder, archive, seed, title):
+        way = {"Input: 5 6 6\n": ("8 - 2 = 6 (left: 5 6 6)",)}
+        found = iteration_search.Found(["4 5 6 10"], reached={"2 5 6 8": way})
+        found.new = archive.add("4 5 6 10", PUZZLE, [lines])
+        found.positions["Input: 5 6 6\n"] = (1, 1)
+        return found
+
+    monkeypatch.setattr(expert_iteration, "search_round", search)
+    environment, tables = open_environment("game24", split="tot", held_out=2), {}
+    for lent in (True, False):
+        config = IterationConfig(start=str(find_pretrained("policy")), rounds=1, steps=2, batch_size=8, critic="none",
+                                 transpositions=lent)  # fmt: skip
+        tables[lent] = iterate(config, environment, puzzles, mcts, tmp_path / str(lent), lambda stand: {"gate": 0.0})
+    assert tables[True][["solved", "solved_ever", "new", "joined"]].iloc[0].tolist() == [0.5, 1.0, 1, 1]
+    assert tables[True]["joined"].iloc[1] == 0, "nothing is lent twice"
+    assert tables[False][["solved_ever", "joined"]].iloc[-1].tolist() == [0.5, 0]
+
+
 def test_a_round_without_solutions_ends_it(tmp_path):
     lost = tiny_models.save("qwen3", tmp_path / "random", seed=3)
     table = iterate(configure(lost), WORLD, {"90 90": (90, 90)}, mcts, tmp_path / "out", lambda stand: {"gate": -9.0})

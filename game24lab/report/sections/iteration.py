@@ -246,11 +246,12 @@ def _describe_moves(moved: Sequence[Row]) -> Table:
 def _describe_rounds(main: pd.DataFrame) -> Table:
     columns = {"seed": count("seed"), "round": made(lambda row: f"{row['round']}{'' if row['accepted'] else ' -'}"),
                "solved": percent("solved_ever"), "solutions each": _maybe("calculations", 1),
-               "log p": _maybe("held_out_log_p", 2), "pass@1": _share("held_out_pass_1"),
+               "joined": _maybe("joined", 0), "log p": _maybe("held_out_log_p", 2), "pass@1": _share("held_out_pass_1"),
                "pass@64": _share("held_out_pass_64"), "pass@4096": _share("held_out_pass_4096"),
                "sampled": short("sampled_tokens"), "FLOPs": short("flops_total")}  # fmt: skip
     return make_table("The rounds of the main line; - behind a round that the gate refused.", plain(main), columns,
-                      "log p: mean natural logarithm of the exact chance on held-out problems.")  # fmt: skip
+                      "joined: calculations that came of positions which other problems' solutions pass; log p: mean "
+                      "natural logarithm of the exact chance on held-out problems.")  # fmt: skip
 
 
 def _describe_groups(main: pd.DataFrame) -> Table:
