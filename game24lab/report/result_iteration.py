@@ -44,11 +44,15 @@ def tabulate_moves(report: Any) -> str:
 
 def tabulate_final(report: Any) -> str:
     """Searches with the best models of the main line, in the modes that they were run in."""
-    named = []
-    for arm in report["final"]:
-        setting = arm["arm"].partition("@")[2]  # what arms of one strategy differ in, such as their budget
-        named.append((name_arm(arm) + f" (`{setting}`)" * bool(setting), arm))
+    named = [(_name(arm), arm) for arm in report["final"]]
     return tabulate(f"strategy | {MODE_HEAD}", spread_modes(named))
+
+
+def _name(arm: Any) -> str:
+    """An arm in words, with the sampled tokens that end it, where something does."""
+    name, most = name_arm(arm), arm["parameters"].get("budget", {}).get("sampled_tokens")
+    first, comma, rest = name.partition(" draws")
+    return f"{first}{comma} and {show(most)} tokens{rest}" if most else name
 
 
 def _share(share: float | None) -> str:

@@ -101,12 +101,18 @@ def test_the_page_of_results_has_lines_what_moved_and_searches(numbers):
     assert len(tell_iteration({**numbers, "final": []})) == 3
 
 
-def test_searches_that_differ_in_their_budget_alone_are_rows_of_their_own(numbers):
+def test_searches_of_one_budget_share_a_row_and_those_of_another_have_their_own(numbers):
     (arm,) = numbers["final"]
-    both = [arm | {"arm": f"mcts@sampled_tokens={most}"} for most in (700, 2000)]
-    rows = tell_iteration({**numbers, "final": both})[-1].splitlines()[2:]
-    assert [row.partition(" |  |")[0] for row in rows] == [
-        f"| MCTS, at most 8 draws (`sampled_tokens={most}`)" for most in (700, 2000)]  # fmt: skip
+
+    def change(most, **more):
+        return arm | more | {"parameters": arm["parameters"] | {"budget": {"sampled_tokens": most}}}
+
+    arms = [change(700), change(2000), change(700, mode="blind", accuracy=0.25)]
+    rows = tell_iteration({**numbers, "final": arms})[-1].splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| MCTS, at most 8 draws and 700 tokens", "| MCTS, at most 8 draws and 2,000 tokens"]  # fmt: skip
+    assert rows[0].split(" | ")[1].startswith("25.0 % ["), "blind"
+    assert "62.5 % [" in rows[0]
 
 
 def test_what_moved_is_counted_by_the_chance_at_the_start(numbers):
