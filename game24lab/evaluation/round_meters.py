@@ -199,7 +199,7 @@ def search_best(
 ) -> pd.DataFrame:  # fmt: skip
     """Attempts at held-out problems with the models of the best round of each repetition, which is their `seed`.
 
-    chains: the critic that blind searches ask, of each repetition; see `training.chain_critic`.
+    chains: the critic that blind searches ask, of each repetition; see `training.rollout_critic`.
 
     The columns are those of `evaluate`. The folders are those of `read_round_chances`; what stands there in `final`, in
     `asking-<seed>`, `chains-<seed>` and of searches without a critic in `alone-<seed>`, is not repeated.

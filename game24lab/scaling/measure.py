@@ -28,9 +28,7 @@ from game24lab.runs.run import write_atomically
 from game24lab.scaling.floor import measure_excess
 from game24lab.scaling.flops import Shape, count_search, count_training, read_shape
 from game24lab.scaling.frontier import COLUMNS, Plane
-from game24lab.training import critic as critic_training
-from game24lab.training.critic_data import collect_trajectories, list_answers, list_ends
-from game24lab.training.falsified import falsify
+from game24lab.training.rollout_critic import TRAJECTORIES, teach_critic
 
 REPEATED = "repeated sampling"  # the strategy whose accuracy is exact
 _TOKENS = "num_input_tokens_seen"  # the column of a curve that transformers counts tokens in
@@ -76,7 +74,7 @@ def measure_cells(
         table = _recall(home / "exact.parquet", partial(_measure_exact, environment, policy, problems))
         exact.append(table.assign(cell=cell.cell))
         if arms:
-            judge = load_critic(_train_critic(cell, environment, policy, home, critic)) if critic.rollouts else None
+            judge = load_critic(_teach_critic(cell, environment, policy, home, critic)) if critic.rollouts else None
             rows = evaluate(environment, problems, arms, policy, judge, seeds=seeds, path=home / "records.parquet",
                             model=cell.cell, progress=False)  # fmt: skip
             searched.append(rows.assign(cell=cell.cell))
@@ -98,22 +96,13 @@ def _measure_exact(environment: Any, policy: Any, problems: Sequence[Any] | None
     return found
 
 
-def _train_critic(cell: Any, environment: Any, policy: Any, home: Path, plan: CriticPlan) -> Path:
-    """The critic of a cell, trained on its own rollouts; what that took is kept in `critic.json`."""
+def _teach_critic(cell: Any, environment: Any, policy: Any, home: Path, plan: CriticPlan) -> Path:
+    """The critic of a cell, taught by its own rollouts; what that took is kept in `critic.json`."""
     starts, _ = environment.draw_starts(plan.puzzles)
-    sides, world = environment.split, environment.task.believe()
-    avoid = sides.forbidden if sides.strict else ()
-    rolled = _recall(home / "rollouts.parquet", lambda: collect_trajectories(
-        environment.task, {"": policy}, starts, samples=plan.rollouts, keep=0, temperature=1.0, top_k=0, chunk=256,
-        views=[world] * plan.chains, avoid=avoid))  # fmt: skip
-    config = critic_training.CriticConfig(policy=cell.checkpoint, epochs=plan.epochs, seed=plan.seed,
-                                          reads="chains" if plan.chains else "positions", trainer_args=_COUNT)
-    certain = list_ends(environment.task, **environment.ends)
-    if plan.chains:
-        right = list_answers(rolled[(rolled["view"] == 1) & rolled["solved"]])["text"].unique()
-        false = falsify(world, right, plan.falsified, avoid=sides.forbidden, seed=plan.seed)
-        certain = pd.concat([certain, false], ignore_index=True)
-    checkpoint = critic_training.train(config, rolled, home / "critic", certain)
+    checkpoint = teach_critic(
+        environment, starts, cell.checkpoint, home / "critic", samples=plan.rollouts, chains=plan.chains,
+        falsified=plan.falsified, epochs=plan.epochs, seed=plan.seed, backend="transformers", trainer_args=_COUNT)
+    rolled = pd.read_parquet(home / "critic" / TRAJECTORIES)
     texts, rolled = rolled["text"].unique(), rolled[rolled["view"] == 0]
     ends, roots = rolled.groupby("trajectory").tail(1), rolled[rolled["depth"] == 0]
     curve = pd.read_parquet(home / "critic" / "training.parquet")
