@@ -44,7 +44,7 @@ class CriticPlan:
     puzzles: int = 0  # training puzzles, evenly drawn; 0: all
     epochs: float = 3.0
     chains: bool = False  # learn from whole chains too, true and false: what a blind search needs
-    falsified: int = 20_000  # right chains made false by one changed number, at most (with `chains`)
+    falsified: int = 5_000  # right chains made false by one changed number, at most (with `chains`)
     seed: int = 0
 
 
