@@ -34,11 +34,12 @@ from game24lab.training.found_solutions import Archive, add_positions, tabulate_
 from game24lab.training.iteration_config import IterationConfig
 from game24lab.training.iteration_search import Found, Waves, search_round
 from game24lab.training.known_chances import measure_known
+from game24lab.training.position_rollouts import Rolled, pick_spots, roll_out
 from game24lab.training.transpositions import Transpositions
 
 GATE = "gate"  # of what a meter returns: the number that must grow
 _LOOKED_AT = 64  # problems whose prompts tell whether models fit the task
-_CONFIG, _ROW = "iteration.json", "row.json"
+_CONFIG, _ROW, _ROLLOUTS = "iteration.json", "row.json", "rollouts.json"
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,7 @@ class _Loop:
         path = folder / _ROW
         if path.exists():
             row = json.loads(path.read_text(encoding="utf-8"))
+            self._recall_rollouts(folder)
         else:
             row = self._learn(number, folder, found, policy, critic)
             row["seconds"] = time.perf_counter() - begin
@@ -268,8 +270,12 @@ class _Loop:
         if not number and config.first_critic:
             new_critic = Path(config.first_critic)
         elif config.critic == "refit" or (config.critic == "first" and not number):
-            new_critic = self._train_critic(number, folder, reader, new_policy, row)
-            spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"])
+            rolled = self._roll_out(number, folder, new_policy, found)
+            for unit in ("prompt_tokens", "sampled_tokens"):
+                row[unit] += getattr(rolled, unit)
+            new_critic = self._train_critic(number, folder, reader, new_policy, rolled, row)
+            spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"],
+                                   forwarded=rolled.prompt_tokens + rolled.sampled_tokens)  # fmt: skip
         row |= self._measure(number, folder, new_policy, new_critic, policy, critic, found)
         row["accepted"] = not number or bool(row[GATE] > self._find_gate())
         best = number if row["accepted"] else best
@@ -322,8 +328,29 @@ class _Loop:
             matrix_learning_rate=config.matrix_learning_rate, evaluate_every=0, seed=seed,
         ), samples, folder / "policy")  # fmt: skip
 
-    def _train_critic(self, number: int, folder: Path, reader: Any, policy: Path, row: dict[str, Any]) -> Path:
-        config, positions = self.config, tabulate_positions(self.positions)
+    def _roll_out(self, number: int, folder: Path, policy: Path, found: Found) -> Rolled:
+        """Rollouts of a new policy, for its critic; the solutions among them are kept like others."""
+        config, path = self.config, folder / _ROLLOUTS
+        if config.critic_rollouts and not path.exists():
+            seed = derive(config.seed, "rollouts", number)
+            spots = pick_spots(self.problems, found.reached, seed)
+            rolled = roll_out(self.task, self.problems, load_policy(policy), spots, config.critic_rollouts, seed=seed,
+                              max_tokens=config.answer_tokens, title=f"round {number}: rollouts")  # fmt: skip
+            write_atomically(path, lambda draft: draft.write_text(json.dumps(asdict(rolled)) + "\n"))
+        return self._recall_rollouts(folder)
+
+    def _recall_rollouts(self, folder: Path) -> Rolled:
+        path = folder / _ROLLOUTS
+        rolled = Rolled(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Rolled()
+        for name, solutions in rolled.solutions.items():
+            self.archive.add(name, self.problems[name], map(tuple, solutions))
+        return rolled
+
+    def _train_critic(
+        self, number: int, folder: Path, reader: Any, policy: Path, rolled: Rolled, row: dict[str, Any]
+    ) -> Path:  # fmt: skip
+        """Where rollouts tell of a position, their share alone counts; else what searches have closed."""
+        config, positions = self.config, tabulate_positions(self.positions | rolled.positions)
         seed = derive(config.seed, "critic", number)
         if len(positions) > config.critic_positions:
             positions = positions.sample(config.critic_positions, random_state=seed).sort_index(ignore_index=True)

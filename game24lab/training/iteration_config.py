@@ -41,6 +41,7 @@ class IterationConfig:
     position_share: float = 0.3  # of samples that begin inside a solution
     opening_share: float = 0.3  # of the others that stop after the first line
     respell: bool = True  # moves are learnt in all spellings that the rules take for the same
+    critic_rollouts: int = 4  # sampled answers from each problem and as many reached positions, for the critic; 0: none
     critic_epochs: float = 2.0
     critic_positions: int = 50_000  # at most, drawn evenly from those of all attempts so far
     critic_batch_size: int = 256
@@ -52,7 +53,7 @@ class IterationConfig:
         for name in ("rounds", "budget", "waves", "answer_tokens", "steps", "chunk", "batch_size", "critic_batch_size",
                      "critic_positions"):  # fmt: skip
             require(name, getattr(self, name), int, 1)
-        for name in ("patience", "seed", "mean_budget"):
+        for name in ("patience", "seed", "mean_budget", "critic_rollouts"):
             require(name, getattr(self, name), int, 0)
         require("growth", self.growth, float, 1)
         require("rare", self.rare, float, 0, 1, above=True)

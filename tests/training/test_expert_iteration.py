@@ -108,10 +108,10 @@ def kill_at(monkeypatch, place, name, call):
 
 
 KILLS = (  # in the order in which they come: where, and at which call since the last kill
-    (iteration_search, "_search", 2), (iteration_search, "_read_outcomes", 1),
+    (iteration_search, "_search", 2), (iteration_search, "_read_outcomes", 1), (expert_iteration, "roll_out", 1),
     (critic_training._Trainer, "compute_loss", 2), (expert_iteration._Loop, "_measure", 1),
     (expert_iteration._Loop, "_close", 1), (iteration_search, "_search", 2),
-    (iteration_search, "_read_outcomes", 1), (sft._Trainer, "compute_loss", 4),
+    (iteration_search, "_read_outcomes", 1), (sft._Trainer, "compute_loss", 4), (expert_iteration, "roll_out", 1),
     (critic_training._Trainer, "compute_loss", 1), (expert_iteration._Loop, "_measure", 1),
     (expert_iteration._Loop, "_close", 1),
 )  # fmt: skip
