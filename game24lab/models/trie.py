@@ -9,6 +9,9 @@ lines depend on the trie's seed alone, not on how they are parted among draws, n
 the order "likeliest" the prefixes' own probabilities take the place of the Gumbel numbers, and lines come exactly from
 the likeliest to the least likely.
 
+Where a book allows certain lines alone, tokens that lead to no such line are left out, and what is left of a prefix's
+mass is divided anew: constrained decoding, whose lines' own probabilities stay the model's.
+
 Behind a prefix only the `HEAD` likeliest tokens have numbers of their own. All others share one, for their mass
 together, which is exact too: where it comes first, the prefix is looked at again, all tokens of it.
 
@@ -21,7 +24,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -74,8 +77,18 @@ class Book:
     limit: int  # tokens of a line at most; one that long is a line, though cut off
     stops: frozenset[int]  # tokens that end a line
     alone: bool = False  # whether its text ends at the first line end
+    allowed: Mapping[Ids, frozenset[int]] | None = None  # by prefix the tokens that may follow; None: any
     steps: dict[Ids, Step] = field(default_factory=dict)  # by prefix
     counted: set[Ids] = field(default_factory=set)  # lines whose last token has been counted
+
+
+def allow(lines: Iterable[Ids]) -> dict[Ids, frozenset[int]]:
+    """The tokens that may follow each prefix of some lines, for `Book.allowed`."""
+    found: dict[Ids, set[int]] = {}
+    for line in lines:
+        for place, token in enumerate(line):
+            found.setdefault(line[:place], set()).add(token)
+    return {path: frozenset(tokens) for path, tokens in found.items()}
 
 
 @dataclass(eq=False)
@@ -234,6 +247,8 @@ def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: 
                 asked.setdefault((id(look.book), look.path, look.whole), (look, []))[1].append(place)
         looks, found = [look for look, _ in asked.values()], []
         for (look, places), step in zip(asked.values(), forward(looks) if looks else (), strict=True):
+            if look.book.allowed is not None:
+                step = _restrict(step, look.book.allowed.get(look.path, frozenset()))
             if not look.whole:
                 look.book.steps[look.path] = step
                 tries[places[0]].tokens += bool(look.path)
@@ -305,6 +320,13 @@ def _list_others(first: Step, whole: Step) -> Step:
     others = ~np.isin(whole.tokens, first.tokens)
     logs = whole.logs[others]
     return Step(whole.tokens[others], logs - _add_logs(logs) if len(logs) else logs, whole.own[others])
+
+
+def _restrict(step: Step, allowed: frozenset[int]) -> Step:
+    """The allowed tokens of a step of all tokens, which divide the mass among them."""
+    kept = np.isin(step.tokens, list(allowed))
+    logs = step.logs[kept]
+    return Step(step.tokens[kept], logs - _add_logs(logs) if len(logs) else logs, step.own[kept])
 
 
 def _add_logs(logs: np.ndarray) -> float:

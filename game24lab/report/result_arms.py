@@ -15,7 +15,8 @@ NAMES = {
     "mcts": "MCTS, at most {simulations:,} draws",
 }  # fmt: skip
 MODE_HEAD = " | ".join(f"{mode} | tokens" for mode in MODES)
-DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order"}  # by `sampling`
+DRAWN = {"without": ", no line twice", "likeliest": ", the likeliest lines in order",
+         "legal": ", the likeliest legal lines in order"}  # by `sampling`  # fmt: skip
 
 
 def name_arm(arm: Row) -> str:

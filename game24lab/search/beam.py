@@ -54,7 +54,7 @@ def beam_search(
         sort_completed: go on until no path is left, and commit to the best of all answers; else end as soon as n paths
             have come to an end, and commit to the best of the first n.
         max_tokens: per line.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
 
     Verified: the first accepted answer ends the search, also one met in a lookahead. Otherwise the critic decides
     alone.
@@ -200,7 +200,7 @@ def bfs_v(
         width: lines sampled at a position (TS-LLM's max_action); duplicates and illegal ones count as cost.
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
 
     Otherwise, the answer is the end of the highest value, ties by log-probability.
     """

@@ -47,7 +47,7 @@ def dfs_v(
         num_paths: ends visited at most.
         depth: lines of an answer at most (TS-LLM's max_length).
         max_tokens: per line.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
 
     Verified: the first accepted answer ends the search. Otherwise, the answer is the visited end of the highest value,
     ties by log-probability.
@@ -106,7 +106,7 @@ def best_first(
         path_weight: weight of the path's log-probability in the cost, see `a_star`; 0: the value alone.
         depth: lines of an answer at most.
         max_tokens: per line.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
 
     Verified: the first accepted answer ends the search. Otherwise it ends with the first end that comes out of the
     queue, which has the lowest cost in it; where none came out, the answer is the best of the ends met.

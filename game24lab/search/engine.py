@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -204,6 +205,7 @@ class _Query:
     text: str
     count: int  # completions wanted
     seed: int
+    state: Any
 
 
 @dataclass(eq=False)
@@ -280,16 +282,18 @@ class _Dispatcher:
             stream = getattr(search.request, "stream", 0)
             part = (stream, 0) if stream else (search.requests, place)
             text = show(search.request.states[place])
-            queries.append(_Query(search, slot, text, counts[place], derive(search.seed, search.problem, *part)))
+            queries.append(_Query(search, slot, text, counts[place], derive(search.seed, search.problem, *part),
+                                  search.request.states[place]))  # fmt: skip
         return queries
 
     def _generate(self, kind: Propose | Complete, queries: list[_Query]) -> None:
         counts, seeds = [query.count for query in queries], [query.seed for query in queries]
         begin = time.perf_counter()
         if kind.sampling != "with":
+            allow = self._find_rules(kind) if kind.sampling == "legal" else None
             wishes = [Wish(query.search.tries, query.slot[-1], query.text, query.count,
-                           derive(query.search.seed, query.search.problem, "trie", query.slot[-1]))
-                      for query in queries]  # fmt: skip
+                           derive(query.search.seed, query.search.problem, "trie", query.slot[-1]),
+                           partial(allow, query.state) if allow else None) for query in queries]  # fmt: skip
             answers, prices, passed = draw_lines(self.policy, kind, wishes)
             seconds = time.perf_counter() - begin
             return self._charge(queries, answers, prices, seconds, [True] * len(queries), passed)
@@ -309,6 +313,15 @@ class _Dispatcher:
                 query.search.repeated += completion.tokens * ((query.text, completion.text) in query.search.seen)
                 query.search.seen.add((query.text, completion.text))
         self._charge(queries, answers, prices, seconds, [True] * len(queries))
+
+    def _find_rules(self, kind: Propose | Complete) -> Callable[[Any], Sequence[str]]:
+        """What lists a position's legal lines; ValueError where nothing does, and where answers are sampled whole."""
+        if isinstance(kind, Complete):
+            raise ValueError("sampling must not be 'legal' for answers that are sampled whole: rules judge lines")
+        if not hasattr(self.task, "legal_lines"):
+            raise ValueError(f"sampling must not be 'legal' where no rules list the lines of {self.task.name!r}, as in "
+                             "a blind search")  # fmt: skip
+        return self.task.legal_lines
 
     def _score(self, _: Value, queries: list[_Query]) -> None:
         texts = [query.text for query in queries]

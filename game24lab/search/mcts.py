@@ -82,7 +82,7 @@ def mcts(
     Args:
         simulations: draws of lines at most.
         width: lines a draw; duplicates and illegal ones count as cost.
-        sampling: "with" replacement, "without", or a position's "likeliest" lines in their order.
+        sampling: "with" replacement, "without", a position's "likeliest" lines in order, or the "legal" ones of these.
         widen: weight of drawing again; 0: one draw at every position.
         heat: rise of the temperature after a draw without new lines, up to 1.5 above `temperature` in all.
         prior: a line's weight among its siblings, exp of its log-probability ("logprob"), exp of the mean over its

@@ -52,7 +52,7 @@ def particle_filter(
             draw one by weight ("sample").
         depth: steps at most.
         max_tokens: per line.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
 
     Without replacement, particles at one position say distinct lines, and share their weight by the lines' importance
     weights; where a position has fewer lines than particles, the others die.
@@ -160,7 +160,7 @@ def rebase(
             direction); else each counts, and frequent positions get more lines still.
         depth: steps at most.
         max_tokens: per line.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
 
     Verified: the first accepted answer ends the search. Otherwise, the answer is the end of the highest value, ties by
     log-probability.

@@ -56,7 +56,7 @@ def mcts_alpha(
     Args:
         simulations: for each move. The subtree is kept, with its statistics.
         width: lines drawn at a position.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
         depth: lines from the first position on, at most.
         prior: a line's weight among its siblings: exp of the mean log-probability of its tokens ("mean"), of the sum
             ("logprob"), or how often it was sampled ("frequency").

@@ -56,7 +56,7 @@ def rap(
     Args:
         n_iters: simulations, each a path to an end, a dead end or `depth_limit` lines below the root.
         width: lines drawn at a position.
-        sampling: "with" replacement, "without", or the "likeliest" lines.
+        sampling: "with" replacement, "without", the "likeliest" lines, or the "legal" ones of these.
         w_exp: weight of exploration in UCT; a child not visited yet has its reward for its value.
         cum_reward: a simulation's return at a position: the sum, mean, max or last of the rewards from the position
             to the path's end.

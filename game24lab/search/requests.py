@@ -18,8 +18,9 @@ from game24lab.search.cost import Cost
 from game24lab.search.tree import Tree
 
 # Lines are drawn with replacement, or those of a position without: a later request with the same settings goes on where
-# the last one stopped, and the reply is `Lines`. "likeliest" lists a position's lines from the likeliest on.
-SAMPLINGS = ("with", "without", "likeliest")
+# the last one stopped, and the reply is `Lines`. "likeliest" lists a position's lines from the likeliest on, "legal" of
+# these only what the rules allow (`ListingTask.legal_lines`): for single lines, in searches that know the rules.
+SAMPLINGS = ("with", "without", "likeliest", "legal")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def write_options(kind: Propose | Complete) -> dict[str, Any]:
     options = {name: getattr(kind, name) for name in ("max_tokens", "temperature", "top_p", "top_k")}
     if kind.sampling != "with":
         line = kind.unit == "line" if isinstance(kind, Propose) else kind.pause == "line"
-        return options | {"stop_line": line, "order": "random" if kind.sampling == "without" else kind.sampling}
+        return options | {"stop_line": line, "order": "random" if kind.sampling == "without" else "likeliest"}
     if isinstance(kind, Propose):
         return options | {"stop_line": kind.unit == "line"} | ({"ranked": True} if kind.ranked else {})
     looked = {name: getattr(kind, name) for name in ("pause", "threshold", "spare")}

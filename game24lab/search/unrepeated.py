@@ -6,7 +6,7 @@ module does not know how a trie finds its lines, nor who asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +21,18 @@ class Tries:
     by_position: dict[tuple[Propose | Complete, Hashable], Any] = field(default_factory=dict)
     by_prompt: dict[tuple[Propose | Complete, Any], Any] = field(default_factory=dict)
 
-    def find(self, policy: Any, kind: Propose | Complete, key: Hashable, text: Any, seed: int) -> tuple[Any, bool]:
+    def find(
+        self, policy: Any, kind: Propose | Complete, key: Hashable, text: Any, seed: int,
+        list_allowed: Callable[[], Sequence[str]] | None = None,
+    ) -> tuple[Any, bool]:  # fmt: skip
         """The trie of a position, and whether its prompt is new; ValueError for a policy that has no tries."""
         if (kind, key) in self.by_position:
             return self.by_position[kind, key], False
         if not hasattr(policy, "open_trie"):
             raise ValueError(f"policy {policy.name!r} cannot sample without replacement: sampling must be 'with'")
         other = self.by_prompt.get((kind, text))
-        trie = policy.open_trie(text, seed, **write_options(kind), beside=other)
+        allowed = {"allowed": list_allowed()} if list_allowed and other is None else {}
+        trie = policy.open_trie(text, seed, **write_options(kind), beside=other, **allowed)
         self.by_position[kind, key] = trie
         self.by_prompt.setdefault((kind, text), trie)
         return trie, other is None
@@ -43,6 +47,7 @@ class Wish:
     text: Any  # the prompt
     count: int
     seed: int  # of the position, in case it is new
+    list_allowed: Callable[[], Sequence[str]] | None = None  # the lines that may be said; None: any
 
 
 def draw_lines(
@@ -52,7 +57,8 @@ def draw_lines(
     trie are served in turn."""
     lines: dict[int, Lines] = {}
     prices: dict[int, dict[str, int]] = {}
-    found = [wish.tries.find(policy, kind, wish.key, wish.text, wish.seed) for wish in wishes]
+    found = [wish.tries.find(policy, kind, wish.key, wish.text, wish.seed, wish.list_allowed)
+             for wish in wishes]  # fmt: skip
     left, seconds = list(range(len(wishes))), 0.0
     while left:
         now = list({id(found[place][0]): place for place in reversed(left)}.values())

@@ -74,6 +74,13 @@ class ReadableTask(Task, Protocol):
         """Whether the text of a state shows one of some positions."""
 
 
+class ListingTask(Task, Protocol):
+    """A task that lists what its rules allow, so that a search may say nothing else."""
+
+    def legal_lines(self, state: Any) -> tuple[str, ...]:
+        """The lines that `step` accepts at a state, as solutions write them; none at the end."""
+
+
 def follow(task: Task, state: Any, text: str) -> tuple[Any, Illegal | None]:
     """Apply the lines of a completion one by one: the last legal state, and what stopped it (None: nothing did).
 

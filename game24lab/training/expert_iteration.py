@@ -38,6 +38,7 @@ from game24lab.training.position_rollouts import Rolled, pick_spots, roll_out
 from game24lab.training.transpositions import Transpositions
 
 GATE = "gate"  # of what a meter returns: the number that must grow
+_EACH = 4  # rollouts from a position
 _LOOKED_AT = 64  # problems whose prompts tell whether models fit the task
 _CONFIG, _ROW, _ROLLOUTS = "iteration.json", "row.json", "rollouts.json"
 
@@ -167,7 +168,8 @@ class _Loop:
     taught: Archive | None = None
     learner: Learner | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
-    positions: dict[str, tuple[float, float]] = field(default_factory=dict)
+    positions: dict[str, tuple[float, float]] = field(default_factory=dict)  # as searches have closed them
+    rolled: dict[str, tuple[float, float]] = field(default_factory=dict)  # as rollouts have told of them
     archive: Archive = field(init=False)
     table: Transpositions = field(init=False)
 
@@ -273,7 +275,7 @@ class _Loop:
             rolled = self._roll_out(number, folder, new_policy, found)
             for unit in ("prompt_tokens", "sampled_tokens"):
                 row[unit] += getattr(rolled, unit)
-            new_critic = self._train_critic(number, folder, reader, new_policy, rolled, row)
+            new_critic = self._train_critic(number, folder, reader, new_policy, row)
             spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"],
                                    forwarded=rolled.prompt_tokens + rolled.sampled_tokens)  # fmt: skip
         row |= self._measure(number, folder, new_policy, new_critic, policy, critic, found)
@@ -333,8 +335,8 @@ class _Loop:
         config, path = self.config, folder / _ROLLOUTS
         if config.critic_rollouts and not path.exists():
             seed = derive(config.seed, "rollouts", number)
-            spots = pick_spots(self.problems, found.reached, seed)
-            rolled = roll_out(self.task, self.problems, load_policy(policy), spots, config.critic_rollouts, seed=seed,
+            spots = pick_spots(self.problems, found.reached, -(-config.critic_rollouts // _EACH), seed)
+            rolled = roll_out(self.task, self.problems, load_policy(policy), spots, _EACH, seed=seed,
                               max_tokens=config.answer_tokens, title=f"round {number}: rollouts")  # fmt: skip
             write_atomically(path, lambda draft: draft.write_text(json.dumps(asdict(rolled)) + "\n"))
         return self._recall_rollouts(folder)
@@ -344,13 +346,12 @@ class _Loop:
         rolled = Rolled(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Rolled()
         for name, solutions in rolled.solutions.items():
             self.archive.add(name, self.problems[name], map(tuple, solutions))
+        add_positions(self.rolled, rolled.positions)
         return rolled
 
-    def _train_critic(
-        self, number: int, folder: Path, reader: Any, policy: Path, rolled: Rolled, row: dict[str, Any]
-    ) -> Path:  # fmt: skip
+    def _train_critic(self, number: int, folder: Path, reader: Any, policy: Path, row: dict[str, Any]) -> Path:
         """Where rollouts tell of a position, their share alone counts; else what searches have closed."""
-        config, positions = self.config, tabulate_positions(self.positions | rolled.positions)
+        config, positions = self.config, tabulate_positions(self.positions | self.rolled)
         seed = derive(config.seed, "critic", number)
         if len(positions) > config.critic_positions:
             positions = positions.sample(config.critic_positions, random_state=seed).sort_index(ignore_index=True)

@@ -41,7 +41,7 @@ class IterationConfig:
     position_share: float = 0.3  # of samples that begin inside a solution
     opening_share: float = 0.3  # of the others that stop after the first line
     respell: bool = True  # moves are learnt in all spellings that the rules take for the same
-    critic_rollouts: int = 4  # sampled answers from each problem and as many reached positions, for the critic; 0: none
+    critic_rollouts: int = 8_000  # answers from problems and reached positions that the critic learns from; 0: none
     critic_epochs: float = 2.0
     critic_positions: int = 50_000  # at most, drawn evenly from those of all attempts so far
     critic_batch_size: int = 256

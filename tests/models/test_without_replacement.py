@@ -126,6 +126,26 @@ def test_one_line_at_temperature_0_and_few_with_top_k():
     assert trie.mass == pytest.approx(1)
 
 
+@pytest.mark.parametrize("order", ["random", "likeliest"])
+def test_nothing_is_said_but_what_is_allowed(order):
+    """All of it, each line with the model's own probability, and the mass is divided among allowed tokens."""
+    policy = open_policy()
+    allowed = ("4 + 5 = 9 (left: 6 9 10)", "4 + 6 = 10 (left: 5 10 10)", "10 / 5 = 2 (left: 2 4 6)")
+    options = {"order": order, "max_tokens": 40, "allowed": allowed}
+    (trie,), (drawn,) = say(policy, PROMPTS[:1], 9, **options)
+    assert sorted(line.text for line in drawn.lines) == sorted(allowed)
+    assert trie.exhausted
+    assert trie.mass == pytest.approx(1)
+    for line in drawn.lines:
+        assert np.allclose(line.logprobs, score(policy, PROMPTS[0], line.ids), atol=2e-4)
+    beside = policy.open_trie(PROMPTS[0], 1, beside=trie, **SHORT)
+    (again,) = policy.draw([beside], [9])
+    assert {line.text for line in again.lines} == set(allowed)
+    assert again.tokens == 0, "all of it is known"
+    (one,) = policy.draw([policy.open_trie(PROMPTS[0], 0, **SHORT, allowed=())], [3])
+    assert one.lines == []
+
+
 def test_lines_that_do_not_end_are_cut_off():
     policy = open_policy()
     tries, found = say(policy, max_tokens=3, stop_line=False)

@@ -14,6 +14,8 @@ from game24lab.search.mcts import mcts
 from game24lab.search.particles import particle_filter
 from game24lab.search.sampling import best_of_n
 from game24lab.search.voting import majority
+from game24lab.tasks.numbers.countdown import Countdown
+from game24lab.tasks.numbers.puzzles import NumberProblem
 from game24lab.tasks.numbers.task import Game24
 
 PUZZLES = [(4, 5, 6, 10), (1, 2, 4, 7), (3, 3, 8, 8), (2, 3, 5, 12), (6, 6, 6, 6), (1, 4, 8, 8), (2, 9, 10, 11)]
@@ -154,6 +156,34 @@ def test_particles_that_find_no_line_die():
     assert len(found.tree.line[1:]) <= len(FakePolicy().moves(Game24().start((1, 1)).left))
 
 
+class Indifferent:
+    """Values everything the same."""
+
+    name, parameters, reads = "indifferent", 1, "chains"
+    score = staticmethod(lambda texts: [0.0] * len(texts))
+    count = staticmethod(len)
+
+
+def test_legal_lines_alone_are_said():
+    policy = TransformersPolicy(*tiny_models.make("qwen3"))  # of random weights: it would never say one by itself
+
+    def search_legally(task, problem, mode, algorithm=mcts, **parameters):
+        (found,) = run(task, [problem], algorithm, policy, Indifferent(), mode=mode,
+                       parameters={"sampling": "legal", **parameters})  # fmt: skip
+        return found
+
+    for task, problem in ((Game24(), (4, 5, 6, 10)), (Countdown(), NumberProblem((3, 7, 25, 50), 81))):
+        for mode in ("rules", "verified"):
+            found = search_legally(task, problem, mode, simulations=25)
+            assert len(found.tree) > 10
+            assert found.illegal_tokens == 0
+            assert "illegal" not in found.tree.status
+    with pytest.raises(ValueError, match="sampling must not be 'legal' where no rules list the lines of 'game24'"):
+        search_legally(Game24(), (4, 5, 6, 10), "blind")
+    with pytest.raises(ValueError, match="sampling must not be 'legal' for answers that are sampled whole"):
+        search_legally(Game24(), (4, 5, 6, 10), "rules", best_of_n)
+
+
 def test_who_cannot_says_so():
     class Old(FakePolicy):
         open_trie = property()
@@ -163,7 +193,7 @@ def test_who_cannot_says_so():
     with pytest.raises(ValueError, match="merge must be true for sampling without replacement"):
         search("mcts", merge=False)
     for strategy in (mcts, best_of_n, majority, particle_filter):
-        with pytest.raises(ValueError, match="sampling must be one of with, without, likeliest, got 'nucleus'"):
+        with pytest.raises(ValueError, match="sampling must be one of with, without, likeliest, legal, got 'nucleus'"):
             run(Game24(), PUZZLES[:1], strategy, FakePolicy(), FakeCritic(), parameters={"sampling": "nucleus"})
 
 

@@ -22,7 +22,7 @@ from game24lab.models.backends.reader import Reader
 from game24lab.models.backends.trie_forward import Pool
 from game24lab.models.counted_random import make_keys
 from game24lab.models.policy import Job, Row, Sampling, TextPolicy, decode_texts, describe, make_batches
-from game24lab.models.trie import Book, Drawn, Ids, Trie, draw
+from game24lab.models.trie import Book, Drawn, Ids, Trie, allow, draw
 from game24lab.tasks.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ class TransformersPolicy(TextPolicy):
     def open_trie(
         self, prompt: str | Prompt, seed: int, *, max_tokens: int, temperature: float = 1.0, top_p: float = 1.0,
         top_k: int = 0, stop_line: bool = False, order: str = "random", beside: Trie | None = None,
+        allowed: Sequence[str] | None = None,
     ) -> Trie:  # fmt: skip
         """A trie of the lines behind a prompt, for `draw`; the settings are those of `generate`.
 
         order: "random" draws without replacement, "likeliest" lists lines from the likeliest on. At temperature 0 and
         with top_k 1 there is one line, with top_k n at most n to the power of `max_tokens`. beside: a trie of the same
-        prompt and settings, whose forward passes this one shares. A trie belongs to the weights that it began with.
+        prompt and settings, whose forward passes this one shares. allowed: the lines that may be said at all, as the
+        tokenizer spells them. A trie belongs to the weights that it began with.
         ValueError names a wrong setting or a prompt that is empty or too long.
         """
         if beside is not None:
@@ -77,7 +79,12 @@ class TransformersPolicy(TextPolicy):
         self._check_length(0, encoded.ids)
         job = self._make_job(encoded, (), max_tokens)
         stops = self.card_ends | self.line_ends if stop_line else self.card_ends
-        return Trie(Book(job.ids, sampling, job.limit, stops, stop_line), seed, order)
+        book = Book(job.ids, sampling, job.limit, stops, stop_line)
+        if allowed is not None:
+            texts = [f"{line}\n" for line in allowed]
+            ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+            book.allowed = allow(map(tuple, ids))
+        return Trie(book, seed, order)
 
     def draw(self, tries: Sequence[Trie], counts: Sequence[int]) -> list[Drawn]:
         """The next lines of some distinct tries, see `models.trie.draw`; the passes' time in equal shares."""

@@ -57,7 +57,8 @@ class Pool:
         rows = [self._find(look) for look in looks]
         groups: dict[tuple[int, Sampling, bool], list[int]] = {}
         for row, ((_, ids), look) in enumerate(zip(rows, looks, strict=True)):
-            groups.setdefault((len(ids), look.book.sampling, look.whole), []).append(row)
+            whole = look.whole or look.book.allowed is not None  # an allowed token may be among the least likely
+            groups.setdefault((len(ids), look.book.sampling, whole), []).append(row)
         steps: dict[int, Step] = {}
         for (_, sampling, whole), members in groups.items():
             for first in range(0, len(members), _ROWS):

@@ -110,11 +110,14 @@ class Countdown(Game24):
             return ()
         return tuple(child for child in super().children(state) if not explain_step(child.steps[-1]))
 
+    def legal_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
+        """All moves by these rules, each with the numbers behind it; none at the end."""
+        moves = () if self.is_terminal(state) else legal_steps(state.left)
+        return [(step, left) for step, left in moves if not explain_step(step)]
+
     def live_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
         """The moves that keep the target reachable by these rules, each with the numbers behind it; none at the end."""
-        moves = () if self.is_terminal(state) else legal_steps(state.left)
-        return [(step, left) for step, left in moves
-                if not explain_step(step) and can_make(left, state.target, self.use_all)]  # fmt: skip
+        return [(step, left) for step, left in self.legal_steps(state) if can_make(left, state.target, self.use_all)]
 
     def step(self, state: Position, line: str) -> Position | Illegal:
         """One move within the non-negative whole numbers, or an answer line once the game has ended."""

@@ -130,6 +130,14 @@ class Game24:
                              f"{text[:60]!r}")  # fmt: skip
         return position
 
+    def legal_lines(self, state: Position) -> tuple[str, ...]:
+        """The lines of all moves, as solutions write them: terms of + and * stand in both orders. None at the end."""
+        return tuple(write_line(said, left) for step, left in self.legal_steps(state) for said in _turn(step))
+
+    def legal_steps(self, state: Position) -> Iterable[tuple[Step, State]]:
+        """All moves, each with the numbers behind it; none at the end."""
+        return legal_steps(state.left)
+
     def children(self, state: Position) -> tuple[Position, ...]:
         """The positions one move further, each once; none at the end."""
         moves: dict[State, Step] = {}
