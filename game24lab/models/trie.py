@@ -57,11 +57,13 @@ class Step:
 
 @dataclass(eq=False, slots=True)
 class Look:
-    """A prefix to look behind; `whole`: at all tokens, not the likeliest only."""
+    """A prefix to look behind; `whole`: at all tokens, not the likeliest only; `forced`: at these, one after the other,
+    which alone are allowed."""
 
     book: Book
     path: Ids
     whole: bool = False
+    forced: Ids = ()
 
 
 Forward = Callable[[Sequence[Look]], Sequence[Step]]
@@ -80,6 +82,15 @@ class Book:
     allowed: Mapping[Ids, frozenset[int]] | None = None  # by prefix the tokens that may follow; None: any
     steps: dict[Ids, Step] = field(default_factory=dict)  # by prefix
     counted: set[Ids] = field(default_factory=set)  # lines whose last token has been counted
+
+    def find_forced(self, path: Ids) -> Ids:
+        """The tokens behind a prefix as far as there is no choice: one allowed token after the other."""
+        forced: Ids = ()
+        if self.allowed is None or self.sampling.top_k or self.sampling.top_p < 1 or not self.sampling.temperature:
+            return forced
+        while len(path) < self.limit and len(allowed := self.allowed.get(path, frozenset())) == 1:
+            path, forced = (*path, *allowed), (*forced, *allowed)
+        return forced
 
 
 def allow(lines: Iterable[Ids]) -> dict[Ids, frozenset[int]]:
@@ -197,7 +208,8 @@ class Trie:
                 self._open = _Open(path, family.keys.item(place) if family.keys is not None else 0, own, log, score)
         if self._open is None or len(self.said) >= wanted:
             return None
-        return Look(self.book, self._open.path, self._open.whole)
+        forced = () if self._open.whole else self.book.find_forced(self._open.path)
+        return Look(self.book, self._open.path, self._open.whole, forced)
 
     def _add(self, family: _Family) -> None:
         heapq.heappush(self._heap, (-family.scores.item(0), self._made, family))
@@ -247,7 +259,10 @@ def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: 
                 asked.setdefault((id(look.book), look.path, look.whole), (look, []))[1].append(place)
         looks, found = [look for look, _ in asked.values()], []
         for (look, places), step in zip(asked.values(), forward(looks) if looks else (), strict=True):
-            if look.book.allowed is not None:
+            if look.forced:
+                step = _keep_forced(look, step)
+                tries[places[0]].tokens += len(look.forced) - 1
+            elif look.book.allowed is not None:
                 step = _restrict(step, look.book.allowed.get(look.path, frozenset()))
             if not look.whole:
                 look.book.steps[look.path] = step
@@ -320,6 +335,14 @@ def _list_others(first: Step, whole: Step) -> Step:
     others = ~np.isin(whole.tokens, first.tokens)
     logs = whole.logs[others]
     return Step(whole.tokens[others], logs - _add_logs(logs) if len(logs) else logs, whole.own[others])
+
+
+def _keep_forced(look: Look, step: Step) -> Step:
+    """Note what is behind each prefix of a forced row of tokens; returns what is behind the first."""
+    for place in range(len(look.forced)):
+        one = Step(step.tokens[place : place + 1], np.zeros(1), step.own[place : place + 1])
+        look.book.steps[*look.path, *look.forced[:place]] = one
+    return look.book.steps[look.path]
 
 
 def _restrict(step: Step, allowed: frozenset[int]) -> Step:

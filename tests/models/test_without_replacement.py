@@ -15,7 +15,8 @@ from game24lab.models.backends.transformers_policy import TransformersPolicy
 from game24lab.models.backends.trie_forward import Pool
 from game24lab.models.backends.worker_process import ApartPolicy
 from game24lab.models.policy import Sampling
-from game24lab.models.trie import Look
+from game24lab.models.trie import Book, Look
+from game24lab.tasks.numbers.task import Game24
 
 PROMPTS = ["Input: 4 5 6 10\n", "Input: 3 3 8\n", "Input: 1 2\n", "Input: 4 5 6 11\n"]
 SHORT = {"max_tokens": 6, "stop_line": True}
@@ -144,6 +145,29 @@ def test_nothing_is_said_but_what_is_allowed(order):
     assert again.tokens == 0, "all of it is known"
     (one,) = policy.draw([policy.open_trie(PROMPTS[0], 0, **SHORT, allowed=())], [3])
     assert one.lines == []
+
+
+def test_tokens_without_a_choice_go_through_together(monkeypatch):
+    """Where one token alone is allowed after the other, a pass takes all of them, and nothing else changes."""
+    lines = Game24().legal_lines(Game24().start((4, 5, 6, 10)))
+    options = {"max_tokens": 40, "allowed": lines, "order": "random"}
+    found, passes = [], []
+    real = Pool.forward
+    for forced in (Book.find_forced, lambda book, path: ()):
+        count = Counter()
+        monkeypatch.setattr(Book, "find_forced", forced)
+        monkeypatch.setattr(Pool, "forward", lambda *given, count=count: count.update(["pass"]) or real(*given))
+        _, (drawn,) = say(open_policy(), PROMPTS[:1], len(lines), **options)
+        found.append(drawn)
+        passes.append(count["pass"])
+    one, other = found
+    assert [line.ids for line in one.lines] == [line.ids for line in other.lines]
+    assert {line.text for line in one.lines} == set(lines)
+    for line, same in zip(one.lines, other.lines, strict=True):
+        assert np.allclose(line.logprobs, same.logprobs, atol=2e-4)
+    assert one.tokens == other.tokens
+    assert [line.charged for line in one.lines] == [line.charged for line in other.lines]
+    assert 2 * passes[0] < passes[1]
 
 
 def test_lines_that_do_not_end_are_cut_off():

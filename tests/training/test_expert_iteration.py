@@ -285,7 +285,7 @@ def test_the_loop_never_asks_the_solver(tmp_path, monkeypatch):
 
     puzzles = {"4 5 6 10": PUZZLE, "1 2 3 4": (1, 2, 3, 4), "1 1 1 8": (1, 1, 1, 8)}
     config = IterationConfig(start=str(find_pretrained("policy")), rounds=1, budget=60, waves=2, steps=2, batch_size=8,
-                             critic_epochs=1.0)  # fmt: skip
+                             critic_epochs=1.0, parameters={"sampling": "legal"})  # fmt: skip
     table = iterate(config, environment, puzzles, mcts, tmp_path, meter)
     assert table["solved_ever"].iloc[-1] > 0
     assert asked, "the meters did ask it"

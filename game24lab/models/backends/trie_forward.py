@@ -54,21 +54,24 @@ class Pool:
             asked = {look.book for look in looks}
             for held in [held for book, held in self._held.items() if book not in asked]:
                 self._release(held)
-        rows = [self._find(look) for look in looks]
-        groups: dict[tuple[int, Sampling, bool], list[int]] = {}
+        rows = [(places, (*ids, *look.forced[:-1])) for look in looks for places, ids in (self._find(look),)]
+        groups: dict[tuple[int, Sampling, bool, int], list[int]] = {}
         for row, ((_, ids), look) in enumerate(zip(rows, looks, strict=True)):
             whole = look.whole or look.book.allowed is not None  # an allowed token may be among the least likely
-            groups.setdefault((len(ids), look.book.sampling, whole), []).append(row)
+            groups.setdefault((len(ids), look.book.sampling, whole, len(look.forced)), []).append(row)
         steps: dict[int, Step] = {}
-        for (_, sampling, whole), members in groups.items():
+        for (_, sampling, whole, forced), members in groups.items():
             for first in range(0, len(members), _ROWS):
                 part = members[first : first + _ROWS]
                 begin = time.perf_counter()
-                logits, new = self._run([rows[row] for row in part])
-                steps |= zip(part, make_steps(logits[:, -1], sampling, whole), strict=True)
+                logits, new = self._run([rows[row] for row in part], max(1, forced))
+                found = (read_forced(logits, [looks[row].forced for row in part]) if forced else
+                         make_steps(logits[:, -1], sampling, whole))  # fmt: skip
+                steps |= zip(part, found, strict=True)
                 self.seconds += time.perf_counter() - begin
                 for row, places in zip(part, new, strict=True):
-                    self._note(looks[row], rows[row][0], places)
+                    look = looks[row]
+                    self._note(Look(look.book, (*look.path, *look.forced[:-1])), rows[row][0], places)
         return [steps[row] for row in range(len(looks))]
 
     @torch.inference_mode()
@@ -215,6 +218,14 @@ def shape_logs(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, 
         return own, torch.full_like(own, -torch.inf).scatter_(-1, own.argmax(-1, keepdim=True), 0.0)
     weights = truncate(torch.softmax(logits.double() / sampling.temperature, -1), sampling)
     return own, torch.log(weights / weights.sum(-1, keepdim=True))
+
+
+def read_forced(logits: torch.Tensor, forced: Sequence[Ids]) -> list[Step]:
+    """Of each row of logits (rows, tokens, vocabulary) the model's own log-probabilities of the tokens that follow."""
+    targets = torch.tensor(forced, device=logits.device)
+    own, _ = shape_logs(logits.flatten(0, 1), Sampling(1))
+    found = own.view(*targets.shape, -1).gather(-1, targets[..., None])[..., 0].cpu().numpy()
+    return [Step(np.array(row), np.zeros(len(row)), logs) for row, logs in zip(forced, found, strict=True)]
 
 
 def make_steps(logits: torch.Tensor, sampling: Sampling, whole: bool) -> list[Step]:
