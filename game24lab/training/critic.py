@@ -51,6 +51,7 @@ class CriticConfig:
     """How to train a critic; the defaults suit the `tiny` preset."""
 
     policy: str = ""  # checkpoint folder whose trunk the critic starts from
+    begin: str = ""  # a critic of the same shape to go on from, its head included; "": the policy's trunk, a new head
     epochs: float = 20.0
     batch_size: int = 256  # texts a step, each with the positions on its way
     td_lambda: float = 1.0  # 1: Monte Carlo; below 1, targets lean on the critic as it was when the epoch began
@@ -116,8 +117,8 @@ def _make_trainer(
     tokenizer.padding_side = "right"
     with be_quiet(), hide_bars(config.policy):  # the head is new
         model = AutoModelForSequenceClassification.from_pretrained(
-            config.policy, num_labels=1, problem_type="multi_label_classification", use_safetensors=True,
-            trust_remote_code=False, dtype=torch.float32,
+            config.begin or config.policy, num_labels=1, problem_type="multi_label_classification",
+            use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
         )  # fmt: skip
     complete_tokens(model, tokenizer)
     check_tokens(tokenizer, config.policy)

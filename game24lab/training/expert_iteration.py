@@ -271,11 +271,12 @@ class _Loop:
             spent += measure_flops(reader.parameters, trained=row["trained_tokens"])
         if not number and config.first_critic:
             new_critic = Path(config.first_critic)
-        elif config.critic == "refit" or (config.critic == "first" and not number):
+        elif config.critic in ("continue", "refit") or (config.critic == "first" and not number):
             rolled = self._roll_out(number, folder, new_policy, found)
             for unit in ("prompt_tokens", "sampled_tokens"):
                 row[unit] += getattr(rolled, unit)
-            new_critic = self._train_critic(number, folder, reader, new_policy, row)
+            old = critic if config.critic == "continue" else None
+            new_critic = self._train_critic(number, folder, reader, new_policy, old, row)
             spent += measure_flops(reader.parameters, trained=row["critic_trained_tokens"],
                                    forwarded=rolled.prompt_tokens + rolled.sampled_tokens)  # fmt: skip
         row |= self._measure(number, folder, new_policy, new_critic, policy, critic, found)
@@ -349,15 +350,21 @@ class _Loop:
         add_positions(self.rolled, rolled.positions)
         return rolled
 
-    def _train_critic(self, number: int, folder: Path, reader: Any, policy: Path, row: dict[str, Any]) -> Path:
-        """Where rollouts tell of a position, their share alone counts; else what searches have closed."""
-        config, positions = self.config, tabulate_positions(self.positions | self.rolled)
+    def _train_critic(
+        self, number: int, folder: Path, reader: Any, policy: Path, old: Path | None, row: dict[str, Any]
+    ) -> Path:  # fmt: skip
+        """Where rollouts tell of a position, they alone count; else what searches have closed."""
+        config, rolled = self.config, self.rolled
+        if config.credit == "any":
+            rolled = {text: (1, float(accepted > 0)) for text, (_, accepted) in rolled.items()}
+        positions = tabulate_positions(self.positions | rolled)
         seed = derive(config.seed, "critic", number)
         if len(positions) > config.critic_positions:
             positions = positions.sample(config.critic_positions, random_state=seed).sort_index(ignore_index=True)
         row["critic_trained_tokens"] = round(config.critic_epochs * sum(map(reader.count, positions["text"])))
         settings = critic_training.CriticConfig(
-            policy=str(policy), epochs=config.critic_epochs, batch_size=config.critic_batch_size, seed=seed,
+            policy=str(policy), begin=str(old or ""), epochs=config.critic_epochs, seed=seed,
+            batch_size=config.critic_batch_size,
         )  # fmt: skip
         return critic_training.train(settings, positions, folder / "critic", self.certain)
 

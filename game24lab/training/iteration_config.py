@@ -9,7 +9,7 @@ from typing import Any
 from game24lab.runs.checks import require, require_flag, require_one_of
 from game24lab.training.found_solutions import CREDITS, WEIGHINGS
 
-CRITICS = ("refit", "first", "none")
+CRITICS = ("continue", "refit", "first", "none")
 BEGINNINGS = ("last", "start")
 
 
@@ -27,7 +27,7 @@ class IterationConfig:
     mean_budget: int = 0  # sampled tokens of a problem in a round in the mean: what its waves leave, a last one shares
     answer_tokens: int = 64  # of an answer that is sampled whole, at most: in round 0, and where samples are searched
     transpositions: bool = True  # what one problem's solution passes is solved for all whose searches reach it
-    critic: str = "refit"  # "refit" after every round, the "first" for good, or "none"
+    critic: str = "continue"  # "refit" after every round, the "first" for good, or "none"
     first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
     credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
     weigh: str = "problem"  # who is learnt from equally often: each "problem" or each "calculation"
@@ -41,8 +41,8 @@ class IterationConfig:
     position_share: float = 0.3  # of samples that begin inside a solution
     opening_share: float = 0.3  # of the others that stop after the first line
     respell: bool = True  # moves are learnt in all spellings that the rules take for the same
-    critic_rollouts: int = 8_000  # answers from problems and reached positions that the critic learns from; 0: none
-    critic_epochs: float = 2.0
+    critic_rollouts: int = 12_000  # answers from problems and reached positions that the critic learns from; 0: none
+    critic_epochs: float = 3.0
     critic_positions: int = 50_000  # at most, drawn evenly from those of all attempts so far
     critic_batch_size: int = 256
     patience: int = 0  # rounds in a row that the gate refuses before it ends; 0: never

@@ -86,6 +86,13 @@ def test_rounds_are_told_one_a_row(whole):
     assert table["gate"][table["best"].iloc[-1]] == table["gate"].max()
 
 
+@pytest.mark.parametrize(("critic", "begin"), [("continue", "round-0/critic/checkpoint"), ("refit", "")])
+def test_a_critic_goes_on_or_begins_anew(critic, begin, start, tmp_path):
+    play(configure(start, critic=critic, steps=2), tmp_path)
+    settings = json.loads((tmp_path / "round-1" / "critic" / "checkpoint" / "training_config.json").read_text())
+    assert settings["begin"] == (str(tmp_path / begin) if begin else "")
+
+
 def test_what_is_finished_is_not_repeated(whole, start, monkeypatch):
     table, folder = whole
     for module, name in ((iteration_search, "_search"), (sft, "make_trainer"), (critic_training, "_make_trainer")):
@@ -298,7 +305,7 @@ def test_the_loop_never_asks_the_solver(tmp_path, monkeypatch):
     ({"rounds": 0}, "rounds must be an integer >= 1, got 0"),
     ({"mean_budget": -1}, "mean_budget must be an integer >= 0, got -1"),
     ({"growth": 0.5}, "growth must be a number >= 1, got 0.5"),
-    ({"critic": "old"}, "critic must be one of refit, first, none, got 'old'"),
+    ({"critic": "old"}, "critic must be one of continue, refit, first, none, got 'old'"),
     ({"rare": 0.0}, "rare must be a number above 0 to 1, got 0.0"),
     ({"flops": (1.0, 2.0)}, "flops must be one number for each of the 1 rounds, got 2"),
     ({"critic": "none", "first_critic": "x"}, "first_critic must be '' where critic is 'none', got 'x'"),

@@ -47,3 +47,17 @@ def test_what_is_done_is_not_done_again(environment, tmp_path, monkeypatch):
 def test_no_samples_are_refused(environment, tmp_path):
     with pytest.raises(ValueError, match="samples must be an integer >= 1, got 0"):
         teach_critic(environment, PUZZLES, find_pretrained("policy"), tmp_path, samples=0)
+
+
+def test_a_critic_that_goes_on_begins_with_its_own_values(environment, tmp_path):
+    first = find_pretrained("critic")
+    positions = pd.DataFrame({"text": ["Input: 4 6\n", "Input: 5 6 6\n"] * 20, "visits": 1, "solved": 1})
+    settings = {"policy": str(find_pretrained("policy")), "epochs": 1.0, "learning_rate": 1e-12,
+                "matrix_learning_rate": 1e-12}  # fmt: skip
+    texts = ["Input: 4 6\n", "Input: 5 6 6\n", "Input: 1 1\n", "Input: 4 5 6 10\n"]
+    values = {}
+    for begin in (str(first), ""):
+        found = critic.train(critic.CriticConfig(begin=begin, **settings), positions, tmp_path / f"from-{bool(begin)}")
+        values[begin] = load_critic(found).score(texts)
+    assert values[str(first)] == pytest.approx(load_critic(first).score(texts), abs=1e-3)
+    assert values[""] != pytest.approx(values[str(first)], abs=1e-2)
