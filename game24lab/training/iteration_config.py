@@ -27,7 +27,7 @@ class IterationConfig:
     mean_budget: int = 0  # sampled tokens of a problem in a round in the mean: what its waves leave, a last one shares
     answer_tokens: int = 64  # of an answer that is sampled whole, at most: in round 0, and where samples are searched
     transpositions: bool = True  # what one problem's solution passes is solved for all whose searches reach it
-    critic: str = "continue"  # "refit" after every round, the "first" for good, or "none"
+    critic: str = "continue"  # goes on learning after every round, or "refit" anew, the "first" for good, "none"
     first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
     credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
     weigh: str = "problem"  # who is learnt from equally often: each "problem" or each "calculation"
