@@ -208,13 +208,13 @@ def search_best(
     for seed, part in rounds[rounds["line"] == line].groupby("seed", sort=False):
         best = part[part["round"] == part["best"].iloc[-1]].iloc[0]
         output = Path(folder) / f"seed-{seed}" / line.replace(" ", "-")
+        policy = load_policy(output / best["policy"])
         judges = {"asking": best["critic"] and output / best["critic"], "chains": (chains or {}).get(seed), "alone": ""}
         for name, judge in judges.items():
             if some := {key: arm for key, arm in arms.items() if _find_judge(arm) == name}:
                 path = Path(folder) / "final" / f"{name}-{seed}.parquet"
                 path.parent.mkdir(exist_ok=True)
-                found = evaluate(environment, None, some, load_policy(output / best["policy"]),
-                                 load_critic(judge) if judge else None, path=path)  # fmt: skip
+                found = evaluate(environment, None, some, policy, load_critic(judge) if judge else None, path=path)
                 attempts.append(found.assign(seed=seed))
     return pd.concat(attempts, ignore_index=True)
 

@@ -29,7 +29,7 @@ class IterationConfig:
     transpositions: bool = True  # what one problem's solution passes is solved for all whose searches reach it
     critic: str = "continue"  # goes on learning after every round, or "refit" anew, the "first" for good, "none"
     first_critic: str = ""  # checkpoint of the first one; "": it learns from samples of the start
-    credit: str = "any"  # what a position is told of a search: see `found_solutions.read_tree`
+    credit: str = "any"  # what a position is told of a search or of rollouts: see `found_solutions.read_tree`
     weigh: str = "problem"  # who is learnt from equally often: each "problem" or each "calculation"
     rare: float = 1.0  # learn only from problems whose known solutions have less chance than this together
     begin: str = "last"  # a round trains from the "last" round's weights, or from those of the "start"
