@@ -85,8 +85,8 @@ def answer(numbers: Row) -> list[str]:
     lines = {line["line"]: line for line in numbers["lines"]}
     start, main = lines[START], lines[MAIN]
     said = [f"One sample solves {_bracket(start, 1)} of {start['problems']} held-out problems at the start and "
-            f"{_bracket(main, 1)} in the best round ({main['seeds']} repetition{'s' * (main['seeds'] > 1)}); it has come "
-            f"to a solution of {fmt.percent(main['solved'])} of the training problems."]  # fmt: skip
+            f"{_bracket(main, 1)} in the best round ({main['seeds']} repetition{'s' * (main['seeds'] > 1)}); it has "
+            f"come to a solution of {fmt.percent(main['solved'])} of the training problems."]  # fmt: skip
     moved = next(row for row in numbers["moved"] if row["line"] == MAIN)
     if moved["rare"]:
         said.append(f"Of the {fmt.percent(moved['rare_share'])} of problems whose chance was below 1e-4 at the start, "
