@@ -24,6 +24,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from game24lab.cli import bench_training as pace
+from game24lab.cli.bench_legal import bench_legal
 from game24lab.cli.bench_scaling import write_growth
 from game24lab.cli.bench_score import time_score, write_answers
 from game24lab.cli.bench_unrepeated import bench_exact, bench_unrepeated
@@ -321,7 +322,7 @@ def bench_score(answers: int = 100_000, workers: int = 2, repeats: int = 1) -> l
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "solver": bench_solver, "generation": bench_generation, "search": bench_searches,
-    "unrepeated": bench_unrepeated, "exact": bench_exact, "backends": bench_backends,
+    "unrepeated": bench_unrepeated, "legal": bench_legal, "exact": bench_exact, "backends": bench_backends,
     "grpo": bench_grpo, "sft": bench_sft, "score": bench_score, "busy": bench_busy,
     "kills": bench_kills,
 }  # fmt: skip

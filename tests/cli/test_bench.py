@@ -13,9 +13,10 @@ import pytest
 import tiny_models
 from fake_models import FakeCritic, FakePolicy
 
-from game24lab.cli import bench, bench_unrepeated
+from game24lab.cli import bench, bench_legal, bench_unrepeated
 from game24lab.tasks.numbers.arithmetic import make_state, reachable
 from game24lab.tasks.numbers.puzzles import list_puzzles
+from game24lab.tasks.numbers.task import Game24
 from game24lab.training.precision import describe_units
 
 
@@ -77,6 +78,19 @@ def test_search_is_timed_beside_one_at_a_time_and_beside_the_old_way(monkeypatch
     for name in ("bench_search", "bench_unrepeated"):
         monkeypatch.setattr(bench, name, lambda name=name: [bench.Row(name, "work", 2.0, 1.0)])
     assert [row.name for row in bench.BENCHMARKS["search"]()] == ["bench_search", "bench_unrepeated"]
+
+
+def test_legal_lines_are_sampled_alike_by_both_sides():
+    (row,) = bench_legal.bench_legal(3, 8)
+    assert row.work == "3 puzzles, 8 legal lines each"
+    assert re.fullmatch(r"by tries, \d+\.\d% keep 24 within reach; stock \d+\.\d%", row.how)
+    assert row.ratio > 0
+
+
+def test_a_line_that_is_not_legal_is_named():
+    task = Game24()
+    with pytest.raises(RuntimeError, match=r"legal: '1 \+ 1 = 3' is no legal line"):
+        bench_legal._count_live(task, [task.start((1, 1, 4, 6))], [["1 + 1 = 3"]])
 
 
 def test_exact_chances_agree_with_samples():
