@@ -144,3 +144,10 @@ def test_runs_without_chances_are_refused(folder, tmp_path):
         run.write_records(pd.read_parquet(folder / "rounds.parquet"), "rounds")
     with pytest.raises(ValueError, match="runs of 12_expert_iteration are needed"):
         write_report("iteration", [tmp_path / "x"], tmp_path / "a.pdf")
+
+
+def test_the_setting_names_what_a_round_may_spend_in_all(numbers):
+    (run,) = numbers["runs"]
+    asked = numbers | {"runs": [run | {"parameters": run["parameters"] | {"mean_budget": 200}}]}
+    assert "; 200 a problem in all" in str(iteration.make_report([], asked))
+    assert "a problem in all" not in str(iteration.make_report([], numbers))

@@ -197,11 +197,12 @@ def _describe_setting(numbers: Row) -> Block:
         return ", ".join(dict.fromkeys(fmt.value(parameters.get(name)) for parameters in given))
 
     start = numbers["lines"][0]
+    means = f"; {say('mean_budget')} a problem in all" * any(one.get("mean_budget") for one in given)
     return layout.describe_setting(
         numbers["runs"], ("Task and split", f"{say('task')}, {say('split')}"),
         ("Measured on", f"{start['problems']} held-out problems, {start['seeds']} repetition(s)"),
         ("Search", f"{say('strategy')}, {say('mode')}, at most {say('budget')} sampled tokens a problem in the first "
-                   f"of {say('waves')} waves, each {say('growth')} times the one before"),
+                   f"of {say('waves')} waves, each {say('growth')} times the one before{means}"),
         ("Start", f"solutions of {say('share')} of the training puzzles, {say('start_steps')} steps"),
     )  # fmt: skip
 
