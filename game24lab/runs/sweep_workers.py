@@ -1,7 +1,7 @@
 """Gives the cells of a sweep to workers and waits for them, with one bar; a dead worker's cells go on elsewhere.
 
-A cell resumes where its run stood. One that fails is named, and so is one on which a worker has died thrice; the rest
-goes on. This module does not know where workers come from (`runs.cluster`), nor what cells are.
+A cell resumes where its run stood, and says how far it is in a file beside its folder (`name_log`). One that fails is
+named, and so is one on which a worker has died thrice; the rest goes on. This module does not know where workers come from (`runs.cluster`), nor what cells are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from game24lab.runs.messages import condense
 from game24lab.runs.sweep import Sweep
 
 _LOOK = 2.0  # seconds between two looks for further workers
+_TELL = 10.0  # seconds between two updates of the bar, which nothing else moves for as long as a cell takes
 _WAIT = 60.0  # seconds that a cell waits for the last process of a worker that has died
+
+
+def name_log(folder: Path | str) -> Path:
+    """The file that says how far the cell of a folder is, a line every ten seconds, and what it warns of."""
+    return Path(f"{folder}.log")
 
 
 def run_cell(notebook: str, parameters: Mapping[str, Any], folder: str, where: str) -> str:
@@ -29,8 +35,8 @@ def run_cell(notebook: str, parameters: Mapping[str, Any], folder: str, where: s
     begin = time.monotonic()
     while True:
         try:
-            with open(os.devnull, "w", encoding="utf-8") as silence:
-                run_notebook(notebook, parameters, folder, stream=silence)
+            with open(name_log(folder), "a", encoding="utf-8") as log:
+                run_notebook(notebook, parameters, folder, stream=log)
             return ""
         except (ValueError, OSError, CellError) as error:
             if "is working on it" in str(error) and time.monotonic() - begin < _WAIT:
@@ -56,12 +62,17 @@ def run_cells(
         return client.submit(run_cell, str(sweep.notebook.resolve()), dict(cells[name].parameters),
                              str((folder / name).resolve()), os.getcwd(), key=f"{name}-{time.time_ns()}", pure=False)
 
+    told(f"how far each cell is: {name_log(folder / names[0] if len(names) == 1 else folder / 'CELL')}")
     with progress(total=len(names), unit="cell") as bar:
+        drawn = -_TELL
         while waiting or busy:
             # as many as there are workers now: of two cells on one that dies, one would be blamed for the other
             while waiting and len(busy) < max(1, sum(client.nthreads().values())):
                 name = waiting.pop(0)
                 busy[submit(name)] = name
+            if time.monotonic() - drawn > _TELL:
+                drawn = time.monotonic()
+                bar.set_postfix_str(f"{len(busy)} at work")
             with contextlib.suppress(TimeoutError):
                 distributed.wait(list(busy), timeout=_LOOK, return_when="FIRST_COMPLETED")
             for future in [future for future in busy if future.done()]:

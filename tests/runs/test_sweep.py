@@ -47,7 +47,7 @@ WORK = [
     "import os, signal, time\nimport pandas as pd",
     "if fault == 'error':\n    raise ValueError(f'no {value} today')",
     "if fault == 'death':\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)",
-    "time.sleep(seconds)",
+    "import sys\nprint(f'value {value}', file=sys.stderr)\ntime.sleep(seconds)",
     "run.write_records(pd.DataFrame({'double': [2 * value]}))",
     "run.finish()",
 ]
@@ -147,7 +147,11 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(toy, tmp_pa
     assert sorted(done) == ["value=1", "value=2", "value=3"]
     assert list(failed) == ["value=7,fault=error"]
     assert "ValueError: no 7 today" in failed["value=7,fault=error"]
-    assert len(said) == 1
+    assert said[0] == f"how far each cell is: {folder / 'CELL.log'}"
+    assert len(said) == 2, "and the cell that failed"
+    logs = {path.name: path.read_text() for path in folder.glob("*.log")}
+    assert set(logs) == {f"{name}.log" for name in states}
+    assert "value 1\n" in logs["value=1.log"]
     table = collect_cells(sweep, folder, failed)
     assert sorted(table["double"]) == [2, 4, 6]
     assert table["cell"].is_unique
