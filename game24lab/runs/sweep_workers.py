@@ -1,7 +1,8 @@
 """Gives the cells of a sweep to workers and waits for them, with one bar; a dead worker's cells go on elsewhere.
 
 A cell resumes where its run stood, and says how far it is in a file beside its folder (`name_log`). One that fails is
-named, and so is one on which a worker has died thrice; the rest goes on. This module does not know where workers come from (`runs.cluster`), nor what cells are.
+named, and so is one on which a worker has died thrice; the rest goes on. This module does not know where workers come
+from (`runs.cluster`), nor what cells are.
 """
 
 from __future__ import annotations
