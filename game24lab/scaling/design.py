@@ -58,8 +58,6 @@ def lay_out(
     """The grid: a trunk for each size and seed. A size may be a checkpoint, which has a slash in it.
 
     tokens: the budgets. seeds: those of every size, or of each by its name. per_step: tokens of an optimiser step.
-    tokens: the budgets. seeds: those of every size, or of each by its name. per_step: tokens of an optimiser step.
-
 
     ValueError for a size that does not exist, for what is listed twice or comes to the same steps, and for a budget of
     too few steps.

@@ -104,9 +104,8 @@ def train_ladder(
     """Train all cells below `folder` and list them: a row each, `CELLS`.
 
     config: what all cells share; size, seed, steps and schedule are theirs, and their matrix learning rate is that of
-    `scale_rate`. `tokens` and `flops` are exact, without
-    padding, of the branch and of its share of the trunk; `seconds` likewise. `failed`: why there is no checkpoint, ""
-    where there is one.
+    `scale_rate`. `tokens` and `flops` are exact, without padding, of the branch and of its share of the trunk;
+    `seconds` likewise. `failed`: why there is no checkpoint, "" where there is one.
     """
     rows, shapes = [], read_shapes([trunk.size for trunk in trunks], config.vocabulary)
     for trunk in trunks:
