@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from game24lab.cli.race import Row, race
 from game24lab.models.checkpoints import find_pretrained
 from game24lab.models.load_policy import load_policy
-from game24lab.models.trie import Trie, allow
+from game24lab.models.trie import Allowed, Trie
 from game24lab.search.seeds import derive
 from game24lab.tasks.numbers.splits import make_split
 from game24lab.tasks.numbers.task import Game24, Position
@@ -36,13 +36,13 @@ def bench_legal(puzzles: int = 362, samples: int = 16, repeats: int = 1, *, chec
     def stock() -> list[list[str]]:
         inputs = tokenizer([task.text(state) for state in states], return_tensors="pt", padding=True)
         begin, over = inputs["input_ids"].shape[1], [tokenizer.pad_token_id]
-        tables = [allow(map(tuple, tokenizer([f"{line}\n" for line in task.legal_lines(state)],
-                                             add_special_tokens=False)["input_ids"])) for state in states]  # fmt: skip
+        tables = [Allowed(list(map(tuple, tokenizer([f"{line}\n" for line in task.legal_lines(state)],
+                                                    add_special_tokens=False)["input_ids"]))) for state in states]
         out = model.generate(
             **inputs, do_sample=True, top_k=0, num_return_sequences=samples, max_new_tokens=_LONGEST,
             eos_token_id=sorted(policy.line_ends), pad_token_id=tokenizer.pad_token_id,
             prefix_allowed_tokens_fn=lambda row, ids: list(
-                tables[row // samples].get(tuple(ids[begin:].tolist()), over)),
+                tables[row // samples].find(tuple(ids[begin:].tolist()))) or over,
         )  # fmt: skip
         texts = tokenizer.batch_decode(out[:, begin:], skip_special_tokens=True)
         return [[text.rstrip("\n") for text in texts[row : row + samples]] for row in range(0, len(texts), samples)]

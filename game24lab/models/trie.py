@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -71,6 +71,26 @@ Spell = Callable[["Book", Ids], str]
 
 
 @dataclass(eq=False)
+class Allowed:
+    """Some lines alone, and which tokens may follow a prefix of theirs; found for the prefixes that are asked for."""
+
+    lines: Sequence[Ids]
+    _behind: dict[Ids, tuple[Sequence[Ids], frozenset[int]]] = field(default_factory=dict)
+
+    def find(self, path: Ids) -> frozenset[int]:
+        """The tokens that may follow a prefix; none behind a whole line, and behind what no line begins with."""
+        return self._look(path)[1]
+
+    def _look(self, path: Ids) -> tuple[Sequence[Ids], frozenset[int]]:
+        if (known := self._behind.get(path)) is None:
+            place = len(path)
+            lines = [line for line in self._look(path[:-1])[0] if line[place - 1] == path[-1]] if path else self.lines
+            lines = [line for line in lines if len(line) > place]
+            known = self._behind[path] = lines, frozenset(line[place] for line in lines)
+        return known
+
+
+@dataclass(eq=False)
 class Book:
     """What is known behind a prompt; tries of one prompt and one `Sampling` may share it."""
 
@@ -79,7 +99,7 @@ class Book:
     limit: int  # tokens of a line at most; one that long is a line, though cut off
     stops: frozenset[int]  # tokens that end a line
     alone: bool = False  # whether its text ends at the first line end
-    allowed: Mapping[Ids, frozenset[int]] | None = None  # by prefix the tokens that may follow; None: any
+    allowed: Allowed | None = None  # None: any line
     steps: dict[Ids, Step] = field(default_factory=dict)  # by prefix
     counted: set[Ids] = field(default_factory=set)  # lines whose last token has been counted
 
@@ -88,18 +108,9 @@ class Book:
         forced: Ids = ()
         if self.allowed is None or self.sampling.top_k or self.sampling.top_p < 1 or not self.sampling.temperature:
             return forced
-        while len(path) < self.limit and len(allowed := self.allowed.get(path, frozenset())) == 1:
+        while len(path) < self.limit and len(allowed := self.allowed.find(path)) == 1:
             path, forced = (*path, *allowed), (*forced, *allowed)
         return forced
-
-
-def allow(lines: Iterable[Ids]) -> dict[Ids, frozenset[int]]:
-    """The tokens that may follow each prefix of some lines, for `Book.allowed`."""
-    found: dict[Ids, set[int]] = {}
-    for line in lines:
-        for place, token in enumerate(line):
-            found.setdefault(line[:place], set()).add(token)
-    return {path: frozenset(tokens) for path, tokens in found.items()}
 
 
 @dataclass(eq=False)
@@ -263,7 +274,7 @@ def draw(tries: Sequence[Trie], counts: Sequence[int], forward: Forward, spell: 
                 step = _keep_forced(look, step)
                 tries[places[0]].tokens += len(look.forced) - 1
             elif look.book.allowed is not None:
-                step = _restrict(step, look.book.allowed.get(look.path, frozenset()))
+                step = _restrict(step, look.book.allowed.find(look.path))
             if not look.whole:
                 look.book.steps[look.path] = step
                 tries[places[0]].tokens += bool(look.path)

@@ -22,7 +22,7 @@ from game24lab.models.backends.reader import Reader
 from game24lab.models.backends.trie_forward import Pool
 from game24lab.models.counted_random import make_keys
 from game24lab.models.policy import Job, Row, Sampling, TextPolicy, decode_texts, describe, make_batches
-from game24lab.models.trie import Book, Drawn, Ids, Trie, allow, draw
+from game24lab.models.trie import Allowed, Book, Drawn, Ids, Trie, draw
 from game24lab.tasks.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class TransformersPolicy(TextPolicy):
         if allowed is not None:
             texts = [f"{line}\n" for line in allowed]
             ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-            book.allowed = allow(map(tuple, ids))
+            book.allowed = Allowed([tuple(line) for line in ids])
         return Trie(book, seed, order)
 
     def draw(self, tries: Sequence[Trie], counts: Sequence[int]) -> list[Drawn]:
