@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -31,7 +32,7 @@ def bench_legal(puzzles: int = 362, samples: int = 16, repeats: int = 1, *, chec
     task, folder = Game24(), checkpoint or find_pretrained("policy")
     states = [task.start(problem) for problem in make_split("tsllm").held_out[:puzzles]]
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    policy = load_policy(folder, backend="transformers", device="cpu")
+    policy: Any = load_policy(folder, backend="transformers", device="cpu")
 
     def stock() -> list[list[str]]:
         inputs = tokenizer([task.text(state) for state in states], return_tensors="pt", padding=True)
