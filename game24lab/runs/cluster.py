@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from game24lab.runs.checks import require, require_one_of
@@ -20,6 +21,11 @@ DEATHS = 3  # of workers on one cell, after which it is given up
 _CLASSES = {"slurm": ("dask_jobqueue", "SLURMCluster"), "lsf": ("dask_jobqueue", "LSFCluster"),
             "kubernetes": ("dask_kubernetes.operator", "KubeCluster")}  # fmt: skip
 _PAGE = "127.0.0.1:0"  # of the status page, any free port
+# Dask looks at its loops, threads and memory up to a hundred times a second, which a core of a small machine feels.
+_QUIET: Mapping[str, Any] = MappingProxyType({
+    "distributed.admin.tick.interval": "1s", "distributed.admin.system-monitor.interval": "2s",
+    "distributed.worker.profile.enabled": False, "distributed.worker.memory.monitor-interval": "1s",
+})  # fmt: skip
 
 
 def load(module: str) -> Any:
@@ -48,8 +54,10 @@ def open_client(
     require("workers", workers, int, 1)
     distributed = load("distributed")
     dask = load("dask")
-    settings = {"distributed.scheduler.allowed-failures": DEATHS - 1, "distributed.scheduler.work-stealing": False,
-                "distributed.comm.timeouts.connect": f"{patience}s"}  # fmt: skip
+    settings = {
+        **_QUIET, "distributed.scheduler.allowed-failures": DEATHS - 1, "distributed.scheduler.work-stealing": False,
+        "distributed.comm.timeouts.connect": f"{patience}s",
+    }  # fmt: skip
     with dask.config.set(settings), contextlib.ExitStack() as stack:
         if scheduler:
             if cluster:

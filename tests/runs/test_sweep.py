@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import dask
 import pandas as pd
 import psutil
 import pytest
@@ -129,6 +130,8 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(toy, tmp_pa
     with open_client(workers=2) as client:
         assert all(address.startswith("tcp://127.0.0.1:") for address in client.nthreads())
         assert set(client.nthreads().values()) == {1}
+        looks = client.run(dask.config.get, "distributed.admin.tick.interval")
+        assert set(looks.values()) == {"1s"}, "a worker that waits for its cell costs no core"
         workers, killed = client.run(os.getpid).values(), []
 
         def kill():
