@@ -21,15 +21,17 @@ def tell_iteration(report: Any) -> list[str]:
 
 def tabulate_lines(report: Any) -> str:
     """The start and where each line ended: training problems solved, exact pass@k, and what it has over the main
-    line."""
+    line at one sample and at 64."""
     rows = []
     for line in report["lines"]:
-        gap = {"difference": line["gap"], "low": line["gap_low"], "high": line["gap_high"]} if "gap" in line else {}
+        gaps = [show_change({"difference": line[name], "low": line[f"{name}_low"], "high": line[f"{name}_high"]})
+                if name in line else "" for name in ("gap", "gap_64")]  # fmt: skip
         rows.append([f"`{line['line']}`", str(line["seeds"]), _share(line["solved"]),
-                     *(show_accuracy(line, f"pass_{k}", f"pass_{k}_") for k in _KS), show_change(gap) if gap else "",
+                     *(show_accuracy(line, f"pass_{k}", f"pass_{k}_") for k in _KS), *gaps,
                      _share(line["below"]), show(line["flops"] / 1e12)])  # fmt: skip
     names = " | ".join(f"pass@{k}" for k in _KS)
-    return tabulate(f"line | seeds | training solved | {names} | pass@1 over `search` | below 1e-4 | TFLOPs", rows)
+    gaps = " | ".join(f"pass@{k} over `search`" for k in _KS[:2])
+    return tabulate(f"line | seeds | training solved | {names} | {gaps} | below 1e-4 | TFLOPs", rows)
 
 
 def tabulate_moves(report: Any) -> str:

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from first_page import read_answer
 
+from game24lab.evaluation.exact import pass_at
 from game24lab.evaluation.round_meters import measure_sides
 from game24lab.report.evidence import read_evidence
 from game24lab.report.result_iteration import tell_iteration
 from game24lab.report.sections import iteration
 from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
+from game24lab.views.tables import formats as fmt
 
 PROBLEMS = [f"{n} 1 1 1" for n in range(1, 9)]
 # of eight problems two are below 1e-4 at the start; one of them is usual afterwards, and a likely one is lost
@@ -80,7 +82,11 @@ def test_a_control_is_held_to_the_main_line_of_its_own_repetitions(numbers):
     lines = {line["line"]: line for line in numbers["lines"]}
     assert lines["solver"]["gap"] == pytest.approx(np.mean(BEFORE) - np.mean(AFTER))
     assert lines["solver"]["gap_low"] < lines["solver"]["gap"] < lines["solver"]["gap_high"]
+    assert lines["solver"]["gap_64"] == pytest.approx(np.mean(pass_at(BEFORE, 64)) - np.mean(pass_at(AFTER, 64)))
     assert "gap" not in lines["search"]
+    (*_, told) = iteration.answer(numbers)
+    assert f"solver, comes to {100 * np.mean(BEFORE):.1f} % [" in told
+    assert all(f", {fmt.points(lines['solver'][name])} [" in told.replace("and ", "") for name in ("gap", "gap_64"))
 
 
 def test_searches_with_the_best_models_are_pooled(numbers):
