@@ -66,7 +66,7 @@ def sweep(options: argparse.Namespace) -> int:
     table = collect_cells(asked, folder, failed)
     print("\n".join(tell_end(states, failed, done)))
     if len(table):
-        print(f"{len(table):,} rows of {table['cell'].nunique()} cells: {folder / 'cells.parquet'}")
+        print(f"{len(table):,} rows of {table['run_cell'].nunique()} cells: {folder / 'cells.parquet'}")
     return 1 if failed else 0
 
 

@@ -154,13 +154,13 @@ def measure_seconds(folder: Path, names: Iterable[str]) -> dict[str, float]:
 def collect_cells(sweep: Sweep, folder: Path, failed: Mapping[str, str]) -> pd.DataFrame:
     """The records of all finished cells as one table, which is written beside them with why others failed.
 
-    What failed is missing in it, never 0. Columns as of `runs.run.collect`, and `cell`.
+    What failed is missing in it, never 0. Columns as of `runs.run.collect`, and `run_cell`.
     """
     names = {str(folder / cell.name): cell.name for cell in sweep.cells}
     table = collect(folder)
     if len(table):
-        table.insert(0, "cell", table["run_folder"].map(names))
-        table = table[table["cell"].notna()].reset_index(drop=True)
+        table.insert(0, "run_cell", table["run_folder"].map(names))
+        table = table[table["run_cell"].notna()].reset_index(drop=True)
         write_atomically(folder / TABLE, lambda draft: table.to_parquet(draft, index=False))
     text = json.dumps(dict(failed), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / FAILED, lambda draft: draft.write_text(text, encoding="utf-8"))

@@ -49,7 +49,7 @@ WORK = [
     "if fault == 'error':\n    raise ValueError(f'no {value} today')",
     "if fault == 'death':\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)",
     "import sys\nprint(f'value {value}', file=sys.stderr)\ntime.sleep(seconds)",
-    "run.write_records(pd.DataFrame({'double': [2 * value]}))",
+    "run.write_records(pd.DataFrame({'double': [2 * value], 'cell': ['its own']}))",
     "run.finish()",
 ]
 
@@ -157,7 +157,8 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(toy, tmp_pa
     assert "value 1\n" in logs["value=1.log"]
     table = collect_cells(sweep, folder, failed)
     assert sorted(table["double"]) == [2, 4, 6]
-    assert table["cell"].is_unique
+    assert table["run_cell"].is_unique
+    assert set(table["cell"]) == {"its own"}, "a column that records have themselves, as those of 11_scaling do"
     assert pd.read_parquet(folder / "cells.parquet").equals(table)
     assert json.loads((folder / "failed.json").read_text()) == failed
     sessions = [len(read_run(folder / name).manifest["sessions"]) for name in done]
