@@ -62,8 +62,8 @@ COMMANDS = {
     "bench": Command("This machine", "time this package against stock implementations on the same work",
                      "game24lab bench solver generation"),
 }  # fmt: skip
-BENCHMARKS = ("solver", "generation", "search", "unrepeated", "exact", "backends", "grpo", "sft", "score", "busy",
-              "kills", "growth")  # fmt: skip
+BENCHMARKS = ("solver", "generation", "search", "unrepeated", "legal", "exact", "backends", "grpo", "sft", "score",
+              "busy", "kills", "growth")  # fmt: skip
 ABOUT = "How do small language models learn to reason and search? The Game of 24 as a laboratory."
 
 
