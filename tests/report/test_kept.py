@@ -17,7 +17,8 @@ from game24lab.views.charts import svg
 
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "exact_report": runs,
-            "grpo_shipped": rl, "iteration_report": iteration, "lookahead_report": decoding, "modes": modes, "rl_report": rl, "router_report": routing,
+            "grpo_shipped": rl, "iteration_report": iteration, "lookahead_report": decoding, "modes": modes,
+            "rl_report": rl, "router_report": routing,
             "search_report": search, "sft_report": sft, "strict": modes, "without": modes,
             "without_training": modes}  # fmt: skip
 KEPT = sorted(path.stem for path in REPORTS.glob("*.json") if path.stem in SECTIONS)

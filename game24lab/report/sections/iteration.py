@@ -114,7 +114,8 @@ def _read(evidence: Sequence[Evidence]) -> tuple[pd.DataFrame, pd.DataFrame]:
         chances.append(exact.assign(run=one.run.id))
     if not rounds:
         raise refuse(evidence, "runs of 12_expert_iteration are needed")
-    return pd.concat(rounds, ignore_index=True), pd.concat(chances, ignore_index=True)
+    by_seed = pd.concat(rounds, ignore_index=True).sort_values("seed", kind="stable", ignore_index=True)
+    return by_seed, pd.concat(chances, ignore_index=True)
 
 
 def _take(rows: pd.DataFrame, chances: pd.DataFrame, side: str = HELD_OUT) -> pd.DataFrame:
