@@ -22,14 +22,14 @@ from game24lab.tasks.numbers.task import Game24, Position
 _LONGEST = 64  # tokens of a line at most
 
 
-def bench_legal(puzzles: int = 362, samples: int = 16, repeats: int = 1, *, checkpoint: str | None = None) -> list[Row]:
-    """Independent first lines of ranks 1001-1362, legal ones alone, by the policy that ships unless one is given.
+def bench_legal(puzzles: int = 362, samples: int = 16, repeats: int = 1) -> list[Row]:
+    """Independent first lines of ranks 1001-1362, legal ones alone, by the policy that ships.
 
     The stock side is `generate` with `prefix_allowed_tokens_fn`; both look legal lines up in the same table, which each
     makes anew, and both pick tokens by their chances among the allowed ones. An illegal line on either side, or shares
     of lines that keep 24 within reach which are four standard deviations apart, are errors.
     """
-    task, folder = Game24(), checkpoint or find_pretrained("policy")
+    task, folder = Game24(), find_pretrained("policy")
     states = [task.start(problem) for problem in make_split("tsllm").held_out[:puzzles]]
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     policy: Any = load_policy(folder, backend="transformers", device="cpu")

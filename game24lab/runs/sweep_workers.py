@@ -63,7 +63,7 @@ def run_cells(
         return client.submit(run_cell, str(sweep.notebook.resolve()), dict(cells[name].parameters),
                              str((folder / name).resolve()), os.getcwd(), key=f"{name}-{time.time_ns()}", pure=False)
 
-    told(f"how far each cell is: {name_log(folder / names[0] if len(names) == 1 else folder / 'CELL')}")
+    told(f"how far each cell is: {name_log(folder / 'CELL')}")
     with progress(total=len(names), unit="cell") as bar:
         drawn = -_TELL
         while waiting or busy:
