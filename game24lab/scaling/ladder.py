@@ -103,15 +103,16 @@ def train_ladder(
 ) -> pd.DataFrame:  # fmt: skip
     """Train all cells below `folder` and list them: a row each, `CELLS`.
 
-    config: what all cells share; size, seed, steps and schedule are theirs, and their matrix learning rate is that of
-    `scale_rate`. `tokens` and `flops` are exact, without padding, of the branch and of its share of the trunk;
+    config: what all cells share; size, seed, steps and schedule are theirs, and their matrix learning rate with Muon is
+    that of `scale_rate`. `tokens` and `flops` are exact, without padding, of the branch and of its share of the trunk;
     `seconds` likewise. `failed`: why there is no checkpoint, "" where there is one.
     """
     rows, shapes = [], read_shapes([trunk.size for trunk in trunks], config.vocabulary)
     for trunk in trunks:
         home = folder / f"{name_size(trunk.size)}-{trunk.seed}"
         most = max(trunk.steps)
-        rate = scale_rate(config.matrix_learning_rate, trunk.size, rate_power)
+        power = rate_power if config.optimizer == "muon" else 0.0  # AdamW has no matrix learning rate
+        rate = scale_rate(config.matrix_learning_rate, trunk.size, power)
         own = _start_from(config, trunk.size, seed=trunk.seed, steps=most, horizon=most, matrix_learning_rate=rate)
         points = set(trunk.branches.values())
         try:

@@ -1,6 +1,7 @@
 """The ladder trains every cell of a grid, says exactly what each has learnt from, and names what fails; cells are
 measured once, and repeated sampling is not sampled."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_the_matrix_rate_follows_the_width(tmp_path):
     cells = train_ladder(trunks, TEXTS, CONFIG, tmp_path, rate_power=0.5)
     learnt = json.loads((Path(cells["checkpoint"][0]) / "training_config.json").read_text())
     assert learnt["matrix_learning_rate"] == pytest.approx(CONFIG.matrix_learning_rate * 6**0.5)
+
+
+def test_a_checkpoint_learns_by_adamw_which_has_no_matrix_rate_and_needs_no_power(cells, tmp_path):
+    start = cells["checkpoint"][0]
+    trunks = plan(TEXTS, [start], BUDGETS[:1], [0], CONFIG)
+    with pytest.raises(ValueError, match=r"rate_power must be 0 for checkpoints, got 0\.75"):
+        train_ladder(trunks, TEXTS, CONFIG, tmp_path / "muon", rate_power=0.75)
+    config = dataclasses.replace(CONFIG, optimizer="adamw", learning_rate=1e-4)
+    assert train_ladder(trunks, TEXTS, config, tmp_path / "adamw", rate_power=0.75)["failed"].tolist() == [""]
 
 
 def test_every_cell_is_trained_and_says_what_it_learnt_from(cells, home):
