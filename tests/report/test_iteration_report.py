@@ -132,7 +132,7 @@ def test_what_moved_is_counted_by_the_chance_at_the_start(numbers):
 
 def test_it_says_what_went_wrong(numbers):
     faults = iteration.list_faults(pd.DataFrame(numbers["rounds"]))
-    assert "search, seed 0: the gate refused the rounds 2 of 2." in faults
+    assert "search, seed 0: the gate refused round 2 (of 2)." in faults
     assert "search, seed 0: the critic's AUC on fixed positions went from 0.900 to 0.700." in faults
     assert any("differences between trainings" in limit for limit in iteration.list_limits(numbers))
 

@@ -327,8 +327,8 @@ def list_faults(rounds: pd.DataFrame) -> list[str]:
     for (line, seed), part in rounds.groupby(["line", "seed"], sort=False):
         refused = [int(number) for number in part.loc[~part["accepted"].astype(bool), "round"]]
         if refused:
-            said.append(f"{line}, seed {seed}: the gate refused the rounds {', '.join(map(str, refused))} of "
-                        f"{len(part) - 1}.")  # fmt: skip
+            which = f"round{'s' * (len(refused) > 1)} {', '.join(map(str, refused))}"
+            said.append(f"{line}, seed {seed}: the gate refused {which} (of {len(part) - 1}).")
         if part["stopped"].iloc[-1]:
             said.append(f"{line}, seed {seed}: it ended early, for {part['stopped'].iloc[-1]}.")
         aucs = part["critic_new_auc"].dropna() if "critic_new_auc" in part else part["round"][:0]
