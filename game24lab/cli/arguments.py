@@ -63,7 +63,7 @@ COMMANDS = {
                      "game24lab bench solver generation"),
 }  # fmt: skip
 BENCHMARKS = ("solver", "generation", "search", "unrepeated", "legal", "exact", "backends", "grpo", "sft", "score",
-              "busy", "kills", "growth")  # fmt: skip
+              "busy", "workers", "kills", "growth")  # fmt: skip
 ABOUT = "How do small language models learn to reason and search? The Game of 24 as a laboratory."
 
 

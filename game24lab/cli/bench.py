@@ -298,6 +298,13 @@ def bench_busy() -> list[Row]:
     return [Row("busy", "12 steps of the demo's SFT, one core burnt", busy, alone, f"alone; {describe_units()}")]
 
 
+def bench_workers(steps: int = 100, count: int = 2, **options: Any) -> list[Row]:
+    """The demo's SFT once for each worker of a sweep: with all threads in turn, and at once with one thread each."""
+    turns, together = pace.time_workers(steps, count, **options)
+    how = f"{count} at once, one thread each; {describe_units()}"
+    return [Row("workers", f"{count} trainings in turn, {count} threads each, {steps} steps", turns, together, how)]
+
+
 def bench_kills(kills: int = 15, steps: int = 500, **options: Any) -> list[Row]:
     """The demo's SFT with kills at random moments and without, with equal results: the time that a kill loses."""
     killed, whole, lost = pace.time_kills(kills, steps, **options)
@@ -324,7 +331,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "solver": bench_solver, "generation": bench_generation, "search": bench_searches,
     "unrepeated": bench_unrepeated, "legal": bench_legal, "exact": bench_exact, "backends": bench_backends,
     "grpo": bench_grpo, "sft": bench_sft, "score": bench_score, "busy": bench_busy,
-    "kills": bench_kills,
+    "workers": bench_workers, "kills": bench_kills,
 }  # fmt: skip
 _DEFAULT = ("solver", "generation", "search")
 

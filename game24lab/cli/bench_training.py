@@ -1,4 +1,4 @@
-"""How fast the demo's training goes here: a step of it, its optimiser, beside a busy process, and across kills.
+"""How fast the demo's training goes here: a step, its optimiser, beside a busy process, two at once, across kills.
 
 The work is the demo's own: 256 bare solutions a step by the `tiny` preset. It knows nothing of other benchmarks.
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from game24lab.models.checkpoints import load_checkpoint, make_model
 from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.puzzles import list_solvable
 from game24lab.tasks.numbers.solutions import Sample, make_solutions
+from game24lab.training.clock import read_cost
 from game24lab.training.precision import computes_bf16
 
 BATCH = 256  # bare solutions a step
@@ -119,9 +120,7 @@ def time_kills(
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="game24lab-kills-") as root:
         folder = Path(root)
-        (folder / "job.yaml").write_text(json.dumps({"steps": steps, "batch_size": batch_size, "evaluate_every": 0}))
-        lines = [json.dumps(sample._asdict()) for sample in list_samples(min(20_000, steps * batch_size))]
-        (folder / "data.jsonl").write_text("\n".join(lines) + "\n")
+        _write_job(folder, steps, batch_size)
         begin, lost = time.time(), []
         for number in range(kills):
             start = time.time()
@@ -136,9 +135,7 @@ def time_kills(
         seconds = []
         for name, since in (("killed", begin), ("whole", None)):
             since = since or time.time()
-            with _start(folder, name) as process:
-                if process.wait():
-                    raise RuntimeError(f"kills: {(folder / name).with_suffix('.txt').read_text()[-500:]}")
+            _wait(folder, {name: _start(folder, name)})
             seconds.append(time.time() - since)
         models = [load_checkpoint(folder / name / "checkpoint")[0] for name in ("killed", "whole")]
         if not all(torch.equal(a, b) for a, b in zip(*(model.parameters() for model in models), strict=True)):
@@ -146,10 +143,43 @@ def time_kills(
     return seconds[0], seconds[1], lost
 
 
-def _start(folder: Path, name: str) -> subprocess.Popen:
+def time_workers(steps: int = 100, count: int = 2, *, batch_size: int = BATCH) -> tuple[float, float]:
+    """Seconds of `count` trainings one after another, each with so many threads, and all at once with one thread each.
+
+    As workers of a sweep do them, each in a process of its own; the time that processes take to start is left out.
+    RuntimeError where a training fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="game24lab-workers-") as root:
+        folder = Path(root)
+        _write_job(folder, steps, batch_size)
+        alone, both = ([f"{way}-{number}" for number in range(count)] for way in ("alone", "both"))
+        for name in alone:
+            _wait(folder, {name: _start(folder, name, count)})
+        _wait(folder, {name: _start(folder, name, 1) for name in both})
+        took = {name: read_cost(folder / name / "checkpoint")["training_seconds"] for name in (*alone, *both)}
+    return sum(took[name] for name in alone), max(took[name] for name in both)
+
+
+def _write_job(folder: Path, steps: int, batch_size: int) -> None:
+    """What `_start` trains: the demo's SFT of so many steps."""
+    (folder / "job.yaml").write_text(json.dumps({"steps": steps, "batch_size": batch_size, "evaluate_every": 0}))
+    lines = [json.dumps(sample._asdict()) for sample in list_samples(min(20_000, steps * batch_size))]
+    (folder / "data.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def _wait(folder: Path, processes: Mapping[str, subprocess.Popen]) -> None:
+    for name, code in {name: process.wait() for name, process in processes.items()}.items():
+        if code:
+            raise RuntimeError(f"{name}: {(folder / name).with_suffix('.txt').read_text()[-500:]}")
+
+
+def _start(folder: Path, name: str, threads: int = 0) -> subprocess.Popen:
+    """A training in a process of its own; `threads` 0: as many as it takes by itself."""
     command = [sys.executable, "-m", "game24lab.training.launch", "sft", "job.yaml", "data.jsonl", name]
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    if threads:
+        environment["OMP_NUM_THREADS"] = str(threads)
     with (folder / f"{name}.txt").open("a") as said:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
 

@@ -174,6 +174,18 @@ def test_kills_are_measured(tmp_path, monkeypatch, same):
     assert 0.1 <= most < 1
 
 
+def test_workers_of_one_thread_stand_beside_trainings_in_turn():
+    (row,) = bench.bench_workers(2, batch_size=4)
+    assert row.work == "2 trainings in turn, 2 threads each, 2 steps"
+    assert row.how.startswith("2 at once, one thread each; ")
+    assert row.ratio > 0
+
+
+def test_a_training_of_a_benchmark_that_fails_says_why():
+    with pytest.raises(RuntimeError, match=r"alone-0: .*must have at least one line, got none"):
+        bench.bench_workers(2, batch_size=0)
+
+
 def test_the_table(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(bench.BENCHMARKS, "search", lambda: [bench.Row("search", "some work", 6.0, 1.5, "this way")])
     assert bench.main(["search"]) == 0
