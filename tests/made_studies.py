@@ -16,8 +16,8 @@ LAW = {"A": 30.0, "a": 0.35, "B": 800.0, "b": 0.5}
 RATES = {("repeated sampling", "verified"): 1.6, ("mcts", "rules"): 0.9}
 
 
-def make(sizes=GRID, budgets=BUDGETS, seeds=2, problems=24, seed=0, failed=()):
-    """A study; `failed` are places of cells that have failed."""
+def make(sizes=GRID, budgets=BUDGETS, seeds=2, problems=24, seed=0, failed=(), rates=None):
+    """A study; `failed` are places of cells that have failed, `rates` those of its plane by strategy and mode."""
     rng = np.random.default_rng(seed)
     hardness = rng.lognormal(0, 0.4, problems)
     hardness /= hardness.mean()
@@ -35,7 +35,7 @@ def make(sizes=GRID, budgets=BUDGETS, seeds=2, problems=24, seed=0, failed=()):
                 excess = (LAW["A"] * n ** -LAW["a"] + LAW["B"] * budget ** -LAW["b"]) * luck * hardness
                 p = np.exp(-3 * excess)
                 exact += [(name, f"{k} 1 2 3", p[k], 25.0, 9.0, 4.2, excess[k], 30.0) for k in range(problems)]
-                for (strategy, mode), rate in RATES.items():
+                for (strategy, mode), rate in (rates or RATES).items():
                     for effort in (1, 8, 64):
                         thinking = 50 * n * effort
                         level = rate * np.log10(flops / 1e12) + np.log10(thinking / 1e8) + rng.normal(0, 0.05)

@@ -58,6 +58,21 @@ def test_what_was_trained_on_the_law_s_word_is_held_against_it(tmp_path):
     assert "What was trained on the law's word." in to_json(scaling.make_report(evidence, numbers))
 
 
+def test_another_task_s_rates_stand_beside_the_first_one_s(made, tmp_path):
+    with start_run(tmp_path / "run", "11_scaling", {"task": "countdown", "seed": 0}) as run:
+        other = {("repeated sampling", "verified"): 1.6, ("mcts", "rules"): 4.0, ("mcts", "verified"): 1.0}
+        made_studies.write(run, made_studies.make(rates=other))
+    evidence = read_evidence([tmp_path / "run", made])
+    numbers = scaling.gather_numbers(evidence)
+    assert numbers["task"] == "game24", "the order of folders does not matter"
+    assert numbers["rates"] == scaling.gather_numbers(read_evidence([made]))["rates"]
+    assert "; on countdown 1 of 2 rates lie apart from these, interval from interval." in scaling.answer(numbers)[0]
+    table = next(one for one in to_json(scaling.make_report(evidence, numbers)).split("What one decade")[2:]
+                 if one.startswith(" of training replaces, by task."))  # fmt: skip
+    assert "countdown" in table
+    assert "by task" not in to_json(scaling.make_report(evidence, scaling.gather_numbers(read_evidence([made]))))
+
+
 def test_runs_without_a_study_are_refused(tmp_path):
     start_run(tmp_path / "run", "11_scaling", {}).finish()
     with pytest.raises(ValueError, match=r"nothing to report in .*: runs of 11_scaling that have finished are needed"):

@@ -1,6 +1,7 @@
 """The report on scaling: how training compute and thinking compute replace each other, from runs of 11_scaling.
 
-All numbers are of the newest run that has gathered a study; it fits nothing itself.
+All numbers are of the newest run that has gathered a study of the first task, but for the rates of other tasks, each
+by its newest run; it fits nothing itself.
 """
 
 from __future__ import annotations
@@ -39,13 +40,19 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
             and all((one.run.folder / f"{name}.parquet").exists() for name in NEEDED)]  # fmt: skip
     if not mine:
         raise refuse(evidence, "runs of 11_scaling that have finished are needed")
-    one = mine[-1]
-    tables = {}
-    for name in TABLES:
-        table = read_table(one.run, f"{name}.parquet")
-        rows = [] if table is None else list_records(table)
-        tables[name] = [row | {"source": one.source(f"{name}.parquet")} for row in rows]
-    return {"title": title, "runs": describe_runs([one]), **tables}
+    newest = {str(one.run.parameters.get("task", "game24")): one for one in mine}
+    task = next(iter(newest)) if "game24" not in newest else "game24"
+    one = newest.pop(task)
+    tables = {name: _read_rows(one, name) for name in TABLES}
+    elsewhere = [{"task": name} | row for name, other in newest.items() for row in _read_rows(other, "rates")]
+    return {"title": title, "runs": describe_runs([one, *newest.values()]), "task": task, **tables,
+            "elsewhere": elsewhere}  # fmt: skip
+
+
+def _read_rows(one: Evidence, name: str) -> list[Row]:
+    table = read_table(one.run, f"{name}.parquet")
+    rows = [] if table is None else list_records(table)
+    return [row | {"source": one.source(f"{name}.parquet")} for row in rows]
 
 
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
@@ -55,6 +62,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     appendix = [
         _describe_setting(numbers),
         *add_section("What one decade of training replaces", _describe_rates(numbers), Paragraph(_JONES)),
+        *add_section("Whether the rate belongs to the task", _describe_elsewhere(numbers)),
         *add_section("The laws", *_describe_laws(numbers)),
         *add_section("Models that the law has chosen", _describe_tried(numbers)),
         *add_section("The cells", _describe_cells(numbers)),
@@ -76,9 +84,21 @@ def find_rates(numbers: Row) -> str:
     known = [row for row in numbers["rates"] if row["rate"] is not None and row["low"] is not None]
     if not known:
         return "No strategy has points enough between 2 % and 98 % for an exchange rate with an interval."
-    return "One decade of training replaces so many decades of thinking: " + "; ".join(
-        f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        for row in known) + "."  # fmt: skip
+    said = "; ".join(f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+                     for row in known)  # fmt: skip
+    return f"One decade of training replaces so many decades of thinking: {said}{_tell_elsewhere(numbers)}."
+
+
+def _tell_elsewhere(numbers: Row) -> str:
+    """How often the rate of a strategy on another task is another one: their intervals do not meet."""
+    here = {(row["strategy"], row["mode"]): row for row in numbers["rates"] if row["low"] is not None}
+    said = ""
+    for task in dict.fromkeys(row["task"] for row in numbers.get("elsewhere", [])):
+        pairs = [(here[key], row) for row in numbers["elsewhere"] if row["task"] == task and row["low"] is not None
+                 and (key := (row["strategy"], row["mode"])) in here]  # fmt: skip
+        apart = sum(row["low"] > own["high"] or row["high"] < own["low"] for own, row in pairs)
+        said += f"; on {task} {apart} of {len(pairs)} rates lie apart from these, interval from interval"
+    return said
 
 
 def find_split(numbers: Row) -> str:
@@ -224,6 +244,22 @@ def _describe_rates(numbers: Row) -> Block | None:
             "problems and fitted on the other by binomial likelihood. 95 %: bootstrap over problems, and over seeds "
             "where a size has several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
+
+
+def _describe_elsewhere(numbers: Row) -> Block | None:
+    rows = numbers.get("elsewhere", [])
+    if not rows:
+        return None
+    both = [{"task": numbers["task"]} | row for row in numbers["rates"]] + rows
+    order = list(dict.fromkeys((row["strategy"], row["mode"]) for row in both))
+    columns = {"strategy": text("strategy", 1), "mode": text("mode"), "task": text("task"), "decades": fixed("rate", 2),
+               "95 %": made(lambda row: MISSING if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"),
+               "points": count("points"),
+               "accuracy": made(lambda row: f"{100 * row['accuracy_low']:.0f} to {100 * row['accuracy_high']:.0f} %"),
+               }  # fmt: skip
+    return make_table("What one decade of training replaces, by task.",
+                      sorted(both, key=lambda row: order.index((row["strategy"], row["mode"]))), columns,
+                      "Each task with models of its own; the ranges of accuracy differ, and rates hold for theirs.")
 
 
 def _range(row: Row, name: str) -> str:
