@@ -14,8 +14,8 @@
 #                 GAME24LAB_PICTURES=FOLDER keeps what was seen (Chromium is needed)
 #   make badges   Colab badges in notebooks and README, by [project.urls] Repository of pyproject.toml; without it none
 #   make results  docs/results.md, all result tables, from the kept reports/*.json; seconds
-#   make scaling  the grid of sizes, budgets and seeds, what it comes to, and reports/scaling_report.pdf; many hours on two
-#                 cores, resumable; SWEEP="--cluster slurm --workers 18" runs it elsewhere
+#   make scaling  the grids of sizes, budgets and seeds on two tasks, what they come to, and reports/scaling_report.pdf; many
+#                 hours on two cores, resumable; SWEEP="--cluster slurm --workers 14" runs them elsewhere
 #   make iteration  expert iteration, its starts and what they are held against, and reports/iteration_report.pdf; hours on
 #                 two cores, resumable, by SWEEP as make scaling
 #   make real     a pretrained checkpoint of 135 million parameters through every part, and docs/real.md; 40 minutes on two cores,
@@ -130,8 +130,10 @@ ablation: $(VENV)/.base
 
 scaling: $(VENV)/.all
 	$(BIN)/game24lab sweep params/sweeps/11_scaling.yaml --resume $(SWEEP)
+	$(BIN)/game24lab sweep params/sweeps/11_scaling_countdown.yaml --resume $(SWEEP)
 	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling.yaml
-	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling -o reports/scaling_report.pdf
+	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling_countdown.yaml -o runs/lab/11_scaling_countdown
+	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling runs/lab/11_scaling_countdown -o reports/scaling_report.pdf
 
 iteration: $(VENV)/.all
 	$(BIN)/game24lab sweep params/sweeps/12_expert_iteration.yaml --resume $(SWEEP)
