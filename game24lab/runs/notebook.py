@@ -37,8 +37,10 @@ from game24lab.runs.run import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
 _PATIENCE = 600  # seconds that a kernel gets to start: papermill's 60 are too few where every core has other work
-# Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets.
+# Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets; and all
+# on one line, for a page has no cursor that could go up to the bar around a bar.
 _TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
+              "tqdm.std.tqdm.moveto = lambda bar, lines: None; "
               "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
 # What a value must be, by the type of the parameter's default
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
@@ -281,6 +283,7 @@ def _execute(
             papermill.execute_notebook(path, executed, parameters=dict(values), kernel_name="python3",
                                        language="python", kernel_manager_class=ThisPython, on_cell_start=begin,
                                        stderr_file=screen, progress_bar=False, store_widget_state=False,
+                                       coalesce_streams=True,  # of a bar its last state
                                        start_timeout=_PATIENCE)  # fmt: skip
         finally:
             ensure_event_loop().close()  # this thread's

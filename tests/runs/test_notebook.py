@@ -1,5 +1,6 @@
 """The parameters cell as a form, and running a notebook headless: what is checked before, what is left behind."""
 
+import io
 import logging
 import os
 import signal
@@ -288,6 +289,34 @@ def test_a_notebook_runs_headless_and_is_then_already_there(form, tmp_path, capf
     with pytest.raises(ValueError, match="steps is 4 there and 5 here"):
         run_notebook(form, {"lr": 2.0, "steps": 5}, folder)
     assert (folder / "notebook.ipynb").read_text() == executed
+
+
+BARS = """\
+import sys
+from tqdm.auto import tqdm, trange
+print("before", file=sys.stderr)
+for _ in tqdm(range(3), desc="outer", mininterval=0):
+    for _ in trange(40, desc="inner", mininterval=0):
+        pass
+    for _ in trange(40, desc="passing", mininterval=0, leave=False):
+        pass
+print("after", file=sys.stderr)"""
+
+
+def test_the_notebook_that_ran_keeps_what_a_bar_ended_with_and_not_how_it_grew(tmp_path, monkeypatch):
+    """Thousands of states of bars, and codes that move a cursor, are nothing to read: a page shows each as a line."""
+    monkeypatch.setattr(progress, "_EVERY", {True: 0.0, False: 0.0})
+    path, told = write_notebook(tmp_path / "90_toy.ipynb", cells=[*WORK[:3], BARS, WORK[3]]), io.StringIO()
+    run = run_notebook(path, {}, tmp_path / "run", stream=told)
+    (cell,) = [one for one in nbformat.read(run.folder / "notebook.ipynb", 4).cells if one.source == BARS]
+    (output,) = cell.outputs
+    lines = output.text.splitlines()
+    assert [line.split(":")[0].strip() for line in lines if line.strip()] == [
+        "before", "inner", "inner", "inner", "outer", "after"]  # fmt: skip
+    assert all("100%" in line for line in lines if "er:" in line)
+    assert "\x1b" not in output.text
+    assert "\r" not in output.text
+    assert "outer: " in told.getvalue(), "as it went, it was told"
 
 
 def test_a_kernel_does_not_tell_of_a_flush_behind_its_end(caplog):
