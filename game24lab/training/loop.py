@@ -98,12 +98,13 @@ def pack(lengths: Sequence[int], batch_tokens: int, batches: int, seed: int, *, 
 
 
 class Progress(ProgressCallback):
-    """One progress bar with the loss, instead of a line for each log entry."""
+    """One progress bar with the loss, instead of a line for each log entry; within another bar it goes when it ends."""
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         super().on_train_begin(args, state, control, **kwargs)
         if self.training_bar is not None:
             self.training_bar.set_description("training")
+            self.training_bar.leave = self.training_bar.pos == 0  # the first place is the outermost bar's
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.training_bar is not None:
