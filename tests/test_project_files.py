@@ -2,6 +2,7 @@
 runs the two commands."""
 
 import re
+import subprocess
 import tomllib
 
 import documented
@@ -63,3 +64,15 @@ def test_what_the_site_needs_is_pinned():
     wanted = {re.split(r"[<>=\[]", one)[0].lower() for extra in ("docs", "dev", "lab")
               for one in PROJECT["optional-dependencies"][extra]}  # fmt: skip
     assert wanted <= pins
+
+
+@pytest.mark.parametrize("target", ["chains", "search", "router", "lookahead", "ablation", "scaling", "iteration"])
+def test_what_make_would_run_is_understood(target):
+    """Hours of work must not end at a mistyped option; lines in shell loops, with variables of theirs, are left out."""
+    asked = ["make", "--dry-run", target]
+    said = subprocess.run(asked, cwd=documented.ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [re.sub(r"^\S*/(?=game24lab )", "", line) for line in said.replace("\\\n", " ").splitlines()]
+    commands = [line for line in lines if line.startswith("game24lab ") and "$" not in line]
+    assert commands
+    for line in commands:
+        documented.check_command(line)
