@@ -1,5 +1,6 @@
 """Charts of scaling: their logarithmic axes have a few ticks that can be read, however far the values span."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -7,8 +8,8 @@ from game24lab.views.charts import scaling
 
 
 def draw_thinking(least: float, most: float):
-    table = pd.DataFrame({"strategy": ["repeated sampling", "mcts"] * 2, "mode": "verified", "cell": "2x32-0-6",
-                          "size": "2x32", "thinking": [least, least, most, most],
+    table = pd.DataFrame({"strategy": ["repeated sampling", "mcts"] * 2, "mode": "verified", "size": "2x32",
+                          "effort": [1, 1, 8, 8], "training": 1e12, "thinking": [least, least, most, most],
                           "accuracy": [0.1, 0.2, 0.3, 0.4]})  # fmt: skip
     return scaling.draw_thinking(table, ["repeated sampling", "mcts"]).layout
 
@@ -24,6 +25,40 @@ def test_an_axis_of_flops_has_a_few_ticks(least, most, told):
     assert list(layout.xaxis.ticktext) == told
     assert list(layout.xaxis2.ticktext) == told
     assert layout.xaxis2.tickvals == layout.xaxis.tickvals == tuple(map(float, told))
+
+
+def test_a_size_is_a_line_of_those_trained_for_longest_and_the_envelope_is_the_best_of_all():
+    table = pd.DataFrame(
+        [("mcts", "rules", size, seed, effort, training, thinking * effort, accuracy + 0.1 * (effort > 1))
+         for size, seed, training, thinking, accuracy in [
+             ("1x16", 0, 1e11, 1e6, 0.1), ("1x16", 0, 1e12, 1e6, 0.3), ("1x16", 1, 1e12, 1e6, 0.5),
+             ("2x32", 0, 2e11, 4e6, 0.2), ("2x32", 0, 2e12, 4e6, 0.6)]
+         for effort in (1, 8)],
+        columns=["strategy", "mode", "size", "seed", "effort", "training", "thinking", "accuracy"])  # fmt: skip
+    drawn = {trace.name: trace for trace in scaling.draw_thinking(table, ["mcts"]).data}
+    assert list(drawn) == ["envelope", "1x16", "2x32"]
+    assert drawn["1x16"].y == pytest.approx((0.4, 0.5)), "two seeds, without the shorter training"
+    assert drawn["2x32"].x == pytest.approx((4e6, 32e6))
+    assert list(zip(drawn["envelope"].x, drawn["envelope"].y, strict=True))[-3:] == [
+        (1e6, 0.5), (4e6, 0.6), (32e6, pytest.approx(0.7))]  # fmt: skip
+
+
+def test_each_strategy_has_a_panel_of_the_plane_and_all_have_the_same_axes():
+    points = pd.DataFrame({"strategy": ["mcts", "mcts", "best of n"], "mode": ["rules", "blind", "blind"],
+                           "training": [1e11, 1e12, 1e13], "thinking": [1e6, 1e7, 1e8], "accuracy": [0.1, 0.6, 1.0]})
+    lines = pd.DataFrame({"strategy": "mcts", "mode": "rules", "accuracy": [0.25, 0.25, 0.5, 0.5],
+                          "training": [1e11, 1e12] * 2, "thinking": [1e7, 1e6, 1e8, 1e7]})  # fmt: skip
+    figure = scaling.draw_plane(points, lines)
+    titles = [axis.title.text for axis in figure.select_xaxes()]
+    assert titles == [f"training FLOPs<br>{name}" for name in ("mcts, rules", "mcts, blind", "best of n, blind")]
+    assert len({axis.tickvals for axis in figure.select_xaxes()}) == 1
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert named == ["0% to 25%", "line of 25%", "line of 50%", "slope on Hex (Jones 2021)", "50% to 75%",
+                     "75% to 100%"]  # fmt: skip
+    assert {trace.xaxis for trace in figure.data if trace.name.startswith("line")} == {"x"}
+    drawn = next(trace for trace in figure.data if "Hex" in trace.name)
+    assert np.log10(drawn.y[0] / drawn.y[1]) == pytest.approx(1.2 * 2), "Jones's slope over two decades"
+    scaling.draw_plane(points, lines.iloc[:0])  # where no strategy has a rate
 
 
 def test_the_titles_of_two_panels_stand_beside_each_other():

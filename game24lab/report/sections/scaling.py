@@ -149,10 +149,18 @@ def _draw_plane(numbers: Row) -> Picture | None:
     points = _add_accuracy(numbers)
     if points.empty:
         return None
-    caption = (f"{find_rates(numbers)} Dots: what was measured, the darker the more accurate. Lines: equal accuracy, "
-               "within the range that each rate holds for; solid: verified, dotted: by the rules, dashed: blind. Grey: "
-               "the slope on Hex (Jones 2021).")  # fmt: skip
-    return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "points"), 380)
+    caption = (f"{_find_extremes(numbers)} Dots: what was measured, the darker the more accurate; lines: equal "
+               "accuracy, within the range that each rate holds for.")  # fmt: skip
+    return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "points"), 210)
+
+
+def _find_extremes(numbers: Row) -> str:
+    """The strategies whose training replaces most and least thinking."""
+    known = sorted((row for row in numbers["rates"] if row["low"] is not None), key=lambda row: row["rate"])
+    if not known:
+        return "No strategy has an exchange rate with an interval."
+    least, most = (f"{row['strategy']} ({row['mode']}), {row['rate']:.2f}" for row in (known[0], known[-1]))
+    return f"A decade of training replaces most decades of thinking of {most}, and fewest of {least}."
 
 
 def _draw_law(numbers: Row) -> Picture | None:
@@ -186,8 +194,8 @@ def _draw_thinking(numbers: Row) -> Picture | None:
     drawn = points[points["strategy"].isin(shown)].assign(problems=numbers["records"][0]["problems"])
     drawn["name"] = drawn["cell"] + ", " + drawn["strategy"]
     finding = find_best(drawn.to_dict("records"), "name", "thinking", "checkpoint")
-    caption = (f"{finding} Accuracy against thinking FLOPs a problem, a line a checkpoint, coloured by size: "
-               f"{' and '.join(shown)}.")  # fmt: skip
+    caption = (f"{finding} Accuracy against thinking FLOPs a problem, a line a size trained for longest, its seeds "
+               "averaged; grey: the best of all checkpoints. Solid: verified, dotted: by the rules, dashed: blind.")
     return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "points"), 260)
 
 

@@ -14,11 +14,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from game24lab.views.charts import theme
-from game24lab.views.charts.palette import GREY, IDEAL
+from game24lab.views.charts.palette import GREY, IDEAL, PALETTE
 from game24lab.views.charts.theme import DASHES, SHARE, add_line, assign_colours, make_figure, need, plain
 
 JONES = 1.2  # decades of test compute that replace one of training, on Hex (Jones 2021, arXiv 2104.03113)
 _TICKS = 5  # that have room below a panel of half a narrow page
+_PANELS = 6  # that a page has room for
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 _SHADES = {0.0: "#D4D4D4", 0.25: "#ABABAB", 0.5: "#7C7C7C", 0.75: "#4A4A4A"}  # of points from that accuracy on
 
@@ -53,48 +54,71 @@ def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
 
 
 def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
-    """Accuracy against thinking FLOPs, a line a cell, coloured by size; at most two strategies, a panel each.
+    """Accuracy against thinking FLOPs, a line a size, each trained for longest; at most six strategies, a panel each.
 
-    Columns: `strategy`, `mode`, `cell`, `size`, `thinking`, `accuracy`.
+    Columns: `strategy`, `mode`, `size`, `effort`, `training`, `thinking`, `accuracy`. Seeds of a size are averaged. The
+    envelope is the best that any model, however trained, comes to at as much thinking.
     """
-    need(table, "strategy", "mode", "cell", "size", "thinking", "accuracy")
-    figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels[:2]))
+    need(table, "strategy", "mode", "size", "effort", "training", "thinking", "accuracy")
+    figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels[:_PANELS]))
     colours, told = assign_colours(table["size"]), set()
-    for number, name in enumerate(panels[:2], 1):
-        for (size, mode, _), rows in table[table["strategy"] == name].groupby(["size", "mode", "cell"], sort=False):
-            add_line(figure, rows.sort_values("thinking"), "thinking", "accuracy", colours[size], size, width=1.0,
-                     dash=DASHES[mode], size=4, panel=number, legendgroup=plain(size),
-                     showlegend=size not in told)  # fmt: skip
-            told.add(size)
+    for number, name in enumerate(panels[:_PANELS], 1):
+        for mode, here in table[table["strategy"] == name].groupby("mode", sort=False):
+            edge = here.sort_values("thinking")
+            edge = edge.assign(accuracy=edge["accuracy"].cummax()).drop_duplicates("accuracy")
+            add_line(figure, edge, "thinking", "accuracy", GREY, "envelope", mode="lines", width=3.0,
+                     dash=DASHES[mode], panel=number, legendgroup="envelope",
+                     showlegend="envelope" not in told)  # fmt: skip
+            longest = here[here["training"] > 0.7 * here.groupby("size")["training"].transform("max")]
+            mean = longest.groupby(["size", "effort"], as_index=False, sort=False)[["thinking", "accuracy"]].mean()
+            for size, rows in mean.groupby("size", sort=False):
+                add_line(figure, rows.sort_values("thinking"), "thinking", "accuracy", colours[size], size, width=1.2,
+                         dash=DASHES[mode], size=4, panel=number, legendgroup=plain(size),
+                         showlegend=size not in told)  # fmt: skip
+                told.add(size)
+            told.add("envelope")
         shown = _decades(table.loc[table["strategy"] == name, "thinking"])
         figure.update_layout({f"xaxis{theme.name_axes(number)[0][1:]}": shown})
     return figure.update_yaxes(**SHARE).update_layout(legend=theme.ABOVE)
 
 
 def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
-    """Training FLOPs against thinking FLOPs: what was measured, and lines of equal accuracy, one a strategy and mode.
+    """Training FLOPs against thinking FLOPs, a panel for each strategy and mode: what was measured, and lines of equal
+    accuracy.
 
     points: `strategy`, `mode`, `training`, `thinking`, `accuracy`. lines: `strategy`, `mode`, `accuracy`, `training`,
-    `thinking`, in the order to be joined. Jones's slope on Hex is drawn in grey through the middle.
+    `thinking`, in the order to be joined. All panels have the same axes, so that slopes can be compared by eye; Jones's
+    slope on Hex is drawn in grey through the middle of each.
     """
     need(points, "strategy", "mode", "training", "thinking", "accuracy")
-    figure = make_figure(("training FLOPs", "thinking FLOPs a problem"), height=380)
-    for least, shade in _SHADES.items():
-        rows = points[points["accuracy"].clip(0, 0.999) // 0.25 * 0.25 == least]
-        if len(rows):
-            add_line(figure, rows.drop(columns="accuracy"), "training", "thinking", shade,
-                     f"measured, {least:.0%} to {least + 0.25:.0%}", mode="markers", size=5)  # fmt: skip
-    colours = assign_colours(points["strategy"])
-    for (strategy, mode, accuracy), rows in lines.groupby(["strategy", "mode", "accuracy"], sort=False):
-        add_line(figure, rows, "training", "thinking", colours[strategy], f"{strategy}, {mode}, {accuracy:.0%}",
-                 mode="lines", width=2.0, dash=DASHES[mode])  # fmt: skip
-    if len(lines):
-        x = np.geomspace(points["training"].min(), points["training"].max(), 2)
-        middle = np.sqrt(x[0] * x[1]), float(np.exp(np.log(lines["thinking"]).mean()))
-        figure.add_scatter(x=x, y=middle[1] * (x / middle[0]) ** -JONES, mode="lines", name="slope on Hex (Jones 2021)",
-                           line={"color": GREY, "dash": "dash", "width": 1.2})  # fmt: skip
-    return figure.update_layout(xaxis=_decades(points["training"]), yaxis=_decades(points["thinking"]),
-                                legend=theme.ABOVE)  # fmt: skip
+    pairs = list(dict.fromkeys(zip(points["strategy"], points["mode"], strict=True)))
+    figure = make_figure(*((f"training FLOPs<br>{plain(strategy)}, {mode}", "thinking FLOPs")
+                           for strategy, mode in pairs), height=250)  # fmt: skip
+    colours = dict(zip(sorted(set(lines["accuracy"])), PALETTE, strict=False))
+    x = np.geomspace(points["training"].min(), points["training"].max(), 2)
+    told: set[str] = set()
+
+    def add(rows: pd.DataFrame, colour: str, name: str, panel: int, **look: Any) -> None:
+        add_line(figure, rows, "training", "thinking", colour, name, panel=panel, legendgroup=name,
+                 showlegend=name not in told, **look)  # fmt: skip
+        told.add(name)
+
+    for number, (strategy, mode) in enumerate(pairs, 1):
+        mine = points[(points["strategy"] == strategy) & (points["mode"] == mode)].drop(columns="accuracy")
+        level = points.loc[mine.index, "accuracy"].clip(0, 0.999) // 0.25 * 0.25
+        for least, shade in _SHADES.items():
+            if (level == least).any():
+                add(mine[level == least], shade, f"{least:.0%} to {least + 0.25:.0%}", number, mode="markers", size=5)
+        joined = lines[(lines["strategy"] == strategy) & (lines["mode"] == mode)]
+        for accuracy, rows in joined.groupby("accuracy", sort=False):
+            add(rows.drop(columns="accuracy"), colours[accuracy], f"line of {accuracy:.0%}", number, mode="lines",
+                width=2.0)  # fmt: skip
+        if len(joined):
+            middle = np.sqrt(x[0] * x[1]), float(np.exp(np.log(joined["thinking"]).mean()))
+            hex_line = pd.DataFrame({"training": x, "thinking": middle[1] * (x / middle[0]) ** -JONES})
+            add(hex_line, GREY, "slope on Hex (Jones 2021)", number, mode="lines", width=1.2, dash="dash")
+    across, up = _decades(points["training"]), _decades(points["thinking"])
+    return figure.update_xaxes(**across).update_yaxes(**up).update_layout(legend=theme.ABOVE)
 
 
 def draw_split(table: pd.DataFrame) -> go.Figure:

@@ -98,7 +98,9 @@ def show(value: Any) -> str:
 
 
 def write_float(value: float) -> str:
-    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358."""
+    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358; from ten digits on 1.26e12."""
+    if abs(value) >= 1e9:
+        return f"{value:.3g}".replace("e+", "e")
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
