@@ -31,9 +31,11 @@ from game24lab.scaling.frontier import COLUMNS, Plane
 from game24lab.training.rollout_critic import TRAJECTORIES, teach_critic
 
 REPEATED = "repeated sampling"  # the strategy whose accuracy is exact
-_TOKENS = "num_input_tokens_seen"  # the column of a curve that transformers counts tokens in
-_COUNT = {"include_num_input_tokens_seen": "all"}  # padding too, of batches of like lengths: rather too many
 _TIMES = 6  # samples of a problem from which the length of one is measured
+_LONGEST = 256  # tokens of one at most, where no arm says how many: best_of_n's own
+_METERS = ["cell", "strategy", "mode", "algorithm", "seed", "problem", "solved", "candidates", "prompt_tokens",
+           "sampled_tokens", "sampled_lines", "policy_calls", "critic_tokens", "critic_calls", "seconds"]  # fmt: skip
+_TAUGHT = ("rollouts", "prompt", "tokens", "texts")  # of critic.json: counts, but for the mean prompt
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def measure_cells(
         home = folder / cell.cell
         home.mkdir(parents=True, exist_ok=True)
         policy = load_policy(cell.checkpoint, backend="transformers")
-        table = _recall(home / "exact.parquet", partial(_measure_exact, environment, policy, problems))
+        table = _recall(home / "exact.parquet",
+                        partial(_measure_exact, environment, policy, problems, _find_limit(arms)))
         exact.append(table.assign(cell=cell.cell))
         if arms:
             judge = load_critic(_teach_critic(cell, environment, policy, home, critic)) if critic.rollouts else None
@@ -81,11 +84,18 @@ def measure_cells(
     return pd.concat(exact, ignore_index=True), pd.concat(searched, ignore_index=True) if searched else pd.DataFrame()
 
 
-def _measure_exact(environment: Any, policy: Any, problems: Sequence[Any] | None) -> pd.DataFrame:
+def _find_limit(arms: Mapping[str, Arm]) -> int:
+    """Tokens of a sample at most, as the arms have it that sample whole answers: their costs stand side by side."""
+    limits = [arm.parameters.get("max_tokens", _LONGEST) for arm in arms.values() if arm.algorithm == "best_of_n"]
+    return max(limits, default=_LONGEST)
+
+
+def _measure_exact(environment: Any, policy: Any, problems: Sequence[Any] | None, longest: int) -> pd.DataFrame:
     """Exact chances, the length of a sample, and where there is one the floor with the excess."""
     task, asked = environment.task, list(environment.held_out if problems is None else problems)
     table = measure_chances(task, asked, policy, [Sampling(1)], whole=True, write=environment.write_name)
-    samples = {"samples": Arm("best_of_n", {"n": _TIMES, "batch": 0, "choose": "logprob"}, "rules")}
+    samples = {"samples": Arm("best_of_n", {"n": _TIMES, "batch": 0, "choose": "logprob", "max_tokens": longest},
+                              "rules")}  # fmt: skip
     rows = evaluate(environment, asked, samples, policy, progress=False)
     found = pd.DataFrame({"problem": table["problem"], "p": table["p"].clip(0, 1),
                           "tokens": rows["sampled_tokens"].to_numpy(float) / _TIMES,
@@ -101,14 +111,12 @@ def _teach_critic(cell: Any, environment: Any, policy: Any, home: Path, plan: Cr
     starts, _ = environment.draw_starts(plan.puzzles)
     checkpoint = teach_critic(
         environment, starts, cell.checkpoint, home / "critic", samples=plan.rollouts, chains=plan.chains,
-        falsified=plan.falsified, epochs=plan.epochs, seed=plan.seed, backend="transformers", trainer_args=_COUNT)
-    rolled = pd.read_parquet(home / "critic" / TRAJECTORIES)
-    texts, rolled = rolled["text"].unique(), rolled[rolled["view"] == 0]
+        falsified=plan.falsified, epochs=plan.epochs, seed=plan.seed, backend="transformers")
+    rolled = pd.read_parquet(home / "critic" / TRAJECTORIES).query("view == 0")
     ends, roots = rolled.groupby("trajectory").tail(1), rolled[rolled["depth"] == 0]
     curve = pd.read_parquet(home / "critic" / "training.parquet")
     cost = {"rollouts": len(ends), "prompt": float(np.mean([policy.count(text) for text in roots["text"]])),
-            "tokens": float(curve[_TOKENS].max()),
-            "text": float(np.mean([policy.count(text) for text in texts]))}  # fmt: skip
+            "tokens": float(curve["num_tokens"].max()), "texts": float(curve["num_texts"].max())}  # fmt: skip
     write_atomically(home / "critic.json", lambda draft: draft.write_text(json.dumps(cost) + "\n", encoding="utf-8"))
     return checkpoint
 
@@ -123,8 +131,19 @@ def price_critic(home: Path, shape: Shape, tokens: float) -> float:
         "prompt_tokens": cost["prompt"] * cost["rollouts"], "sampled_tokens": tokens * cost["rollouts"],
         "sampled_lines": 0, "policy_calls": cost["rollouts"], "critic_tokens": 0, "critic_calls": 0,
     }, cost["rollouts"])  # fmt: skip
-    texts = cost["tokens"] / cost["text"]  # forwarded, and learnt from, all passes together
-    return float(rolled + texts * count_training(shape.turn_critic(), [cost["text"]], [1]))
+    return float(rolled + cost["texts"] * count_training(shape.turn_critic(), [cost["tokens"] / cost["texts"]], [1]))
+
+
+def list_meters(searched: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """What each search took of each problem, and what its cell's critic was taught by (`taught_rollouts`, ...): from
+    these FLOPs can be counted anew. Columns of `evaluation.evaluate` besides; empty where nothing was searched."""
+    if searched.empty:
+        return pd.DataFrame(columns=_METERS)
+    paths = {cell: folder / cell / "critic.json" for cell in searched["cell"].unique()}
+    taught = pd.DataFrame([{"cell": cell, **json.loads(path.read_text(encoding="utf-8"))}
+                           for cell, path in paths.items() if path.exists()], columns=["cell", *_TAUGHT])  # fmt: skip
+    return searched[_METERS].merge(taught.rename(columns=lambda name: name if name == "cell" else f"taught_{name}"),
+                                   "left", "cell")  # fmt: skip
 
 
 def _recall(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -146,7 +165,7 @@ def make_plane(
     for cell in cells[cells["checkpoint"] != ""].itertuples():
         shape = read_shape(json.loads((Path(cell.checkpoint) / "config.json").read_text(encoding="utf-8")))
         mine = exact[exact["cell"] == cell.cell].set_index("problem")
-        known = {"cell": cell.cell, "size": cell.size, "seed": cell.seed}
+        known = {"cell": cell.cell, "size": cell.size, "seed": cell.seed, "budget": cell.budget}
         for k in 2 ** np.arange(int(np.log2(most)) + 1):
             flops = _price_samples(shape, mine, measure_cost(mine["p"], int(k)))
             points.append(known | {"strategy": REPEATED, "mode": "verified", "effort": int(k), "training": cell.flops,

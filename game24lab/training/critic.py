@@ -136,17 +136,19 @@ def _make_trainer(
         model = adapt(model, config.lora_rank, "SEQ_CLS")
     optimizer = make_optimizer(model, config.learning_rate, weight_decay=config.weight_decay,
                                matrix_lr=None if config.lora_rank else config.matrix_learning_rate)  # fmt: skip
+    order = arrange(rows["length"], config.batch_size, steps, config.seed, group=1)
     trainer = _Trainer(
         model=model,
         args=_arguments(config, output, steps, bf16),
-        train_dataset=rows.select(arrange(rows["length"], config.batch_size, steps, config.seed, group=1)),
+        train_dataset=rows.select(order),
         data_collator=PackedCollator(tokenizer.pad_token_id),
         processing_class=tokenizer,
         callbacks=callbacks,
         optimizers=(optimizer, None),
     )
     trainer.targets = torch.tensor(_aim(training).to_numpy(), dtype=torch.float32)
-    trainer.head = plain.score
+    trainer.head, trainer.batch_size = plain.score, config.batch_size
+    trainer.counted = np.cumsum([0, *np.array(rows["length"])[order]])
     if config.td_lambda < 1:
         scorer = TransformersCritic(plain, tokenizer)
         trainer.add_callback(_Bootstrap(trainer, scorer, training["text"].tolist(), passed, config.td_lambda, each))
@@ -189,10 +191,21 @@ def _divide(config: CriticConfig, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
 
 class _Trainer(Resumable, Trainer):
-    """Trains at every spot of a text; targets are a table by row, which may change between epochs."""
+    """Trains at every spot of a text; targets are a table by row, which may change between epochs.
+
+    The curve tells the texts forwarded so far and their tokens without padding, `num_texts` and `num_tokens`.
+    """
 
     targets: torch.Tensor
     head: torch.nn.Module
+    batch_size: int
+    counted: np.ndarray  # tokens of the first so many texts, in the order of training
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            texts = min(self.state.global_step * self.batch_size, len(self.counted) - 1)
+            logs |= {"num_texts": texts, "num_tokens": int(self.counted[texts])}
+        super().log(logs, start_time)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         return measure_loss(model, self.head, inputs, self.targets)

@@ -14,6 +14,7 @@ from game24lab.models.tokenizer import make_tokenizer
 from game24lab.tasks.numbers.task import Game24
 from game24lab.training import critic as training
 from game24lab.training.critic_data import collect_trajectories, count_positions, hold_out, list_open, set_chances
+from game24lab.training.packed_prefixes import pack_prefixes
 
 TASK = Game24()
 PUZZLES = [(4, 5, 6, 10), (1, 2, 3, 4), (3, 3, 8, 8), (2, 2, 6, 12), (6, 6, 6, 6)]
@@ -143,6 +144,19 @@ def test_adapters_are_merged_and_the_trunk_below_them_stays(policy_folder, traje
     assert moved == {name for name in before if name.endswith("proj.weight")}
     curve = pd.read_parquet(tmp_path / "training.parquet")
     assert curve["loss"].dropna().iloc[-1] < curve["loss"].dropna().iloc[0]
+
+
+def test_the_curve_tells_the_tokens_learnt_from_without_padding(policy_folder, trajectories, tmp_path):
+    """Compute is priced by them: a batch holds texts of all lengths, so that padding would be up to half of it."""
+    learn(policy_folder, trajectories, tmp_path, epochs=2.5, held_out=0.0, batch_size=8)
+    tokenizer = make_tokenizer()
+    packed = pack_prefixes(tokenizer(trajectories["text"].drop_duplicates().tolist())["input_ids"])
+    tokens, last = sum(len(one.ids) for one in packed), pd.read_parquet(tmp_path / "training.parquet").iloc[-1]
+    texts = min(8 * last["step"], last["num_texts"])  # the last step is a whole one
+    assert last["num_texts"] == texts == pytest.approx(2.5 * len(packed), abs=8)
+    longest = max(len(one.ids) for one in packed)
+    assert 2 * tokens < last["num_tokens"] < 3 * tokens
+    assert last["num_tokens"] < longest * last["num_texts"]
 
 
 def test_validation_positions_are_of_other_puzzles_and_new(policy_folder, trajectories):

@@ -22,7 +22,7 @@ from game24lab.scaling.ladder import (
     scale_rate,
     train_ladder,
 )
-from game24lab.scaling.measure import REPEATED, CriticPlan, make_plane, measure_cells
+from game24lab.scaling.measure import REPEATED, CriticPlan, list_meters, make_plane, measure_cells
 from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.solutions import make_solutions
 from game24lab.training.branches import POINTS
@@ -132,21 +132,23 @@ def test_a_checkpoint_is_a_size_to_start_from(cells, home, tmp_path):
 def test_cells_are_measured_once_and_repeated_sampling_is_exact(cells, tmp_path):
     environment = open_environment("game24", held_out=5)
     arms = {"best_of_n": Arm("best_of_n", {"n": 3}, "rules"),
-            "without": Arm("best_of_n", {"n": 3, "sampling": "without"}, "verified")}  # fmt: skip
+            "without": Arm("best_of_n", {"n": 3, "sampling": "without"}, "verified"),
+            "mcts": Arm("mcts", {"simulations": 2, "max_tokens": 24}, "blind")}  # fmt: skip
     some = cells.iloc[2:].assign(failed="")
     plan_ = CriticPlan(rollouts=2, puzzles=6, epochs=1.0)
     exact, searched = measure_cells(some, environment, tmp_path, arms=arms, critic=plan_)
     assert len(exact) == 2 * 5
     assert (exact["excess"] > 0).all()
     assert exact["p"].between(0, 1).all()
-    assert len(searched) == 2 * 2 * 5
+    assert len(searched) == 2 * 3 * 5
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.is_file()}
     again, _ = measure_cells(some, environment, tmp_path, arms=arms, critic=plan_)
     pd.testing.assert_frame_equal(again, exact)
     same = {path: path.stat().st_mtime_ns for path in before if path.name != "critic.json"}
     assert same == {path: when for path, when in before.items() if path.name != "critic.json"}
     plane = make_plane(some, exact, searched, tmp_path, most=8)
-    assert set(plane.strategies) == {(REPEATED, "verified"), ("best_of_n", "rules"), ("without", "verified")}
+    assert set(plane.strategies) == {(REPEATED, "verified"), ("best_of_n", "rules"), ("without", "verified"),
+                                    ("mcts", "blind")}  # fmt: skip
     one = plane.pick(REPEATED, "verified").take(np.arange(8) < 4)
     p = exact[exact["cell"] == some["cell"].iloc[0]]["p"]
     assert one.chances[2] == pytest.approx(pass_at(p, 4))
@@ -154,7 +156,14 @@ def test_cells_are_measured_once_and_repeated_sampling_is_exact(cells, tmp_path)
     critics = plane.pick("best_of_n", "rules").points["training"].to_numpy()
     assert (critics > some["flops"].to_numpy()).all(), "the critic and its rollouts are paid"
     assert (plane.pick("without", "verified").points["training"].to_numpy() == some["flops"].to_numpy()).all()
-    assert json.loads((tmp_path / some["cell"].iloc[0] / "critic.json").read_text())["tokens"] > 100
+    meters = list_meters(searched, tmp_path)
+    assert len(meters) == len(searched)
+    assert (meters["taught_rollouts"] == 2 * 6).all()
+    for cell, taught in meters.groupby("cell").first().iterrows():
+        curve = pd.read_parquet(tmp_path / cell / "critic" / "training.parquet")
+        assert taught["taught_texts"] == curve["num_texts"].max()
+        assert taught["taught_tokens"] == curve["num_tokens"].max() > taught["taught_texts"]
+    assert list_meters(pd.DataFrame(), tmp_path).empty
     with pytest.raises(ValueError, match="arm 'best_of_n' asks a critic: critic rollouts must be at least 1, got 0"):
         measure_cells(some, environment, tmp_path, arms=arms)
     with pytest.raises(ValueError, match="cells: none of 2 has a checkpoint to measure"):

@@ -53,9 +53,12 @@ class NumberGame(Environment):
         return load_ranking() if self.ranking is None else self.ranking
 
     def sft_samples(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
-        """Solutions by the exact solver; options of `tasks.numbers.solutions.make_solutions`, others change nothing."""
+        """Solutions by the exact solver, drawn by the environment's seed or one's own.
+
+        Options of `tasks.numbers.solutions.make_solutions`; others change nothing.
+        """
         options = {name: option for name, option in options.items() if name != "direct_share"}
-        options |= {"held_out": self.split.forbidden, "seed": self.seed, "progress": progress}
+        options = {"seed": self.seed} | options | {"held_out": self.split.forbidden, "progress": progress}
         return dress_samples(make_solutions(self.split.train, count, **options), self.task)
 
     def list_forbidden(self) -> Container[tuple]:
