@@ -39,12 +39,12 @@ def make(sizes=GRID, budgets=BUDGETS, seeds=2, problems=24, seed=0, failed=(), r
                     for effort in (1, 8, 64):
                         thinking = 50 * n * effort
                         level = rate * np.log10(flops / 1e12) + np.log10(thinking / 1e8) + rng.normal(0, 0.05)
-                        points.append((name, size, one, strategy, mode, effort, flops, thinking))
+                        points.append((name, size, one, budget, strategy, mode, effort, flops, thinking))
                         chances.append(expit(level - 2 * (hardness - 1)))
     columns = ["cell", "size", "seed", "steps", "budget", "tokens", "parameters", "flops", "seconds", "checkpoint",
                "failed"]
     names = ["cell", "problem", "p", "tokens", "prompt", "floor", "excess", "solution"]
-    axes = ["cell", "size", "seed", "strategy", "mode", "effort", "training", "thinking"]
+    axes = ["cell", "size", "seed", "budget", "strategy", "mode", "effort", "training", "thinking"]
     return Study(pd.DataFrame(cells, columns=columns), pd.DataFrame(exact, columns=names),
                  Plane(pd.DataFrame(points, columns=axes), np.array(chances)))  # fmt: skip
 

@@ -138,7 +138,8 @@ def choose(
     """What a law of N and D says of a training budget in FLOPs: a row a shape, of the grid or not, best first.
 
     Columns: `size`, `parameters`, `tokens` (that the budget pays for), `predicted`, `low` and `high`: the interval
-    within which a model of that size and so many tokens should land, see `laws.foretell`, missing without `draws`.
+    within which a model of that size and so many tokens should land on the law's problems, see `laws.foretell`, missing
+    without `draws`, which are of seeds alone.
     """
     rows = []
     for size, shape in shapes.items():

@@ -2,8 +2,8 @@
 
 A plane holds the points (cell, strategy, budget) with their training and thinking FLOPs, and for each the chance of
 each problem. Whatever is chosen (which points are efficient, how a budget is split) is chosen on one half of the
-problems and read off on the other, both ways, and averaged: the best of many is not as good as it looks. This module
-does not know how chances were measured.
+problems and read off on the other, both ways, and averaged, and trainings that differ in their seed alone are one
+point, their mean: the best of many is not as good as it looks. This module does not know how chances were measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from scipy.special import expit, log_expit
 from game24lab.runs.checks import require
 from game24lab.scaling.laws import bound, resample_cells
 
-COLUMNS = ("cell", "size", "seed", "strategy", "mode", "effort", "training", "thinking")
+COLUMNS = ("cell", "size", "seed", "budget", "strategy", "mode", "effort", "training", "thinking")
+_TRAINED = ["size", "budget", "strategy", "mode", "effort"]  # what is the same in points that differ in their seed
 _RANGE = (0.02, 0.98)  # of accuracies between which a rate is quoted: outside, logits tell of a handful of problems
 _LEAST = 4  # points of a line of three unknowns
 
@@ -29,8 +30,9 @@ _LEAST = 4  # points of a line of three unknowns
 class Plane:
     """Points, and what each comes to on each problem.
 
-    points: a row each, with `COLUMNS`: `training` is the FLOPs of policy, critic and data, `thinking` the mean FLOPs of
-    a problem, `effort` the strategy's budget parameter. chances: (points, problems), of being solved, 0 to 1.
+    points: a row each, with `COLUMNS`: `budget` are the tokens that its policy was to learn from, `training` the FLOPs
+    of policy, critic and data, `thinking` the mean FLOPs of a problem, `effort` the strategy's budget parameter.
+    chances: (points, problems), of being solved, 0 to 1.
     """
 
     points: pd.DataFrame
@@ -53,6 +55,16 @@ class Plane:
     def pick(self, strategy: str, mode: str) -> Plane:
         """The points of a strategy in a mode."""
         return self.take((self.points["strategy"] == strategy) & (self.points["mode"] == mode))
+
+    def average_seeds(self) -> Plane:
+        """A point for all seeds of a training: the means of their FLOPs and chances, `cell` and `seed` the first's."""
+        groups = self.points.groupby(_TRAINED, sort=False)
+        order = groups.ngroup().to_numpy()
+        means = groups[["training", "thinking"]].mean().reset_index()
+        first = groups[["cell", "seed"]].first().reset_index(drop=True)
+        sums = np.zeros((len(means), self.chances.shape[1]))
+        np.add.at(sums, order, self.chances)
+        return Plane(pd.concat([first, means], axis=1)[list(COLUMNS)], sums / np.bincount(order)[:, None])
 
     def tabulate(self) -> pd.DataFrame:
         """The points with the `accuracy` of each, over all problems."""
@@ -148,7 +160,7 @@ def measure_surface(plane: Plane, seed: int = 0, names: Sequence[Any] | None = N
     Of points between the accuracies of `_RANGE`, two surfaces. `names` of the problems tell which of them are the same,
     by default none. ValueError as in `fit_surface`.
     """
-    found = []
+    found, plane = [], plane.average_seeds()
     for choose, read in split_halves(range(plane.chances.shape[1]) if names is None else names, seed):
         kept = plane.take(find_efficient(plane.points, plane.chances[:, choose].mean(1)))
         rates = kept.chances[:, read].mean(1)
@@ -225,11 +237,11 @@ def split_budget(
     """What to train and how long to think, for a total budget in FLOPs and so many problems to be answered.
 
     A point costs its training once and its thinking for each problem. Chosen on one half of the plane's problems, read
-    off on the other, averaged. Columns: `problems`, `total`, `cell`, `size`, `strategy`, `mode`, `effort` (the choice
+    off on the other, averaged. Columns: `problems`, `total`, `size`, `budget`, `strategy`, `mode`, `effort` (the choice
     on all problems), `share` (of what is spent that goes into thinking), `accuracy`, `low`, `high`. No row where the
     budget pays for no point.
     """
-    rows = []
+    rows, plane = [], plane.average_seeds()
     training, thinking = (plane.points[name].to_numpy(float) for name in ("training", "thinking"))
     rng = np.random.default_rng(seed)
     drawn = [rng.integers(0, plane.chances.shape[1], plane.chances.shape[1]) for _ in range(repeats)]
@@ -246,7 +258,7 @@ def split_budget(
             low, high = bound(draws)
             point = plane.points.iloc[best]
             rows.append({"problems": float(count), "total": float(total),
-                         **{name: point[name] for name in ("cell", "size", "strategy", "mode", "effort")},
+                         **{name: point[name] for name in ("size", "budget", "strategy", "mode", "effort")},
                          "share": float(count * thinking[best] / costs[best]),
                          "accuracy": _cross(chances, costs[can], seed, range(chances.shape[1])),
                          "low": low, "high": high})  # fmt: skip

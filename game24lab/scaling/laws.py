@@ -130,15 +130,16 @@ def split_corner(cells: pd.DataFrame, sizes: int = 2, budgets: int = 2) -> np.nd
 
 # ----------------------------------------------------------------------------------------------------------- bootstrap
 def resample_cells(
-    cells: pd.DataFrame, problems: int, rng: np.random.Generator, *, over_seeds: bool = True
+    cells: pd.DataFrame, problems: int, rng: np.random.Generator, *, over_seeds: bool = True, over_problems: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """One bootstrap draw: places of the cells that stand for all cells, and of the problems that stand for all.
 
     cells: with the columns `size` and `seed`. The budgets of one size and seed share a trunk, so that seeds are drawn
-    for a size, and all its budgets follow. Problems are drawn once for all cells, which were measured on the same ones.
+    for a size, and all its budgets follow: one fewer than there are, without which the spread of a mean of two or three
+    comes out too small (Rao & Wu 1988). Problems are drawn once for all cells, which were measured on the same ones.
     ValueError where seeds are to be drawn and no size has two.
     """
-    drawn = rng.integers(0, problems, problems)
+    drawn = rng.integers(0, problems, problems) if over_problems else np.arange(problems)
     if not over_seeds:
         return np.arange(len(cells)), drawn
     check_seeds(cells)
@@ -146,7 +147,7 @@ def resample_cells(
     for _, members in cells.reset_index(drop=True).groupby("size", sort=False):
         by_seed = {name: part.index.to_numpy() for name, part in members.groupby("seed", sort=False)}
         names = list(by_seed)
-        places += [by_seed[names[one]] for one in rng.integers(0, len(names), len(names))]
+        places += [by_seed[names[one]] for one in rng.integers(0, len(names), max(1, len(names) - 1))]
     return np.concatenate(places), drawn
 
 
@@ -159,9 +160,9 @@ def check_seeds(cells: pd.DataFrame) -> None:
 
 def bootstrap_law(
     values: np.ndarray, cells: pd.DataFrame, variables: Mapping[str, str], *, repeats: int = 200, floor: bool = False,
-    seed: int = 0, over_seeds: bool = True,
+    seed: int = 0, over_seeds: bool = True, over_problems: bool = True,
 ) -> list[Law]:  # fmt: skip
-    """Laws of resampled cells and problems, see `resample_cells`.
+    """Laws of resampled cells and problems, see `resample_cells`. Without `over_problems`: of the same problems.
 
     values: (cells, problems), what was measured of each problem; a cell's y is their mean. variables: the columns of
     `cells` that a law has, by the names it gives them.
@@ -172,7 +173,8 @@ def bootstrap_law(
     known = {name: cells[column].to_numpy(float) for name, column in variables.items()}
     whole, found = fit_law(values.mean(1), known, floor=floor), []
     for _ in range(repeats):
-        rows, problems = resample_cells(cells, values.shape[1], rng, over_seeds=over_seeds)
+        rows, problems = resample_cells(cells, values.shape[1], rng, over_seeds=over_seeds,
+                                        over_problems=over_problems)  # fmt: skip
         y = values[np.ix_(rows, problems)].mean(1)
         found.append(fit_law(y, {name: one[rows] for name, one in known.items()}, floor=floor, near=whole))
     return found

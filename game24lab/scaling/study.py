@@ -7,7 +7,7 @@ This module does not know how cells are trained, nor how results are shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from game24lab.scaling.laws import (
 
 TABLES = ("cells", "exact", "points", "chances")
 VARIABLES = {"N": "parameters", "D": "tokens"}
-_TINY = 1e-12  # of chances: -log of 0 is no number
+_TINY = 1e-300  # of chances: -log of 0 is no number
 _SATURATED, _LEAST = 1e-3, 1e-9  # of -log pass@k: in the mean of a point that a law is fitted to, and of a problem
 
 
@@ -117,6 +117,7 @@ class Fit:
     residuals: pd.DataFrame
     corner: pd.DataFrame  # the residuals of the law fitted without it; empty where there are too few cells for that
     why: str = ""  # there is no corner, "" where there is one
+    same: list[Law] = field(default_factory=list)  # draws of seeds alone: what the law says of these very problems
 
     def tabulate(self, cells: pd.DataFrame) -> pd.DataFrame:
         """Cells with what was `measured` and `predicted`, whether in the `corner`, and what was `foretold` there."""
@@ -192,7 +193,7 @@ def hold_against(fit: Fit, grid: Study, tried: Study) -> pd.DataFrame:
     rows = []
     for cell, measured in zip(tried.done.to_dict("records"), tried.spread("excess").mean(1), strict=True):
         at = {name: cell[column] for name, column in VARIABLES.items()}
-        predicted, low, high = foretell(fit.law, at, fit.draws, fit.residuals["error"].to_numpy())
+        predicted, low, high = foretell(fit.law, at, fit.same, fit.residuals["error"].to_numpy())
         known = {name: cell[name] for name in ("cell", "size", "seed", "parameters", "tokens")}
         rows.append(known | {"measured": float(measured), "predicted": predicted, "low": low, "high": high,
                              "error": predicted / measured - 1, "within": bool(low <= measured <= high)})  # fmt: skip
@@ -204,6 +205,8 @@ def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -
     y, known = values.mean(1), {name: cells[column].to_numpy(float) for name, column in VARIABLES.items()}
     law = fit_law(y, known)
     draws = bootstrap_law(values, cells, VARIABLES, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
+    same = bootstrap_law(values, cells, VARIABLES, repeats=repeats, seed=seed, over_seeds=study.over_seeds,
+                         over_problems=False) if study.over_seeds else [law]  # fmt: skip
     corner, why = pd.DataFrame(columns=["error"]), ""
     try:
         away = split_corner(cells.assign(tokens=cells["budget"]), *_size_corner(cells))
@@ -216,7 +219,7 @@ def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -
         why = str(error)
     residuals = list_residuals(law, y, known)
     residuals.insert(0, "cell", cells["cell"].to_numpy())
-    return Fit(what, law, draws, residuals, corner, why)
+    return Fit(what, law, draws, residuals, corner, why, same)
 
 
 def _size_corner(cells: pd.DataFrame) -> tuple[int, int]:

@@ -27,9 +27,9 @@ def make_plane(rate=RATE, problems=80, seeds=2, noise=0.3, strategy="samples", m
             for effort in (1, 4, 16, 64, 256):
                 thinking = 1e6 * effort
                 level = 1.1 * (rate * np.log10(training / 1e12) + np.log10(thinking / 1e7)) + luck
-                rows.append((f"c{place}-{one}", f"s{place}", one, strategy, mode, effort, training, thinking))
+                rows.append((f"c{place}-{one}", f"s{place}", one, 1e6, strategy, mode, effort, training, thinking))
                 chances.append(expit(level + hardness))
-    columns = ("cell", "size", "seed", "strategy", "mode", "effort", "training", "thinking")
+    columns = ("cell", "size", "seed", "budget", "strategy", "mode", "effort", "training", "thinking")
     return Plane(pd.DataFrame(rows, columns=list(columns)), np.array(chances))
 
 
@@ -81,11 +81,29 @@ def test_the_best_of_many_is_not_read_off_where_it_was_chosen():
     """All points are equal but for luck: the plain maximum is far above their chance, the crossed one is not."""
     rng = np.random.default_rng(0)
     chances = (rng.random((200, 60)) < 0.5).astype(float)
-    points = pd.DataFrame({"cell": [f"c{i}" for i in range(200)], "size": "s", "seed": 0, "strategy": "a",
-                           "mode": "rules", "effort": 1, "training": 1e10, "thinking": 1e3})  # fmt: skip
+    points = pd.DataFrame({"cell": [f"c{i}" for i in range(200)], "size": "s", "seed": 0, "budget": range(200),
+                           "strategy": "a", "mode": "rules", "effort": 1, "training": 1e10,
+                           "thinking": 1e3})  # fmt: skip
     table = split_budget(Plane(points, chances), [1], [1e12], repeats=5)
     assert chances.mean(1).max() > 0.62
     assert table["accuracy"].iloc[0] < 0.58
+
+
+def test_the_luckiest_of_some_seeds_is_not_chosen():
+    """Eight trainings alike but for luck that all problems share, which no half of the problems shows."""
+    rng = np.random.default_rng(1)
+    plane = make_plane(problems=40, seeds=8, noise=1.0, seed=3)
+    one = plane.take((plane.points["size"] == "s2") & (plane.points["effort"] == 16))
+    mean, best = one.chances.mean(), one.chances.mean(1).max()
+    assert best > mean + 0.1
+    order = rng.permutation(8)
+    shuffled = Plane(one.points.iloc[order], one.chances[order])
+    assert split_budget(shuffled, [1], [1e13], repeats=2)["accuracy"].iloc[0] == pytest.approx(mean)
+    merged = plane.average_seeds()
+    assert len(merged.points) == len(plane.points) / 8
+    place = ((merged.points["size"] == "s2") & (merged.points["effort"] == 16)).to_numpy()
+    assert merged.chances[place][0] == pytest.approx(one.chances.mean(0))
+    assert merged.points["thinking"][place].iloc[0] == 16e6
 
 
 def test_many_problems_ask_for_more_training():

@@ -99,11 +99,20 @@ def test_intervals_hold_the_truth():
 def test_seeds_of_a_size_are_drawn_with_all_their_budgets():
     cells = make_cells(3).sample(frac=1, random_state=0).reset_index(drop=True)
     rows, problems = resample_cells(cells, 10, np.random.default_rng(0))
-    assert len(rows) == len(cells)
+    assert len(rows) == len(cells) * 2 / 3, "one seed fewer than there are"
     drawn = cells.iloc[rows].groupby(["size", "seed"])["tokens"].value_counts().unstack()
     assert (drawn.nunique(axis=1) == 1).all(), "each drawn seed with every budget"
     assert len(problems) == 10
     assert set(problems) <= set(range(10))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_means_of_few_seeds_spread_as_much_as_means_of_them_do(seeds):
+    """As many draws as seeds would show (n - 1) / n of the variance: of two seeds the half."""
+    cells = pd.DataFrame({"size": "a", "seed": range(seeds)})
+    values, rng = np.random.default_rng(1).normal(0, 1, seeds), np.random.default_rng(0)
+    drawn = [values[resample_cells(cells, 1, rng)[0]].mean() for _ in range(20_000)]
+    assert np.var(drawn) == pytest.approx(values.var(ddof=1) / seeds, rel=0.05)
 
 
 def test_three_terms_are_fitted():

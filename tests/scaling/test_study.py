@@ -50,6 +50,7 @@ def test_a_training_that_the_law_has_not_seen_lands_within_its_interval(study):
     assert (held["predicted"] < held["high"]).all()
     worse = Study(like.cells, like.exact.assign(excess=2 * like.exact["excess"]), like.plane)
     assert not hold_against(fit, study, worse)["within"].any()
+    assert (held["high"] / held["low"]).max() < 1.15, "of the same problems, whose draw is no luck of a training"
     with pytest.raises(ValueError, match="is one of the grid: the law has seen it"):
         hold_against(fit, study, study)
     with pytest.raises(ValueError, match="must be measured on the problems of the grid"):
