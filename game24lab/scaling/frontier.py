@@ -157,16 +157,14 @@ def split_halves(names: Sequence[Any], seed: int = 0) -> Iterator[tuple[np.ndarr
 def measure_surface(plane: Plane, seed: int = 0, names: Sequence[Any] | None = None) -> list[Surface]:
     """The surface through the efficient points of a plane of one strategy: chosen on one half, fitted on the other.
 
-    Of points between the accuracies of `_RANGE`, two surfaces. `names` of the problems tell which of them are the same,
-    by default none. ValueError as in `fit_surface`.
+    Of points that lie between the accuracies of `_RANGE` on the first half, two surfaces. `names` of the problems tell
+    which of them are the same, by default none. ValueError as in `fit_surface`.
     """
     found, plane = [], plane.average_seeds()
     for choose, read in split_halves(range(plane.chances.shape[1]) if names is None else names, seed):
-        kept = plane.take(find_efficient(plane.points, plane.chances[:, choose].mean(1)))
-        rates = kept.chances[:, read].mean(1)
-        within = (rates > _RANGE[0]) & (rates < _RANGE[1])
-        points = kept.points[within]
-        found.append(fit_surface(points["training"], points["thinking"], rates[within]))
+        seen = plane.chances[:, choose].mean(1)
+        kept = plane.take(find_efficient(plane.points, seen) & (seen > _RANGE[0]) & (seen < _RANGE[1]))
+        found.append(fit_surface(kept.points["training"], kept.points["thinking"], kept.chances[:, read].mean(1)))
     return found
 
 
