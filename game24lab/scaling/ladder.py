@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 from transformers import AutoConfig, AutoTokenizer, PrinterCallback, TrainerCallback
 
 from game24lab.models.checkpoints import be_quiet
@@ -99,7 +100,7 @@ def plan(
 
 def train_ladder(
     trunks: Sequence[Trunk], texts: Texts, config: SFTConfig, folder: Path, *, rate_power: float = 0.0,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = print, progress: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """Train all cells below `folder` and list them: a row each, `CELLS`.
 
@@ -108,37 +109,46 @@ def train_ladder(
     `seconds` likewise. `failed`: why there is no checkpoint, "" where there is one.
     """
     rows, shapes = [], read_shapes([trunk.size for trunk in trunks], config.vocabulary)
-    for trunk in trunks:
-        home = folder / f"{name_size(trunk.size)}-{trunk.seed}"
-        most = max(trunk.steps)
-        power = rate_power if config.optimizer == "muon" else 0.0  # AdamW has no matrix learning rate
-        rate = scale_rate(config.matrix_learning_rate, trunk.size, power)
-        own = _start_from(config, trunk.size, seed=trunk.seed, steps=most, horizon=most, matrix_learning_rate=rate)
-        points = set(trunk.branches.values())
-        try:
-            base = dataclasses.replace(own, steps=trunk.length, schedule="constant")
-            _train(base, texts, home / "trunk", keep=points)
-            failed = ""
-        except FloatingPointError as error:
-            failed = " ".join(str(error).split())
-        for steps, begin in trunk.branches.items():
-            row = _describe(trunk, steps, texts, own, shapes[trunk.size])
-            if not failed:
-                branch = dataclasses.replace(own, steps=steps, schedule="wsd")
-                try:
-                    point = find_point(home / "trunk", begin)
-                    row["checkpoint"] = str(_train(branch, texts, home / str(steps), begin=point))
-                    row["seconds"] = _share_seconds(home, steps, begin, trunk.length)
-                except FloatingPointError as error:
-                    row["failed"] = " ".join(str(error).split())
-            else:
-                row["failed"] = failed
-            if row["failed"]:
-                say(f"cell {row['cell']} failed, the others go on: {row['failed']}")
-            rows.append(row)
-        if not any(row["failed"] for row in rows[-len(trunk.steps) :]):
-            shutil.rmtree(home / "trunk" / POINTS, ignore_errors=True)  # no branch needs them any more
+    with tqdm(total=sum(1 + len(trunk.branches) for trunk in trunks), desc="trainings", unit="training",
+              dynamic_ncols=True, disable=not progress) as bar:  # fmt: skip
+        for trunk in trunks:
+            rows += _train_trunk(trunk, texts, config, folder, shapes[trunk.size], rate_power, say, bar)
     return pd.DataFrame(rows, columns=list(CELLS))
+
+
+def _train_trunk(
+    trunk: Trunk, texts: Texts, config: SFTConfig, folder: Path, shape: Shape, rate_power: float,
+    say: Callable[[str], None], bar: tqdm,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A trunk and its branches: a row of `CELLS` for each of these."""
+    home, most, rows = folder / f"{name_size(trunk.size)}-{trunk.seed}", max(trunk.steps), []
+    power = rate_power if config.optimizer == "muon" else 0.0  # AdamW has no matrix learning rate
+    rate = scale_rate(config.matrix_learning_rate, trunk.size, power)
+    own = _start_from(config, trunk.size, seed=trunk.seed, steps=most, horizon=most, matrix_learning_rate=rate)
+    failed = ""
+    try:
+        base = dataclasses.replace(own, steps=trunk.length, schedule="constant")
+        _train(base, texts, home / "trunk", keep=set(trunk.branches.values()))
+    except FloatingPointError as error:
+        failed = " ".join(str(error).split())
+    bar.update(1)
+    for steps, begin in trunk.branches.items():
+        row = _describe(trunk, steps, texts, own, shape) | {"failed": failed}
+        if not failed:
+            branch = dataclasses.replace(own, steps=steps, schedule="wsd")
+            try:
+                point = find_point(home / "trunk", begin)
+                row["checkpoint"] = str(_train(branch, texts, home / str(steps), begin=point))
+                row["seconds"] = _share_seconds(home, steps, begin, trunk.length)
+            except FloatingPointError as error:
+                row["failed"] = " ".join(str(error).split())
+        if row["failed"]:
+            say(f"cell {row['cell']} failed, the others go on: {row['failed']}")
+        rows.append(row)
+        bar.update(1)
+    if not any(row["failed"] for row in rows):
+        shutil.rmtree(home / "trunk" / POINTS, ignore_errors=True)  # no branch needs them any more
+    return rows
 
 
 def scale_rate(rate: float, size: str, power: float) -> float:
