@@ -28,6 +28,7 @@ from game24lab.runs.run import write_atomically
 from game24lab.scaling.floor import measure_excess
 from game24lab.scaling.flops import Shape, count_search, count_training, read_shape
 from game24lab.scaling.frontier import COLUMNS, Plane
+from game24lab.tasks.numbers.solutions import list_whole
 from game24lab.training.rollout_critic import TRAJECTORIES, teach_critic
 
 REPEATED = "repeated sampling"  # the strategy whose accuracy is exact
@@ -61,7 +62,11 @@ def measure_cells(
     `floor`, `excess` and `solution` (tokens of a solution). The second has the columns of `evaluation.evaluate` and
     `cell`. Where an arm is blind, critics read whole chains. Files of each cell lie in `<folder>/<cell>`. ValueError
     where no cell has a checkpoint, or an arm needs a critic that is not planned.
+
+    problems: by default the held-out ones that are of the kind of the texts: in the Game of 24 those that need no
+    fraction, which texts all but never make. A puzzle that does keeps an excess of hundreds of nats at any size.
     """
+    problems = list_familiar(environment) if problems is None else problems
     done = cells[cells["checkpoint"] != ""]
     if done.empty:
         raise ValueError(f"cells: none of {len(cells)} has a checkpoint to measure")
@@ -84,15 +89,20 @@ def measure_cells(
     return pd.concat(exact, ignore_index=True), pd.concat(searched, ignore_index=True) if searched else pd.DataFrame()
 
 
+def list_familiar(environment: Any) -> list[Any]:
+    """The held-out problems of the kind that texts are of."""
+    return list_whole(environment.held_out) if environment.name == "game24" else list(environment.held_out)
+
+
 def _find_limit(arms: Mapping[str, Arm]) -> int:
     """Tokens of a sample at most, as the arms have it that sample whole answers: their costs stand side by side."""
     limits = [arm.parameters.get("max_tokens", _LONGEST) for arm in arms.values() if arm.algorithm == "best_of_n"]
     return max(limits, default=_LONGEST)
 
 
-def _measure_exact(environment: Any, policy: Any, problems: Sequence[Any] | None, longest: int) -> pd.DataFrame:
+def _measure_exact(environment: Any, policy: Any, asked: Sequence[Any], longest: int) -> pd.DataFrame:
     """Exact chances, the length of a sample, and where there is one the floor with the excess."""
-    task, asked = environment.task, list(environment.held_out if problems is None else problems)
+    task = environment.task
     table = measure_chances(task, asked, policy, [Sampling(1)], whole=True, write=environment.write_name)
     samples = {"samples": Arm("best_of_n", {"n": _TIMES, "batch": 0, "choose": "logprob", "max_tokens": longest},
                               "rules")}  # fmt: skip

@@ -22,7 +22,7 @@ from game24lab.scaling.ladder import (
     scale_rate,
     train_ladder,
 )
-from game24lab.scaling.measure import REPEATED, CriticPlan, list_meters, make_plane, measure_cells
+from game24lab.scaling.measure import REPEATED, CriticPlan, list_familiar, list_meters, make_plane, measure_cells
 from game24lab.tasks.environments import open_environment
 from game24lab.tasks.numbers.solutions import make_solutions
 from game24lab.training.branches import POINTS
@@ -127,6 +127,15 @@ def test_a_checkpoint_is_a_size_to_start_from(cells, home, tmp_path):
     assert found["failed"].tolist() == [""]
     assert found["parameters"].iloc[0] == cells["parameters"].iloc[0]
     assert "/" not in found["cell"].iloc[0]
+
+
+def test_puzzles_that_need_a_fraction_are_not_of_the_kind_of_the_texts():
+    every = open_environment("game24", split="tsllm", held_out=362)
+    familiar = list_familiar(every)
+    assert len(every.held_out) - len(familiar) == 16
+    assert (3, 3, 8, 8) in set(every.held_out) - set(familiar)
+    countdown = open_environment("countdown", split="stream_of_search", held_out=5)
+    assert list_familiar(countdown) == list(countdown.held_out)
 
 
 def test_cells_are_measured_once_and_repeated_sampling_is_exact(cells, tmp_path):

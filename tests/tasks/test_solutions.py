@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 
 from game24lab.tasks.numbers.arithmetic import make_state
-from game24lab.tasks.numbers.puzzles import read_problem
-from game24lab.tasks.numbers.solutions import draw_fractions, make_solutions
+from game24lab.tasks.numbers.puzzles import list_solvable, read_problem
+from game24lab.tasks.numbers.solutions import draw_fractions, list_whole, make_solutions
 from game24lab.tasks.numbers.splits import make_split
 from game24lab.tasks.numbers.task import Game24, Position
 from game24lab.tasks.task import follow
@@ -32,6 +32,14 @@ def test_every_sample_solves_or_is_a_live_opening():
         assert state.left == (24,) if ends else task.truth(state)
         kinds.add((len(root.left), ends))
     assert kinds == {(4, True), (4, False), (3, True), (2, True)}
+
+
+def test_sixteen_puzzles_need_a_fraction():
+    solvable = list_solvable()
+    left_out = set(solvable) - set(list_whole(solvable))
+    assert len(left_out) == 16
+    assert {(3, 3, 8, 8), (1, 5, 5, 5), (2, 2, 13, 13), (1, 8, 12, 12)} <= left_out
+    assert list_whole([(8, 3, 8, 3), (10, 4, 5, 6)]) == [(10, 4, 5, 6)]
 
 
 def test_held_out_puzzles_never_appear():

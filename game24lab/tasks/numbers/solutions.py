@@ -188,6 +188,11 @@ def list_roots(
     return core, wider
 
 
+def list_whole(puzzles: Iterable[Whole], target: int = 24) -> list[Whole]:
+    """Those that can be solved within the non-negative integers, as nearly all texts are."""
+    return [puzzle for puzzle in puzzles if _solvable(tuple(sorted(puzzle)), target)]
+
+
 @lru_cache(maxsize=1_000_000)
 def _solvable(position: Whole, target: int) -> bool:
     """Whether the target can be made within the non-negative integers."""
