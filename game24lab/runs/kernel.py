@@ -15,6 +15,12 @@ import signal
 import sys
 import threading
 
+# Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets; and all
+# on one line, for a page has no cursor that could go up to the bar around a bar.
+TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
+             "tqdm.std.tqdm.moveto = lambda bar, lines: None; "
+             "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
+
 
 def is_told(record: logging.LogRecord) -> bool:
     """False for one complaint: at its end ipykernel flushes its output once more, when the socket may be closed."""

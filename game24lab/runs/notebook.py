@@ -37,11 +37,6 @@ from game24lab.runs.run import MANIFEST, PATH_PARAMETER, Run, examine, read_run
 
 _GRACE = 20  # seconds that an interrupted cell gets to stop by itself
 _PATIENCE = 600  # seconds that a kernel gets to start: papermill's 60 are too few where every core has other work
-# Run in the kernel: tqdm and transformers draw their bars as text, which can be handed on, and not as widgets; and all
-# on one line, for a page has no cursor that could go up to the bar around a bar.
-_TEXT_BARS = ("import sys, tqdm.std; sys.modules['tqdm.autonotebook'] = tqdm.std; "
-              "tqdm.std.tqdm.moveto = lambda bar, lines: None; "
-              "get_ipython().config.pop('IPKernelApp', None); del sys, tqdm")  # fmt: skip
 # What a value must be, by the type of the parameter's default
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
           dict: "a mapping", type(None): "a number, text, truth value, None, list or mapping"}  # fmt: skip
@@ -253,7 +248,7 @@ def _execute(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     environment = {_SESSION: str(path.resolve()), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # or pydevd warns at start
     # without the log level it tells of the loopback at its start and of an interrupt at its end
-    command = get_kernel_dict(extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={_TEXT_BARS}"])
+    command = get_kernel_dict(extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={kernel.TEXT_BARS}"])
     lifeline, held = os.pipe()
     place = command["argv"].index("-m")  # ... -m ipykernel_launcher ...
     command["argv"][place : place + 2] = [kernel.__file__, str(lifeline)]
