@@ -25,7 +25,7 @@ from game24lab.report.evidence import Evidence, check_columns, describe_runs, re
 from game24lab.report.findings import find_rise
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.tables import Row, count, made, make_table, percent, short, text
-from game24lab.views.charts.iteration import draw_densities, draw_rounds
+from game24lab.views.charts.iteration import PANELS, draw_densities, draw_rounds
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.records import plain
 
@@ -289,11 +289,11 @@ def _share(key: str) -> Any:
 
 
 def _draw_rounds(rounds: pd.DataFrame, numbers: Row) -> Picture:
-    several = rounds["seed"].nunique() > 1
-    drawn = rounds.assign(line=[f"{line}, seed {seed}" if several else line
-                                for line, seed in zip(rounds["line"], rounds["seed"], strict=True)])  # fmt: skip
+    meters = [name for name in PANELS if name in rounds]
+    drawn = rounds.groupby(["line", "round"], as_index=False, sort=False)[meters].mean()
+    seeds = ", a line the mean of its seeds" if rounds["seed"].nunique() > 1 else ""
     caption = (f"{_find_gain(numbers['lines'])} Training problems solved so far, and exact chances on held-out "
-               "problems, round by round, refused rounds included.")  # fmt: skip
+               f"problems, round by round, refused rounds included{seeds}.")  # fmt: skip
     return draw_picture(draw_rounds(drawn), caption, rounds["source"].iloc[0], 260)
 
 
