@@ -100,7 +100,7 @@ def plan(
 
 def train_ladder(
     trunks: Sequence[Trunk], texts: Texts, config: SFTConfig, folder: Path, *, rate_power: float = 0.0,
-    say: Callable[[str], None] = print, progress: bool = True,
+    say: Callable[[str], None] = print,
 ) -> pd.DataFrame:  # fmt: skip
     """Train all cells below `folder` and list them: a row each, `CELLS`.
 
@@ -110,7 +110,7 @@ def train_ladder(
     """
     rows, shapes = [], read_shapes([trunk.size for trunk in trunks], config.vocabulary)
     with tqdm(total=sum(1 + len(trunk.branches) for trunk in trunks), desc="trainings", unit="training",
-              dynamic_ncols=True, disable=not progress) as bar:  # fmt: skip
+              dynamic_ncols=True) as bar:  # fmt: skip
         for trunk in trunks:
             rows += _train_trunk(trunk, texts, config, folder, shapes[trunk.size], rate_power, say, bar)
     return pd.DataFrame(rows, columns=list(CELLS))
