@@ -19,6 +19,7 @@ from game24lab.report.result_arms import MODE_HEAD, NAMES, name_arm, show_arm
 from game24lab.report.result_cells import MODES, Row, name_mode, pick, show, show_accuracy, show_change, tabulate
 from game24lab.report.result_countdown import tell_countdown
 from game24lab.report.result_iteration import tell_iteration
+from game24lab.report.result_scaling import tell_scaling
 from game24lab.runs.run import write_atomically
 
 HARD = "1001-1362"
@@ -308,6 +309,11 @@ SECTIONS = (
             "A start that was taught the solver's solutions of a twentieth of the training puzzles, and where each "
             "line ended; exact chances, so that pass@k is without noise of sampling; intervals over puzzles. Each "
             "control has spent the FLOPs of `search`, and is paired with it by puzzle and seed."),
+    Section("Training and thinking", "scaling_report", ("make scaling",), tell_scaling,
+            "How many decades of thinking replace one decade of training: the slope of the lines of equal accuracy, "
+            "with the range it holds for. Thinking is FLOPs a problem, training those of policy, critic and rollouts. "
+            "Repeated sampling is exact; the split of a budget is chosen on one half of the problems and read off on "
+            "the other.", "11_scaling"),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),

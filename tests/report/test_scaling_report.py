@@ -10,6 +10,7 @@ from first_page import read_answer
 from game24lab.cli import main as cli
 from game24lab.report.document import to_json
 from game24lab.report.evidence import read_evidence
+from game24lab.report.result_scaling import tell_scaling
 from game24lab.report.sections import scaling
 from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
@@ -71,6 +72,23 @@ def test_another_task_s_rates_stand_beside_the_first_one_s(made, tmp_path):
                  if one.startswith(" of training replaces, by task."))  # fmt: skip
     assert "countdown" in table
     assert "by task" not in to_json(scaling.make_report(evidence, scaling.gather_numbers(read_evidence([made]))))
+
+
+def test_the_page_of_results_has_its_numbers(tmp_path):
+    with start_run(tmp_path / "run", "11_scaling", {"task": "game24", "seed": 0}) as run:
+        made_studies.write(run, made_studies.make(failed={4}), tried=made_studies.make(("4x112",), (3e6,), seeds=1))
+    numbers = json.loads(json.dumps(scaling.gather_numbers(read_evidence([tmp_path / "run"]))))
+    numbers["elsewhere"] = [row | {"task": "countdown", "low": None} for row in numbers["rates"]]
+    note, rates, laws, tried, splits = tell_scaling(numbers)
+    assert note.startswith(f"{len(numbers['records'])} checkpoints of ")
+    assert "largest cells are missed by " in note
+    first = numbers["rates"][0]
+    bracket = f"{first['rate']:.2f} [{first['low']:.2f}, {first['high']:.2f}]"
+    assert f"| game24 | {first['strategy']} | {first['mode']} | {bracket} |" in rates
+    assert f"| countdown | {first['strategy']} | {first['mode']} | {first['rate']:.2f} |" in rates
+    assert [line.split(" | ")[0] for line in laws.splitlines()[2:]] == ["| L - E", "| -log pass@1", "| -log pass@k"]
+    assert f"| {numbers['tried'][0]['measured']:.3f} | yes |" in tried
+    assert len(splits.splitlines()) == 2 + len({row["problems"] for row in numbers["splits"]})
 
 
 def test_runs_without_a_study_are_refused(tmp_path):

@@ -1,0 +1,82 @@
+"""The result tables of the scaling study, made from the numbers that are kept of its runs.
+
+It does not know how anything was measured or fitted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from game24lab.report.result_cells import Row, show, show_accuracy, tabulate
+
+_MISSED = "no cell was held out"
+
+
+def tell_scaling(report: Any) -> list[str]:
+    """The grid, exchange rates of all tasks, the laws, models that the law chose, and the split of the largest
+    budget."""
+    tried = [tabulate_tried(report)] if report["tried"] else []
+    return [_describe(report), tabulate_rates(report), tabulate_laws(report), *tried, tabulate_splits(report)]
+
+
+def tabulate_rates(report: Any) -> str:
+    """Decades of thinking that replace one decade of training, by strategy and mode, those of other tasks last."""
+    rows = [{"task": report["task"]} | row for row in report["rates"]] + report["elsewhere"]
+    cells = [[row["task"], row["strategy"], row["mode"], _bracket(row, "rate"), show(row["points"]),
+              _range(row, "training"), _range(row, "thinking"),
+              f"{show(100 * row['accuracy_low'], 1)} to {show(100 * row['accuracy_high'], 1)} %"]
+             for row in rows]  # fmt: skip
+    header = "task | strategy | mode | decades of thinking | points | training FLOPs | thinking FLOPs | accuracy"
+    return tabulate(header, cells)
+
+
+def tabulate_laws(report: Any) -> str:
+    """Exponents of the laws."""
+    laws = (("L - E", "law_loss"), ("-log pass@1", "law_chance"), ("-log pass@k", "law_samples"))
+    cells = [[what, *(_bracket(row, "value") if row else "" for row in
+                      (_find(report[name], f"exponent of {variable}") for variable in ("N", "D", "k")))]
+             for what, name in laws if report[name]]  # fmt: skip
+    return tabulate("law | exponent of N | exponent of D | exponent of k", cells)
+
+
+def tabulate_tried(report: Any) -> str:
+    """What was trained on the law's word, beside what it had foretold."""
+    cells = [[f"`{row['cell']}`", show(row["parameters"]), show(row["tokens"]), _bracket(row, "predicted", 3),
+              show(row["measured"], 3), "yes" if row["within"] else "no"] for row in report["tried"]]  # fmt: skip
+    return tabulate("chosen by the law | parameters | tokens | L - E foretold | measured | within", cells)
+
+
+def tabulate_splits(report: Any) -> str:
+    """The best use of the largest budget, by the number of problems to be answered."""
+    largest = max((row["total"] for row in report["splits"]), default=0.0)
+    cells = [[show(row["problems"]), f"{row['total']:.2g}", row["size"], f"{row['budget']:.2g}",
+              f"{row['strategy']}, {row['mode']}, {show(row['effort'])}", f"{show(100 * row['share'], 1)} %",
+              show_accuracy(row)] for row in report["splits"] if row["total"] == largest]  # fmt: skip
+    return tabulate("problems | FLOPs in all | size | tokens | strategy, mode, effort | for thinking | accuracy", cells)
+
+
+def _describe(report: Any) -> str:
+    cells = report["records"]
+    corner = [row for row in report["fit_loss"] if row["corner"]]
+    missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner) if corner else None
+    held = _MISSED if missed is None else f"its {len(corner)} largest cells are missed by {show(100 * missed, 1)} %"
+    return (f"{len(cells)} checkpoints of {len({row['size'] for row in cells})} sizes, n = {cells[0]['problems']} "
+            f"held-out problems; of the law of the loss, {held}.")  # fmt: skip
+
+
+def _find(rows: list[Row], name: str) -> Row | None:
+    return next((row for row in rows if row["name"] == name), None)
+
+
+def _bracket(row: Row, key: str, digits: int = 2) -> str:
+    """A number with its interval, where it has one."""
+    if row[key] is None:
+        return ""
+    low, high = row["low"], row["high"]
+    ends = "" if low is None else f" [{show(low, digits)}, {show(high, digits)}]"
+    return f"{show(row[key], digits)}{ends}"
+
+
+def _range(row: Row, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "" if low is None else f"{low:.2g} to {high:.2g}"
