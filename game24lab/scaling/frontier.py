@@ -33,10 +33,12 @@ class Plane:
     points: a row each, with `COLUMNS`: `budget` are the tokens that its policy was to learn from, `training` the FLOPs
     of policy, critic and data, `thinking` the mean FLOPs of a problem, `effort` the strategy's budget parameter.
     chances: (points, problems), of being solved, 0 to 1.
+    flops: (points, problems), of thinking about each; by default every problem takes the mean.
     """
 
     points: pd.DataFrame
     chances: np.ndarray
+    flops: np.ndarray = None  # type: ignore[assignment]  # filled in below
 
     def __post_init__(self) -> None:
         if missing := [name for name in COLUMNS if name not in self.points]:
@@ -46,15 +48,28 @@ class Plane:
                              f"{self.chances.shape}")  # fmt: skip
         if len(self.chances) and not ((self.chances >= 0) & (self.chances <= 1 + 1e-9)).all():
             raise ValueError("chances must be from 0 to 1; a cell that failed has no point")
+        means = self.points["thinking"].to_numpy(float)
+        if self.flops is None:
+            object.__setattr__(self, "flops", np.repeat(means[:, None], self.chances.shape[1], axis=1))
+        if self.flops.shape != self.chances.shape or not np.allclose(self.flops.mean(1), means):
+            raise ValueError(f"flops must be as many as chances, {self.chances.shape}, and of a point in the mean its "
+                             f"thinking, got {self.flops.shape}")  # fmt: skip
 
     def take(self, mask: Any) -> Plane:
         """Some of the points."""
         mask = np.asarray(mask)
-        return Plane(self.points[mask].reset_index(drop=True), self.chances[mask])
+        return Plane(self.points[mask].reset_index(drop=True), self.chances[mask], self.flops[mask])
 
     def pick(self, strategy: str, mode: str) -> Plane:
         """The points of a strategy in a mode."""
         return self.take((self.points["strategy"] == strategy) & (self.points["mode"] == mode))
+
+    def resample(self, problems: Any, rows: Any = None) -> Plane:
+        """What some of the problems say, and some of the points, by their places, which may come more than once."""
+        rows = np.arange(len(self.points)) if rows is None else np.asarray(rows)
+        flops = self.flops[np.ix_(rows, problems)]
+        points = self.points.iloc[rows].reset_index(drop=True).assign(thinking=flops.mean(1))
+        return Plane(points, self.chances[np.ix_(rows, problems)], flops)
 
     def average_seeds(self) -> Plane:
         """A point for all seeds of a training: the means of their FLOPs and chances, `cell` and `seed` the first's."""
@@ -62,9 +77,14 @@ class Plane:
         order = groups.ngroup().to_numpy()
         means = groups[["training", "thinking"]].mean().reset_index()
         first = groups[["cell", "seed"]].first().reset_index(drop=True)
-        sums = np.zeros((len(means), self.chances.shape[1]))
-        np.add.at(sums, order, self.chances)
-        return Plane(pd.concat([first, means], axis=1)[list(COLUMNS)], sums / np.bincount(order)[:, None])
+
+        def average(values: np.ndarray) -> np.ndarray:
+            sums = np.zeros((len(means), values.shape[1]))
+            np.add.at(sums, order, values)
+            return sums / np.bincount(order)[:, None]
+
+        points = pd.concat([first, means], axis=1)[list(COLUMNS)]
+        return Plane(points, average(self.chances), average(self.flops))
 
     def tabulate(self) -> pd.DataFrame:
         """The points with the `accuracy` of each, over all problems."""
@@ -162,9 +182,11 @@ def measure_surface(plane: Plane, seed: int = 0, names: Sequence[Any] | None = N
     """
     found, plane = [], plane.average_seeds()
     for choose, read in split_halves(range(plane.chances.shape[1]) if names is None else names, seed):
-        seen = plane.chances[:, choose].mean(1)
-        kept = plane.take(find_efficient(plane.points, seen) & (seen > _RANGE[0]) & (seen < _RANGE[1]))
-        found.append(fit_surface(kept.points["training"], kept.points["thinking"], kept.chances[:, read].mean(1)))
+        half = plane.resample(choose)
+        seen = half.chances.mean(1)
+        kept = find_efficient(half.points, seen) & (seen > _RANGE[0]) & (seen < _RANGE[1])
+        other = plane.take(kept).resample(read)
+        found.append(fit_surface(other.points["training"], other.points["thinking"], other.chances.mean(1)))
     return found
 
 
@@ -218,7 +240,7 @@ def bootstrap_rates(plane: Plane, repeats: int, seed: int, over_seeds: bool) -> 
     rng, found, refused = np.random.default_rng(seed), [], ""
     for number in range(repeats):
         rows, problems = resample_cells(plane.points, plane.chances.shape[1], rng, over_seeds=over_seeds)
-        drawn = Plane(plane.points.iloc[rows].reset_index(drop=True), plane.chances[np.ix_(rows, problems)])
+        drawn = plane.resample(problems, rows)
         try:
             found.append(float(np.mean([one.rate for one in measure_surface(drawn, seed + number, problems)])))
         except ValueError as error:

@@ -171,7 +171,7 @@ def make_plane(
 
     Training FLOPs are the policy's, and of strategies that ask a critic its own and its rollouts' too.
     """
-    points, chances = [], []
+    points, chances, taken = [], [], []
     for cell in cells[cells["checkpoint"] != ""].itertuples():
         shape = read_shape(json.loads((Path(cell.checkpoint) / "config.json").read_text(encoding="utf-8")))
         mine = exact[exact["cell"] == cell.cell].set_index("problem")
@@ -181,6 +181,7 @@ def make_plane(
             points.append(known | {"strategy": REPEATED, "mode": "verified", "effort": int(k), "training": cell.flops,
                                    "thinking": float(flops.mean())})  # fmt: skip
             chances.append(pass_at(mine["p"], int(k)))
+            taken.append(flops)
         rows = searched[searched["cell"] == cell.cell] if len(searched) else searched
         extra = price_critic(folder / cell.cell, shape, float(mine["tokens"].mean()))
         by = ["strategy", "mode", "algorithm"]
@@ -189,12 +190,14 @@ def make_plane(
             asks = bool(tries["critic_calls"].sum())
             whole = tries["candidates"] if algorithm in ("best_of_n", "greedy") else None
             flops = count_search(shape, tries, whole, shape.turn_critic())
-            solved = tries.assign(solved=tries["solved"].astype(float)).groupby("problem")["solved"].mean()
-            points.append(known | {"strategy": find_family(arm), "mode": mode, "thinking": float(np.mean(flops)),
+            means = tries.assign(solved=tries["solved"].astype(float), flops=flops).groupby("problem")
+            means = means[["solved", "flops"]].mean().reindex(mine.index)
+            points.append(known | {"strategy": find_family(arm), "mode": mode, "thinking": means["flops"].mean(),
                                    "effort": given.get(describe_strategy(algorithm)[1], 1),
                                    "training": cell.flops + extra * asks})  # fmt: skip
-            chances.append(solved.reindex(mine.index).to_numpy())
-    return Plane(pd.DataFrame(points, columns=list(COLUMNS)), np.array(chances))
+            chances.append(means["solved"].to_numpy())
+            taken.append(means["flops"].to_numpy())
+    return Plane(pd.DataFrame(points, columns=list(COLUMNS)), np.array(chances), np.array(taken))
 
 
 def _price_samples(shape: Shape, exact: pd.DataFrame, samples: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from game24lab.scaling.laws import (
     split_corner,
 )
 
-TABLES = ("cells", "exact", "points", "chances")
+TABLES = ("cells", "exact", "points", "chances", "flops")
 VARIABLES = {"N": "parameters", "D": "tokens"}
 _TINY = 1e-300  # of chances: -log of 0 is no number
 _SATURATED, _LEAST = 1e-3, 1e-9  # of -log pass@k: in the mean of a point that a law is fitted to, and of a problem
@@ -77,8 +77,9 @@ class Study:
     def save(self, run: Run) -> None:
         """Write the tables into a run's folder."""
         names = self.exact["problem"].unique()
-        chances = pd.DataFrame(self.plane.chances, columns=[str(name) for name in names])
-        tables = self.cells, self.exact, self.plane.tabulate(), chances
+        spread = (pd.DataFrame(one, columns=[str(name) for name in names])
+                  for one in (self.plane.chances, self.plane.flops))  # fmt: skip
+        tables = self.cells, self.exact, self.plane.tabulate(), *spread
         for name, table in zip(TABLES, tables, strict=True):
             run.write_records(table, name)
 
@@ -104,7 +105,8 @@ def gather(folders: Sequence[str | Path]) -> Study:
     twice = whole["cells"]["cell"].duplicated()
     if twice.any():
         raise ValueError(f"cell {whole['cells']['cell'][twice].iloc[0]} stands in two runs, which would count it twice")
-    return Study(whole["cells"], whole["exact"], Plane(whole["points"], whole["chances"].to_numpy(float)))
+    return Study(whole["cells"], whole["exact"],
+                 Plane(whole["points"], whole["chances"].to_numpy(float), whole["flops"].to_numpy(float)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from game24lab.scaling.frontier import (
     Plane,
     find_efficient,
     fit_surface,
+    measure_surface,
     split_budget,
     split_halves,
     tabulate_rates,
@@ -125,8 +126,35 @@ def test_halves_share_no_problem():
         next(split_halves([7, 7]))
 
 
+def test_some_problems_cost_what_they_cost():
+    """A verifier ends a search at the first right answer: what is hard costs more, and drawn twice it costs twice."""
+    plane = make_plane(problems=6)
+    flops = plane.flops * np.linspace(0.5, 1.5, 6)
+    dear = Plane(plane.points, plane.chances, flops)
+    some = dear.resample([5, 5, 0], [3, 1])
+    assert some.points["thinking"].tolist() == pytest.approx(flops[[3, 1]][:, [5, 5, 0]].mean(1).tolist())
+    assert some.points["training"].tolist() == plane.points["training"].iloc[[3, 1]].tolist()
+    assert some.chances.tolist() == plane.chances[[3, 1]][:, [5, 5, 0]].tolist()
+    merged = dear.average_seeds()
+    assert merged.flops[0] == pytest.approx(1e6 * np.linspace(0.5, 1.5, 6))
+
+
+def test_each_half_is_read_off_at_its_own_cost():
+    """Of two halves one is twice as dear: a surface that took the mean of both would be off by log10(1.5)."""
+    plane = make_plane(problems=40, seeds=1, noise=0)
+    first, _ = next(split_halves(range(40)))
+    flops = plane.flops.copy()
+    flops[:, first] *= 2
+    dear = Plane(plane.points.assign(thinking=flops.mean(1)), plane.chances, flops)
+    cheap, costly = measure_surface(plane)[1], measure_surface(dear)[1]  # the second is fitted on the first half
+    assert costly.rate == pytest.approx(cheap.rate, rel=1e-3)
+    assert costly.think(0.5, 1e12) / cheap.think(0.5, 1e12) == pytest.approx(2, rel=0.05)
+
+
 def test_bad_planes_are_refused():
     plane = make_plane(problems=3)
+    with pytest.raises(ValueError, match="flops must be as many as chances, \\(70, 3\\), and of a point"):
+        Plane(plane.points, plane.chances, 2 * plane.flops)
     with pytest.raises(ValueError, match="points must have the column 'thinking'"):
         Plane(plane.points.drop(columns="thinking"), plane.chances)
     with pytest.raises(ValueError, match="chances must have a row for each of 70 points"):

@@ -13,12 +13,14 @@ import torch
 from game24lab.evaluation.arms import Arm
 from game24lab.evaluation.exact import pass_at
 from game24lab.models.checkpoints import load_checkpoint
+from game24lab.scaling.flops import count_search
 from game24lab.scaling.ladder import (
     CELLS,
     estimate_training,
     measure_pace,
     measure_texts,
     plan,
+    read_shapes,
     scale_rate,
     train_ladder,
 )
@@ -165,6 +167,9 @@ def test_cells_are_measured_once_and_repeated_sampling_is_exact(cells, tmp_path)
     critics = plane.pick("best_of_n", "rules").points["training"].to_numpy()
     assert (critics > some["flops"].to_numpy()).all(), "the critic and its rollouts are paid"
     assert (plane.pick("without", "verified").points["training"].to_numpy() == some["flops"].to_numpy()).all()
+    shape = read_shapes(["2x32"], "lines")["2x32"]
+    mine = searched[(searched["algorithm"] == "mcts") & (searched["cell"] == some["cell"].iloc[0])]
+    assert plane.pick("mcts", "blind").flops[0] == pytest.approx(count_search(shape, mine, None, shape.turn_critic()))
     meters = list_meters(searched, tmp_path)
     assert len(meters) == len(searched)
     assert (meters["taught_rollouts"] == 2 * 6).all()

@@ -97,6 +97,7 @@ def test_runs_are_gathered(study, tmp_path):
     assert whole.spread("p").shape == (len(whole.done), 24)
     first = parts["a"].plane
     assert np.array_equal(whole.plane.chances[: len(first.chances)], first.chances)
+    assert np.array_equal(whole.plane.flops[: len(first.flops)], first.flops)
     with start_run(tmp_path / "again", "11_scaling", {"sizes": "a"}) as run:
         parts["a"].save(run)
     with pytest.raises(ValueError, match="cell 3x48-0-71 stands in two runs"):
