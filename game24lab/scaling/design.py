@@ -100,13 +100,13 @@ def lay_out(
 
 def estimate(
     trunks: Sequence[Trunk], shapes: Mapping[str, Shape], per_step: float, length: float, *,
-    pace: Mapping[str, float] | None = None, learnt: float = 1.0,
+    pace: Mapping[str, float] | None = None, learnt: float = 1.0, muon: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """What a grid costs before it starts: a row a trunk.
 
     Args:
         shapes: by size. length: mean tokens of a text, `per_step` of a step.
-        learnt: share of the tokens at which a token is learnt.
+        learnt: share of the tokens at which a token is learnt. muon: whether it is the optimiser.
         pace: measured tokens a second of training, by size; hours are missing without.
 
     Columns: `size`, `seed`, `parameters`, `cells`, `tokens` (of the trunk and all branches), `flops`, `alone` (FLOPs
@@ -115,8 +115,7 @@ def estimate(
     rows = []
     for trunk in trunks:
         shape = shapes[trunk.size]
-        texts = per_step / length
-        step = count_training(shape, np.array([length]), np.array([learnt * length])) * texts
+        step = float(price_budget(shape, per_step, length, learnt, per_step if muon else 0.0))
         tokens = trunk.trained * per_step
         seconds = tokens / pace[trunk.size] if pace and trunk.size in pace else np.nan
         rows.append({"size": trunk.size, "seed": trunk.seed, "parameters": shape.matrices, "cells": len(trunk.steps),
@@ -125,25 +124,27 @@ def estimate(
     return pd.DataFrame(rows)
 
 
-def price_budget(shape: Shape, tokens: Any, length: float, learnt: float = 1.0) -> Any:
-    """FLOPs of training a shape on so many tokens of texts of a mean length."""
-    one = count_training(shape, np.array([length]), np.array([learnt * length])) / length
+def price_budget(shape: Shape, tokens: Any, length: float, learnt: float = 1.0, per_step: float = 0.0) -> Any:
+    """FLOPs of training a shape on so many tokens of texts of a mean length. per_step: tokens of a step of Muon; 0 for
+    AdamW, whose steps cost nothing besides."""
+    steps = length / per_step if per_step else 0.0
+    one = count_training(shape, np.array([length]), np.array([learnt * length]), steps) / length
     return np.asarray(tokens, float) * one
 
 
 def choose(
     law: Law, budget: float, shapes: Mapping[str, Shape], length: float, learnt: float = 1.0,
-    draws: Sequence[Law] = (), errors: Sequence[float] = (),
+    draws: Sequence[Law] = (), errors: Sequence[float] = (), per_step: float = 0.0,
 ) -> pd.DataFrame:  # fmt: skip
     """What a law of N and D says of a training budget in FLOPs: a row a shape, of the grid or not, best first.
 
     Columns: `size`, `parameters`, `tokens` (that the budget pays for), `predicted`, `low` and `high`: the interval
     within which a model of that size and so many tokens should land on the law's problems, see `laws.foretell`, missing
-    without `draws`, which are of seeds alone.
+    without `draws`, which are of seeds alone. per_step: as in `price_budget`.
     """
     rows = []
     for size, shape in shapes.items():
-        tokens = budget / float(price_budget(shape, 1.0, length, learnt))
+        tokens = budget / float(price_budget(shape, 1.0, length, learnt, per_step))
         predicted, low, high = foretell(law, {"N": shape.matrices, "D": tokens}, draws, errors)
         rows.append({"size": size, "parameters": shape.matrices, "tokens": tokens, "low": low, "high": high,
                      "predicted": predicted})  # fmt: skip

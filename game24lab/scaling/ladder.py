@@ -196,11 +196,11 @@ def estimate_training(cells: Mapping[str, Mapping[str, Any]], sample: int = 500)
             samples = environment.sft_samples(sample, iter, highest=13, opening_share=one["opening_share"])
             known[key] = measure_texts(samples, environment.vocabulary, one["sizes"])
         vocabulary = open_environment(one["task"], split=one["split"], held_out=1).vocabulary
-        config = SFTConfig(vocabulary=vocabulary, batch_size=one["batch_size"])
+        config = SFTConfig(vocabulary=vocabulary, batch_size=one["batch_size"], optimizer=one["optimizer"])
         seeds = {size: range(one["more_seeds"].get(size, one["seeds"])) for size in one["sizes"]}
         trunks = [] if one["cells"] else plan(known[key], one["sizes"], one["tokens"], seeds, config)
         table = estimate(trunks, read_shapes(one["sizes"], vocabulary), config.batch_size * known[key].length,
-                         known[key].length, learnt=known[key].share)  # fmt: skip
+                         known[key].length, learnt=known[key].share, muon=config.optimizer == "muon")  # fmt: skip
         found[name] = float(table["flops"].sum()) if trunks else 0.0
     return found
 
@@ -224,10 +224,12 @@ def _describe(trunk: Trunk, steps: int, texts: Texts, config: SFTConfig, shape: 
     """A cell that is not trained yet: what it will have learnt from and what that costs."""
     order = np.array(arrange(texts.lengths.tolist(), config.batch_size, config.horizon, trunk.seed))
     order = order[: steps * config.batch_size]
+    flops = count_training(shape, texts.lengths[order], texts.learnt[order],
+                           steps if config.optimizer == "muon" else 0)  # fmt: skip
     return {"cell": f"{name_size(trunk.size)}-{trunk.seed}-{steps}",
             "size": trunk.size, "seed": trunk.seed, "steps": steps,
             "budget": trunk.tokens[trunk.steps.index(steps)], "tokens": int(texts.lengths[order].sum()),
-            "parameters": shape.matrices, "flops": count_training(shape, texts.lengths[order], texts.learnt[order]),
+            "parameters": shape.matrices, "flops": flops,
             "seconds": np.nan, "checkpoint": "", "failed": ""}  # fmt: skip
 
 

@@ -36,7 +36,7 @@ _TIMES = 6  # samples of a problem from which the length of one is measured
 _LONGEST = 256  # tokens of one at most, where no arm says how many: best_of_n's own
 _METERS = ["cell", "strategy", "mode", "algorithm", "seed", "problem", "solved", "candidates", "prompt_tokens",
            "sampled_tokens", "sampled_lines", "policy_calls", "critic_tokens", "critic_calls", "seconds"]  # fmt: skip
-_TAUGHT = ("rollouts", "prompt", "tokens", "texts")  # of critic.json: counts, but for the mean prompt
+_TAUGHT = ("rollouts", "prompt", "tokens", "texts", "steps")  # of critic.json: counts, but for the mean prompt
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def _teach_critic(cell: Any, environment: Any, policy: Any, home: Path, plan: Cr
     ends, roots = rolled.groupby("trajectory").tail(1), rolled[rolled["depth"] == 0]
     curve = pd.read_parquet(home / "critic" / "training.parquet")
     cost = {"rollouts": len(ends), "prompt": float(np.mean([policy.count(text) for text in roots["text"]])),
-            "tokens": float(curve["num_tokens"].max()), "texts": float(curve["num_texts"].max())}  # fmt: skip
+            "tokens": float(curve["num_tokens"].max()), "texts": float(curve["num_texts"].max()),
+            "steps": float(curve["step"].max())}  # fmt: skip
     write_atomically(home / "critic.json", lambda draft: draft.write_text(json.dumps(cost) + "\n", encoding="utf-8"))
     return checkpoint
 
@@ -141,7 +142,8 @@ def price_critic(home: Path, shape: Shape, tokens: float) -> float:
         "prompt_tokens": cost["prompt"] * cost["rollouts"], "sampled_tokens": tokens * cost["rollouts"],
         "sampled_lines": 0, "policy_calls": cost["rollouts"], "critic_tokens": 0, "critic_calls": 0,
     }, cost["rollouts"])  # fmt: skip
-    return float(rolled + cost["texts"] * count_training(shape.turn_critic(), [cost["tokens"] / cost["texts"]], [1]))
+    texts = np.full(round(cost["texts"]), cost["tokens"] / cost["texts"])
+    return float(rolled) + count_training(shape.turn_critic(), texts, np.ones_like(texts), cost["steps"])
 
 
 def list_meters(searched: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -189,6 +191,9 @@ def make_plane(
             given = json.loads(tries["parameters"].iloc[0])
             asks = bool(tries["critic_calls"].sum())
             whole = tries["candidates"] if algorithm in ("best_of_n", "greedy") else None
+            if whole is not None:  # sampling without replacement asks often after one prompt, which it forwards once
+                prompts = tries["prompt_tokens"].to_numpy() / mine["prompt"].reindex(tries["problem"]).to_numpy()
+                tries = tries.assign(policy_calls=prompts)
             flops = count_search(shape, tries, whole, shape.turn_critic())
             means = tries.assign(solved=tries["solved"].astype(float), flops=flops).groupby("problem")
             means = means[["solved", "flops"]].mean().reindex(mine.index)

@@ -47,14 +47,18 @@ def test_the_cost_is_known_before():
     shapes = {size: make_shape(size, 800) for size in ("3x48", "8x224")}
     table = estimate(trunks, shapes, 1000, 25.0, pace={"3x48": 1000.0}, learnt=0.7)
     shape = make_shape("3x48", 800)
-    one = count_training(shape, [25.0] * 40, [0.7 * 25] * 40)  # of a step of 40 texts
+    one = count_training(shape, [25.0] * 40, [0.7 * 25] * 40, 1)  # of a step of 40 texts
     assert table["flops"].iloc[0] == pytest.approx(one * trunks[0].trained)
     assert table["alone"].iloc[0] == pytest.approx(one * 300)
     assert (table["flops"] < table["alone"]).all()
     assert table["cells"].tolist() == [2, 2]
     assert table["hours"].iloc[0] == pytest.approx(trunks[0].trained * 1000 / 1000 / 3600)
     assert table["hours"].isna().iloc[1], "nobody has measured that size"
-    assert price_budget(shape, 1000, 25.0, 0.7) == pytest.approx(one)
+    assert price_budget(shape, 1000, 25.0, 0.7, 1000) == pytest.approx(one)
+    adamw = estimate(trunks, shapes, 1000, 25.0, learnt=0.7, muon=False)
+    bare = count_training(shape, [25.0] * 40, [0.7 * 25] * 40)
+    assert adamw["flops"].iloc[0] == pytest.approx(bare * trunks[0].trained)
+    assert price_budget(shape, 1000, 25.0, 0.7) == pytest.approx(bare)
 
 
 def test_a_law_chooses_among_sizes_that_need_not_be_of_the_grid():
@@ -71,4 +75,6 @@ def test_a_law_chooses_among_sizes_that_need_not_be_of_the_grid():
     lucky = choose(law, 1e15, shapes, 25.0, draws=draws, errors=[-0.2, 0.0, 0.2]).iloc[0]
     assert lucky["low"] < sure["low"]
     assert lucky["high"] > sure["high"]
+    dearer = choose(law, 1e15, shapes, 25.0, per_step=1000)
+    assert dearer["tokens"].sum() < rich["tokens"].sum(), "Muon's steps are paid too"
     assert float(price_budget(shapes["8x224"], rich["tokens"].iloc[0], 25.0)) == pytest.approx(1e15)

@@ -16,6 +16,7 @@ from game24lab.scaling.flops import (
     Shape,
     count_attended,
     count_forward,
+    count_muon,
     count_search,
     count_training,
     make_shape,
@@ -25,6 +26,7 @@ from game24lab.search.engine import run
 from game24lab.search.mcts import mcts
 from game24lab.search.sampling import best_of_n
 from game24lab.tasks.numbers.task import Game24
+from game24lab.training.muon import MuonAdamW
 
 TOKENIZER = make_tokenizer()
 
@@ -68,6 +70,16 @@ def test_a_training_step_is_what_torch_counts(size):
     assert counted == pytest.approx(dense, rel=0.01)
     causal = count_training(shape, [30] * 4, [30] * 4)
     assert causal == pytest.approx(dense - 3 * 4 * (count_forward(shape, 0, 900 - 465, 0)))
+
+
+@pytest.mark.parametrize("size", ["3x48", "4x112", "mini"])
+def test_a_step_of_muon_is_what_torch_counts(size):
+    model, shape = make(size), make_shape(size, len(TOKENIZER))
+    optimizer = MuonAdamW(model, lr=1e-3, matrix_lr=1e-3, weight_decay=0.0)
+    ids = torch.randint(3, 100, (2, 9))
+    model(input_ids=ids, labels=ids).loss.backward()
+    assert count(optimizer.step) == pytest.approx(count_muon(shape), rel=1e-9)
+    assert count_training(shape, [9], [9], 3) - count_training(shape, [9], [9]) == pytest.approx(3 * count_muon(shape))
 
 
 def test_shapes_are_read_from_checkpoints(tmp_path):

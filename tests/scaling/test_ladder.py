@@ -107,7 +107,7 @@ def test_pace_and_cost_are_known_before(home):
     trunks = plan(TEXTS, ["1x16"], BUDGETS, [0], CONFIG)
     assert measure_pace(trunks, TEXTS, CONFIG)["1x16"] > 0
     defaults = {"task": "game24", "split": "tot", "opening_share": 0.5, "batch_size": 8, "seeds": 2, "more_seeds": {},
-                "cells": "", "sizes": ["1x16"], "tokens": [1e4, 2e4]}  # fmt: skip
+                "cells": "", "sizes": ["1x16"], "tokens": [1e4, 2e4], "optimizer": "muon"}  # fmt: skip
     found = estimate_training({"one": defaults, "more": {**defaults, "more_seeds": {"1x16": 4}},
                                "gathered": {**defaults, "cells": "runs/x"}}, sample=50)  # fmt: skip
     assert found["more"] == pytest.approx(2 * found["one"])

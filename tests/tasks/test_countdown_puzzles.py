@@ -177,6 +177,8 @@ def test_samples_are_legal_beginnings_of_solutions(name):
     assert {1, 2, 3} <= set(lines)
     assert samples == world.sft_samples(200, walk, position_share=0.3, opening_share=0.4)
     assert samples != dataclasses.replace(world, seed=1).sft_samples(200, walk, position_share=0.3, opening_share=0.4)
+    others = world.sft_samples(200, walk, position_share=0.3, opening_share=0.4, seed=1)
+    assert others != samples, "each training of a study has texts of its own"
 
 
 def test_solutions_are_drawn_evenly():

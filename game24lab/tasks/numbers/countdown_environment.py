@@ -62,10 +62,11 @@ class CountdownGame(NumberGame):
                 f"{len(self.held_out)} asked")  # fmt: skip
 
     def sft_samples(self, count: int, progress: Progress, **options: Any) -> list[Sample]:
-        """Solutions by the exact solver, see `countdown_solutions.make_countdown_solutions`; options that it does not
-        have change nothing."""
+        """Solutions by the exact solver, see `countdown_solutions.make_countdown_solutions`, by another `seed` other
+        ones; options that it does not have change nothing."""
+        seed = options.get("seed", self.seed)
         options = {name: options[name] for name in ("position_share", "opening_share") if name in options}
-        samples = make_countdown_solutions(self.split.rules, count, held_out=self.split.forbidden, seed=self.seed,
+        samples = make_countdown_solutions(self.split.rules, count, held_out=self.split.forbidden, seed=seed,
                                            progress=progress, **options)  # fmt: skip
         return dress_samples(samples, self.task)
 
