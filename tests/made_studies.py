@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from game24lab.scaling.frontier import Plane, list_totals, map_surfaces, split_budget, tabulate_rates
+from game24lab.scaling.budgets import list_totals, split_both
+from game24lab.scaling.frontier import map_surfaces, tabulate_rates
 from game24lab.scaling.laws import tabulate_law
-from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, hold_against
+from game24lab.scaling.plane import Plane
+from game24lab.scaling.study import Study, fit_laws, hold_against
 from game24lab.views.charts.scaling import list_lines
 
 SIZES = {"3x48": 83e3, "3x64": 147e3, "4x96": 424e3, "4x112": 590e3, "4x128": 754e3, "6x160": 1.75e6, "8x224": 4.4e6}
@@ -54,9 +56,7 @@ def write(run, study, repeats=6, tried=None):
     study.save(run)
     table = study.tabulate()
     run.write_records(table)
-    fits = {"loss": fit_excess, "chance": fit_chance, "samples": fit_samples}
-    for name, fit in fits.items():
-        found = fit(study, repeats=repeats)
+    for name, found in fit_laws(study, repeats=repeats).items():
         run.write_records(tabulate_law(found.law, found.draws), f"law_{name}")
         if name == "loss":
             run.write_records(found.tabulate(table).assign(what=found.what, why=found.why), "fit_loss")
@@ -66,4 +66,5 @@ def write(run, study, repeats=6, tried=None):
     run.write_records(rates, "rates")
     run.write_records(list_lines(map_surfaces(study.plane), rates, (0.25, 0.5, 0.75)), "lines")
     totals = list_totals(study.plane, [1, 1000], 4)
-    run.write_records(split_budget(study.plane, [1, 1000], totals, repeats=repeats), "splits")
+    splits = split_both(study.plane, [1, 1000], totals, repeats=repeats, over_seeds=study.over_seeds)
+    run.write_records(splits, "splits")

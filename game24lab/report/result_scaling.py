@@ -9,12 +9,12 @@ from typing import Any
 
 from game24lab.report.result_cells import Row, show, show_accuracy, tabulate
 
+_NUMBERS = ("exponent of N", "exponent of D", "exponent of k", "floor")
 _MISSED = "no cell was held out"
 
 
 def tell_scaling(report: Any) -> list[str]:
-    """The grid, exchange rates of all tasks, the laws, models that the law chose, and the split of the largest
-    budget."""
+    """The grid, exchange rates of all tasks, the laws, models that the law chose, and splits of a budget."""
     tried = [tabulate_tried(report)] if report["tried"] else []
     return [_describe(report), tabulate_rates(report), tabulate_laws(report), *tried, tabulate_splits(report)]
 
@@ -22,21 +22,22 @@ def tell_scaling(report: Any) -> list[str]:
 def tabulate_rates(report: Any) -> str:
     """Decades of thinking that replace one decade of training, by strategy and mode, those of other tasks last."""
     rows = [{"task": report["task"]} | row for row in report["rates"]] + report["elsewhere"]
-    cells = [[row["task"], row["strategy"], row["mode"], _bracket(row, "rate"), show(row["points"]),
+    cells = [[row["task"], row["strategy"], row["mode"], _bracket(row, "rate"),
+              f"{show(row['cheaper'], 2)}, {show(row['dearer'], 2)}", show(row["points"]),
               _range(row, "training"), _range(row, "thinking"),
-              f"{show(100 * row['accuracy_low'], 1)} to {show(100 * row['accuracy_high'], 1)} %"]
-             for row in rows]  # fmt: skip
-    header = "task | strategy | mode | decades of thinking | points | training FLOPs | thinking FLOPs | accuracy"
-    return tabulate(header, cells)
+              _span(row)] for row in rows]  # fmt: skip
+    return tabulate("task | strategy | mode | decades of thinking | cheaper, dearer half | points | training FLOPs | "
+                    "thinking FLOPs | accuracy", cells)  # fmt: skip
 
 
 def tabulate_laws(report: Any) -> str:
     """Exponents of the laws."""
-    laws = (("L - E", "law_loss"), ("-log pass@1", "law_chance"), ("-log pass@k", "law_samples"))
+    laws = (("L - E", "law_loss"), ("L - E, a constant fitted too", "law_floor"), ("-log pass@1", "law_chance"),
+            ("-log pass@k", "law_samples"))  # fmt: skip
     cells = [[what, *(_bracket(row, "value") if row else "" for row in
-                      (_find(report[name], f"exponent of {variable}") for variable in ("N", "D", "k")))]
+                      (_find(report[name], number) for number in _NUMBERS))]
              for what, name in laws if report[name]]  # fmt: skip
-    return tabulate("law | exponent of N | exponent of D | exponent of k", cells)
+    return tabulate("law | exponent of N | exponent of D | exponent of k | constant", cells)
 
 
 def tabulate_tried(report: Any) -> str:
@@ -47,12 +48,15 @@ def tabulate_tried(report: Any) -> str:
 
 
 def tabulate_splits(report: Any) -> str:
-    """The best use of the largest budget, by the number of problems to be answered."""
-    largest = max((row["total"] for row in report["splits"]), default=0.0)
+    """The best use of three budgets, by the number of problems to be answered."""
+    totals = sorted({row["total"] for row in report["splits"]})
+    shown = totals[1::2]  # every other one
     cells = [[show(row["problems"]), f"{row['total']:.2g}", row["size"], f"{row['budget']:.2g}",
+              "yes" if row["verifier"] else "no",
               f"{row['strategy']}, {row['mode']}, {show(row['effort'])}", f"{show(100 * row['share'], 1)} %",
-              show_accuracy(row)] for row in report["splits"] if row["total"] == largest]  # fmt: skip
-    return tabulate("problems | FLOPs in all | size | tokens | strategy, mode, effort | for thinking | accuracy", cells)
+              show_accuracy(row)] for row in report["splits"] if row["total"] in shown]  # fmt: skip
+    return tabulate("problems | FLOPs in all | size | tokens | verifier | strategy, mode, effort | of what is spent on "
+                    "thinking | accuracy", cells)
 
 
 def _describe(report: Any) -> str:
@@ -80,3 +84,8 @@ def _bracket(row: Row, key: str, digits: int = 2) -> str:
 def _range(row: Row, name: str) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return "" if low is None else f"{low:.2g} to {high:.2g}"
+
+
+def _span(row: Row) -> str:
+    low, high = row["accuracy_low"], row["accuracy_high"]
+    return "" if low is None else f"{show(100 * low, 1)} to {show(100 * high, 1)} %"

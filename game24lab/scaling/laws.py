@@ -165,19 +165,27 @@ def bootstrap_law(
     """Laws of resampled cells and problems, see `resample_cells`. Without `over_problems`: of the same problems.
 
     values: (cells, problems), what was measured of each problem; a cell's y is their mean. variables: the columns of
-    `cells` that a law has, by the names it gives them.
+    `cells` that a law has, by the names it gives them. Seeds of a training weigh as much as one, see `weigh_seeds`.
     """
     if over_seeds:
         check_seeds(cells)
     rng = np.random.default_rng(seed)
     known = {name: cells[column].to_numpy(float) for name, column in variables.items()}
-    whole, found = fit_law(values.mean(1), known, floor=floor), []
+    whole, found = fit_law(values.mean(1), known, floor=floor, weights=weigh_seeds(cells)), []
     for _ in range(repeats):
         rows, problems = resample_cells(cells, values.shape[1], rng, over_seeds=over_seeds,
                                         over_problems=over_problems)  # fmt: skip
         y = values[np.ix_(rows, problems)].mean(1)
-        found.append(fit_law(y, {name: one[rows] for name, one in known.items()}, floor=floor, near=whole))
+        found.append(fit_law(y, {name: one[rows] for name, one in known.items()}, floor=floor, near=whole,
+                             weights=weigh_seeds(cells.iloc[rows])))  # fmt: skip
     return found
+
+
+def weigh_seeds(cells: pd.DataFrame) -> np.ndarray:
+    """Weights for cells, with which all seeds of a size and budget weigh one: a size is not surer of its place in a law
+    for having been trained thrice, and the draws of a bootstrap have one seed fewer."""
+    alike = [name for name in ("size", "budget", "k") if name in cells]
+    return 1 / cells.groupby(alike)["seed"].transform("size").to_numpy(float)
 
 
 def bound(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -208,7 +216,7 @@ def tabulate_law(law: Law, draws: Sequence[Law]) -> pd.DataFrame:
         for name, value in getattr(law, kind).items():
             low, high = bound([getattr(one, kind)[name] for one in draws]) if draws else (np.nan, np.nan)
             rows.append({"name": f"{sign} of {name}", "value": value, "low": low, "high": high})
-    if law.floor:
+    if law.floor or any(one.floor for one in draws):
         low, high = bound([one.floor for one in draws]) if draws else (np.nan, np.nan)
         rows.append({"name": "floor", "value": law.floor, "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -27,7 +27,7 @@ from game24lab.models.policy import Sampling
 from game24lab.runs.run import write_atomically
 from game24lab.scaling.floor import measure_excess
 from game24lab.scaling.flops import Shape, count_search, count_training, read_shape
-from game24lab.scaling.frontier import COLUMNS, Plane
+from game24lab.scaling.plane import COLUMNS, Plane
 from game24lab.tasks.numbers.solutions import list_whole
 from game24lab.training.rollout_critic import TRAJECTORIES, teach_critic
 

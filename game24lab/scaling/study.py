@@ -16,7 +16,6 @@ import pandas as pd
 from game24lab.evaluation.exact import pass_at
 from game24lab.evaluation.statistics import bootstrap
 from game24lab.runs.run import Run, find_runs
-from game24lab.scaling.frontier import Plane
 from game24lab.scaling.laws import (
     Law,
     bootstrap_law,
@@ -26,7 +25,9 @@ from game24lab.scaling.laws import (
     foretell,
     list_residuals,
     split_corner,
+    weigh_seeds,
 )
+from game24lab.scaling.plane import Plane
 
 TABLES = ("cells", "exact", "points", "chances", "flops")
 VARIABLES = {"N": "parameters", "D": "tokens"}
@@ -134,14 +135,28 @@ class Fit:
         return float(self.corner["error"].abs().mean()) if len(self.corner) else float("nan")
 
 
-def fit_excess(study: Study, *, repeats: int = 200, seed: int = 0) -> Fit:
-    """L - E = A / N^a + B / D^b, L the exact loss on all solutions of the held-out puzzles, E its known floor.
+def fit_laws(study: Study, *, repeats: int = 200, seed: int = 0) -> dict[str, Fit]:
+    """All laws of a study by name: `loss` (of the excess, or where its floor is not known of the chance), `chance`,
+    `samples`, and `floor`: the excess once more, with a constant of its own. ValueError for too few cells."""
+    options = {"repeats": repeats, "seed": seed}
+    chance, samples = fit_chance(study, **options), fit_samples(study, **options)
+    if "excess" not in study.exact:
+        return {"loss": chance, "chance": chance, "samples": samples}
+    fits = {"loss": fit_excess(study, **options), "chance": chance, "samples": samples}
+    more = len(study.done) > count_unknowns(list(VARIABLES), True)
+    return fits | ({"floor": fit_excess(study, floor=True, **options)} if more else {})
+
+
+def fit_excess(study: Study, *, floor: bool = False, repeats: int = 200, seed: int = 0) -> Fit:
+    """L - E = A / N^a + B / D^b, L the exact loss on all solutions of the held-out puzzles, E its known floor. With
+    `floor` a third term is fitted too, which would be what no size and no budget learns of puzzles held out.
 
     ValueError for too few cells, and for a task whose texts' distribution is not known.
     """
     if "excess" not in study.exact:
         raise ValueError("the floor of the loss is known for texts of the Game of 24 alone; use `fit_chance`")
-    return _fit(study, "L - E (nats a solution)", study.spread("excess"), repeats, seed)
+    what = f"L - E (nats a solution){', a constant fitted too' * floor}"
+    return _fit(study, what, study.spread("excess"), repeats, seed, floor)
 
 
 def fit_chance(study: Study, k: int = 1, *, repeats: int = 200, seed: int = 0) -> Fit:
@@ -171,7 +186,7 @@ def fit_samples(
     values, rows = np.maximum(values[kept], _LEAST), rows[kept].reset_index(drop=True)
     variables = {**VARIABLES, "k": "k"}
     known = {name: rows[column].to_numpy(float) for name, column in variables.items()}
-    law, what = fit_law(values.mean(1), known), "-log pass@k"
+    law, what = fit_law(values.mean(1), known, weights=weigh_seeds(rows)), "-log pass@k"
     draws = bootstrap_law(values, rows, variables, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
     residuals = list_residuals(law, values.mean(1), known)
     residuals.insert(0, "cell", rows["cell"].to_numpy())
@@ -202,19 +217,20 @@ def hold_against(fit: Fit, grid: Study, tried: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -> Fit:
+def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int, floor: bool = False) -> Fit:
     cells = study.done
     y, known = values.mean(1), {name: cells[column].to_numpy(float) for name, column in VARIABLES.items()}
-    law = fit_law(y, known)
-    draws = bootstrap_law(values, cells, VARIABLES, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
-    same = bootstrap_law(values, cells, VARIABLES, repeats=repeats, seed=seed, over_seeds=study.over_seeds,
-                         over_problems=False) if study.over_seeds else [law]  # fmt: skip
+    weights = weigh_seeds(cells)
+    law, draw = fit_law(y, known, weights=weights, floor=floor), {"repeats": repeats, "seed": seed, "floor": floor}
+    draws = bootstrap_law(values, cells, VARIABLES, over_seeds=study.over_seeds, **draw)
+    same = bootstrap_law(values, cells, VARIABLES, over_problems=False, **draw) if study.over_seeds else [law]
     corner, why = pd.DataFrame(columns=["error"]), ""
     try:
         away = split_corner(cells.assign(tokens=cells["budget"]), *_size_corner(cells))
-        if (~away).sum() <= count_unknowns(list(VARIABLES), False):
+        if (~away).sum() <= count_unknowns(list(VARIABLES), floor):
             raise ValueError(f"{(~away).sum()} cells are left to fit on")
-        without = fit_law(y[~away], {name: one[~away] for name, one in known.items()})
+        without = fit_law(y[~away], {name: one[~away] for name, one in known.items()}, weights=weights[~away],
+                          floor=floor)  # fmt: skip
         corner = list_residuals(without, y[away], {name: one[away] for name, one in known.items()})
         corner.insert(0, "cell", cells["cell"].to_numpy()[away])
     except ValueError as error:
@@ -225,5 +241,5 @@ def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int) -
 
 
 def _size_corner(cells: pd.DataFrame) -> tuple[int, int]:
-    """Two sizes by two budgets where that leaves most of the grid, else one by one."""
-    return tuple(2 if cells[name].nunique() >= 5 else 1 for name in ("size", "budget"))  # type: ignore[return-value]
+    """Two sizes of five or more by two budgets of four or more, else one by one."""
+    return 1 + (cells["size"].nunique() >= 5), 1 + (cells["budget"].nunique() >= 4)

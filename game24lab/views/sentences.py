@@ -121,13 +121,14 @@ def tell_traces(found: Mapping[str, Any]) -> str:
 
 def tell_scaling(rates: pd.DataFrame, split: pd.DataFrame) -> str:
     """Exchange rates of training for thinking, and what the largest budget comes to: `frontier.tabulate_rates` and
-    `frontier.split_budget`."""
+    `budgets.split_both`."""
     known = rates.dropna(subset=["rate", "low"])
     said = [f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
             for row in list_records(known)]  # fmt: skip
     worth = ("Decades of thinking that replace one of training: " + "; ".join(said) + "." if said else
              "No strategy has points enough for an exchange rate.")  # fmt: skip
     last = list_records(split)[-1] if len(split) else None
-    best = "" if last is None else (f" {last['problems']:,.0f} problems with {fmt.short(last['total'])} FLOPs in all "
+    best = "" if last is None else (f" {last['problems']:,.0f} problems with {fmt.short(last['total'])} FLOPs in all"
+                                    f"{'' if last['verifier'] else ' and no verifier'} "
                                     f"are answered to {fmt.bracket(last['accuracy'], last['low'], last['high'])}.")
     return worth + best

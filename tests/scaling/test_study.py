@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from game24lab.runs.run import start_run
-from game24lab.scaling.frontier import Plane
+from game24lab.scaling.plane import Plane
 from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, gather, hold_against
 from game24lab.views.charts.scaling import draw_law
 from game24lab.views.widgets.budget_split import Splitting

@@ -26,10 +26,11 @@ TITLE = "Training compute and thinking compute"
 QUESTION = ("A small language model can be made better by training it longer, or larger, or by letting it think longer "
             "about each problem. How much of the one replaces how much of the other, does the answer depend on how it "
             "thinks and on what helps it, and how is a budget best divided? All FLOPs are exact: layers, attended "
-            "positions, output head, prompts, critics and the rollouts that they learn from.")  # fmt: skip
+            "positions, output head, prompts, optimiser, critics and the rollouts that they learn from.")  # fmt: skip
 TABLES = ("cells", "points", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
-          "law_samples", "tried")  # fmt: skip
+          "law_samples", "law_floor", "tried")  # fmt: skip
 NEEDED = ("points", "rates", "splits", "records")
+_USED = 0.5  # share of a budget that buys something, from which it is one that has to be divided
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
           "(2026) are of repeated sampling alone, and their form is fitted here too.")  # fmt: skip
 
@@ -97,18 +98,26 @@ def _tell_elsewhere(numbers: Row) -> str:
         pairs = [(here[key], row) for row in numbers["elsewhere"] if row["task"] == task and row["low"] is not None
                  and (key := (row["strategy"], row["mode"])) in here]  # fmt: skip
         apart = sum(row["low"] > own["high"] or row["high"] < own["low"] for own, row in pairs)
-        said += f"; on {task} {apart} of {len(pairs)} rates lie apart from these, interval from interval"
+        said += (f"; on {task}, over accuracies of its own, {apart} of {len(pairs)} rates lie apart from these, "
+                 "interval from interval")  # fmt: skip
     return said
 
 
 def find_split(numbers: Row) -> str:
-    """How the largest budget is best divided for few and for many problems."""
-    largest = max(row["total"] for row in numbers["splits"])
-    ends = [row for row in numbers["splits"] if row["total"] == largest]
-    few, many = min(ends, key=lambda row: row["problems"]), max(ends, key=lambda row: row["problems"])
-    return (f"Of {fmt.short(largest)} FLOPs in all, {fmt.percent(few['share'])} are best spent on thinking for "
-            f"{few['problems']:,.0f} problem(s) and {fmt.percent(many['share'])} for {many['problems']:,.0f}, "
-            f"which solves {fmt.estimate(few)} and {fmt.estimate(many)}.")  # fmt: skip
+    """How a budget is best divided for few and for many problems: the largest of which more than half is of use."""
+    bare = [row for row in numbers["splits"] if not row["verifier"]] or numbers["splits"]
+    fewest, most = min(row["problems"] for row in bare), max(row["problems"] for row in bare)
+    known = {(row["problems"], row["total"]): row for row in bare}
+    totals = sorted({total for _, total in known if {(fewest, total), (most, total)} <= set(known)})
+    if not totals:
+        return f"No budget pays for {most:,.0f} problems."
+    used = [total for total in totals if known[fewest, total]["spent"] > _USED]
+    total = max(used or totals[:1])
+    said = (f"{fmt.percent(row['share'])} of what is spent goes into thinking for {row['problems']:,.0f} problem(s), "
+            f"by {row['size']} with {row['strategy']} ({row['mode']}), which solves {fmt.estimate(row)}"
+            for row in (known[fewest, total], known[most, total]))  # fmt: skip
+    judge = "" if numbers["splits"] == bare else " and no verifier to pick the answer"
+    return f"With {fmt.short(total)} FLOPs in all{judge}, {'; '.join(said)}."
 
 
 def find_law(numbers: Row) -> str:
@@ -191,13 +200,14 @@ def _draw_thinking(numbers: Row) -> Picture | None:
     points = _add_accuracy(numbers)
     if points.empty:
         return None
+    points = charts.average_seeds(points)
     names = list(dict.fromkeys(points["strategy"]))
     shown = [names[0], *names[-1:]] if len(names) > 1 else names
     drawn = points[points["strategy"].isin(shown)].assign(problems=numbers["records"][0]["problems"])
-    drawn["name"] = drawn["cell"] + ", " + drawn["strategy"]
+    drawn["name"] = drawn["size"] + " of " + drawn["budget"].map("{:.1e} tokens, ".format) + drawn["strategy"]
     finding = find_best(drawn.to_dict("records"), "name", "thinking", "checkpoint")
     caption = (f"{finding} Accuracy against thinking FLOPs a problem, a line a size trained for longest, its seeds "
-               "averaged; grey: the best of all checkpoints. Solid: verified, dotted: by the rules, dashed: blind.")
+               "averaged; grey: the best that was measured. Solid: verified, dotted: by the rules, dashed: blind.")
     return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "points"), 260)
 
 
@@ -242,18 +252,36 @@ def _describe_setting(numbers: Row) -> Block:
 
 def _describe_rates(numbers: Row) -> Block | None:
     columns = {
-        "strategy": text("strategy", 1), "mode": text("mode"), "decades": fixed("rate", 2),
-        "95 %": made(lambda row: MISSING if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"),
-        "points": count("points"),
+        "strategy": text("strategy", 1), "mode": text("mode"), "decades": made(lambda row: _bracket(row, "rate")),
+        "halves": made(lambda row: f"{fmt.fixed(row['cheaper'], 2)}, {fmt.fixed(row['dearer'], 2)}"),
+        "error": percent("error"), "points": count("points"), "sizes": made(_name_sizes),
         "training FLOPs": made(lambda row: _range(row, "training")),
         "thinking FLOPs": made(lambda row: _range(row, "thinking")),
-        "accuracy": made(lambda row: f"{100 * row['accuracy_low']:.0f} to {100 * row['accuracy_high']:.0f} %"),
+        "accuracy": made(lambda row: _span(row, "accuracy")),
     }  # fmt: skip
     note = ("The slope of the lines of equal accuracy, in decades of thinking that replace one decade of training, "
-            "with the range it holds for: points between 2 % and 98 %. Efficient points are chosen on one half of the "
-            "problems and fitted on the other by binomial likelihood. 95 %: bootstrap over problems, and over seeds "
-            "where a size has several.")  # fmt: skip
+            "with its 95 % interval and the range of the points that it was fitted to. Efficient points of 2 to 98 % "
+            "are chosen on one half of the problems and fitted on the other by binomial likelihood. Halves: the rates "
+            "of the cheaper and of the dearer half of their trainings, which differ where the lines bend. Error: of "
+            "the accuracies that the slope stands for. 95 %: bootstrap over problems, with what each costs, and over "
+            "seeds where a size has several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
+
+
+def _bracket(row: Row, name: str) -> str:
+    if row["low"] is None:
+        return fmt.fixed(row[name], 2)
+    return f"{row[name]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def _name_sizes(row: Row) -> str:
+    sizes = row["sizes"].split(", ")
+    return sizes[0] if len(sizes) == 1 else f"{len(sizes)} from {sizes[0]}"
+
+
+def _span(row: Row, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return MISSING if low is None else f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _describe_elsewhere(numbers: Row) -> Block | None:
@@ -264,9 +292,7 @@ def _describe_elsewhere(numbers: Row) -> Block | None:
     order = list(dict.fromkeys((row["strategy"], row["mode"]) for row in both))
     columns = {"strategy": text("strategy", 1), "mode": text("mode"), "task": text("task"), "decades": fixed("rate", 2),
                "95 %": made(lambda row: MISSING if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"),
-               "points": count("points"),
-               "accuracy": made(lambda row: f"{100 * row['accuracy_low']:.0f} to {100 * row['accuracy_high']:.0f} %"),
-               }  # fmt: skip
+               "points": count("points"), "accuracy": made(lambda row: _span(row, "accuracy"))}  # fmt: skip
     return make_table("What one decade of training replaces, by task.",
                       sorted(both, key=lambda row: order.index((row["strategy"], row["mode"]))), columns,
                       "Each task with models of its own; the ranges of accuracy differ, and rates hold for theirs.")
@@ -284,6 +310,7 @@ def _describe_laws(numbers: Row) -> list[Block]:
                             f"{fmt.show(row['low'])} to {fmt.show(row['high'])}")}  # fmt: skip
     for name, caption in (("law_loss", "The excess of the loss over its known floor, A / N^a + B / D^b."),
                           ("law_chance", "-log of the exact chance of one sample, the same form."),
+                          ("law_floor", "The excess of the loss once more, with a constant of its own."),
                           ("law_samples", "-log pass@k with a third term G / k^c, the form of the T2 laws.")):
         if numbers[name]:
             blocks.append(make_table(caption, numbers[name], columns, "N: parameters without embeddings; D: tokens."))
@@ -318,6 +345,9 @@ def _describe_splits(numbers: Row) -> Block | None:
         return None
     columns = {"problems": count("problems"), "total": short("total"), "size": text("size"),
                "strategy": text("strategy", 1), "mode": text("mode"), "effort": count("effort"),
-               "thinking": percent("share"), "accuracy": percent("accuracy", "low", "high")}  # fmt: skip
+               "spent": percent("spent"), "thinking": percent("share"),
+               "accuracy": percent("accuracy", "low", "high")}  # fmt: skip
     return make_table("What to train and how long to think.", numbers["splits"], columns,
-                      "Effort: samples or simulations. 95 %: bootstrap over problems.")  # fmt: skip
+                      "First with an exact verifier that may pick the answer, then without. Effort: samples or "
+                      "simulations. Spent: of the total; thinking: of what is spent. 95 %: bootstrap over problems, "
+                      "and over seeds where a size has several.")  # fmt: skip

@@ -56,10 +56,10 @@ def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
 def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
     """Accuracy against thinking FLOPs, a line a size, each trained for longest; at most six strategies, a panel each.
 
-    Columns: `strategy`, `mode`, `size`, `effort`, `training`, `thinking`, `accuracy`. Seeds of a size are averaged. The
-    envelope is the best that any model, however trained, comes to at as much thinking.
+    Columns: `strategy`, `mode`, `size`, `budget`, `effort`, `training`, `thinking`, `accuracy`. Seeds are averaged. The
+    envelope is the best that was measured of any model, however trained, at as much thinking.
     """
-    need(table, "strategy", "mode", "size", "effort", "training", "thinking", "accuracy")
+    table = average_seeds(table)
     figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels[:_PANELS]))
     colours, told = assign_colours(table["size"]), set()
     for number, name in enumerate(panels[:_PANELS], 1):
@@ -70,8 +70,7 @@ def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
                      dash=DASHES[mode], panel=number, legendgroup="envelope",
                      showlegend="envelope" not in told)  # fmt: skip
             longest = here[here["training"] > 0.7 * here.groupby("size")["training"].transform("max")]
-            mean = longest.groupby(["size", "effort"], as_index=False, sort=False)[["thinking", "accuracy"]].mean()
-            for size, rows in mean.groupby("size", sort=False):
+            for size, rows in longest.groupby("size", sort=False):
                 add_line(figure, rows.sort_values("thinking"), "thinking", "accuracy", colours[size], size, width=1.2,
                          dash=DASHES[mode], size=4, panel=number, legendgroup=plain(size),
                          showlegend=size not in told)  # fmt: skip
@@ -80,6 +79,13 @@ def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
         shown = _decades(table.loc[table["strategy"] == name, "thinking"])
         figure.update_layout({f"xaxis{theme.name_axes(number)[0][1:]}": shown})
     return figure.update_yaxes(**SHARE).update_layout(legend=theme.ABOVE)
+
+
+def average_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Points of a plane, those that differ in their seed alone as one: their mean, for the luckiest is none."""
+    alike = ["strategy", "mode", "size", "budget", "effort"]
+    need(table, *alike, "training", "thinking", "accuracy")
+    return table.groupby(alike, as_index=False, sort=False)[["training", "thinking", "accuracy"]].mean()
 
 
 def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
@@ -123,15 +129,19 @@ def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
 
 def draw_split(table: pd.DataFrame) -> go.Figure:
     """The best use of a total budget: accuracy, and the share that goes into thinking, a line a number of problems.
+    Dotted: without an exact verifier.
 
-    Columns: `problems`, `total`, `accuracy`, `share`; optional `low`, `high`.
+    Columns: `problems`, `total`, `verifier` (bool), `accuracy`, `share`; optional `low`, `high`.
     """
-    need(table, "problems", "total", "accuracy", "share")
+    need(table, "problems", "total", "verifier", "accuracy", "share")
     figure = make_figure(("total FLOPs", "accuracy"), ("total FLOPs", "share of thinking"))
-    for problems, rows, colour in theme.split(table, "problems"):
-        rows, name = rows.sort_values("total"), f"{problems:,.0f} problem{'s' * (problems > 1)}"
-        add_line(figure, rows, "total", "accuracy", colour, name, legendgroup=name)
-        add_line(figure, rows, "total", "share", colour, name, panel=2, legendgroup=name, showlegend=False)
+    for problems, some, colour in theme.split(table, "problems"):
+        for verifier, rows in some.sort_values("total").groupby("verifier"):
+            name = f"{problems:,.0f} problem{'s' * (problems > 1)}{'' if verifier else ', no verifier'}"
+            dash = "solid" if verifier else "dot"
+            add_line(figure, rows, "total", "accuracy", colour, name, dash=dash, legendgroup=name)
+            add_line(figure, rows, "total", "share", colour, name, dash=dash, panel=2, legendgroup=name,
+                     showlegend=False)  # fmt: skip
     figure.update_xaxes(**_decades(table["total"])).update_yaxes(**SHARE)
     return figure.update_layout(legend=theme.ABOVE)
 

@@ -146,6 +146,8 @@ TRIED = {"cell": text("cell", 1), "predicted": fixed("predicted", 3), "low": fix
 RESIDUALS = {"cell": text("cell", 1), "measured": fixed("measured", 3), "predicted": fixed("predicted", 3),
              "error": percent("error")}  # fmt: skip
 RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": fixed("rate", 2), "low": fixed("low", 2),
-         "high": fixed("high", 2), "points": count("points")}  # fmt: skip
-SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "size": text("size"),
-          "strategy": text("strategy", 1), "thinking": percent("share"), "accuracy": _SOLVED}  # fmt: skip
+         "high": fixed("high", 2), "cheaper half": fixed("cheaper", 2), "dearer half": fixed("dearer", 2),
+         "points": count("points"), "sizes": text("sizes")}  # fmt: skip
+SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "spent": percent("spent"), "size": text("size"),
+          "strategy": text("strategy", 1), "what helped": _HELPED, "thinking": percent("share"),
+          "accuracy": _SOLVED}  # fmt: skip

@@ -10,7 +10,8 @@ import math
 import ipywidgets as widgets
 import pandas as pd
 
-from game24lab.scaling.frontier import Plane, split_budget
+from game24lab.scaling.budgets import split_both, split_budget
+from game24lab.scaling.plane import Plane
 from game24lab.views.tables import formats as fmt
 from game24lab.views.widgets.html import Panel, escape, make_sentence, make_table, wrap
 
@@ -20,8 +21,9 @@ _REPEATS = 40  # bootstrap draws of a moment's interval
 class Splitting(Panel):
     """`Splitting(plane)`: sliders for the total budget and the number of problems, and the best use of them.
 
-    They can be set from Python too, by `total.value` and `problems.value`. `result` is the row of
-    `frontier.split_budget` of the moment, empty where the budget pays for nothing that was measured.
+    They can be set from Python too, by `total.value` and `problems.value`. `result` are the rows of
+    `budgets.split_both` of the moment, none where the budget pays for nothing that was measured. Intervals are over
+    problems alone, which is quick.
     """
 
     def __init__(self, plane: Plane, problems: float = 1000.0) -> None:
@@ -46,7 +48,8 @@ class Splitting(Panel):
                                       style={"description_width": "90px"})  # fmt: skip
 
     def _show(self, _: object = None) -> None:
-        self.result = split_budget(self.plane, [max(1.0, self.problems.value)], [self.total.value], repeats=_REPEATS)
+        self.result = split_both(self.plane, [max(1.0, self.problems.value)], [self.total.value], repeats=_REPEATS,
+                                 over_seeds=False)  # fmt: skip
         self._said.value = tell_split(self.result) or (
             f"{self.total.value:.3g} FLOPs pay for nothing that was measured with {self.problems.value:,.0f} problems.")
         self._view.value = self._tabulate()
@@ -56,7 +59,7 @@ class Splitting(Panel):
         rows = []
         for strategy, mode in self.plane.strategies:
             found = split_budget(self.plane.pick(strategy, mode), [max(1.0, self.problems.value)], [self.total.value],
-                                 repeats=2)  # fmt: skip
+                                 repeats=2, over_seeds=False)  # fmt: skip
             rows += [(row["accuracy"], strategy, mode, row["size"], row["effort"], row["share"])
                      for row in found.to_dict("records")]  # fmt: skip
         body = (f'<tr><td class="text">{escape(strategy)}</td><td class="text">{escape(mode)}</td>'
@@ -74,10 +77,9 @@ class Splitting(Panel):
 
 
 def tell_split(rows: pd.DataFrame) -> str:
-    """A row of `frontier.split_budget` in a sentence; "" without one."""
-    if rows.empty:
-        return ""
-    row = rows.iloc[0]
-    return (f"For {row['problems']:,.0f} problems {row['total']:.2g} FLOPs are best spent on {row['size']} with "
-            f"{row['strategy']} ({row['mode']}, effort {row['effort']:,.0f}), {row['share']:.0%} of them on thinking: "
-            f"{fmt.bracket(row['accuracy'], row['low'], row['high'])}.")  # fmt: skip
+    """Rows of `budgets.split_both` in sentences; "" without one."""
+    return " ".join(
+        f"{'With' if row['verifier'] else 'Without'} a verifier {row['problems']:,.0f} problems and {row['total']:.2g} "
+        f"FLOPs in all are best met by {row['size']} with {row['strategy']} ({row['mode']}, effort "
+        f"{row['effort']:,.0f}), {row['share']:.0%} of what is spent on thinking: "
+        f"{fmt.bracket(row['accuracy'], row['low'], row['high'])}." for row in rows.to_dict("records"))  # fmt: skip
