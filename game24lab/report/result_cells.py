@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+_NARROW = 3.0  # points, below which whole ones would hide an interval
 MODES = ("blind", "rules", "verified")
 
 
@@ -18,8 +19,9 @@ def show(value: float | None, digits: int = 0) -> str:
 
 
 def show_accuracy(row: Row, key: str = "accuracy", prefix: str = "", digits: int = 1) -> str:
-    """12.3 % [11, 14]: a share with its interval, `<prefix>low` to `<prefix>high`."""
-    low, high = (show(100 * row[f"{prefix}{end}"]) for end in ("low", "high"))
+    """12.3 % [10, 14]: a share with its interval `<prefix>low` to `<prefix>high`, or 0.6 % [0.5, 0.8]."""
+    ends = [100 * row[f"{prefix}{end}"] for end in ("low", "high")]
+    low, high = (show(end, int(ends[1] - ends[0] < _NARROW)) for end in ends)
     return f"{show(100 * row[key], digits)} % [{low}, {high}]"
 
 

@@ -9,8 +9,8 @@ from game24lab.views.charts import scaling
 
 def draw_thinking(least: float, most: float):
     table = pd.DataFrame({"strategy": ["repeated sampling", "mcts"] * 2, "mode": "verified", "size": "2x32",
-                          "budget": 1e6, "effort": [1, 1, 8, 8], "training": 1e12, "thinking": [least, least, most, most],
-                          "accuracy": [0.1, 0.2, 0.3, 0.4]})  # fmt: skip
+                          "budget": 1e6, "effort": [1, 1, 8, 8], "training": 1e12,
+                          "thinking": [least, least, most, most], "accuracy": [0.1, 0.2, 0.3, 0.4]})  # fmt: skip
     return scaling.draw_thinking(table, ["repeated sampling", "mcts"]).layout
 
 
