@@ -214,8 +214,8 @@ def _draw_thinking(numbers: Row) -> Picture | None:
 def _draw_split(numbers: Row) -> Picture | None:
     if not numbers["splits"]:
         return None
-    caption = (f"{find_split(numbers)} The best use of a total budget, by the number of problems. Chosen on one half "
-               "of the problems, read off on the other.")  # fmt: skip
+    caption = (f"{find_split(numbers)} The best use of a total budget, by the number of problems, dotted where no "
+               "verifier picks the answer. Chosen on one half of the problems, read off on the other.")  # fmt: skip
     return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
 
 

@@ -136,10 +136,12 @@ def draw_split(table: pd.DataFrame) -> go.Figure:
     need(table, "problems", "total", "verifier", "accuracy", "share")
     figure = make_figure(("total FLOPs", "accuracy"), ("total FLOPs", "share of thinking"))
     for problems, some, colour in theme.split(table, "problems"):
-        for verifier, rows in some.sort_values("total").groupby("verifier"):
-            name = f"{problems:,.0f} problem{'s' * (problems > 1)}{'' if verifier else ', no verifier'}"
-            dash = "solid" if verifier else "dot"
-            add_line(figure, rows, "total", "accuracy", colour, name, dash=dash, legendgroup=name)
+        name = f"{problems:,.0f} problem{'s' * (problems > 1)}"
+        judges = sorted(set(some["verifier"]), reverse=True)
+        for verifier in judges:
+            rows, dash = some[some["verifier"] == verifier].sort_values("total"), "solid" if verifier else "dot"
+            add_line(figure, rows, "total", "accuracy", colour, name, dash=dash, legendgroup=name,
+                     showlegend=verifier == judges[0])  # fmt: skip
             add_line(figure, rows, "total", "share", colour, name, dash=dash, panel=2, legendgroup=name,
                      showlegend=False)  # fmt: skip
     figure.update_xaxes(**_decades(table["total"])).update_yaxes(**SHARE)

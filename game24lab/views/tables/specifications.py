@@ -132,6 +132,12 @@ BEST = {"best fixed arm": text("arm", 1), "solves": percent("arm_accuracy"), "to
         "the router needs": count("cost"), "share of these": made(
             lambda row: f"{fmt.fixed(row['ratio'], 2)} [{fmt.fixed(row['low'], 2)}, {fmt.fixed(row['high'], 2)}]")}
 
+def _tell_rate(row: Row) -> str:
+    """A rate with its interval, where it has one."""
+    rate, low, high = (fmt.fixed(row.get(name), 2) for name in ("rate", "low", "high"))
+    return rate if row.get("low") is None else f"{rate} [{low}, {high}]"
+
+
 # Scaling: what a grid costs, numbers of a law, cells beside it, exchange rates, splits of a budget.
 GRID_COST = {"size": text("size"), "seed": count("seed"), "cells": count("cells"), "tokens": short("tokens"),
              "FLOPs": short("flops"), "hours": fixed("hours", 2)}  # fmt: skip
@@ -145,9 +151,9 @@ TRIED = {"cell": text("cell", 1), "predicted": fixed("predicted", 3), "low": fix
          "measured": fixed("measured", 3), "error": percent("error")}  # fmt: skip
 RESIDUALS = {"cell": text("cell", 1), "measured": fixed("measured", 3), "predicted": fixed("predicted", 3),
              "error": percent("error")}  # fmt: skip
-RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": fixed("rate", 2), "low": fixed("low", 2),
-         "high": fixed("high", 2), "cheaper half": fixed("cheaper", 2), "dearer half": fixed("dearer", 2),
-         "points": count("points"), "sizes": text("sizes")}  # fmt: skip
-SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "spent": percent("spent"), "size": text("size"),
-          "strategy": text("strategy", 1), "what helped": _HELPED, "thinking": percent("share"),
+RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": made(_tell_rate),
+         "cheaper half": fixed("cheaper", 2), "dearer half": fixed("dearer", 2),
+         "points": count("points")}  # fmt: skip
+SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "size": text("size"),
+          "strategy": made(lambda row: f"{row['strategy']} ({row['mode']})", 1, "left"), "thinking": percent("share"),
           "accuracy": _SOLVED}  # fmt: skip
