@@ -9,7 +9,7 @@ from typing import Any
 
 from game24lab.report.result_cells import Row, show, show_accuracy, tabulate
 
-_NUMBERS = ("exponent of N", "exponent of D", "exponent of k", "floor")
+_NUMBERS = ("exponent of N", "exponent of D", "exponent of k", "constant")
 _MISSED = "no cell was held out"
 
 
@@ -32,7 +32,7 @@ def tabulate_rates(report: Any) -> str:
 
 def tabulate_laws(report: Any) -> str:
     """Exponents of the laws."""
-    laws = (("L - E", "law_loss"), ("L - E, a constant fitted too", "law_floor"), ("-log pass@1", "law_chance"),
+    laws = (("L - E", "law_loss"), ("L - E, no constant", "law_pure"), ("-log pass@1", "law_chance"),
             ("-log pass@k", "law_samples"))  # fmt: skip
     cells = [[what, *(_bracket(row, "value") if row else "" for row in
                       (_find(report[name], number) for number in _NUMBERS))]

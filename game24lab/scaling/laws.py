@@ -218,5 +218,5 @@ def tabulate_law(law: Law, draws: Sequence[Law]) -> pd.DataFrame:
             rows.append({"name": f"{sign} of {name}", "value": value, "low": low, "high": high})
     if law.floor or any(one.floor for one in draws):
         low, high = bound([one.floor for one in draws]) if draws else (np.nan, np.nan)
-        rows.append({"name": "floor", "value": law.floor, "low": low, "high": high})
+        rows.append({"name": "constant", "value": law.floor, "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -136,32 +136,32 @@ class Fit:
 
 
 def fit_laws(study: Study, *, repeats: int = 200, seed: int = 0) -> dict[str, Fit]:
-    """All laws of a study by name: `loss` (of the excess, or where its floor is not known of the chance), `chance`,
-    `samples`, and `floor`: the excess once more, with a constant of its own. ValueError for too few cells."""
+    """All laws of a study by name: `loss` (of the excess, or where its floor is not known of the chance), `chance` and
+    `samples`, and `pure`: the excess without a constant. ValueError for too few cells."""
     options = {"repeats": repeats, "seed": seed}
     chance, samples = fit_chance(study, **options), fit_samples(study, **options)
     if "excess" not in study.exact:
         return {"loss": chance, "chance": chance, "samples": samples}
-    fits = {"loss": fit_excess(study, **options), "chance": chance, "samples": samples}
-    more = len(study.done) > count_unknowns(list(VARIABLES), True)
-    return fits | ({"floor": fit_excess(study, floor=True, **options)} if more else {})
+    return {"loss": fit_excess(study, **options), "pure": fit_excess(study, constant=False, **options),
+            "chance": chance, "samples": samples}  # fmt: skip
 
 
-def fit_excess(study: Study, *, floor: bool = False, repeats: int = 200, seed: int = 0) -> Fit:
-    """L - E = A / N^a + B / D^b, L the exact loss on all solutions of the held-out puzzles, E its known floor. With
-    `floor` a third term is fitted too, which would be what no size and no budget learns of puzzles held out.
+def fit_excess(study: Study, *, constant: bool = True, repeats: int = 200, seed: int = 0) -> Fit:
+    """L - E = A / N^a + B / D^b + K, L the exact loss on all solutions of the held-out puzzles, E its known floor.
 
-    ValueError for too few cells, and for a task whose texts' distribution is not known.
+    Of puzzles like those that are learnt from, K would be 0. Held-out ones are harder, and keep an excess that no size
+    and no budget removes; without `constant` it is taken to be 0. ValueError for too few cells, and for a task whose
+    texts' distribution is not known.
     """
     if "excess" not in study.exact:
         raise ValueError("the floor of the loss is known for texts of the Game of 24 alone; use `fit_chance`")
-    what = f"L - E (nats a solution){', a constant fitted too' * floor}"
-    return _fit(study, what, study.spread("excess"), repeats, seed, floor)
+    what = f"L - E (nats a solution){'' if constant else ', no constant'}"
+    return _fit(study, what, study.spread("excess"), repeats, seed, constant)
 
 
 def fit_chance(study: Study, k: int = 1, *, repeats: int = 200, seed: int = 0) -> Fit:
-    """The mean of -log pass@k over problems as a law of N and D, from exact chances."""
-    return _fit(study, f"-log pass@{k}", _lose(study.spread("p"), k), repeats, seed)
+    """The mean of -log pass@k over problems as a law of N and D with a constant, from exact chances."""
+    return _fit(study, f"-log pass@{k}", _lose(study.spread("p"), k), repeats, seed, True)
 
 
 def _lose(chances: np.ndarray, k: int) -> np.ndarray:
@@ -217,7 +217,7 @@ def hold_against(fit: Fit, grid: Study, tried: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int, floor: bool = False) -> Fit:
+def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int, floor: bool) -> Fit:
     cells = study.done
     y, known = values.mean(1), {name: cells[column].to_numpy(float) for name, column in VARIABLES.items()}
     weights = weigh_seeds(cells)

@@ -6,7 +6,7 @@ import pytest
 
 from game24lab.runs.run import start_run
 from game24lab.scaling.plane import Plane
-from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_samples, gather, hold_against
+from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_laws, fit_samples, gather, hold_against
 from game24lab.views.charts.scaling import draw_law
 from game24lab.views.widgets.budget_split import Splitting
 
@@ -68,16 +68,28 @@ def test_what_failed_is_missing(study):
     assert fit_excess(lame, repeats=2).law.exponents["N"] == pytest.approx(0.35, rel=0.1)
 
 
+def test_what_no_training_removes_is_a_constant_and_no_exponent(study):
+    """Held-out puzzles that are harder than the texts: an excess of one nat at any size and budget."""
+    harder = Study(study.cells, study.exact.assign(excess=study.exact["excess"] + 1.0), study.plane)
+    fits = fit_laws(harder, repeats=2)
+    assert list(fits) == ["loss", "pure", "chance", "samples"]
+    assert fits["loss"].law.floor == pytest.approx(1.0, abs=0.1)
+    assert fits["loss"].law.exponents["D"] == pytest.approx(0.5, rel=0.15)
+    assert fits["pure"].law.exponents["N"] < 0.2, "it is taken for sizes that learn slowly"
+    assert fits["loss"].missed < fits["pure"].missed
+    assert fit_excess(study, repeats=2).law.floor < 0.1, "where there is none, none is found"
+
+
 def test_too_few_cells_say_so():
     small = made_studies.make(sizes=("3x48",), budgets=(1e6, 2e6, 4e6), seeds=1)
     assert not small.over_seeds
-    with pytest.raises(ValueError, match="a law of N, D has 4 unknowns: at least as many cells are needed, got 3"):
+    with pytest.raises(ValueError, match="a law of N, D has 5 unknowns: at least as many cells are needed, got 3"):
         fit_excess(small)
     nine = made_studies.make(sizes=("3x48", "3x64", "4x96"), budgets=(1e6, 2e6, 4e6), seeds=1)
     fit = fit_excess(nine, repeats=3)
     assert fit.corner.shape[0] == 1
     four = made_studies.make(sizes=("3x48", "4x96"), budgets=(1e6, 2e6), seeds=1)
-    fit = fit_excess(four, repeats=3)
+    fit = fit_excess(four, constant=False, repeats=3)
     assert "a corner of 1 leaves 1 values to fit on" in fit.why
     assert np.isnan(fit.missed)
     bare = Study(four.cells, four.exact.drop(columns="excess"), four.plane)

@@ -28,7 +28,7 @@ QUESTION = ("A small language model can be made better by training it longer, or
             "thinks and on what helps it, and how is a budget best divided? All FLOPs are exact: layers, attended "
             "positions, output head, prompts, optimiser, critics and the rollouts that they learn from.")  # fmt: skip
 TABLES = ("cells", "points", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
-          "law_samples", "law_floor", "tried")  # fmt: skip
+          "law_samples", "law_pure", "tried")  # fmt: skip
 NEEDED = ("points", "rates", "splits", "records")
 _USED = 0.5  # share of a budget that buys something, from which it is one that has to be divided
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
@@ -105,19 +105,24 @@ def _tell_elsewhere(numbers: Row) -> str:
 
 def find_split(numbers: Row) -> str:
     """How a budget is best divided for few and for many problems: the largest of which more than half is of use."""
-    bare = [row for row in numbers["splits"] if not row["verifier"]] or numbers["splits"]
-    fewest, most = min(row["problems"] for row in bare), max(row["problems"] for row in bare)
-    known = {(row["problems"], row["total"]): row for row in bare}
-    totals = sorted({total for _, total in known if {(fewest, total), (most, total)} <= set(known)})
-    if not totals:
-        return f"No budget pays for {most:,.0f} problems."
-    used = [total for total in totals if known[fewest, total]["spent"] > _USED]
-    total = max(used or totals[:1])
+    ends = _find_ends(numbers)
+    if not ends:
+        return "No budget pays for the most problems."
     said = (f"{fmt.percent(row['share'])} of what is spent goes into thinking for {row['problems']:,.0f} problem(s), "
             f"by {row['size']} with {row['strategy']} ({row['mode']}), which solves {fmt.estimate(row)}"
-            for row in (known[fewest, total], known[most, total]))  # fmt: skip
-    judge = "" if numbers["splits"] == bare else " and no verifier to pick the answer"
-    return f"With {fmt.short(total)} FLOPs in all{judge}, {'; '.join(said)}."
+            for row in ends)  # fmt: skip
+    judge = "" if ends[0]["verifier"] else " and no verifier to pick the answer"
+    return f"With {fmt.short(ends[0]['total'])} FLOPs in all{judge}, {'; '.join(said)}."
+
+
+def _find_ends(numbers: Row) -> list[Row]:
+    """The split of that budget for the fewest and for the most problems, without a verifier where that was measured."""
+    bare = [row for row in numbers["splits"] if not row["verifier"]] or numbers["splits"]
+    few, many = (pick(row["problems"] for row in bare) for pick in (min, max))
+    known = {(row["problems"], row["total"]): row for row in bare}
+    totals = sorted({total for _, total in known if {(few, total), (many, total)} <= set(known)})
+    used = [total for total in totals if known[few, total]["spent"] > _USED] or totals[:1]
+    return [known[few, max(used)], known[many, max(used)]] if used else []
 
 
 def find_law(numbers: Row) -> str:
@@ -214,7 +219,10 @@ def _draw_thinking(numbers: Row) -> Picture | None:
 def _draw_split(numbers: Row) -> Picture | None:
     if not numbers["splits"]:
         return None
-    caption = (f"{find_split(numbers)} The best use of a total budget, by the number of problems, dotted where no "
+    ends = _find_ends(numbers)
+    said = (f"{fmt.percent(row['share'])} for {row['problems']:,.0f} problem(s)" for row in ends)
+    finding = f"Best spent on thinking are {', '.join(said)}." if ends else find_split(numbers)
+    caption = (f"{finding} The best use of a total budget, by the number of problems, dotted where no "
                "verifier picks the answer. Chosen on one half of the problems, read off on the other.")  # fmt: skip
     return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
 
@@ -308,9 +316,9 @@ def _describe_laws(numbers: Row) -> list[Block]:
     columns = {"number": text("name", 1), "value": made(lambda row: fmt.show(row["value"])),
                "95 %": made(lambda row: MISSING if row["low"] is None else
                             f"{fmt.show(row['low'])} to {fmt.show(row['high'])}")}  # fmt: skip
-    for name, caption in (("law_loss", "The excess of the loss over its known floor, A / N^a + B / D^b."),
+    for name, caption in (("law_loss", "The excess of the loss over its known floor, A / N^a + B / D^b + K."),
                           ("law_chance", "-log of the exact chance of one sample, the same form."),
-                          ("law_floor", "The excess of the loss once more, with a constant of its own."),
+                          ("law_pure", "The excess of the loss once more, without the constant."),
                           ("law_samples", "-log pass@k with a third term G / k^c, the form of the T2 laws.")):
         if numbers[name]:
             blocks.append(make_table(caption, numbers[name], columns, "N: parameters without embeddings; D: tokens."))
