@@ -142,20 +142,22 @@ def resample_cells(
     drawn = rng.integers(0, problems, problems) if over_problems else np.arange(problems)
     if not over_seeds:
         return np.arange(len(cells)), drawn
-    check_seeds(cells)
-    places = []
-    for _, members in cells.reset_index(drop=True).groupby("size", sort=False):
-        by_seed = {name: part.index.to_numpy() for name, part in members.groupby("seed", sort=False)}
-        names = list(by_seed)
-        places += [by_seed[names[one]] for one in rng.integers(0, len(names), max(1, len(names) - 1))]
+    codes, sizes = pd.factorize(cells["size"])  # thousands of draws: pandas would group as long as a fit takes
+    seeds, places, most = cells["seed"].to_numpy(), [], 0
+    for code in range(len(sizes)):
+        mine = np.flatnonzero(codes == code)
+        names = np.unique(seeds[mine])
+        most = max(most, len(names))
+        for one in rng.integers(0, len(names), max(1, len(names) - 1)):
+            places.append(mine[seeds[mine] == names[one]])
+    if most < 2:
+        raise ValueError(f"an interval over seeds needs two seeds at least of some size, got {most} of each")
     return np.concatenate(places), drawn
 
 
 def check_seeds(cells: pd.DataFrame) -> None:
     """ValueError unless some size was trained from two seeds, as an interval over seeds needs."""
-    most = cells.groupby("size")["seed"].nunique().max() if len(cells) else 0
-    if most < 2:
-        raise ValueError(f"an interval over seeds needs two seeds at least of some size, got {most} of each")
+    resample_cells(cells, 1, np.random.default_rng(0))
 
 
 def bootstrap_law(
