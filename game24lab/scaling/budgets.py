@@ -27,10 +27,10 @@ def split_budget(
     """What to train and how long to think, for a total budget in FLOPs and so many problems to be answered.
 
     A point costs its training once and its thinking for each problem. Columns: `problems`, `total`, `size`, `budget`,
-    `strategy`, `mode`, `effort` (the choice on all problems), `spent` (share of the total that this costs), `share` (of
-    what is spent that goes into thinking), `accuracy`, `low`, `high` (95 %, bootstrap over problems and, with
-    `over_seeds`, seeds). No row where the budget pays for no point. ValueError for fewer problems than one, and as in
-    `laws.resample_cells`.
+    `strategy`, `mode`, `effort`, `spent` (share of the total that this costs), `share` (of what is spent that goes into
+    thinking): the choice on all problems; and `accuracy`, which is crossed, `low`, `high` (95 %, bootstrap over
+    problems and, with `over_seeds`, seeds). No row where the budget pays for no point. ValueError for fewer problems
+    than one, and as in `laws.resample_cells`.
     """
     for count in problems:
         require("problems", count, float, 1)
@@ -44,7 +44,8 @@ def split_budget(
                 draws[place].append(_cross(drawn, *asked[place], seed, some))
     for row, (count, total), found in zip(rows, asked, draws, strict=True):
         if row:
-            low, high = bound([one for one in found if not np.isnan(one)])
+            known = [one for one in found if not np.isnan(one)]
+            low, high = bound(known) if known else (np.nan, np.nan)
             row |= {"accuracy": _cross(whole, count, total, seed, names), "low": low, "high": high}
     return pd.DataFrame([row for row in rows if row])
 
@@ -58,7 +59,7 @@ def split_both(plane: Plane, problems: Sequence[float], totals: Sequence[float],
 
 
 def list_totals(plane: Plane, problems: Sequence[float], count: int = 7) -> list[float]:
-    """Total budgets, evenly spread on a logarithmic scale: from the cheapest training to the dearest use of a point."""
+    """Total budgets, evenly spread on a logarithmic scale: from twice the cheapest training to the dearest use."""
     training, thinking = (plane.points[name].to_numpy(float) for name in ("training", "thinking"))
     low, high = float(training.min()), float((training + max(problems) * thinking).max())
     return np.geomspace(2 * low, max(high, 4 * low), count).tolist()

@@ -132,9 +132,9 @@ def tabulate_rates(
 
     Columns: `strategy`, `mode`, `rate`, `low`, `high` (95 %, bootstrap over problems and, with `over_seeds`, seeds),
     `error` of the surface, `points` that it was fitted to, of which `sizes`, and their range (`training_low` to
-    `thinking_high`, `accuracy_low`, `accuracy_high`); `cheaper` and `dearer`: the rates of the half of these points
-    that is trained less and of the other, which are equal where lines of equal accuracy are straight; and `why`: why
-    there is no rate, where there is none.
+    `thinking_high`, `accuracy_low`, `accuracy_high`); `cheaper` and `dearer`: the rates of these points up to their
+    median training FLOPs and of those above, fitted on all problems, which agree but for noise where lines of equal
+    accuracy are straight and parallel; and `why`: why there is no rate or interval, where there is none.
     """
     rows = []
     for strategy, mode in plane.strategies:
@@ -146,7 +146,7 @@ def tabulate_rates(
             row |= {"rate": found.rate, "error": found.error, "points": found.count}
             draws = bootstrap_surfaces(mine, repeats, seed, over_seeds)
             if np.mean([one.thinking <= 0 for one in draws]) > _UNSURE:
-                row["rate"] = np.nan  # a ratio whose denominator may be 0 has no interval
+                row |= dict.fromkeys(("rate", "cheaper", "dearer"), np.nan)  # its denominator may be 0
                 low, high = bound([one.thinking for one in draws])
                 raise ValueError("more thinking does not measurably help: a decade of it is worth "
                                  f"{found.thinking:.2f} [{low:.2f}, {high:.2f}] in log odds")  # fmt: skip

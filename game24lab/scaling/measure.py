@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,15 +39,14 @@ _METERS = ["cell", "strategy", "mode", "algorithm", "seed", "problem", "solved",
 _TAUGHT = ("rollouts", "prompt", "tokens", "texts", "steps")  # of critic.json: counts, but for the mean prompt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CriticPlan:
     """How each cell gets a critic of its own; none where `rollouts` is 0."""
 
     rollouts: int = 0  # sampled solutions a training puzzle
     puzzles: int = 0  # training puzzles, evenly drawn; 0: all
     epochs: float = 3.0
-    chains: bool = False  # learn from whole chains too, true and false: what a blind search needs
-    falsified: int = 5_000  # right chains made false by one changed number, at most (with `chains`)
+    falsified: int = 5_000  # right chains made false by one changed number, at most, for blind searches
     seed: int = 0
 
 
@@ -72,7 +71,7 @@ def measure_cells(
         raise ValueError(f"cells: none of {len(cells)} has a checkpoint to measure")
     if not critic.rollouts and (name := next((one for one, arm in arms.items() if needs_critic(arm)), None)):
         raise ValueError(f"arm {name!r} asks a critic: critic rollouts must be at least 1, got 0")
-    critic = replace(critic, chains=any(arm.mode == "blind" for arm in arms.values()))
+    chains = any(arm.mode == "blind" for arm in arms.values())
     exact, searched = [], []
     for cell in progress(list(done.itertuples())):
         home = folder / cell.cell
@@ -82,7 +81,8 @@ def measure_cells(
                         partial(_measure_exact, environment, policy, problems, _find_limit(arms)))
         exact.append(table.assign(cell=cell.cell))
         if arms:
-            judge = load_critic(_teach_critic(cell, environment, policy, home, critic)) if critic.rollouts else None
+            taught = _teach_critic(cell, environment, policy, home, critic, chains) if critic.rollouts else None
+            judge = load_critic(taught) if taught else None
             rows = evaluate(environment, problems, arms, policy, judge, seeds=seeds, path=home / "records.parquet",
                             model=cell.cell, progress=False)  # fmt: skip
             searched.append(rows.assign(cell=cell.cell))
@@ -116,11 +116,12 @@ def _measure_exact(environment: Any, policy: Any, asked: Sequence[Any], longest:
     return found
 
 
-def _teach_critic(cell: Any, environment: Any, policy: Any, home: Path, plan: CriticPlan) -> Path:
-    """The critic of a cell, taught by its own rollouts; what that took is kept in `critic.json`."""
+def _teach_critic(cell: Any, environment: Any, policy: Any, home: Path, plan: CriticPlan, chains: bool) -> Path:
+    """The critic of a cell, taught by its own rollouts; what that took is kept in `critic.json`. With `chains`, which a
+    blind search needs, it reads whole chains too, true and false."""
     starts, _ = environment.draw_starts(plan.puzzles)
     checkpoint = teach_critic(
-        environment, starts, cell.checkpoint, home / "critic", samples=plan.rollouts, chains=plan.chains,
+        environment, starts, cell.checkpoint, home / "critic", samples=plan.rollouts, chains=chains,
         falsified=plan.falsified, epochs=plan.epochs, seed=plan.seed, backend="transformers")
     rolled = pd.read_parquet(home / "critic" / TRAJECTORIES).query("view == 0")
     ends, roots = rolled.groupby("trajectory").tail(1), rolled[rolled["depth"] == 0]

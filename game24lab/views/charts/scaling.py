@@ -53,16 +53,17 @@ def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
     return figure.update_layout(legend=theme.ABOVE)
 
 
-def draw_thinking(table: pd.DataFrame, panels: Sequence[str]) -> go.Figure:
-    """Accuracy against thinking FLOPs, a line a size, each trained for longest; at most six strategies, a panel each.
+def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
+    """Accuracy against thinking FLOPs, a line a size, each trained for longest; a panel for each strategy, six at most.
 
     Columns: `strategy`, `mode`, `size`, `budget`, `effort`, `training`, `thinking`, `accuracy`. Seeds are averaged. The
     envelope is the best that was measured of any model, however trained, at as much thinking.
     """
     table = average_seeds(table)
-    figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels[:_PANELS]))
+    panels = list(panels or dict.fromkeys(table["strategy"]))[:_PANELS]
+    figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels))
     colours, told = assign_colours(table["size"]), set()
-    for number, name in enumerate(panels[:_PANELS], 1):
+    for number, name in enumerate(panels, 1):
         for mode, here in table[table["strategy"] == name].groupby("mode", sort=False):
             edge = here.sort_values("thinking")
             edge = edge.assign(accuracy=edge["accuracy"].cummax()).drop_duplicates("accuracy")
@@ -123,7 +124,7 @@ def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
             middle = np.sqrt(x[0] * x[1]), float(np.exp(np.log(joined["thinking"]).mean()))
             hex_line = pd.DataFrame({"training": x, "thinking": middle[1] * (x / middle[0]) ** -JONES})
             add(hex_line, GREY, "slope on Hex (Jones 2021)", number, mode="lines", width=1.2, dash="dash")
-    across, up = _decades(points["training"]), _decades(points["thinking"])
+    across, up = (_decades(points[name]) | {"range": _span(points[name])} for name in ("training", "thinking"))
     return figure.update_xaxes(**across).update_yaxes(**up).update_layout(legend=theme.ABOVE)
 
 
@@ -157,16 +158,23 @@ def _decades(values: pd.Series) -> dict[str, Any]:
     return axis | {name: axis[name][::every] for name in ("tickvals", "ticktext")}
 
 
+def _span(values: pd.Series) -> list[float]:
+    """A logarithmic axis' range, with some room at either end."""
+    low, high = np.log10(values.min()), np.log10(values.max())
+    room = 0.05 * max(high - low, 1.0)
+    return [float(low - room), float(high + room)]
+
+
 def list_lines(surfaces: Mapping[tuple[str, str], Any], rates: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
     """Lines of equal accuracy for `draw_plane`, within the range that each rate holds for.
 
-    surfaces: by strategy and mode, with `think(accuracy, training)`. rates: `strategy`, `mode`, `training_low`,
-    `training_high`, `thinking_low`, `thinking_high`.
+    surfaces: by strategy and mode, with `think(accuracy, training)`. rates: `strategy`, `mode`, `rate`, `training_low`,
+    `training_high`, `thinking_low`, `thinking_high`; without a rate there are no lines.
     """
     parts = []
     for row in rates.to_dict("records"):
         surface = surfaces.get((row["strategy"], row["mode"]))
-        for level in levels if surface is not None else ():
+        for level in levels if surface is not None and pd.notna(row["rate"]) else ():
             x = np.geomspace(row["training_low"], row["training_high"], 40)
             y = surface.think(level, x)
             within = (y >= row["thinking_low"]) & (y <= row["thinking_high"])
