@@ -32,11 +32,12 @@ def tabulate_rates(report: Any) -> str:
 
 def tabulate_laws(report: Any) -> str:
     """Exponents of the laws."""
+    is_chance = any(row["what"].startswith("-log") for row in report["fit_loss"][:1])  # the texts' entropy is not known
     laws = (("L - E", "law_loss"), ("L - E, no constant", "law_pure"), ("-log pass@1", "law_chance"),
             ("-log pass@k", "law_samples"))  # fmt: skip
     cells = [[what, *(_bracket(row, "value") if row else "" for row in
                       (_find(report[name], number) for number in _NUMBERS))]
-             for what, name in laws if report[name]]  # fmt: skip
+             for what, name in laws if report[name] and not (name == "law_loss" and is_chance)]  # fmt: skip
     return tabulate("law | exponent of N | exponent of D | exponent of k | constant", cells)
 
 

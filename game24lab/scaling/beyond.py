@@ -22,6 +22,7 @@ QWEN = {
     "Qwen/Qwen2.5-3B": Shape(36, 2048, 16, 2, 128, 11_008, 151_936),
     "Qwen/Qwen2.5-7B": Shape(28, 3584, 28, 4, 128, 18_944, 152_064),
 }
+UNTIED = ("Qwen/Qwen2.5-7B",)  # whose output matrix is not the embedding
 PEAK = 989e12  # FLOPs a second of an H100 in bfloat16, dense, by its data sheet
 REACHED = 0.35  # of that in training, assumed; 0.1 in generation by large batches
 GENERATED = 0.1
@@ -45,7 +46,7 @@ def tabulate_cost(
         prompt = count_forward(shape, PROMPT, count_attended(0, PROMPT), 1)
         thinking = len(tokens) * PUZZLES * float(prompt + SAMPLES * sample)
         hours = (training / (reached * peak) + thinking / (generated * peak)) / 3600
-        whole = shape.matrices + shape.width * shape.vocabulary
+        whole = shape.matrices + shape.width * shape.vocabulary * (2 if name in UNTIED else 1)
         rows.append({"model": name, "parameters": shape.matrices, "training": training, "thinking": thinking,
                      "hours": hours, "memory": 18 * whole / 1e9})  # fmt: skip
     return pd.DataFrame(rows)

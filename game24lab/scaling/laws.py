@@ -2,8 +2,8 @@
 
 Variable projection (arXiv 2603.22339): for given exponents the coefficients are a linear least-squares problem with
 coefficients of 0 or more, so that only the exponents are searched, on a grid and then by Nelder and Mead. Errors are
-relative, for losses span orders of magnitude. Where the floor E is known it is taken off before, and not fitted: it is
-what makes E, A and a hang together. This module does not know what was measured.
+relative, for losses span orders of magnitude. A known entropy is taken off before; a constant that is fitted hangs
+together with A and a. This module does not know what was measured.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Measures the cells of a grid: exact chances and excess loss of each checkpoint, and its searches under one meter.
 
-Repeated sampling with a verifier is not sampled at all: its accuracy and cost at any number of samples follow from the
-exact chances. All else is searched. Everything is kept by cell, so that a killed study goes on with the next one. This
-module does not know how cells were trained, nor what laws say of them.
+The accuracy of repeated sampling with a verifier is not sampled: it follows from exact chances, and so does the
+expected number of samples, each priced at the mean length of six. All else is searched. Everything is kept by cell, so
+that a killed study goes on with the next one. This module does not know how cells were trained, nor what laws say of
+them.
 """
 
 from __future__ import annotations

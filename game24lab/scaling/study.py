@@ -149,9 +149,9 @@ def fit_laws(study: Study, *, repeats: int = 200, seed: int = 0) -> dict[str, Fi
 def fit_excess(study: Study, *, constant: bool = True, repeats: int = 200, seed: int = 0) -> Fit:
     """L - E = A / N^a + B / D^b + K, L the exact loss on all solutions of the held-out puzzles, E its known floor.
 
-    Of puzzles like those that are learnt from, K would be 0. Held-out ones are harder, and keep an excess that no size
-    and no budget removes; without `constant` it is taken to be 0. ValueError for too few cells, and for a task whose
-    texts' distribution is not known.
+    K is what the form leaves at any size and budget: held-out puzzles are harder than texts, and training puzzles come
+    back. Without `constant` it is taken to be 0. ValueError for too few cells, and for a task whose texts' distribution
+    is not known.
     """
     if "excess" not in study.exact:
         raise ValueError("the floor of the loss is known for texts of the Game of 24 alone; use `fit_chance`")

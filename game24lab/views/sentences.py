@@ -126,7 +126,7 @@ def tell_scaling(rates: pd.DataFrame, split: pd.DataFrame) -> str:
     said = [f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
             for row in list_records(known)]  # fmt: skip
     worth = ("Decades of thinking that replace one of training: " + "; ".join(said) + "." if said else
-             "No strategy has points enough for an exchange rate.")  # fmt: skip
+             "No strategy has an exchange rate with an interval.")  # fmt: skip
     last = list_records(split)[-1] if len(split) else None
     best = "" if last is None else (f" {last['problems']:,.0f} problems with {fmt.short(last['total'])} FLOPs in all"
                                     f"{'' if last['verifier'] else ' and no verifier'} "

@@ -1,7 +1,7 @@
 """The report on scaling: how training compute and thinking compute replace each other, from runs of 11_scaling.
 
-All numbers are of the newest run that has gathered a study of the first task, but for the rates of other tasks, each
-by its newest run; it fits nothing itself.
+All numbers are of the newest run of the Game of 24, else of the first task, that has gathered a study, or else has made
+one; but for the rates of other tasks, each by its newest run. It fits nothing itself.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from game24lab.views.tables.records import list_records
 TITLE = "Training compute and thinking compute"
 QUESTION = ("A small language model can be made better by training it longer, or larger, or by letting it think longer "
             "about each problem. How much of the one replaces how much of the other, does the answer depend on how it "
-            "thinks and on what helps it, and how is a budget best divided? All FLOPs are exact: layers, attended "
-            "positions, output head, prompts, optimiser, critics and the rollouts that they learn from.")  # fmt: skip
+            "thinks and on what helps it, and how is a budget best divided? FLOPs count every matrix product: layers, "
+            "attended positions, output head, prompts, optimiser, critics and what these learn from.")  # fmt: skip
 TABLES = ("cells", "points", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
           "law_samples", "law_pure", "tried")  # fmt: skip
 NEEDED = ("points", "rates", "splits", "records")
@@ -41,6 +41,7 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
             and all((one.run.folder / f"{name}.parquet").exists() for name in NEEDED)]  # fmt: skip
     if not mine:
         raise refuse(evidence, "runs of 11_scaling that have finished are needed")
+    mine.sort(key=lambda one: bool(one.run.parameters.get("cells")))  # what has gathered others is last, and taken
     newest = {str(one.run.parameters.get("task", "game24")): one for one in mine}
     task = next(iter(newest)) if "game24" not in newest else "game24"
     one = newest.pop(task)
@@ -84,7 +85,7 @@ def find_rates(numbers: Row) -> str:
     """How much thinking a decade of training replaces."""
     known = [row for row in numbers["rates"] if row["rate"] is not None and row["low"] is not None]
     if not known:
-        return "No strategy has points enough between 2 % and 98 % for an exchange rate with an interval."
+        return "No strategy has an exchange rate with an interval."
     said = "; ".join(f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
                      for row in known)  # fmt: skip
     return f"One decade of training replaces so many decades of thinking: {said}{_tell_elsewhere(numbers)}."
@@ -223,7 +224,7 @@ def _draw_split(numbers: Row) -> Picture | None:
     said = (f"{fmt.percent(row['share'])} for {row['problems']:,.0f} problem(s)" for row in ends)
     finding = f"Best spent on thinking are {', '.join(said)}." if ends else find_split(numbers)
     caption = (f"{finding} The best use of a total budget, by the number of problems, dotted where no "
-               "verifier picks the answer. Chosen on one half of the problems, read off on the other.")  # fmt: skip
+               "verifier picks the answer. The accuracy is of problems that did not choose.")  # fmt: skip
     return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
 
 
@@ -270,9 +271,9 @@ def _describe_rates(numbers: Row) -> Block | None:
     note = ("The slope of the lines of equal accuracy, in decades of thinking that replace one decade of training, "
             "with its 95 % interval and the range of the points that it was fitted to. Efficient points of 2 to 98 % "
             "are chosen on one half of the problems and fitted on the other by binomial likelihood. Halves: the rates "
-            "of the cheaper and of the dearer half of their trainings, which differ where the lines bend. Error: of "
-            "the accuracies that the slope stands for. 95 %: bootstrap over problems, with what each costs, and over "
-            "seeds where a size has several.")  # fmt: skip
+            "of these points up to their median training FLOPs and of those above, without intervals; they agree but "
+            "for noise where lines are straight and parallel. Error: of the accuracies that the slope stands for. "
+            "95 %: bootstrap over problems, with what each costs, and over seeds where there are several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
 
 
@@ -320,9 +321,14 @@ def _describe_laws(numbers: Row) -> list[Block]:
                           ("law_chance", "-log of the exact chance of one sample, the same form."),
                           ("law_pure", "The excess of the loss once more, without the constant."),
                           ("law_samples", "-log pass@k with a third term G / k^c, the form of the T2 laws.")):
-        if numbers[name]:
+        if numbers[name] and not (name == "law_loss" and _is_chance(numbers)):
             blocks.append(make_table(caption, numbers[name], columns, "N: parameters without embeddings; D: tokens."))
     return blocks
+
+
+def _is_chance(numbers: Row) -> bool:
+    """Whether the law of the loss is that of the chance, for want of a known entropy of the texts."""
+    return any(row["what"].startswith("-log") for row in numbers["fit_loss"][:1])
 
 
 def _describe_cells(numbers: Row) -> Block:
