@@ -2,9 +2,9 @@
 
 A multiplication with its addition counts two. What `torch.utils.flop_counter` counts is counted: matrix products.
 Norms, activations, rotations and softmaxes, which it leaves out, are left out. Two a parameter and token (Kaplan et al.
-2020) misses the head and the attention: at 0.08 million parameters half of the truth. Muon's own products count too:
-with steps of 1,500 tokens they are a tenth of a training at 0.08 million parameters, and half as much again at 2.7
-million. This module does not know how models are made or trained, nor what a search is after.
+2020) misses the head and the attention: at 0.08 million parameters half of a token's at place 150. Muon's own products
+count too: with steps of 1,500 tokens they are a tenth of a training at 0.08 million parameters, and half as much again
+at 2.7 million. This module does not know how models are made or trained, nor what a search is after.
 """
 
 from __future__ import annotations
