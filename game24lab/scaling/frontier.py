@@ -143,7 +143,8 @@ def tabulate_rates(
         row |= {"points": 0} | _describe_kept(mine.average_seeds(), seed)
         try:
             found = measure_surface(mine, seed)
-            row |= {"rate": found.rate, "error": found.error, "points": found.count}
+            row |= {"error": found.error, "points": found.count}
+            row["rate"] = found.rate if found.thinking > 0 else np.nan
             draws = bootstrap_surfaces(mine, repeats, seed, over_seeds)
             if np.mean([one.thinking <= 0 for one in draws]) > _UNSURE:
                 row |= dict.fromkeys(("rate", "cheaper", "dearer"), np.nan)  # its denominator may be 0

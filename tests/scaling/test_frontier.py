@@ -6,6 +6,7 @@ import pytest
 from made_planes import RATE, make_plane
 from scipy.special import expit
 
+from game24lab.scaling import frontier
 from game24lab.scaling.budgets import split_budget
 from game24lab.scaling.frontier import find_efficient, fit_surface, measure_surface, tabulate_rates
 from game24lab.scaling.plane import Plane, split_halves
@@ -64,6 +65,13 @@ def test_where_thinking_does_not_help_there_is_no_rate():
     row = tabulate_rates(flat, repeats=30).iloc[0]
     assert np.isnan([row["rate"], row["low"], row["high"]]).all()
     assert "more thinking does not measurably help: a decade of it is worth " in row["why"]
+
+
+def test_a_search_that_loses_by_thinking_has_no_rate_without_an_interval_either(monkeypatch):
+    monkeypatch.setattr(frontier, "measure_surface", lambda *_: frontier.Surface(0.0, 1.0, -0.5, 0.01, 9))
+    row = tabulate_rates(make_plane(seeds=1), repeats=2).iloc[0]
+    assert np.isnan(row["rate"])
+    assert "needs two seeds" in row["why"]
 
 
 def test_strategies_have_rates_of_their_own_and_those_without_say_why():
