@@ -32,13 +32,17 @@ def tabulate_rates(report: Any) -> str:
 
 def tabulate_laws(report: Any) -> str:
     """Exponents of the laws."""
-    is_chance = any(row["what"].startswith("-log") for row in report["fit_loss"][:1])  # the texts' entropy is not known
     laws = (("L - E", "law_loss"), ("L - E, no constant", "law_pure"), ("-log pass@1", "law_chance"),
             ("-log pass@k", "law_samples"))  # fmt: skip
     cells = [[what, *(_bracket(row, "value") if row else "" for row in
                       (_find(report[name], number) for number in _NUMBERS))]
-             for what, name in laws if report[name] and not (name == "law_loss" and is_chance)]  # fmt: skip
+             for what, name in laws if report[name] and not (name == "law_loss" and is_chance(report))]  # fmt: skip
     return tabulate("law | exponent of N | exponent of D | exponent of k | constant", cells)
+
+
+def is_chance(report: Any) -> bool:
+    """Whether the law of the loss is that of the chance, for want of a known entropy of the texts."""
+    return any(row["what"].startswith("-log") for row in report["fit_loss"][:1])
 
 
 def tabulate_tried(report: Any) -> str:

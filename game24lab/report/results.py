@@ -312,8 +312,8 @@ SECTIONS = (
     Section("Training and thinking", "scaling_report", ("make scaling",), tell_scaling,
             "How many decades of thinking replace one decade of training: the slope of the lines of equal accuracy, "
             "with the range it holds for. Thinking is FLOPs a problem, training those of policy, critic and rollouts. "
-            "Repeated sampling is exact; the split of a budget is chosen on one half of the problems and read off on "
-            "the other.", "11_scaling"),
+            "The accuracy of repeated sampling is exact; that of a split of a budget is of problems that did not "
+            "choose it.", "11_scaling"),
     Section("Speed", "bench", ("game24lab bench --json reports/bench.json",), _tell_bench,
             "This project's implementation beside the usual one, with the same model and data; seconds of wall "
             "time."),

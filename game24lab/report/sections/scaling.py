@@ -16,6 +16,7 @@ from game24lab.report.document import Block, Paragraph, Picture, Report
 from game24lab.report.evidence import Evidence, describe_runs, read_table, refuse
 from game24lab.report.findings import find_best
 from game24lab.report.layout import add_section, draw_picture
+from game24lab.report.result_scaling import is_chance
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, short, text
 from game24lab.views.charts import scaling as charts
 from game24lab.views.tables import formats as fmt
@@ -321,14 +322,9 @@ def _describe_laws(numbers: Row) -> list[Block]:
                           ("law_chance", "-log of the exact chance of one sample, the same form."),
                           ("law_pure", "The excess of the loss once more, without the constant."),
                           ("law_samples", "-log pass@k with a third term G / k^c, the form of the T2 laws.")):
-        if numbers[name] and not (name == "law_loss" and _is_chance(numbers)):
+        if numbers[name] and not (name == "law_loss" and is_chance(numbers)):
             blocks.append(make_table(caption, numbers[name], columns, "N: parameters without embeddings; D: tokens."))
     return blocks
-
-
-def _is_chance(numbers: Row) -> bool:
-    """Whether the law of the loss is that of the chance, for want of a known entropy of the texts."""
-    return any(row["what"].startswith("-log") for row in numbers["fit_loss"][:1])
 
 
 def _describe_cells(numbers: Row) -> Block:
