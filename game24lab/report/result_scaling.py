@@ -30,6 +30,20 @@ def tabulate_rates(report: Any) -> str:
                     "thinking FLOPs | accuracy", cells)  # fmt: skip
 
 
+def tabulate_exchange(report: Any) -> str:
+    """README's table: how many times the thinking ten times the training replaces, of each strategy that has a rate."""
+    cells = [[row["strategy"], row["mode"], _times(row), _range(row, "training"), _range(row, "thinking"), _span(row)]
+             for row in report["rates"] if row["low"] is not None]  # fmt: skip
+    return tabulate("strategy | helped by | ten times the training replaces | training FLOPs | thinking FLOPs a puzzle | "
+                    "accuracy", cells)  # fmt: skip
+
+
+def _times(row: Row) -> str:
+    """A rate of decades as a factor."""
+    value, low, high = (show(10 ** row[key], 1) for key in ("rate", "low", "high"))
+    return f"{value} times [{low}, {high}] the thinking"
+
+
 def tabulate_laws(report: Any) -> str:
     """Exponents of the laws."""
     laws = (("L - E", "law_loss"), ("L - E, no constant", "law_pure"), ("-log pass@1", "law_chance"),

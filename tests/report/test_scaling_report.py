@@ -10,7 +10,7 @@ from first_page import read_answer
 from game24lab.cli import main as cli
 from game24lab.report.document import to_json
 from game24lab.report.evidence import read_evidence
-from game24lab.report.result_scaling import tell_scaling
+from game24lab.report.result_scaling import tabulate_exchange, tell_scaling
 from game24lab.report.sections import scaling
 from game24lab.report.write import write_report
 from game24lab.runs.run import start_run
@@ -93,6 +93,16 @@ def test_the_page_of_results_has_its_numbers(tmp_path):
     assert f"| {numbers['tried'][0]['measured']:.3f} | yes |" in tried
     assert len(splits.splitlines()) == 2 + sum(row["total"] in sorted({one["total"] for one in numbers["splits"]})[1::2]
                                                for row in numbers["splits"])  # fmt: skip
+
+
+def test_readme_s_rates_are_factors_and_only_those_with_an_interval():
+    row = {"strategy": "MCTS", "mode": "rules", "rate": 0.5, "low": 0.3, "high": 1.0, "training_low": 1e12,
+           "training_high": 2e13, "thinking_low": 3e8, "thinking_high": 5e10, "accuracy_low": 0.02,
+           "accuracy_high": 0.975}  # fmt: skip
+    table = tabulate_exchange({"rates": [row, row | {"mode": "blind", "rate": None, "low": None, "high": None}]})
+    assert table.splitlines()[2:] == [
+        "| MCTS | rules | 3.2 times [2.0, 10.0] the thinking | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
+    ]
 
 
 def test_runs_without_a_study_are_refused(tmp_path):
