@@ -34,8 +34,8 @@ def tabulate_exchange(report: Any) -> str:
     """README's table: how many times the thinking ten times the training replaces, of each strategy that has a rate."""
     cells = [[row["strategy"], row["mode"], _times(row), _range(row, "training"), _range(row, "thinking"), _span(row)]
              for row in report["rates"] if row["low"] is not None]  # fmt: skip
-    return tabulate("strategy | helped by | ten times the training replaces | training FLOPs | thinking FLOPs a puzzle | "
-                    "accuracy", cells)  # fmt: skip
+    return tabulate("strategy | helped by | ten times the training replaces | training FLOPs | thinking FLOPs a puzzle "
+                    "| accuracy", cells)  # fmt: skip
 
 
 def _times(row: Row) -> str:

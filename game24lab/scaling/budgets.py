@@ -6,7 +6,7 @@ module does not know how chances were measured, nor what laws say of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,15 @@ _CHOICE = ("size", "budget", "strategy", "mode", "effort")
 
 def split_budget(
     plane: Plane, problems: Sequence[float], totals: Sequence[float], *, repeats: int = 200, seed: int = 0,
-    over_seeds: bool = True,
+    over_seeds: bool = True, progress: Callable = iter,
 ) -> pd.DataFrame:  # fmt: skip
     """What to train and how long to think, for a total budget in FLOPs and so many problems to be answered.
 
     A point costs its training once and its thinking for each problem. Columns: `problems`, `total`, `size`, `budget`,
     `strategy`, `mode`, `effort`, `spent` (share of the total that this costs), `share` (of what is spent that goes into
     thinking): the choice on all problems; and `accuracy`, which is crossed, `low`, `high` (95 %, bootstrap over
-    problems and, with `over_seeds`, seeds). No row where the budget pays for no point. ValueError for fewer problems
-    than one, and as in `laws.resample_cells`.
+    problems and, with `over_seeds`, seeds). No row where the budget pays for no point. `progress` wraps the numbers of
+    the draws, such as `tqdm`. ValueError for fewer problems than one, and as in `laws.resample_cells`.
     """
     for count in problems:
         require("problems", count, float, 1)
@@ -38,7 +38,7 @@ def split_budget(
     whole, names = plane.average_seeds(), range(plane.chances.shape[1])
     rows = [_choose(whole, count, total) for count, total in asked]
     draws: list[list[float]] = [[] for _ in asked]
-    for drawn, some in _resample(plane, repeats, seed, over_seeds):
+    for drawn, some in _resample(plane, progress(range(repeats)), seed, over_seeds):
         for place, row in enumerate(rows):
             if row:
                 draws[place].append(_cross(drawn, *asked[place], seed, some))
@@ -65,9 +65,9 @@ def list_totals(plane: Plane, problems: Sequence[float], count: int = 7) -> list
     return np.geomspace(2 * low, max(high, 4 * low), count).tolist()
 
 
-def _resample(plane: Plane, repeats: int, seed: int, over_seeds: bool) -> Iterator[tuple[Plane, np.ndarray]]:
+def _resample(plane: Plane, draws: Iterable[int], seed: int, over_seeds: bool) -> Iterator[tuple[Plane, np.ndarray]]:
     rng = np.random.default_rng(seed)
-    for _ in range(repeats):
+    for _ in draws:
         rows, problems = resample_cells(plane.points, plane.chances.shape[1], rng, over_seeds=over_seeds)
         yield plane.resample(problems, rows).average_seeds(), problems
 

@@ -6,7 +6,7 @@ both ways, and averaged. This module does not know how chances were measured, no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +126,7 @@ def map_surfaces(plane: Plane, seed: int = 0) -> dict[tuple[str, str], Surface]:
 
 
 def tabulate_rates(
-    plane: Plane, *, repeats: int = 200, seed: int = 0, over_seeds: bool = True
+    plane: Plane, *, repeats: int = 200, seed: int = 0, over_seeds: bool = True, progress: Callable = iter
 ) -> pd.DataFrame:
     """The exchange rate of each strategy and mode: one decade of training replaces so many decades of thinking.
 
@@ -137,7 +137,7 @@ def tabulate_rates(
     accuracy are straight and parallel; and `why`: why there is no rate or interval, where there is none.
     """
     rows = []
-    for strategy, mode in plane.strategies:
+    for strategy, mode in progress(plane.strategies):
         mine = plane.pick(strategy, mode)
         row = {"strategy": strategy, "mode": mode} | dict.fromkeys(("rate", "low", "high", "error"), np.nan)
         row |= {"points": 0} | _describe_kept(mine.average_seeds(), seed)

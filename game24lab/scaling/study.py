@@ -6,8 +6,9 @@ This module does not know how cells are trained, nor how results are shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -135,15 +136,15 @@ class Fit:
         return float(self.corner["error"].abs().mean()) if len(self.corner) else float("nan")
 
 
-def fit_laws(study: Study, *, repeats: int = 200, seed: int = 0) -> dict[str, Fit]:
+def fit_laws(study: Study, *, repeats: int = 200, seed: int = 0, progress: Callable = iter) -> dict[str, Fit]:
     """All laws of a study by name: `loss` (of the excess, or where its floor is not known of the chance), `chance` and
-    `samples`, and `pure`: the excess without a constant. ValueError for too few cells."""
-    options = {"repeats": repeats, "seed": seed}
-    chance, samples = fit_chance(study, **options), fit_samples(study, **options)
-    if "excess" not in study.exact:
-        return {"loss": chance, "chance": chance, "samples": samples}
-    return {"loss": fit_excess(study, **options), "pure": fit_excess(study, constant=False, **options),
-            "chance": chance, "samples": samples}  # fmt: skip
+    `samples`, and `pure`: the excess without a constant. `progress` wraps their names, such as `tqdm`. ValueError for
+    too few cells."""
+    fits = {"chance": fit_chance, "samples": fit_samples}
+    if "excess" in study.exact:
+        fits = {"loss": fit_excess, "pure": partial(fit_excess, constant=False)} | fits
+    found = {name: fits[name](study, repeats=repeats, seed=seed) for name in progress(list(fits))}
+    return {"loss": found["chance"]} | found
 
 
 def fit_excess(study: Study, *, constant: bool = True, repeats: int = 200, seed: int = 0) -> Fit:
