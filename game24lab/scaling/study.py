@@ -76,14 +76,23 @@ class Study:
                             pass_1024=[pass_at(one, 1024).mean() for one in chances], problems=chances.shape[1],
                             ratio=table["tokens"] / table["parameters"])  # fmt: skip
 
+    def average(self) -> pd.DataFrame:
+        """The points of the plane with their seeds averaged, and the `accuracy` of each (`low`, `high`: bootstrap over
+        its `problems`)."""
+        plane = self.plane.average_seeds()
+        ends = [bootstrap(one) for one in plane.chances]
+        return plane.tabulate().assign(low=[low for low, _ in ends], high=[high for _, high in ends],
+                                       problems=plane.chances.shape[1])  # fmt: skip
+
     def save(self, run: Run) -> None:
-        """Write the tables into a run's folder."""
+        """Write the tables into a run's folder, and what averages their seeds."""
         names = self.exact["problem"].unique()
         spread = (pd.DataFrame(one, columns=[str(name) for name in names])
                   for one in (self.plane.chances, self.plane.flops))  # fmt: skip
         tables = self.cells, self.exact, self.plane.tabulate(), *spread
         for name, table in zip(TABLES, tables, strict=True):
             run.write_records(table, name)
+        run.write_records(self.average(), "averaged")
 
 
 def gather(folders: Sequence[str | Path]) -> Study:

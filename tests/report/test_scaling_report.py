@@ -41,7 +41,7 @@ def test_the_answer_is_three_sentences_with_what_was_measured(made):
     assert len(said) == 3
     for row in numbers["rates"]:
         assert f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in said[0]
-    assert "for 1 problem(s), by " in said[1]
+    assert "for one problem, by " in said[1]
     assert "and no verifier to pick the answer" in said[1]
     assert "fitted without its" in said[2]
     report = scaling.make_report(evidence, numbers)

@@ -132,3 +132,14 @@ def test_sliders_say_what_to_train_and_how_long_to_think(study):
     view.problems.value = 1e9
     assert "pay for nothing that was measured" in repr(view)
     assert isinstance(view.plane, Plane)
+
+
+def test_points_of_seeds_are_averaged_with_an_interval():
+    study = made_studies.make(("3x48", "4x96"), (1e6, 2e6), seeds=2)
+    table, points = study.average(), study.plane.tabulate()
+    assert 2 * len(table) == len(points)
+    alike = points[["size", "budget", "strategy", "mode", "effort"]].eq(table.iloc[3][["size", "budget", "strategy",
+                                                                                     "mode", "effort"]]).all(axis=1)
+    assert table.iloc[3]["accuracy"] == pytest.approx(points[alike]["accuracy"].mean())
+    assert ((table["low"] < table["accuracy"]) & (table["accuracy"] < table["high"])).all()
+    assert set(table["problems"]) == {24}

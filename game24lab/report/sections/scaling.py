@@ -28,9 +28,9 @@ QUESTION = ("A small language model can be made better by training it longer, or
             "about each problem. How much of the one replaces how much of the other, does the answer depend on how it "
             "thinks and on what helps it, and how is a budget best divided? FLOPs count every matrix product: layers, "
             "attended positions, output head, prompts, optimiser, critics and what these learn from.")  # fmt: skip
-TABLES = ("cells", "points", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
+TABLES = ("cells", "averaged", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
           "law_samples", "law_pure", "tried")  # fmt: skip
-NEEDED = ("points", "rates", "splits", "records")
+NEEDED = ("averaged", "rates", "splits", "records")
 _USED = 0.5  # share of a budget that buys something, from which it is one that has to be divided
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
           "(2026) are of repeated sampling alone, and their form is fitted here too.")  # fmt: skip
@@ -110,11 +110,15 @@ def find_split(numbers: Row) -> str:
     ends = _find_ends(numbers)
     if not ends:
         return "No budget pays for the most problems."
-    said = (f"{fmt.percent(row['share'])} of what is spent goes into thinking for {row['problems']:,.0f} problem(s), "
+    said = (f"{fmt.percent(row['share'])} of what is spent goes into thinking for {_count(row)}, "
             f"by {row['size']} with {row['strategy']} ({row['mode']}), which solves {fmt.estimate(row)}"
             for row in ends)  # fmt: skip
     judge = "" if ends[0]["verifier"] else " and no verifier to pick the answer"
     return f"With {fmt.short(ends[0]['total'])} FLOPs in all{judge}, {'; '.join(said)}."
+
+
+def _count(row: Row) -> str:
+    return "one problem" if row["problems"] == 1 else f"{row['problems']:,.0f} problems"
 
 
 def _find_ends(numbers: Row) -> list[Row]:
@@ -164,12 +168,12 @@ def list_limits(numbers: Row) -> list[str]:
 # ------------------------------------------------------------------------------------------------------------- figures
 def _draw_plane(numbers: Row) -> Picture | None:
     lines = pd.DataFrame(numbers["lines"] or [], columns=["strategy", "mode", "accuracy", "training", "thinking"])
-    points = _add_accuracy(numbers)
-    if points.empty:
+    if not numbers["averaged"]:
         return None
-    caption = (f"{_find_extremes(numbers)} Dots: what was measured, the darker the more accurate; lines: equal "
-               "accuracy, within the range that each rate holds for.")  # fmt: skip
-    return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "points"), 210)
+    caption = (f"{_find_extremes(numbers)} Dots: what was measured, seeds averaged, the darker the more accurate; "
+               "lines: equal accuracy, within the range that each rate holds for.")  # fmt: skip
+    points = pd.DataFrame(numbers["averaged"])
+    return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "averaged"), 210)
 
 
 def _find_extremes(numbers: Row) -> str:
@@ -204,34 +208,28 @@ def _find_fit(numbers: Row) -> str:
 
 
 def _draw_thinking(numbers: Row) -> Picture | None:
-    points = _add_accuracy(numbers)
+    points = pd.DataFrame(numbers["averaged"])
     if points.empty:
         return None
-    points = charts.average_seeds(points)
     names = list(dict.fromkeys(points["strategy"]))
     shown = [names[0], *names[-1:]] if len(names) > 1 else names
-    drawn = points[points["strategy"].isin(shown)].assign(problems=numbers["records"][0]["problems"])
-    drawn["name"] = drawn["size"] + " of " + drawn["budget"].map("{:.1e} tokens, ".format) + drawn["strategy"]
-    finding = find_best(drawn.to_dict("records"), "name", "thinking", "checkpoint")
-    caption = (f"{finding} Accuracy against thinking FLOPs a problem, a line a size trained for longest, its seeds "
-               "averaged; grey: the best that was measured. Solid: verified, dotted: by the rules, dashed: blind.")
-    return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "points"), 260)
+    drawn = points[points["strategy"].isin(shown)]
+    names = drawn["size"] + " at " + drawn["budget"].map(fmt.short) + " tokens, " + drawn["strategy"]
+    finding = find_best(drawn.assign(name=names).to_dict("records"), "name", "thinking", "checkpoint")
+    caption = (f"{finding} Against thinking FLOPs: sizes trained for longest, seeds averaged; grey: the best. Solid: "
+               "verified, dotted: by the rules, dashed: blind.")  # fmt: skip
+    return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "averaged"), 260)
 
 
 def _draw_split(numbers: Row) -> Picture | None:
     if not numbers["splits"]:
         return None
     ends = _find_ends(numbers)
-    said = (f"{fmt.percent(row['share'])} for {row['problems']:,.0f} problem(s)" for row in ends)
+    said = (f"{fmt.percent(row['share'])} for {_count(row)}" for row in ends)
     finding = f"Best spent on thinking are {', '.join(said)}." if ends else find_split(numbers)
     caption = (f"{finding} The best use of a total budget, by the number of problems, dotted where no "
                "verifier picks the answer. The accuracy is of problems that did not choose.")  # fmt: skip
     return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
-
-
-def _add_accuracy(numbers: Row) -> pd.DataFrame:
-    table = pd.DataFrame(numbers["points"])
-    return table if "accuracy" in table else pd.DataFrame()
 
 
 def _source(numbers: Row, name: str) -> str:
@@ -264,7 +262,7 @@ def _describe_rates(numbers: Row) -> Block | None:
     columns = {
         "strategy": text("strategy", 1), "mode": text("mode"), "decades": made(lambda row: _bracket(row, "rate")),
         "halves": made(lambda row: f"{fmt.fixed(row['cheaper'], 2)}, {fmt.fixed(row['dearer'], 2)}"),
-        "error": percent("error"), "points": count("points"), "sizes": made(_name_sizes),
+        "error": percent("error"), "points": count("points"),
         "training FLOPs": made(lambda row: _range(row, "training")),
         "thinking FLOPs": made(lambda row: _range(row, "thinking")),
         "accuracy": made(lambda row: _span(row, "accuracy")),
@@ -282,11 +280,6 @@ def _bracket(row: Row, name: str) -> str:
     if row["low"] is None:
         return fmt.fixed(row[name], 2)
     return f"{row[name]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-
-
-def _name_sizes(row: Row) -> str:
-    sizes = row["sizes"].split(", ")
-    return sizes[0] if len(sizes) == 1 else f"{len(sizes)} from {sizes[0]}"
 
 
 def _span(row: Row, name: str) -> str:
