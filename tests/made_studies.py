@@ -5,10 +5,11 @@ import pandas as pd
 from scipy.special import expit
 
 from game24lab.scaling.budgets import list_totals, split_both
+from game24lab.scaling.fits import fit_laws, hold_against, tabulate_forms
 from game24lab.scaling.frontier import map_surfaces, tabulate_rates
 from game24lab.scaling.laws import tabulate_law
 from game24lab.scaling.plane import Plane
-from game24lab.scaling.study import Study, fit_laws, hold_against
+from game24lab.scaling.study import Study
 from game24lab.views.charts.scaling import list_lines
 
 SIZES = {"3x48": 83e3, "3x64": 147e3, "4x96": 424e3, "4x112": 590e3, "4x128": 754e3, "6x160": 1.75e6, "8x224": 4.4e6}
@@ -56,7 +57,9 @@ def write(run, study, repeats=6, tried=None):
     study.save(run)
     table = study.tabulate()
     run.write_records(table)
-    for name, found in fit_laws(study, repeats=repeats).items():
+    fits = fit_laws(study, repeats=repeats)
+    run.write_records(tabulate_forms(fits), "forms")
+    for name, found in fits.items():
         run.write_records(tabulate_law(found.law, found.draws), f"law_{name}")
         if name == "loss":
             run.write_records(found.tabulate(table).assign(what=found.what, why=found.why), "fit_loss")

@@ -10,6 +10,7 @@ from typing import Any
 from game24lab.report.result_cells import Row, show, show_accuracy, tabulate
 
 _NUMBERS = ("exponent of N", "exponent of D", "exponent of k", "constant")
+_FORMS = {"law_loss": "product", "law_sum": "sum", "law_pure": "pure"}  # laws, by the form that each has
 _MISSED = "no cell was held out"
 
 
@@ -45,13 +46,23 @@ def _times(row: Row) -> str:
 
 
 def tabulate_laws(report: Any) -> str:
-    """Exponents of the laws."""
-    laws = (("L - E", "law_loss"), ("L - E, no constant", "law_pure"), ("-log pass@1", "law_chance"),
-            ("-log pass@k", "law_samples"))  # fmt: skip
+    """Exponents of the laws, and of each form of the law of the loss how it fits and foretells."""
+    loss = "-log pass@1" if is_chance(report) else "L - E"
+    laws = ((f"{loss}, with a product", "law_loss"), (f"{loss}, a sum", "law_sum"), (f"{loss}, pure", "law_pure"),
+            ("-log pass@1", "law_chance"), ("-log pass@k", "law_samples"))  # fmt: skip
     cells = [[what, *(_bracket(row, "value") if row else "" for row in
-                      (_find(report[name], number) for number in _NUMBERS))]
-             for what, name in laws if report[name] and not (name == "law_loss" and is_chance(report))]  # fmt: skip
-    return tabulate("law | exponent of N | exponent of D | exponent of k | constant", cells)
+                      (_find(report[name], number) for number in _NUMBERS)), *_judge_form(report, name)]
+             for what, name in laws if report[name] and not (name == "law_chance" and is_chance(report))]  # fmt: skip
+    return tabulate("law | exponent of N | exponent of D | exponent of k | constant | error | corner missed by", cells)
+
+
+def _judge_form(report: Any, name: str) -> tuple[str, str]:
+    """How a form of the law of the loss fits the cells outside of the corner, and by how much it misses those in it."""
+    row = next((row for row in report["forms"] if row["form"] == _FORMS.get(name)), None)
+    if row is None:
+        return "", ""
+    error, missed = (row[key] and f"{show(100 * row[key], 1)} %" for key in ("error", "missed"))
+    return error or "", missed or ""
 
 
 def is_chance(report: Any) -> bool:

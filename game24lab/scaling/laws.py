@@ -1,9 +1,10 @@
-"""Scaling laws fitted to a grid: y = E + A / N^a + B / D^b + ..., and what they leave over.
+"""Scaling laws fitted to a grid: y = E + A / N^a + B / D^b + ... + C / (N^a D^b ...), and what they leave over.
 
 Variable projection (arXiv 2603.22339): for given exponents the coefficients are a linear least-squares problem with
 coefficients of 0 or more, so that only the exponents are searched, on a grid and then by Nelder and Mead. Errors are
 relative, for losses span orders of magnitude. A known entropy is taken off before; a constant that is fitted hangs
-together with A and a. This module does not know what was measured.
+together with A and a. The last term is for models that learn faster the larger they are: a sum has size and tokens
+apart. This module does not know what was measured.
 """
 
 from __future__ import annotations
@@ -26,40 +27,45 @@ _REACH = (0.005, 8.0)  # of exponents
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted law: a coefficient and an exponent for each variable, and the floor."""
+    """A fitted law: a coefficient and an exponent for each variable, the floor, and the coefficient of the product of
+    all variables with these exponents."""
 
     coefficients: Mapping[str, float]
     exponents: Mapping[str, float]
     floor: float = 0.0
     error: float = 0.0  # root mean square of the relative residuals
+    product: float = 0.0
 
     def predict(self, values: Mapping[str, Any]) -> np.ndarray:
         """The law at some values of its variables."""
-        total = np.asarray(self.floor, float)
+        total, together = np.asarray(self.floor, float), np.asarray(self.product, float)
         for name, exponent in self.exponents.items():
-            total = total + self.coefficients[name] * np.asarray(values[name], float) ** -exponent
-        return np.asarray(total)
+            power = np.asarray(values[name], float) ** -exponent
+            total, together = total + self.coefficients[name] * power, together * power
+        return np.asarray(total + together)
 
 
-def count_unknowns(variables: Sequence[str], floor: bool) -> int:
+def count_unknowns(variables: Sequence[str], floor: bool = False, product: bool = False) -> int:
     """Numbers that a fit has to find."""
-    return 2 * len(variables) + floor
+    return 2 * len(variables) + floor + product
 
 
 def fit_law(
-    y: Any, values: Mapping[str, Any], *, floor: bool = False, weights: Any = None, near: Law | None = None
-) -> Law:
+    y: Any, values: Mapping[str, Any], *, floor: bool = False, product: bool = False, weights: Any = None,
+    near: Law | None = None,
+) -> Law:  # fmt: skip
     """The law of least squared relative errors.
 
-    y: positive numbers. values: the variables by name, positive, as long as y. floor: fit E too; else it is 0. weights:
-    of the points, 1 by default. near: where to look for the exponents, instead of everywhere (bootstraps).
+    y: positive numbers. values: the variables by name, positive, as long as y. floor, product: fit E, and C, too; else
+    they are 0. weights: of the points, 1 by default. near: where to look for the exponents, instead of everywhere
+    (bootstraps).
 
     ValueError for fewer points than unknowns, for a variable of fewer than two different values, and for numbers that
     are not positive.
     """
     y = np.asarray(y, float)
     names = tuple(values)
-    unknowns = count_unknowns(names, floor)
+    unknowns = count_unknowns(names, floor, product)
     if len(y) < unknowns:
         raise ValueError(f"a law of {', '.join(names)} has {unknowns} unknowns: at least as many cells are needed, got "
                          f"{len(y)}")  # fmt: skip
@@ -72,6 +78,7 @@ def fit_law(
     def solve(exponents: Sequence[float]) -> tuple[np.ndarray, float]:
         columns = [np.exp(-exponent * (logs[name] - means[name])) for name, exponent in
                    zip(names, exponents, strict=True)]  # fmt: skip
+        columns += [np.prod(columns, 0)] if product else []
         columns += [np.ones_like(y)] if floor else []
         found, rest = nnls(np.stack(columns, 1) * scale[:, None], y * scale)
         return found, float(rest)
@@ -88,9 +95,10 @@ def fit_law(
                 key=lambda one: one.fun)  # fmt: skip
     exponents = dict(zip(names, np.exp(np.clip(found.x, *np.log(_REACH))).tolist(), strict=True))
     coefficients, rest = solve(list(exponents.values()))
-    real = {name: float(c * np.exp(exponents[name] * means[name]))
-            for name, c in zip(names, coefficients, strict=False)}
-    return Law(real, exponents, float(coefficients[-1]) if floor else 0.0, rest)
+    sizes = {name: float(np.exp(exponents[name] * means[name])) for name in names}  # of a column of size 1
+    real = {name: float(c) * sizes[name] for name, c in zip(names, coefficients, strict=False)}
+    together = float(coefficients[len(names)] * np.prod(list(sizes.values()))) if product else 0.0
+    return Law(real, exponents, float(coefficients[-1]) if floor else 0.0, rest, together)
 
 
 def _check(name: str, values: Any, count: int) -> np.ndarray:
@@ -162,7 +170,7 @@ def check_seeds(cells: pd.DataFrame) -> None:
 
 def bootstrap_law(
     values: np.ndarray, cells: pd.DataFrame, variables: Mapping[str, str], *, repeats: int = 200, floor: bool = False,
-    seed: int = 0, over_seeds: bool = True, over_problems: bool = True,
+    product: bool = False, seed: int = 0, over_seeds: bool = True, over_problems: bool = True,
 ) -> list[Law]:  # fmt: skip
     """Laws of resampled cells and problems, see `resample_cells`. Without `over_problems`: of the same problems.
 
@@ -173,13 +181,14 @@ def bootstrap_law(
         check_seeds(cells)
     rng = np.random.default_rng(seed)
     known = {name: cells[column].to_numpy(float) for name, column in variables.items()}
-    whole, found = fit_law(values.mean(1), known, floor=floor, weights=weigh_seeds(cells)), []
+    terms: dict[str, bool] = {"floor": floor, "product": product}
+    whole, found = fit_law(values.mean(1), known, weights=weigh_seeds(cells), **terms), []
     for _ in range(repeats):
         rows, problems = resample_cells(cells, values.shape[1], rng, over_seeds=over_seeds,
                                         over_problems=over_problems)  # fmt: skip
         y = values[np.ix_(rows, problems)].mean(1)
-        found.append(fit_law(y, {name: one[rows] for name, one in known.items()}, floor=floor, near=whole,
-                             weights=weigh_seeds(cells.iloc[rows])))  # fmt: skip
+        found.append(fit_law(y, {name: one[rows] for name, one in known.items()}, near=whole,
+                             weights=weigh_seeds(cells.iloc[rows]), **terms))  # fmt: skip
     return found
 
 
@@ -218,7 +227,8 @@ def tabulate_law(law: Law, draws: Sequence[Law]) -> pd.DataFrame:
         for name, value in getattr(law, kind).items():
             low, high = bound([getattr(one, kind)[name] for one in draws]) if draws else (np.nan, np.nan)
             rows.append({"name": f"{sign} of {name}", "value": value, "low": low, "high": high})
-    if law.floor or any(one.floor for one in draws):
-        low, high = bound([one.floor for one in draws]) if draws else (np.nan, np.nan)
-        rows.append({"name": "constant", "value": law.floor, "low": low, "high": high})
+    for kind, name in (("product", f"coefficient of {' and '.join(law.exponents)}"), ("floor", "constant")):
+        if getattr(law, kind) or any(getattr(one, kind) for one in draws):
+            low, high = bound([getattr(one, kind) for one in draws]) if draws else (np.nan, np.nan)
+            rows.append({"name": name, "value": getattr(law, kind), "low": low, "high": high})
     return pd.DataFrame(rows)

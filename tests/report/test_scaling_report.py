@@ -88,8 +88,10 @@ def test_the_page_of_results_has_its_numbers(tmp_path):
     bracket = f"{first['rate']:.2f} [{first['low']:.2f}, {first['high']:.2f}]"
     assert f"| game24 | {first['strategy']} | {first['mode']} | {bracket} |" in rates
     assert f"| countdown | {first['strategy']} | {first['mode']} | {first['rate']:.2f} |" in rates
-    assert [line.split(" | ")[0] for line in laws.splitlines()[2:]] == ["| L - E", "| L - E, no constant",
-                                                                    "| -log pass@1", "| -log pass@k"]
+    assert [line.split(" | ")[0] for line in laws.splitlines()[2:]] == [
+        "| L - E, with a product", "| L - E, a sum", "| L - E, pure", "| -log pass@1", "| -log pass@k"]  # fmt: skip
+    forms = numbers["forms"][0]
+    assert laws.splitlines()[2].endswith(f"| {100 * forms['error']:.1f} % | {100 * forms['missed']:.1f} % |")
     assert f"| {numbers['tried'][0]['measured']:.3f} | yes |" in tried
     assert len(splits.splitlines()) == 2 + sum(row["total"] in sorted({one["total"] for one in numbers["splits"]})[1::2]
                                                for row in numbers["splits"])  # fmt: skip

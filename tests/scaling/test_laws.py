@@ -44,6 +44,23 @@ def test_known_exponents_come_back_without_noise():
     assert with_floor.exponents["N"] == pytest.approx(TRUTH["a"], rel=1e-2)
 
 
+def test_a_product_comes_back_where_there_is_one_and_only_there():
+    """What size is worth shrinks with tokens: no sum of a power of each says that."""
+    cells = make_cells(1)
+    n, d = cells["parameters"] ** -TRUTH["a"], cells["tokens"] ** -TRUTH["b"]
+    law = fit_law(0.7 + 900 * d + 60_000 * n * d, take(cells), floor=True, product=True)
+    assert law.exponents == pytest.approx({"N": TRUTH["a"], "D": TRUTH["b"]}, rel=1e-2)
+    assert law.product == pytest.approx(60_000, rel=0.05)
+    assert law.predict({"N": 1e6, "D": 1e7}) == pytest.approx(
+        0.7 + 900 * 1e7 ** -TRUTH["b"] + 60_000 * 1e6 ** -TRUTH["a"] * 1e7 ** -TRUTH["b"], rel=1e-3)  # fmt: skip
+    table = tabulate_law(law, [law, law]).set_index("name")
+    assert table.loc["coefficient of N and D", "value"] == law.product == table.loc["coefficient of N and D", "low"]
+    none = fit_law(law_of(cells), take(cells), product=True)
+    assert none.exponents == pytest.approx({"N": TRUTH["a"], "D": TRUTH["b"]}, rel=1e-2)
+    at = take(cells.iloc[:1])
+    assert none.product * float(np.prod([at[name] ** -none.exponents[name] for name in at])) < 0.01
+
+
 def test_known_exponents_come_back_within_two_per_cent_under_noise():
     """Three seeds a cell with 1 % of noise each, as seeds of one size differ in their exact loss. 20 studies."""
     cells, rng = make_cells(3), np.random.default_rng(7)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from game24lab.runs.run import start_run
+from game24lab.scaling.fits import FORMS, fit_chance, fit_excess, fit_laws, fit_samples, hold_against, tabulate_forms
 from game24lab.scaling.plane import Plane
-from game24lab.scaling.study import Study, fit_chance, fit_excess, fit_laws, fit_samples, gather, hold_against
+from game24lab.scaling.study import Study, gather
 from game24lab.views.charts.scaling import draw_law
 from game24lab.views.widgets.budget_split import Splitting
 
@@ -17,8 +18,9 @@ def study():
 
 
 def test_the_law_comes_back_and_foretells_its_corner(study):
+    assert fit_excess(study, form="pure", repeats=2).law.exponents == pytest.approx({"N": 0.35, "D": 0.5}, rel=0.04)
     fit = fit_excess(study, repeats=10)
-    assert fit.law.exponents == pytest.approx({"N": 0.35, "D": 0.5}, rel=0.04)
+    assert fit.law.exponents == pytest.approx({"N": 0.35, "D": 0.5}, rel=0.1), "of terms that are not there"
     assert len(fit.corner) == 2 * 2 * 2
     assert fit.missed < 0.05
     assert fit.why == ""
@@ -72,24 +74,46 @@ def test_what_no_training_removes_is_a_constant_and_no_exponent(study):
     """Held-out puzzles that are harder than the texts: an excess of one nat at any size and budget."""
     harder = Study(study.cells, study.exact.assign(excess=study.exact["excess"] + 1.0), study.plane)
     fits = fit_laws(harder, repeats=2)
-    assert list(fits) == ["loss", "pure", "chance", "samples"]
-    assert fits["loss"].law.floor == pytest.approx(1.0, abs=0.1)
-    assert fits["loss"].law.exponents["D"] == pytest.approx(0.5, rel=0.15)
+    assert list(fits) == ["loss", "sum", "pure", "chance", "samples"]
+    for name in ("loss", "sum"):
+        assert fits[name].law.floor == pytest.approx(1.0, abs=0.1)
+        assert fits[name].law.exponents["D"] == pytest.approx(0.5, rel=0.15)
     assert fits["pure"].law.exponents["N"] < 0.2, "it is taken for sizes that learn slowly"
-    assert fits["loss"].missed < fits["pure"].missed
-    assert fit_excess(study, repeats=2).law.floor < 0.1, "where there is none, none is found"
+    assert fits["sum"].missed < fits["pure"].missed
+    assert fit_excess(study, form="sum", repeats=2).law.floor < 0.1, "where there is none, none is found"
+
+
+def test_larger_models_that_need_fewer_tokens_are_no_sum(study):
+    """What size is worth is a factor: the sum misses the corner, the form with a product does not, and it can be told
+    from the other cells alone."""
+    n, d = (study.done[name].to_numpy(float) for name in ("parameters", "tokens"))
+    factor = 2 + 3 * (n / 1e6) ** -0.5 * (d / 1e6) ** -1.1
+    known = study.exact.groupby("cell")["excess"].transform("mean")
+    made = study.exact["cell"].map(dict(zip(study.done["cell"], factor, strict=True)))
+    faster = Study(study.cells, study.exact.assign(excess=study.exact["excess"] * made / known), study.plane)
+    fits = fit_laws(faster, repeats=2)
+    law = fits["loss"].law
+    assert law.exponents == pytest.approx({"N": 0.5, "D": 1.1}, rel=0.02)
+    assert law.floor == pytest.approx(2, rel=0.02)
+    forms = tabulate_forms(fits).set_index("form")
+    assert list(forms.index) == list(FORMS)
+    assert list(forms["unknowns"]) == [6, 5, 4]
+    assert forms.loc["product", "missed"] < 0.01 < 0.05 < forms.loc["sum", "missed"]
+    assert forms.loc["product", "error"] < 0.2 * forms.loc["sum", "error"]
+    with pytest.raises(ValueError, match="form must be one of product, sum, pure, got 'sun'; did you mean 'sum'"):
+        fit_excess(study, form="sun")
 
 
 def test_too_few_cells_say_so():
     small = made_studies.make(sizes=("3x48",), budgets=(1e6, 2e6, 4e6), seeds=1)
     assert not small.over_seeds
-    with pytest.raises(ValueError, match="a law of N, D has 5 unknowns: at least as many cells are needed, got 3"):
+    with pytest.raises(ValueError, match="a law of N, D has 6 unknowns: at least as many cells are needed, got 3"):
         fit_excess(small)
     nine = made_studies.make(sizes=("3x48", "3x64", "4x96"), budgets=(1e6, 2e6, 4e6), seeds=1)
     fit = fit_excess(nine, repeats=3)
     assert fit.corner.shape[0] == 1
     four = made_studies.make(sizes=("3x48", "4x96"), budgets=(1e6, 2e6), seeds=1)
-    fit = fit_excess(four, constant=False, repeats=3)
+    fit = fit_excess(four, form="pure", repeats=3)
     assert "a corner of 1 leaves 1 values to fit on" in fit.why
     assert np.isnan(fit.missed)
     bare = Study(four.cells, four.exact.drop(columns="excess"), four.plane)

@@ -28,8 +28,8 @@ QUESTION = ("A small language model can be made better by training it longer, or
             "about each problem. How much of the one replaces how much of the other, does the answer depend on how it "
             "thinks and on what helps it, and how is a budget best divided? FLOPs count every matrix product: layers, "
             "attended positions, output head, prompts, optimiser, critics and what these learn from.")  # fmt: skip
-TABLES = ("cells", "averaged", "rates", "lines", "splits", "records", "fit_loss", "law_loss", "law_chance",
-          "law_samples", "law_pure", "tried")  # fmt: skip
+TABLES = ("cells", "averaged", "rates", "lines", "splits", "records", "fit_loss", "forms", "law_loss", "law_sum",
+          "law_pure", "law_chance", "law_samples", "tried")  # fmt: skip
 NEEDED = ("averaged", "rates", "splits", "records")
 _USED = 0.5  # share of a budget that buys something, from which it is one that has to be divided
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
@@ -138,8 +138,10 @@ def find_law(numbers: Row) -> str:
         why = next((row["why"] for row in numbers["fit_loss"] if row.get("why")), "there is no law")
         return f"The law was not held against a corner of the grid: {why}."
     missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner)
+    plain = next((row["missed"] for row in numbers["forms"] if row["form"] == "sum"), None)
+    beside = "" if plain is None else f" (as a sum of a power of size and one of tokens, by {fmt.percent(plain)})"
     said = (f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
-            f"{fmt.percent(missed)} in the mean")  # fmt: skip
+            f"{fmt.percent(missed)} in the mean{beside}")  # fmt: skip
     tried = numbers.get("tried", [])
     if not tried:
         return f"{said}."
@@ -308,14 +310,22 @@ def _range(row: Row, name: str) -> str:
 
 def _describe_laws(numbers: Row) -> list[Block]:
     blocks: list[Block] = []
+    if numbers["forms"]:
+        columns = {"form": text("form", 1), "unknowns": count("unknowns"), "error": percent("error"),
+                   "corner missed by": percent("missed")}  # fmt: skip
+        note = ("Error: root mean square, relative, on the cells that a law without the corner was fitted to, by which "
+                "forms can be told apart without it. Pure: a sum without the constant.")  # fmt: skip
+        blocks.append(make_table("Forms of the law of the loss.", numbers["forms"], columns, note))
     columns = {"number": text("name", 1), "value": made(lambda row: fmt.show(row["value"])),
                "95 %": made(lambda row: MISSING if row["low"] is None else
                             f"{fmt.show(row['low'])} to {fmt.show(row['high'])}")}  # fmt: skip
-    for name, caption in (("law_loss", "The excess of the loss over its known floor, A / N^a + B / D^b + K."),
-                          ("law_chance", "-log of the exact chance of one sample, the same form."),
-                          ("law_pure", "The excess of the loss once more, without the constant."),
+    loss = "-log of the exact chance of one sample" if is_chance(numbers) else "The excess of the loss over its floor"
+    for name, caption in (("law_loss", f"{loss}, A / N^a + B / D^b + C / (N^a D^b) + K."),
+                          ("law_sum", "The same without the product: A / N^a + B / D^b + K."),
+                          ("law_pure", "The same without the product and the constant."),
+                          ("law_chance", "-log of the exact chance of one sample, the first form."),
                           ("law_samples", "-log pass@k with a third term G / k^c, the form of the T2 laws.")):
-        if numbers[name] and not (name == "law_loss" and is_chance(numbers)):
+        if numbers[name] and not (name == "law_chance" and is_chance(numbers)):
             blocks.append(make_table(caption, numbers[name], columns, "N: parameters without embeddings; D: tokens."))
     return blocks
 

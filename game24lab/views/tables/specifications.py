@@ -145,6 +145,8 @@ SCALING_CELLS = {"cell": text("cell", 1), "parameters": short("parameters"), "to
                  "FLOPs": short("flops"), "one sample": percent("p", "low", "high"),
                  "pass@1024": percent("pass_1024")}  # fmt: skip
 LAW = {"number": text("name", 1), "value": _show("value"), "low": _show("low"), "high": _show("high")}
+FORMS = {"form": text("form", 1), "unknowns": count("unknowns"), "error": percent("error"),
+         "corner missed by": percent("missed")}  # fmt: skip
 CHOSEN = {"size": text("size"), "parameters": short("parameters"), "tokens": short("tokens"),
           "predicted": fixed("predicted", 3), "low": fixed("low", 3), "high": fixed("high", 3)}  # fmt: skip
 TRIED = {"cell": text("cell", 1), "predicted": fixed("predicted", 3), "low": fixed("low", 3), "high": fixed("high", 3),
