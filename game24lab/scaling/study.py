@@ -50,13 +50,15 @@ class Study:
         return table.loc[self.done["cell"], self.exact["problem"].unique()].to_numpy(float)
 
     def tabulate(self) -> pd.DataFrame:
-        """The cells with their mean exact chance `p` (`low`, `high`: bootstrap over problems), `pass_16`, `pass_1024`,
-        the tokens of training a parameter and, where it is known, excess loss and floor."""
+        """The cells with their mean exact chance `p` (`low`, `high`: bootstrap over problems), its mean `minus_log_p`
+        in nats, `pass_16`, `pass_1024`, the tokens of training a parameter and, where it is known, excess loss and
+        floor."""
         columns = [name for name in ("excess", "floor") if name in self.exact]
         table = self.done.assign(**{name: self.spread(name).mean(1) for name in columns})
         chances = self.spread("p")
         ends = [bootstrap(one) for one in chances]
         return table.assign(p=chances.mean(1), low=[low for low, _ in ends], high=[high for _, high in ends],
+                            minus_log_p=-np.log(np.maximum(chances, np.finfo(float).tiny)).mean(1),
                             pass_16=[pass_at(one, 16).mean() for one in chances],
                             pass_1024=[pass_at(one, 1024).mean() for one in chances], problems=chances.shape[1],
                             ratio=table["tokens"] / table["parameters"])  # fmt: skip

@@ -66,3 +66,16 @@ def test_the_titles_of_two_panels_stand_beside_each_other():
     layout = draw_thinking(1e7, 5e9)
     assert layout.xaxis.title.text == "FLOPs a problem, repeated sampling"  # 43 letters ran into the panel beside it
     assert layout.xaxis2.title.text == "FLOPs a problem, mcts"
+
+
+def test_chances_are_lines_of_sizes_with_their_seeds_averaged():
+    rows = [(size, budget, seed, factor / budget * 1e6 + seed, 0.1 * seed + 0.2)
+            for size, factor in (("3x48", 4.0), ("4x96", 2.0)) for budget in (2e6, 1e6)
+            for seed in (0, 1)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["size", "budget", "seed", "minus_log_p", "pass_16"])
+    figure = scaling.draw_chances(table)
+    small, _, large, _ = figure.data
+    assert (small.name, list(small.x), list(small.y)) == ("3x48", [1e6, 2e6], [4.5, 2.5])
+    assert list(large.y) == [2.5, 1.5]
+    assert list(figure.data[1].y) == pytest.approx([0.25, 0.25])
+    assert figure.layout.xaxis.type == figure.layout.xaxis2.type == "log"

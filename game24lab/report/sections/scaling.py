@@ -61,7 +61,8 @@ def _read_rows(one: Evidence, name: str) -> list[Row]:
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: the iso-accuracy plane first; then the law, accuracy against thinking and the split; then tables."""
     runs = numbers["runs"]
-    figures: list[Block | None] = [_draw_law(numbers), _draw_thinking(numbers), _draw_split(numbers)]
+    figures: list[Block | None] = [_draw_law(numbers), _draw_chances(numbers), _draw_thinking(numbers),
+                                    _draw_split(numbers)]
     appendix = [
         _describe_setting(numbers),
         *add_section("What one decade of training replaces", _describe_rates(numbers), Paragraph(_JONES)),
@@ -207,6 +208,15 @@ def _find_fit(numbers: Row) -> str:
         return "No law was fitted."
     missed = sum(abs(row["predicted"] / row["measured"] - 1) for row in known) / len(known)
     return f"The law misses the {len(known)} cells that it was fitted to by {fmt.percent(missed)} in the mean."
+
+
+def _draw_chances(numbers: Row) -> Picture | None:
+    table = pd.DataFrame(numbers["records"])
+    best = table.sort_values("p").iloc[-1]
+    caption = (f"One sample of {best['size']} at {fmt.short(best['budget'])} tokens is right for "
+               f"{fmt.estimate(best, 'p')}, the best of {len(table)} checkpoints. Exact chances on {best['problems']} held-out problems, the mean "
+               "of -log p and pass@16, against tokens of training; seeds averaged.")  # fmt: skip
+    return draw_picture(charts.draw_chances(table), caption, _source(numbers, "records"), 240)
 
 
 def _draw_thinking(numbers: Row) -> Picture | None:

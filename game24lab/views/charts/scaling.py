@@ -53,6 +53,24 @@ def draw_law(table: pd.DataFrame, name: str) -> go.Figure:
     return figure.update_layout(legend=theme.ABOVE)
 
 
+def draw_chances(table: pd.DataFrame) -> go.Figure:
+    """Exact chances against tokens of training, a line a size, its seeds averaged: the mean of -log p of one sample,
+    and the chance that one of 16 is right.
+
+    Columns: `size`, `budget`, `minus_log_p`, `pass_16`.
+    """
+    need(table, "size", "budget", "minus_log_p", "pass_16")
+    means = table.groupby(["size", "budget"], as_index=False, sort=False)[["minus_log_p", "pass_16"]].mean()
+    figure = make_figure(("tokens of training", "-log p of one sample, nats"), ("tokens of training", "pass@16"))
+    for (size, colour), symbol in zip(assign_colours(means["size"]).items(), _SYMBOLS * 9, strict=False):
+        rows = means[means["size"] == size].sort_values("budget")
+        for panel, column in ((1, "minus_log_p"), (2, "pass_16")):
+            add_line(figure, rows, "budget", column, colour, size, symbol=symbol, panel=panel, legendgroup=plain(size),
+                     showlegend=panel == 1)  # fmt: skip
+    figure.update_xaxes(**_decades(means["budget"])).update_layout(yaxis2=SHARE)
+    return figure.update_layout(legend=theme.ABOVE)
+
+
 def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
     """Accuracy against thinking FLOPs, a line a size, each trained for longest; a panel for each strategy, six at most.
 
