@@ -214,8 +214,8 @@ def _draw_chances(numbers: Row) -> Picture | None:
     table = pd.DataFrame(numbers["records"])
     best = table.sort_values("p").iloc[-1]
     caption = (f"One sample of {best['size']} at {fmt.short(best['budget'])} tokens is right for "
-               f"{fmt.estimate(best, 'p')}, the best of {len(table)} checkpoints. Exact chances on {best['problems']} held-out problems, the mean "
-               "of -log p and pass@16, against tokens of training; seeds averaged.")  # fmt: skip
+               f"{fmt.estimate(best, 'p')}, the most of {len(table)} checkpoints. Exact on {best['problems']} held-out "
+               "problems, against tokens of training: the mean of -log p, and pass@16; seeds averaged.")  # fmt: skip
     return draw_picture(charts.draw_chances(table), caption, _source(numbers, "records"), 240)
 
 
