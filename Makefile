@@ -131,6 +131,7 @@ ablation: $(VENV)/.base
 scaling: $(VENV)/.all
 	$(BIN)/game24lab sweep params/sweeps/11_scaling.yaml --resume $(SWEEP)
 	$(BIN)/game24lab sweep params/sweeps/11_scaling_countdown.yaml --resume $(SWEEP)
+	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling_chosen.yaml --output runs/lab/11_scaling_chosen
 	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling.yaml
 	$(BIN)/game24lab run 11_scaling -f params/lab/11_scaling_countdown.yaml --output runs/lab/11_scaling_countdown
 	$(BIN)/game24lab report --kind scaling runs/lab/11_scaling runs/lab/11_scaling_countdown -o reports/scaling_report.pdf
