@@ -24,25 +24,29 @@ def tabulate_rates(report: Any) -> str:
     """Decades of thinking that replace one decade of training, by strategy and mode, those of other tasks last."""
     rows = [{"task": report["task"]} | row for row in report["rates"]] + report["elsewhere"]
     cells = [[row["task"], row["strategy"], row["mode"], _bracket(row, "rate"),
-              f"{show(row['cheaper'], 2)}, {show(row['dearer'], 2)}", show(row["points"]),
+              *(_bracket(row, part, prefix=f"{part}_") for part in ("cheaper", "dearer")),
+              "" if row["error"] is None else f"{show(100 * row['error'], 1)} %", show(row["points"]),
               _range(row, "training"), _range(row, "thinking"),
               _span(row)] for row in rows]  # fmt: skip
-    return tabulate("task | strategy | mode | decades of thinking | cheaper, dearer half | points | training FLOPs | "
-                    "thinking FLOPs | accuracy", cells)  # fmt: skip
+    return tabulate("task | strategy | mode | decades of thinking | cheaper half | dearer half | error | points | "
+                    "training FLOPs | thinking FLOPs | accuracy", cells)  # fmt: skip
 
 
 def tabulate_exchange(report: Any) -> str:
     """README's table: how many times the thinking ten times the training replaces, of each strategy that has a rate."""
-    cells = [[row["strategy"], row["mode"], _times(row), _range(row, "training"), _range(row, "thinking"), _span(row)]
-             for row in report["rates"] if row["low"] is not None]  # fmt: skip
-    return tabulate("strategy | helped by | ten times the training replaces | training FLOPs | thinking FLOPs a puzzle "
-                    "| accuracy", cells)  # fmt: skip
+    cells = [[row["strategy"], row["mode"], _times(row, "rate"),
+              *(_times(row, part, f"{part}_") for part in ("cheaper", "dearer")), _range(row, "training"),
+              _range(row, "thinking"), _span(row)] for row in report["rates"] if row["low"] is not None]  # fmt: skip
+    return tabulate("strategy | helped by | times the thinking | cheaper half | dearer half | training FLOPs | "
+                    "thinking FLOPs a puzzle | accuracy", cells)  # fmt: skip
 
 
-def _times(row: Row) -> str:
-    """A rate of decades as a factor."""
-    value, low, high = (show(10 ** row[key], 1) for key in ("rate", "low", "high"))
-    return f"{value} times [{low}, {high}] the thinking"
+def _times(row: Row, name: str, prefix: str = "") -> str:
+    """A rate of decades as a factor, with its interval."""
+    if row[name] is None:
+        return ""
+    value, low, high = (show(10 ** row[key], 1) for key in (name, f"{prefix}low", f"{prefix}high"))
+    return f"{value} [{low}, {high}]"
 
 
 def tabulate_laws(report: Any) -> str:
@@ -102,11 +106,11 @@ def _find(rows: list[Row], name: str) -> Row | None:
     return next((row for row in rows if row["name"] == name), None)
 
 
-def _bracket(row: Row, key: str, digits: int = 2) -> str:
-    """A number with its interval, where it has one."""
+def _bracket(row: Row, key: str, digits: int = 2, prefix: str = "") -> str:
+    """A number with its interval `<prefix>low` to `<prefix>high`, where it has one."""
     if row[key] is None:
         return ""
-    low, high = row["low"], row["high"]
+    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
     ends = "" if low is None else f" [{show(low, digits)}, {show(high, digits)}]"
     return f"{show(row[key], digits)}{ends}"
 

@@ -20,6 +20,7 @@ from game24lab.scaling.plane import Plane, split_halves
 
 _RANGE = (0.02, 0.98)  # of accuracies between which a rate is quoted: outside, logits tell of a handful of problems
 _LEAST = 4  # points of a line of three unknowns
+_PARTS = ("cheaper", "dearer")  # of the points, by their training
 _UNSURE = 0.025  # share of draws in which thinking does not help, from which a rate has no meaning
 
 
@@ -103,10 +104,16 @@ def measure_surface(plane: Plane, seed: int = 0, names: Sequence[Any] | None = N
 
     The mean of two, each chosen on one half of the problems and fitted on the other. ValueError as in `fit_surface`.
     """
-    found, plane = [], plane.average_seeds()
-    for kept, read in keep_efficient(plane, seed, names):
+    plane = plane.average_seeds()
+    return _cross(plane, list(keep_efficient(plane, seed, names)))
+
+
+def _cross(plane: Plane, halves: Sequence[tuple[np.ndarray, np.ndarray]]) -> Surface:
+    found = []
+    for kept, read in halves:
         other = plane.take(kept).resample(read)
         found.append(fit_surface(other.points["training"], other.points["thinking"], other.chances.mean(1)))
+
     def average(name: str) -> float:
         return float(np.mean([getattr(one, name) for one in found]))
 
@@ -132,9 +139,11 @@ def tabulate_rates(
 
     Columns: `strategy`, `mode`, `rate`, `low`, `high` (95 %, bootstrap over problems and, with `over_seeds`, seeds),
     `error` of the surface, `points` that it was fitted to, of which `sizes`, and their range (`training_low` to
-    `thinking_high`, `accuracy_low`, `accuracy_high`); `cheaper` and `dearer`: the rates of these points up to their
-    median training FLOPs and of those above, fitted on all problems, which agree but for noise where lines of equal
-    accuracy are straight and parallel; and `why`: why there is no rate or interval, where there is none.
+    `thinking_high`, `accuracy_low`, `accuracy_high`); `cheaper` and `dearer` (each with `_low`, `_high`): the rates of
+    these points up to their median training FLOPs (`middle`) and of those above, fitted on all problems, which agree
+    where lines of equal accuracy are straight and parallel; and `why`: why there is no rate or interval, where there is
+    none. A part of too few points, or where thinking does not measurably help, has no rate. `progress` wraps the
+    strategies, such as `tqdm`.
     """
     rows = []
     for strategy, mode in progress(plane.strategies):
@@ -145,45 +154,82 @@ def tabulate_rates(
             found = measure_surface(mine, seed)
             row |= {"error": found.error, "points": found.count}
             row["rate"] = found.rate if found.thinking > 0 else np.nan
-            draws = bootstrap_surfaces(mine, repeats, seed, over_seeds)
-            if np.mean([one.thinking <= 0 for one in draws]) > _UNSURE:
-                row |= dict.fromkeys(("rate", "cheaper", "dearer"), np.nan)  # its denominator may be 0
+            draws, parts = bootstrap_surfaces(mine, row["middle"], repeats, seed, over_seeds)
+            if not _helps(draws):
+                row["rate"] = np.nan  # its denominator may be 0
                 low, high = bound([one.thinking for one in draws])
                 raise ValueError("more thinking does not measurably help: a decade of it is worth "
                                  f"{found.thinking:.2f} [{low:.2f}, {high:.2f}] in log odds")  # fmt: skip
-            row["low"], row["high"] = bound([one.rate for one in draws if one.thinking > 0])
+            row["low"], row["high"] = _bound_rates(draws)
+            row |= _describe_parts(mine.average_seeds(), row["middle"], seed, parts)
         except ValueError as error:
             row["why"] = str(error)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _helps(draws: Sequence[Surface | None]) -> bool:
+    """Whether more thinking is worth something in all draws but a few, and so a rate has a denominator."""
+    return np.mean([one is None or one.thinking <= 0 for one in draws]) <= _UNSURE
+
+
+def _bound_rates(draws: Sequence[Surface | None]) -> tuple[float, float]:
+    return bound([one.rate for one in draws if one is not None and one.thinking > 0])
+
+
 def _describe_kept(plane: Plane, seed: int) -> dict[str, Any]:
-    """The points that a surface is fitted to, of either half: their ranges and sizes, and the rates of two parts."""
+    """The points that a surface is fitted to, of either half: their ranges, their sizes and the middle of their
+    training."""
     kept = np.any([mask for mask, _ in keep_efficient(plane, seed)], axis=0)
     table = plane.take(kept).tabulate().sort_values("training")
-    found: dict[str, Any] = {"sizes": ", ".join(dict.fromkeys(table["size"]))}
+    found: dict[str, Any] = {"sizes": ", ".join(dict.fromkeys(table["size"])), "middle": table["training"].median()}
     for name in ("training", "thinking", "accuracy"):
         found |= {f"{name}_low": table[name].min(), f"{name}_high": table[name].max()}
-    middle = table["training"].median()
-    for name, part in (("cheaper", table[table["training"] <= middle]), ("dearer", table[table["training"] > middle])):
+    return found | {f"{part}{end}": np.nan for part in _PARTS for end in ("", "_low", "_high")} | {"why": ""}
+
+
+def _describe_parts(
+    plane: Plane, middle: float, seed: int, draws: Sequence[tuple[Surface | None, ...]]
+) -> dict[str, float]:  # fmt: skip
+    """The rates on both sides of a middle with their intervals, of those that have one."""
+    found = {}
+    whole = _fit_parts(plane, list(keep_efficient(plane, seed)), middle)
+    for name, surface, drawn in zip(_PARTS, whole, zip(*draws, strict=True), strict=True):
+        if surface is not None and surface.thinking > 0 and _helps(drawn):
+            low, high = _bound_rates(drawn)
+            found |= {name: surface.rate, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def _fit_parts(
+    plane: Plane, halves: Sequence[tuple[np.ndarray, np.ndarray]], middle: float
+) -> tuple[Surface | None, ...]:  # fmt: skip
+    """Surfaces of the efficient points up to some training FLOPs, and of those above; None for too few points."""
+    table = plane.take(np.any([kept for kept, _ in halves], axis=0)).tabulate()
+    found: list[Surface | None] = []
+    for part in (table[table["training"] <= middle], table[table["training"] > middle]):
         try:
-            surface = fit_surface(part["training"], part["thinking"], part["accuracy"])
-            found[name] = surface.rate if surface.thinking > 0 else np.nan
+            found.append(fit_surface(part["training"], part["thinking"], part["accuracy"]))
         except ValueError:
-            found[name] = np.nan  # too few points for a line of their own
-    return found | {"why": ""}
+            found.append(None)
+    return tuple(found)
 
 
-def bootstrap_surfaces(plane: Plane, repeats: int, seed: int, over_seeds: bool) -> list[Surface]:
-    """Surfaces of resampled problems and seeds. ValueError where more than a tenth of the draws have none."""
-    rng, found, refused = np.random.default_rng(seed), [], ""
+def bootstrap_surfaces(
+    plane: Plane, middle: float, repeats: int, seed: int, over_seeds: bool
+) -> tuple[list[Surface], list[tuple[Surface | None, ...]]]:  # fmt: skip
+    """Surfaces of resampled problems and seeds, and those on both sides of some training FLOPs. ValueError where more
+    than a tenth of the draws have none."""
+    rng, found, parts, refused = np.random.default_rng(seed), [], [], ""
     for number in range(repeats):
         rows, problems = resample_cells(plane.points, plane.chances.shape[1], rng, over_seeds=over_seeds)
+        drawn = plane.resample(problems, rows).average_seeds()
+        halves = list(keep_efficient(drawn, seed + number, problems))
         try:
-            found.append(measure_surface(plane.resample(problems, rows), seed + number, problems))
+            found.append(_cross(drawn, halves))
+            parts.append(_fit_parts(drawn, halves, middle))
         except ValueError as error:
             refused = str(error)
     if len(found) < 0.9 * repeats:
         raise ValueError(f"of {repeats} bootstrap draws {len(found)} have a rate: too few points ({refused})")
-    return found
+    return found, parts

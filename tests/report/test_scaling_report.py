@@ -97,14 +97,27 @@ def test_the_page_of_results_has_its_numbers(tmp_path):
                                                for row in numbers["splits"])  # fmt: skip
 
 
+ROW = {"strategy": "MCTS", "mode": "rules", "rate": 0.5, "low": 0.3, "high": 1.0, "cheaper": 1.2, "cheaper_low": 1.0,
+       "cheaper_high": 1.5, "middle": 5e12, "dearer": None, "dearer_low": None, "dearer_high": None, "points": 9,
+       "training_low": 1e12, "training_high": 2e13, "thinking_low": 3e8, "thinking_high": 5e10, "accuracy_low": 0.02,
+       "accuracy_high": 0.975}  # fmt: skip
+
+
 def test_readme_s_rates_are_factors_and_only_those_with_an_interval():
-    row = {"strategy": "MCTS", "mode": "rules", "rate": 0.5, "low": 0.3, "high": 1.0, "training_low": 1e12,
-           "training_high": 2e13, "thinking_low": 3e8, "thinking_high": 5e10, "accuracy_low": 0.02,
-           "accuracy_high": 0.975}  # fmt: skip
-    table = tabulate_exchange({"rates": [row, row | {"mode": "blind", "rate": None, "low": None, "high": None}]})
+    table = tabulate_exchange({"rates": [ROW, ROW | {"mode": "blind", "rate": None, "low": None, "high": None}]})
     assert table.splitlines()[2:] == [
-        "| MCTS | rules | 3.2 times [2.0, 10.0] the thinking | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
+        "| MCTS | rules | 3.2 [2.0, 10.0] | 15.8 [10.0, 31.6] |  | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
     ]
+
+
+def test_lines_that_bend_beyond_chance_are_told():
+    assert "bend" not in scaling.find_rates({"rates": [ROW]})
+    near = ROW | {"dearer": 0.9, "dearer_low": 0.5, "dearer_high": 1.3}
+    assert "bend" not in scaling.find_rates({"rates": [near]})
+    bent = ROW | {"strategy": "samples", "points": 12, "dearer": 0.3, "dearer_low": -0.1, "dearer_high": 0.6}
+    said = scaling.find_rates({"rates": [near, bent]})
+    assert said.endswith("(means over lines that bend: of samples 1.20 [1.00, 1.50] up to 5.0e+12 FLOPs of training, "
+                         "0.30 [-0.10, 0.60] above).")  # fmt: skip
 
 
 def test_runs_without_a_study_are_refused(tmp_path):

@@ -90,7 +90,19 @@ def find_rates(numbers: Row) -> str:
         return "No strategy has an exchange rate with an interval."
     said = "; ".join(f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
                      for row in known)  # fmt: skip
-    return f"One decade of training replaces so many decades of thinking: {said}{_tell_elsewhere(numbers)}."
+    return (f"One decade of training replaces so many decades of thinking: {said}{_tell_bends(known)}"
+            f"{_tell_elsewhere(numbers)}.")  # fmt: skip
+
+
+def _tell_bends(rows: Sequence[Row]) -> str:
+    """Of the strategy of the most points whose lines bend beyond chance, the rates on both sides."""
+    bent = [row for row in rows if None not in (row["cheaper"], row["dearer"])
+            and (row["cheaper_low"] > row["dearer_high"] or row["dearer_low"] > row["cheaper_high"])]  # fmt: skip
+    if not bent:
+        return ""
+    row = max(bent, key=lambda row: row["points"])
+    return (f" (means over lines that bend: of {row['strategy']} {_bracket(row, 'cheaper', 'cheaper_')} up to "
+            f"{row['middle']:.1e} FLOPs of training, {_bracket(row, 'dearer', 'dearer_')} above)")  # fmt: skip
 
 
 def _tell_elsewhere(numbers: Row) -> str:
@@ -272,9 +284,11 @@ def _describe_setting(numbers: Row) -> Block:
 
 def _describe_rates(numbers: Row) -> Block | None:
     columns = {
-        "strategy": text("strategy", 1), "mode": text("mode"), "decades": made(lambda row: _bracket(row, "rate")),
-        "halves": made(lambda row: f"{fmt.fixed(row['cheaper'], 2)}, {fmt.fixed(row['dearer'], 2)}"),
-        "error": percent("error"), "points": count("points"),
+        "strategy": made(lambda row: f"{row['strategy']} ({row['mode']})", 1, "left"),
+        "decades": made(lambda row: _bracket(row, "rate")),
+        "cheaper half": made(lambda row: _bracket(row, "cheaper", "cheaper_")),
+        "dearer half": made(lambda row: _bracket(row, "dearer", "dearer_")), "error": percent("error"),
+        "points": count("points"),
         "training FLOPs": made(lambda row: _range(row, "training")),
         "thinking FLOPs": made(lambda row: _range(row, "thinking")),
         "accuracy": made(lambda row: _span(row, "accuracy")),
@@ -282,16 +296,16 @@ def _describe_rates(numbers: Row) -> Block | None:
     note = ("The slope of the lines of equal accuracy, in decades of thinking that replace one decade of training, "
             "with its 95 % interval and the range of the points that it was fitted to. Efficient points of 2 to 98 % "
             "are chosen on one half of the problems and fitted on the other by binomial likelihood. Halves: the rates "
-            "of these points up to their median training FLOPs and of those above, without intervals; they agree but "
-            "for noise where lines are straight and parallel. Error: of the accuracies that the slope stands for. "
-            "95 %: bootstrap over problems, with what each costs, and over seeds where there are several.")  # fmt: skip
+            "of these points up to their median training FLOPs and of those above, on all problems; where they differ, "
+            "lines bend, and the rate is a mean. Error: of the accuracies that the slope stands for. 95 %: bootstrap over problems, with what each costs, and over seeds "
+            "where there are several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
 
 
-def _bracket(row: Row, name: str) -> str:
-    if row["low"] is None:
+def _bracket(row: Row, name: str, prefix: str = "") -> str:
+    if row[f"{prefix}low"] is None:
         return fmt.fixed(row[name], 2)
-    return f"{row[name]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{row[name]:.2f} [{row[f'{prefix}low']:.2f}, {row[f'{prefix}high']:.2f}]"
 
 
 def _span(row: Row, name: str) -> str:

@@ -132,10 +132,13 @@ BEST = {"best fixed arm": text("arm", 1), "solves": percent("arm_accuracy"), "to
         "the router needs": count("cost"), "share of these": made(
             lambda row: f"{fmt.fixed(row['ratio'], 2)} [{fmt.fixed(row['low'], 2)}, {fmt.fixed(row['high'], 2)}]")}
 
-def _tell_rate(row: Row) -> str:
-    """A rate with its interval, where it has one."""
-    rate, low, high = (fmt.fixed(row.get(name), 2) for name in ("rate", "low", "high"))
-    return rate if row.get("low") is None else f"{rate} [{low}, {high}]"
+def _tell_rate(name: str, prefix: str = "") -> Column:
+    """A rate with its interval `<prefix>low` to `<prefix>high`, where it has one."""
+    def tell(row: Row) -> str:
+        rate, low, high = (fmt.fixed(row.get(key), 2) for key in (name, f"{prefix}low", f"{prefix}high"))
+        return rate if row.get(f"{prefix}low") is None else f"{rate} [{low}, {high}]"
+
+    return made(tell)
 
 
 # Scaling: what a grid costs, numbers of a law, cells beside it, exchange rates, splits of a budget.
@@ -153,8 +156,8 @@ TRIED = {"cell": text("cell", 1), "predicted": fixed("predicted", 3), "low": fix
          "measured": fixed("measured", 3), "error": percent("error")}  # fmt: skip
 RESIDUALS = {"cell": text("cell", 1), "measured": fixed("measured", 3), "predicted": fixed("predicted", 3),
              "error": percent("error")}  # fmt: skip
-RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": made(_tell_rate),
-         "cheaper half": fixed("cheaper", 2), "dearer half": fixed("dearer", 2),
+RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": _tell_rate("rate"),
+         "cheaper half": _tell_rate("cheaper", "cheaper_"), "dearer half": _tell_rate("dearer", "dearer_"),
          "points": count("points")}  # fmt: skip
 SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "size": text("size"),
           "strategy": made(lambda row: f"{row['strategy']} ({row['mode']})", 1, "left"), "thinking": percent("share"),
