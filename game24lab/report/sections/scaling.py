@@ -297,8 +297,8 @@ def _describe_rates(numbers: Row) -> Block | None:
             "with its 95 % interval and the range of the points that it was fitted to. Efficient points of 2 to 98 % "
             "are chosen on one half of the problems and fitted on the other by binomial likelihood. Halves: the rates "
             "of these points up to their median training FLOPs and of those above, on all problems; where they differ, "
-            "lines bend, and the rate is a mean. Error: of the accuracies that the slope stands for. 95 %: bootstrap over problems, with what each costs, and over seeds "
-            "where there are several.")  # fmt: skip
+            "lines bend, and the rate is a mean. Error: of the accuracies that the slope stands for. 95 %: bootstrap "
+            "over problems, with what each costs, and over seeds where there are several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
 
 
