@@ -9,6 +9,7 @@ import pytest
 import quoted
 
 from game24lab.report import results
+from game24lab.report.result_scaling import tabulate_exchange
 
 FROM = "2026-11-27"  # entries of the LOG from that day on; what older ones quote was not all kept
 KEPT = quoted.ROOT / "reports"
@@ -39,6 +40,7 @@ def test_the_results_are_what_the_command_writes(tmp_path):
 def test_readme_and_model_card_hold_tables_as_the_command_writes_them():
     modes, strict, without = (results.read_report(KEPT, name) for name in ("modes", "strict", "without"))
     assert f"\n\n{results.tabulate_headline(modes, strict, without)}\n\n" in read(quoted.README)
+    assert f"\n\n{tabulate_exchange(results.read_report(KEPT, 'scaling_report'))}\n\n" in read(quoted.README)
     assert f"\n\n{results.tabulate_modes(modes)}\n\n" in read(quoted.CARD)
 
 

@@ -83,16 +83,16 @@ class Study:
 
 
 def gather(folders: Sequence[str | Path]) -> Study:
-    """All studies that runs at or below some folders hold, as one. Unfinished runs have no tables, and are missing.
+    """All studies that runs at or below some folders hold, as one, the smallest first. Unfinished runs have no tables,
+    and are missing.
 
     ValueError where there is none, where one cell stands in two, and where they were measured on other problems.
     """
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
-    for folder in folders:
-        for run in find_runs(folder):
-            if all((run.folder / f"{name}.parquet").exists() for name in TABLES):
-                for name in TABLES:
-                    parts[name].append(run.read_records(name))
+    runs = [run for folder in folders for run in find_runs(folder)
+            if all((run.folder / f"{name}.parquet").exists() for name in TABLES)]  # fmt: skip
+    found = [{name: run.read_records(name) for name in TABLES} for run in runs]
+    found.sort(key=lambda tables: tables["cells"]["parameters"].min())  # the order of legends, not that of names
+    parts = {name: [tables[name] for tables in found] for name in TABLES}
     if not parts["cells"]:
         raise ValueError(f"{', '.join(map(str, folders))}: no run of 11_scaling with cells lies here")
     asked = [list(table.columns) for table in parts["chances"]]

@@ -9,7 +9,7 @@ from first_page import list_pictures, read_answer, read_finding
 
 from game24lab.cli import main as cli
 from game24lab.report.kept import read_kept
-from game24lab.report.sections import decoding, iteration, modes, rl, routing, runs, search, sft
+from game24lab.report.sections import decoding, iteration, modes, rl, routing, runs, scaling, search, sft
 from game24lab.report.show import show_report
 from game24lab.report.write import _make_from_kept, write_report
 from game24lab.runs.provenance import hide_paths
@@ -18,9 +18,8 @@ from game24lab.views.charts import svg
 REPORTS = Path(__file__).parents[2] / "reports"
 SECTIONS = {"countdown_report": runs, "demo_report": runs, "enough": modes, "exact_report": runs,
             "grpo_shipped": rl, "iteration_report": iteration, "lookahead_report": decoding, "modes": modes,
-            "rl_report": rl, "router_report": routing,
-            "search_report": search, "sft_report": sft, "strict": modes, "without": modes,
-            "without_training": modes}  # fmt: skip
+            "rl_report": rl, "router_report": routing, "scaling_report": scaling, "search_report": search,
+            "sft_report": sft, "strict": modes, "without": modes, "without_training": modes}  # fmt: skip
 KEPT = sorted(path.stem for path in REPORTS.glob("*.json") if path.stem in SECTIONS)
 
 

@@ -106,7 +106,7 @@ ROW = {"strategy": "MCTS", "mode": "rules", "rate": 0.5, "low": 0.3, "high": 1.0
 def test_readme_s_rates_are_factors_and_only_those_with_an_interval():
     table = tabulate_exchange({"rates": [ROW, ROW | {"mode": "blind", "rate": None, "low": None, "high": None}]})
     assert table.splitlines()[2:] == [
-        "| MCTS | rules | 3.2 [2.0, 10.0] | 15.8 [10.0, 31.6] |  | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
+        "| MCTS | rules | 3.2 times the thinking [2.0, 10.0] | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
     ]
 
 
