@@ -12,6 +12,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from game24lab.runs.provenance import hide_paths
 from game24lab.runs.run import MANIFEST, find_runs, write_atomically
 
@@ -21,9 +23,9 @@ MOST = 4_000_000  # bytes of a table: more is no number to hand on but data
 def keep_runs(source: Path | str, target: Path | str) -> list[Path]:
     """Copies of all finished runs at or below `source`, at the same places below `target`; their folders.
 
-    Tables are the Parquet files that lie in a run's folder itself. Of absolute paths in a manifest the last two parts
-    remain. A copy that is there already is replaced. ValueError where no run has finished, and for a table of more than
-    `MOST` bytes, before anything is written.
+    Tables are the Parquet files that lie in a run's folder itself. Of absolute paths in them and in a manifest the last
+    two parts remain. A copy that is there already is replaced. ValueError where no run has finished, and for a table of
+    more than `MOST` bytes, before anything is written.
     """
     runs = [run for run in find_runs(source) if run.status == "finished"]
     if not runs:
@@ -38,11 +40,21 @@ def keep_runs(source: Path | str, target: Path | str) -> list[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for path in paths:
-            shutil.copyfile(path, folder / path.name)
+            _copy_table(path, folder / path.name)
         text = json.dumps(hide_paths(dict(run.manifest)), indent=1) + "\n"
         write_atomically(folder / MANIFEST, lambda draft, text=text: draft.write_text(text, encoding="utf-8"))
         kept.append(folder)
     return kept
+
+
+def _copy_table(source: Path, target: Path) -> None:
+    """A table without the places of somebody's disk; one that names none stays byte by byte what it was."""
+    table = pd.read_parquet(source)
+    texts = {name: table[name].map(hide_paths) for name in table if pd.api.types.is_string_dtype(table[name])}
+    if all(table[name].equals(told) for name, told in texts.items()):
+        shutil.copyfile(source, target)
+    else:
+        table.assign(**texts).to_parquet(target, index=False)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from game24lab.report.findings import find_best
 from game24lab.report.layout import add_section, draw_picture
 from game24lab.report.result_scaling import is_chance
 from game24lab.report.tables import Row, count, fixed, made, make_table, percent, short, text
+from game24lab.runs.provenance import hide_paths
 from game24lab.views.charts import scaling as charts
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.formats import MISSING
@@ -54,7 +55,7 @@ def gather_numbers(evidence: Sequence[Evidence], title: str = TITLE) -> dict[str
 
 def _read_rows(one: Evidence, name: str) -> list[Row]:
     table = read_table(one.run, f"{name}.parquet")
-    rows = [] if table is None else list_records(table)
+    rows = [] if table is None else hide_paths(list_records(table))
     return [row | {"source": one.source(f"{name}.parquet")} for row in rows]
 
 
@@ -240,8 +241,7 @@ def _draw_thinking(numbers: Row) -> Picture | None:
     drawn = points[points["strategy"].isin(shown)]
     names = drawn["size"] + " at " + drawn["budget"].map(fmt.short) + " tokens, " + drawn["strategy"]
     finding = find_best(drawn.assign(name=names).to_dict("records"), "name", "thinking", "checkpoint")
-    caption = (f"{finding} Against thinking FLOPs: sizes trained for longest, seeds averaged; grey: the best. Solid: "
-               "verified, dotted: by the rules, dashed: blind.")  # fmt: skip
+    caption = f"{finding} Solid: verified, dotted: rules, dashed: blind; grey: the best of any training."
     return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "averaged"), 260)
 
 

@@ -5,6 +5,7 @@ As in `theme`, none knows where its table came from, nor how a law was fitted.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -119,7 +120,7 @@ def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
     pairs = list(dict.fromkeys(zip(points["strategy"], points["mode"], strict=True)))
     figure = make_figure(*((f"training FLOPs<br>{plain(strategy)}, {mode}", "thinking FLOPs")
                            for strategy, mode in pairs), height=250)  # fmt: skip
-    colours = dict(zip(sorted(set(lines["accuracy"])), PALETTE, strict=False))
+    colours = dict(zip(sorted(set(lines["accuracy"])), itertools.cycle(PALETTE), strict=False))
     x = np.geomspace(points["training"].min(), points["training"].max(), 2)
     told: set[str] = set()
 
