@@ -324,7 +324,8 @@ def _describe_elsewhere(numbers: Row) -> Block | None:
                "points": count("points"), "accuracy": made(lambda row: _span(row, "accuracy"))}  # fmt: skip
     return make_table("What one decade of training replaces, by task.",
                       sorted(both, key=lambda row: order.index((row["strategy"], row["mode"]))), columns,
-                      "Each task with models of its own; the ranges of accuracy differ, and rates hold for theirs.")
+                      "Each task with models of its own; the ranges of accuracy differ, and rates hold for theirs. "
+                      "Intervals are over seeds only where a task has several.")
 
 
 def _range(row: Row, name: str) -> str:
