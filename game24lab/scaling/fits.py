@@ -65,7 +65,10 @@ def fit_laws(study: Study, *, repeats: int = 200, seed: int = 0, progress: Calla
     lose = fit_excess if "excess" in study.exact else fit_chance
     fits = {"loss": lose, "sum": partial(lose, form="sum"), "pure": partial(lose, form="pure"), "chance": fit_chance,
             "samples": fit_samples}  # fmt: skip
-    return {name: fits[name](study, repeats=repeats, seed=seed) for name in progress(list(fits))}
+    if lose is fit_chance:
+        del fits["chance"]  # thousands of fits that the loss has made
+    found = {name: fits[name](study, repeats=repeats, seed=seed) for name in progress(list(fits))}
+    return {"chance": found["loss"]} | found if lose is fit_chance else found
 
 
 def fit_excess(study: Study, *, form: str = "product", repeats: int = 200, seed: int = 0) -> Fit:

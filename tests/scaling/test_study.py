@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from game24lab.runs.run import start_run
+from game24lab.scaling import fits as fits_room
 from game24lab.scaling.fits import FORMS, fit_chance, fit_excess, fit_laws, fit_samples, hold_against, tabulate_forms
 from game24lab.scaling.plane import Plane
 from game24lab.scaling.study import Study, gather
@@ -167,3 +168,17 @@ def test_points_of_seeds_are_averaged_with_an_interval():
     assert table.iloc[3]["accuracy"] == pytest.approx(points[alike]["accuracy"].mean())
     assert ((table["low"] < table["accuracy"]) & (table["accuracy"] < table["high"])).all()
     assert set(table["problems"]) == {24}
+
+
+def test_a_task_without_a_known_floor_has_the_law_of_its_chances_once(study, monkeypatch):
+    bare, asked = Study(study.cells, study.exact.drop(columns="excess"), study.plane), []
+
+    def fit(study, *, form="product", **options):
+        asked.append(form)
+        return fit_chance(study, form=form, **options)
+
+    monkeypatch.setattr(fits_room, "fit_chance", fit)
+    fits = fit_laws(bare, repeats=2)
+    assert set(fits) == {"loss", "sum", "pure", "chance", "samples"}
+    assert fits["chance"] is fits["loss"]
+    assert sorted(asked) == ["product", "pure", "sum"]

@@ -23,6 +23,7 @@ from game24lab.views.charts import scaling as charts
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.formats import MISSING
 from game24lab.views.tables.records import list_records
+from game24lab.views.tables.specifications import FORMS
 
 TITLE = "Training compute and thinking compute"
 QUESTION = ("A small language model can be made better by training it longer, or larger, or by letting it think longer "
@@ -336,11 +337,9 @@ def _range(row: Row, name: str) -> str:
 def _describe_laws(numbers: Row) -> list[Block]:
     blocks: list[Block] = []
     if numbers["forms"]:
-        columns = {"form": text("form", 1), "unknowns": count("unknowns"), "error": percent("error"),
-                   "corner missed by": percent("missed")}  # fmt: skip
         note = ("Error: root mean square, relative, on the cells that a law without the corner was fitted to, by which "
                 "forms can be told apart without it. Pure: a sum without the constant.")  # fmt: skip
-        blocks.append(make_table("Forms of the law of the loss.", numbers["forms"], columns, note))
+        blocks.append(make_table("Forms of the law of the loss.", numbers["forms"], FORMS, note))
     columns = {"number": text("name", 1), "value": made(lambda row: fmt.show(row["value"])),
                "95 %": made(lambda row: MISSING if row["low"] is None else
                             f"{fmt.show(row['low'])} to {fmt.show(row['high'])}")}  # fmt: skip
