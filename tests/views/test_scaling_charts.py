@@ -9,8 +9,8 @@ from game24lab.views.charts import scaling
 
 def draw_thinking(least: float, most: float):
     table = pd.DataFrame({"strategy": ["repeated sampling", "mcts"] * 2, "mode": "verified", "size": "2x32",
-                          "budget": 1e6, "effort": [1, 1, 8, 8], "training": 1e12,
-                          "thinking": [least, least, most, most], "accuracy": [0.1, 0.2, 0.3, 0.4]})  # fmt: skip
+                          "training": 1e12, "thinking": [least, least, most, most],
+                          "accuracy": [0.1, 0.2, 0.3, 0.4]})  # fmt: skip
     return scaling.draw_thinking(table, ["repeated sampling", "mcts"]).layout
 
 
@@ -29,19 +29,17 @@ def test_an_axis_of_flops_has_a_few_ticks(least, most, told):
 
 def test_a_size_is_a_line_of_those_trained_for_longest_and_the_envelope_is_the_best_of_all():
     table = pd.DataFrame(
-        [("mcts", "rules", size, seed, effort, training, thinking * effort, accuracy + 0.1 * (effort > 1))
-         for size, seed, training, thinking, accuracy in [
-             ("1x16", 0, 1e11, 1e6, 0.1), ("1x16", 0, 1e12, 1e6, 0.3), ("1x16", 1, 1e12, 1e6, 0.5),
-             ("2x32", 0, 2e11, 4e6, 0.2), ("2x32", 0, 2e12, 4e6, 0.6)]
+        [("mcts", "rules", size, training, thinking * effort, accuracy + 0.1 * (effort > 1))
+         for size, training, thinking, accuracy in [("1x16", 1e11, 1e6, 0.1), ("1x16", 1e12, 1e6, 0.4),
+                                                    ("2x32", 2e11, 4e6, 0.5), ("2x32", 2e12, 4e6, 0.6)]
          for effort in (1, 8)],
-        columns=["strategy", "mode", "size", "seed", "effort", "training", "thinking", "accuracy"])  # fmt: skip
-    table["budget"] = table["training"] / 1e5
+        columns=["strategy", "mode", "size", "training", "thinking", "accuracy"])  # fmt: skip
     drawn = {trace.name: trace for trace in scaling.draw_thinking(table, ["mcts"]).data}
     assert list(drawn) == ["envelope", "1x16", "2x32"]
-    assert drawn["1x16"].y == pytest.approx((0.4, 0.5)), "two seeds, without the shorter training"
+    assert drawn["1x16"].y == pytest.approx((0.4, 0.5)), "without the shorter training"
     assert drawn["2x32"].x == pytest.approx((4e6, 32e6))
     assert list(zip(drawn["envelope"].x, drawn["envelope"].y, strict=True))[-3:] == [
-        (1e6, 0.4), (4e6, 0.6), (32e6, pytest.approx(0.7))], "the luckier seed is no best"  # fmt: skip
+        (1e6, 0.4), (4e6, 0.6), (32e6, pytest.approx(0.7))]  # fmt: skip
 
 
 def test_each_strategy_has_a_panel_of_the_plane_and_all_have_the_same_axes():

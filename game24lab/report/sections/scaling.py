@@ -338,7 +338,9 @@ def _describe_laws(numbers: Row) -> list[Block]:
     blocks: list[Block] = []
     if numbers["forms"]:
         note = ("Error: root mean square, relative, on the cells that a law without the corner was fitted to, by which "
-                "forms can be told apart without it. Pure: a sum without the constant.")  # fmt: skip
+                "forms can be told apart without it. The product was added after cells of the Game of 24 had been "
+                "looked at: their corner tests the numbers of a form, not its choice. Pure: a sum without the "
+                "constant.")  # fmt: skip
         blocks.append(make_table("Forms of the law of the loss.", numbers["forms"], FORMS, note))
     columns = {"number": text("name", 1), "value": made(lambda row: fmt.show(row["value"])),
                "95 %": made(lambda row: MISSING if row["low"] is None else

@@ -75,10 +75,10 @@ def draw_chances(table: pd.DataFrame) -> go.Figure:
 def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
     """Accuracy against thinking FLOPs, a line a size, each trained for longest; a panel for each strategy, six at most.
 
-    Columns: `strategy`, `mode`, `size`, `budget`, `effort`, `training`, `thinking`, `accuracy`. Seeds are averaged. The
-    envelope is the best that was measured of any model, however trained, at as much thinking.
+    Columns: `strategy`, `mode`, `size`, `training`, `thinking`, `accuracy`, the seeds of a size averaged, for the
+    luckiest is none. The envelope is the best that was measured of any model, however trained, at as much thinking.
     """
-    table = average_seeds(table)
+    need(table, "strategy", "mode", "size", "training", "thinking", "accuracy")
     panels = list(panels or dict.fromkeys(table["strategy"]))[:_PANELS]
     figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels))
     colours, told = assign_colours(table["size"]), set()
@@ -99,13 +99,6 @@ def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
         shown = _decades(table.loc[table["strategy"] == name, "thinking"])
         figure.update_layout({f"xaxis{theme.name_axes(number)[0][1:]}": shown})
     return figure.update_yaxes(**SHARE).update_layout(legend=theme.ABOVE)
-
-
-def average_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Points of a plane, those that differ in their seed alone as one: their mean, for the luckiest is none."""
-    alike = ["strategy", "mode", "size", "budget", "effort"]
-    need(table, *alike, "training", "thinking", "accuracy")
-    return table.groupby(alike, as_index=False, sort=False)[["training", "thinking", "accuracy"]].mean()
 
 
 def draw_plane(points: pd.DataFrame, lines: pd.DataFrame) -> go.Figure:
