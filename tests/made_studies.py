@@ -5,7 +5,9 @@ import pandas as pd
 from scipy.special import expit
 
 from game24lab.scaling.budgets import list_totals, split_both
+from game24lab.scaling.design import trace_isoflops
 from game24lab.scaling.fits import fit_laws, hold_against, tabulate_forms
+from game24lab.scaling.flops import make_shape
 from game24lab.scaling.frontier import map_surfaces, tabulate_rates
 from game24lab.scaling.laws import tabulate_law
 from game24lab.scaling.plane import Plane
@@ -63,6 +65,9 @@ def write(run, study, repeats=6, tried=None):
         run.write_records(tabulate_law(found.law, found.draws), f"law_{name}")
         if name == "loss":
             run.write_records(found.tabulate(table).assign(what=found.what, why=found.why), "fit_loss")
+            ends = [(study.done[name].min(), study.done[name].max()) for name in ("flops", "tokens")]
+            shapes = {size: make_shape(size, 60) for size in SIZES}
+            run.write_records(trace_isoflops(found.law, *ends, shapes, 25.0), "isoflops")
             if tried is not None:
                 run.write_records(hold_against(found, study, tried), "tried")
     rates = tabulate_rates(study.plane, repeats=repeats, over_seeds=study.over_seeds)

@@ -7,6 +7,7 @@ ill-conditioned. One training of a size and seed, the trunk, serves all its budg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from game24lab.scaling.flops import Shape, count_training
 from game24lab.scaling.laws import Law, foretell
 from game24lab.training.schedules import find_cooldown
 
+_BEYOND = 4  # times the tokens of a grid, as far as its law is still told
 
 @dataclass(frozen=True)
 class Trunk:
@@ -149,3 +151,26 @@ def choose(
         rows.append({"size": size, "parameters": shape.matrices, "tokens": tokens, "low": low, "high": high,
                      "predicted": predicted})  # fmt: skip
     return pd.DataFrame(rows).sort_values("predicted", ignore_index=True)
+
+
+def trace_isoflops(
+    law: Law, flops: tuple[float, float], tokens: tuple[float, float], shapes: Mapping[str, Shape], length: float,
+    learnt: float = 1.0, per_step: float = 0.0,
+) -> pd.DataFrame:  # fmt: skip
+    """What a law of N and D says of equal training FLOPs, from large models trained briefly to small ones trained long
+    (the IsoFLOP profiles of Hoffmann et al. 2022, arXiv 2203.15556): a row a budget and shape, by parameters.
+
+    flops, tokens: the least and the most of the trainings that the law was fitted to. Budgets are those between of 1
+    and 3 times a power of ten, else the most; as many tokens are told as a quarter of the least to four times the most.
+    Others: see `choose`. Columns: `flops`, `size`, `parameters`, `tokens`, `ratio` (tokens a parameter), `predicted`,
+    `inside` (bool: tokens that the law was fitted to).
+    """
+    powers = range(math.floor(math.log10(flops[0])), math.ceil(math.log10(flops[1])) + 1)
+    rounded = (factor * 10.0**power for power in powers for factor in (1, 3))
+    budgets = [budget for budget in rounded if flops[0] <= budget <= flops[1]] or [flops[1]]
+    parts = [choose(law, budget, shapes, length, learnt, per_step=per_step).assign(flops=budget) for budget in budgets]
+    table = pd.concat(parts).sort_values(["flops", "parameters"], ignore_index=True)
+    table = table.assign(ratio=table["tokens"] / table["parameters"], inside=table["tokens"].between(*tokens))
+    told = table["tokens"].between(tokens[0] / _BEYOND, tokens[1] * _BEYOND)
+    columns = ["flops", "size", "parameters", "tokens", "ratio", "predicted", "inside"]
+    return table.loc[told, columns].reset_index(drop=True)

@@ -8,6 +8,7 @@ import pytest
 from first_page import read_answer
 
 from game24lab.cli import main as cli
+from game24lab.report import scaling_findings
 from game24lab.report.document import to_json
 from game24lab.report.evidence import read_evidence
 from game24lab.report.result_scaling import tabulate_exchange, tell_scaling
@@ -37,7 +38,7 @@ def test_it_is_a_pdf_with_its_numbers_beside_it(made, tmp_path, capsys):
 def test_the_answer_is_three_sentences_with_what_was_measured(made):
     evidence = read_evidence([made])
     numbers = scaling.gather_numbers(evidence)
-    said = scaling.answer(numbers)
+    said = scaling_findings.answer(numbers)
     assert len(said) == 3
     for row in numbers["rates"]:
         assert f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in said[0]
@@ -51,12 +52,23 @@ def test_the_answer_is_three_sentences_with_what_was_measured(made):
     assert "Jones 2021" in text
 
 
+def test_equal_flops_are_drawn_with_the_best_size_and_a_report_of_before_goes_without(made):
+    evidence = read_evidence([made])
+    numbers = json.loads(json.dumps(scaling.gather_numbers(evidence)))
+    dearest = max(row["flops"] for row in numbers["isoflops"])
+    best = min((row for row in numbers["isoflops"] if row["flops"] == dearest), key=lambda row: row["predicted"])
+    told = f"{best['size']} for {dearest:.0e} FLOPs ({best['ratio']:.0f} tokens a parameter)".replace("e+", "e")
+    assert told in to_json(scaling.make_report(evidence, numbers))
+    del numbers["isoflops"]
+    assert "equal training FLOPs" not in to_json(scaling.make_report(evidence, numbers))
+
+
 def test_what_was_trained_on_the_law_s_word_is_held_against_it(tmp_path):
     with start_run(tmp_path / "run", "11_scaling", {"task": "game24", "seed": 0}) as run:
         made_studies.write(run, made_studies.make(), tried=made_studies.make(("4x112",), (3e6,), seeds=1))
     evidence = read_evidence([tmp_path / "run"])
     numbers = scaling.gather_numbers(evidence)
-    assert "and 1 of 1 models that it has chosen and not seen land within" in scaling.answer(numbers)[2]
+    assert "and 1 of 1 models that it has chosen and not seen land within" in scaling_findings.answer(numbers)[2]
     assert "What was trained on the law's word." in to_json(scaling.make_report(evidence, numbers))
 
 
@@ -69,7 +81,7 @@ def test_another_task_s_rates_stand_beside_the_first_one_s(made, tmp_path):
     assert numbers["task"] == "game24", "the order of folders does not matter"
     assert numbers["rates"] == scaling.gather_numbers(read_evidence([made]))["rates"]
     said = "; on countdown, over accuracies of its own, 1 of 2 rates lie apart from these, interval from interval."
-    assert said in scaling.answer(numbers)[0]
+    assert said in scaling_findings.answer(numbers)[0]
     table = next(one for one in to_json(scaling.make_report(evidence, numbers)).split("What one decade")[2:]
                  if one.startswith(" of training replaces, by task."))  # fmt: skip
     assert "countdown" in table
@@ -111,11 +123,11 @@ def test_readme_s_rates_are_factors_and_only_those_with_an_interval():
 
 
 def test_lines_that_bend_beyond_chance_are_told():
-    assert "bend" not in scaling.find_rates({"rates": [ROW]})
+    assert "bend" not in scaling_findings.find_rates({"rates": [ROW]})
     near = ROW | {"dearer": 0.9, "dearer_low": 0.5, "dearer_high": 1.3}
-    assert "bend" not in scaling.find_rates({"rates": [near]})
+    assert "bend" not in scaling_findings.find_rates({"rates": [near]})
     bent = ROW | {"strategy": "samples", "points": 12, "dearer": 0.3, "dearer_low": -0.1, "dearer_high": 0.6}
-    said = scaling.find_rates({"rates": [near, bent]})
+    said = scaling_findings.find_rates({"rates": [near, bent]})
     assert said.endswith("(means over lines that bend: of samples 1.20 [1.00, 1.50] up to 5.0e+12 FLOPs of training, "
                          "0.30 [-0.10, 0.60] above).")  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from game24lab.report import layout
+from game24lab.report import scaling_findings as found
 from game24lab.report.document import Block, Paragraph, Picture, Report
 from game24lab.report.evidence import Evidence, describe_runs, read_table, refuse
 from game24lab.report.findings import find_best
@@ -31,9 +32,8 @@ QUESTION = ("A small language model can be made better by training it longer, or
             "thinks and on what helps it, and how is a budget best divided? FLOPs count every matrix product: layers, "
             "attended positions, output head, prompts, optimiser, critics and what these learn from.")  # fmt: skip
 TABLES = ("cells", "averaged", "rates", "lines", "splits", "records", "fit_loss", "forms", "law_loss", "law_sum",
-          "law_pure", "law_chance", "law_samples", "tried")  # fmt: skip
+          "law_pure", "law_chance", "law_samples", "tried", "isoflops")  # fmt: skip
 NEEDED = ("averaged", "rates", "splits", "records")
-_USED = 0.5  # share of a budget that buys something, from which it is one that has to be divided
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
           "(2026) are of repeated sampling alone, and their form is fitted here too.")  # fmt: skip
 
@@ -63,8 +63,8 @@ def _read_rows(one: Evidence, name: str) -> list[Row]:
 def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     """The report: the iso-accuracy plane first; then the law, accuracy against thinking and the split; then tables."""
     runs = numbers["runs"]
-    figures: list[Block | None] = [_draw_law(numbers), _draw_chances(numbers), _draw_thinking(numbers),
-                                    _draw_split(numbers)]
+    figures: list[Block | None] = [_draw_law(numbers), _draw_chances(numbers), _draw_isoflops(numbers),
+                                    _draw_thinking(numbers), _draw_split(numbers)]
     appendix = [
         _describe_setting(numbers),
         *add_section("What one decade of training replaces", _describe_rates(numbers), Paragraph(_JONES)),
@@ -73,113 +73,11 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
         *add_section("Models that the law has chosen", _describe_tried(numbers)),
         *add_section("The cells", _describe_cells(numbers)),
         *add_section("The best split of a budget", _describe_splits(numbers)),
-        *layout.add_limits(runs, list_limits(numbers)),
+        *layout.add_limits(runs, found.list_limits(numbers)),
         *layout.add_origin(runs),
     ]  # fmt: skip
-    return layout.compose_report(numbers["title"], runs, QUESTION, answer(numbers), _draw_plane(numbers),
+    return layout.compose_report(numbers["title"], runs, QUESTION, found.answer(numbers), _draw_plane(numbers),
                                  _tell_cost(numbers), figures, appendix)  # fmt: skip
-
-
-def answer(numbers: Row) -> list[str]:
-    """Three sentences: the exchange rates, the split for few and many problems, and what the law foretold."""
-    return [find_rates(numbers), *([find_split(numbers)] if numbers["splits"] else []), find_law(numbers)]
-
-
-def find_rates(numbers: Row) -> str:
-    """How much thinking a decade of training replaces."""
-    known = [row for row in numbers["rates"] if row["rate"] is not None and row["low"] is not None]
-    if not known:
-        return "No strategy has an exchange rate with an interval."
-    said = "; ".join(f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-                     for row in known)  # fmt: skip
-    return (f"One decade of training replaces so many decades of thinking: {said}{_tell_bends(known)}"
-            f"{_tell_elsewhere(numbers)}.")  # fmt: skip
-
-
-def _tell_bends(rows: Sequence[Row]) -> str:
-    """Of the strategy of the most points whose lines bend beyond chance, the rates on both sides."""
-    bent = [row for row in rows if None not in (row["cheaper"], row["dearer"])
-            and (row["cheaper_low"] > row["dearer_high"] or row["dearer_low"] > row["cheaper_high"])]  # fmt: skip
-    if not bent:
-        return ""
-    row = max(bent, key=lambda row: row["points"])
-    return (f" (means over lines that bend: of {row['strategy']} {_bracket(row, 'cheaper', 'cheaper_')} up to "
-            f"{row['middle']:.1e} FLOPs of training, {_bracket(row, 'dearer', 'dearer_')} above)")  # fmt: skip
-
-
-def _tell_elsewhere(numbers: Row) -> str:
-    """How often the rate of a strategy on another task is another one: their intervals do not meet."""
-    here = {(row["strategy"], row["mode"]): row for row in numbers["rates"] if row["low"] is not None}
-    said = ""
-    for task in dict.fromkeys(row["task"] for row in numbers.get("elsewhere", [])):
-        pairs = [(here[key], row) for row in numbers["elsewhere"] if row["task"] == task and row["low"] is not None
-                 and (key := (row["strategy"], row["mode"])) in here]  # fmt: skip
-        apart = sum(row["low"] > own["high"] or row["high"] < own["low"] for own, row in pairs)
-        said += (f"; on {task}, over accuracies of its own, {apart} of {len(pairs)} rates lie apart from these, "
-                 "interval from interval")  # fmt: skip
-    return said
-
-
-def find_split(numbers: Row) -> str:
-    """How a budget is best divided for few and for many problems: the largest of which more than half is of use."""
-    ends = _find_ends(numbers)
-    if not ends:
-        return "No budget pays for the most problems."
-    said = (f"{fmt.percent(row['share'])} of what is spent goes into thinking for {_count(row)}, "
-            f"by {row['size']} with {row['strategy']} ({row['mode']}), which solves {fmt.estimate(row)}"
-            for row in ends)  # fmt: skip
-    judge = "" if ends[0]["verifier"] else " and no verifier to pick the answer"
-    return f"With {fmt.short(ends[0]['total'])} FLOPs in all{judge}, {'; '.join(said)}."
-
-
-def _count(row: Row) -> str:
-    return "one problem" if row["problems"] == 1 else f"{row['problems']:,.0f} problems"
-
-
-def _find_ends(numbers: Row) -> list[Row]:
-    """The split of that budget for the fewest and for the most problems, without a verifier where that was measured."""
-    bare = [row for row in numbers["splits"] if not row["verifier"]] or numbers["splits"]
-    few, many = (pick(row["problems"] for row in bare) for pick in (min, max))
-    known = {(row["problems"], row["total"]): row for row in bare}
-    totals = sorted({total for _, total in known if {(few, total), (many, total)} <= set(known)})
-    used = [total for total in totals if known[few, total]["spent"] > _USED] or totals[:1]
-    return [known[few, max(used)], known[many, max(used)]] if used else []
-
-
-def find_law(numbers: Row) -> str:
-    """How well the law of the loss foretells cells that it has not seen."""
-    corner = [row for row in numbers["fit_loss"] if row["corner"]]
-    if not corner:
-        why = next((row["why"] for row in numbers["fit_loss"] if row.get("why")), "there is no law")
-        return f"The law was not held against a corner of the grid: {why}."
-    missed = sum(abs(row["foretold"] / row["measured"] - 1) for row in corner) / len(corner)
-    plain = next((row["missed"] for row in numbers["forms"] if row["form"] == "sum"), None)
-    beside = "" if plain is None else f" (as a sum of a power of size and one of tokens, by {fmt.percent(plain)})"
-    said = (f"The law of the loss, fitted without its {len(corner)} largest cells, misses them by "
-            f"{fmt.percent(missed)} in the mean{beside}")  # fmt: skip
-    tried = numbers.get("tried", [])
-    if not tried:
-        return f"{said}."
-    within = sum(row["within"] for row in tried)
-    return (f"{said}, and {within} of {len(tried)} models that it has chosen and not seen land within their predicted "
-            "intervals.")  # fmt: skip
-
-
-def list_limits(numbers: Row) -> list[str]:
-    """What the numbers do not say."""
-    seeds = {(row["size"], row["seed"]) for row in numbers["records"]}
-    single = sorted(size for size, _ in seeds if sum(other == size for other, _ in seeds) == 1)
-    failed = [f"{row['cell']}: {row['failed']}" for row in numbers["cells"] if row["failed"]]
-    without = [f"{row['strategy']} ({row['mode']}): {row['why']}" for row in numbers["rates"] if row["why"]]
-    return [
-        "A rate holds for the range beside it and for this game: it is not a constant of nature.",
-        *([f"Trained once, so that their luck is in no interval: {', '.join(single)}."] if single else []),
-        *([f"Cells that failed, and are missing: {'; '.join(failed)}."] if failed else []),
-        *([f"Without a rate or its interval: {'; '.join(without)}."] if without else []),
-        "The solver that writes the training texts costs no FLOPs here: it multiplies no matrices.",
-        *(["Held-out puzzles that need a fraction are left out: texts all but never make one, and their loss, hundreds "
-           "of nats at any size, would be what the law is of."] if numbers.get("task", "game24") == "game24" else []),
-    ]
 
 
 # ------------------------------------------------------------------------------------------------------------- figures
@@ -187,19 +85,10 @@ def _draw_plane(numbers: Row) -> Picture | None:
     lines = pd.DataFrame(numbers["lines"] or [], columns=["strategy", "mode", "accuracy", "training", "thinking"])
     if not numbers["averaged"]:
         return None
-    caption = (f"{_find_extremes(numbers)} Dots: what was measured, seeds averaged, the darker the more accurate; "
+    caption = (f"{found.find_extremes(numbers)} Dots: what was measured, seeds averaged, the darker the more accurate; "
                "lines: equal accuracy, within the range that each rate holds for.")  # fmt: skip
     points = pd.DataFrame(numbers["averaged"])
     return draw_picture(charts.draw_plane(points, lines), caption, _source(numbers, "averaged"), 210)
-
-
-def _find_extremes(numbers: Row) -> str:
-    """The strategies whose training replaces most and least thinking."""
-    known = sorted((row for row in numbers["rates"] if row["low"] is not None), key=lambda row: row["rate"])
-    if not known:
-        return "No strategy has an exchange rate with an interval."
-    least, most = (f"{row['strategy']} ({row['mode']}), {row['rate']:.2f}" for row in (known[0], known[-1]))
-    return f"A decade of training replaces most decades of thinking of {most}, and fewest of {least}."
 
 
 def _draw_law(numbers: Row) -> Picture | None:
@@ -207,21 +96,10 @@ def _draw_law(numbers: Row) -> Picture | None:
     if table.empty:
         return None
     what = table["what"].iloc[0]
-    caption = (f"{_find_fit(numbers)} {what} against training FLOPs, by size, with its law (dotted), and measured "
+    caption = (f"{found.find_fit(numbers)} {what} against training FLOPs, by size, with its law (dotted), and measured "
                "against predicted. Open circles: the held-out corner, by a law that had not seen it.")  # fmt: skip
     table["corner"] = table["corner"].astype(bool)
     return draw_picture(charts.draw_law(table, what), caption, _source(numbers, "fit_loss"), 260)
-
-
-def _find_fit(numbers: Row) -> str:
-    """How well the law holds: for the corner that it has not seen, else for what it was fitted to."""
-    if any(row["corner"] for row in numbers["fit_loss"]):
-        return find_law(numbers)
-    known = [row for row in numbers["fit_loss"] if row.get("predicted") and row["measured"]]
-    if not known:
-        return "No law was fitted."
-    missed = sum(abs(row["predicted"] / row["measured"] - 1) for row in known) / len(known)
-    return f"The law misses the {len(known)} cells that it was fitted to by {fmt.percent(missed)} in the mean."
 
 
 def _draw_chances(numbers: Row) -> Picture | None:
@@ -233,25 +111,36 @@ def _draw_chances(numbers: Row) -> Picture | None:
     return draw_picture(charts.draw_chances(table), caption, _source(numbers, "records"), 240)
 
 
-def _draw_thinking(numbers: Row) -> Picture | None:
-    points = pd.DataFrame(numbers["averaged"])
-    if points.empty:
+def _draw_isoflops(numbers: Row) -> Picture | None:
+    table = pd.DataFrame(numbers.get("isoflops") or [])
+    if table.empty:
         return None
-    names = list(dict.fromkeys(points["strategy"]))
-    shown = [names[0], *names[-1:]] if len(names) > 1 else names
-    drawn = points[points["strategy"].isin(shown)]
+    ends = [rows.loc[rows["predicted"].idxmin()] for _, rows in table.groupby("flops")]
+    said = " and ".join(dict.fromkeys(
+        f"{row['size']} for {row['flops']:.0e} FLOPs ({row['ratio']:.0f} tokens a parameter)".replace("e+", "e")
+        for row in (ends[0], ends[-1])))  # fmt: skip
+    caption = (f"Of these sizes the law's best is {said}. What the law says of equal training FLOPs, from small models "
+               "trained long to large ones trained briefly; dotted: beyond the tokens it was fitted to.")  # fmt: skip
+    return draw_picture(charts.draw_isoflops(table, numbers["fit_loss"][0]["what"]), caption,
+                        _source(numbers, "isoflops"), 240)  # fmt: skip
+
+
+def _draw_thinking(numbers: Row) -> Picture | None:
+    drawn = pd.DataFrame(numbers["averaged"])
+    if drawn.empty:
+        return None
     names = drawn["size"] + " at " + drawn["budget"].map(fmt.short) + " tokens, " + drawn["strategy"]
     finding = find_best(drawn.assign(name=names).to_dict("records"), "name", "thinking", "checkpoint")
     caption = f"{finding} Solid: verified, dotted: rules, dashed: blind; grey: the best of any training."
-    return draw_picture(charts.draw_thinking(points, shown), caption, _source(numbers, "averaged"), 260)
+    return draw_picture(charts.draw_thinking(drawn), caption, _source(numbers, "averaged"), 220)
 
 
 def _draw_split(numbers: Row) -> Picture | None:
     if not numbers["splits"]:
         return None
-    ends = _find_ends(numbers)
-    said = (f"{fmt.percent(row['share'])} for {_count(row)}" for row in ends)
-    finding = f"Best spent on thinking are {', '.join(said)}." if ends else find_split(numbers)
+    ends = found.find_ends(numbers)
+    said = (f"{fmt.percent(row['share'])} for {found.tell_count(row)}" for row in ends)
+    finding = f"Best spent on thinking are {', '.join(said)}." if ends else found.find_split(numbers)
     caption = (f"{finding} The best use of a total budget, by the number of problems, dotted where no "
                "verifier picks the answer. The accuracy is of problems that did not choose.")  # fmt: skip
     return draw_picture(charts.draw_split(pd.DataFrame(numbers["splits"])), caption, _source(numbers, "splits"), 240)
@@ -286,9 +175,9 @@ def _describe_setting(numbers: Row) -> Block:
 def _describe_rates(numbers: Row) -> Block | None:
     columns = {
         "strategy": made(lambda row: f"{row['strategy']} ({row['mode']})", 1, "left"),
-        "decades": made(lambda row: _bracket(row, "rate")),
-        "cheaper half": made(lambda row: _bracket(row, "cheaper", "cheaper_")),
-        "dearer half": made(lambda row: _bracket(row, "dearer", "dearer_")), "error": percent("error"),
+        "decades": made(lambda row: found.bracket(row, "rate")),
+        "cheaper half": made(lambda row: found.bracket(row, "cheaper", "cheaper_")),
+        "dearer half": made(lambda row: found.bracket(row, "dearer", "dearer_")), "error": percent("error"),
         "points": count("points"),
         "training FLOPs": made(lambda row: _range(row, "training")),
         "thinking FLOPs": made(lambda row: _range(row, "thinking")),
@@ -301,12 +190,6 @@ def _describe_rates(numbers: Row) -> Block | None:
             "lines bend, and the rate is a mean. Error: of the accuracies that the slope stands for. 95 %: bootstrap "
             "over problems, with what each costs, and over seeds where there are several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
-
-
-def _bracket(row: Row, name: str, prefix: str = "") -> str:
-    if row[f"{prefix}low"] is None:
-        return fmt.fixed(row[name], 2)
-    return f"{row[name]:.2f} [{row[f'{prefix}low']:.2f}, {row[f'{prefix}high']:.2f}]"
 
 
 def _span(row: Row, name: str) -> str:

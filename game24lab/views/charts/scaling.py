@@ -72,6 +72,30 @@ def draw_chances(table: pd.DataFrame) -> go.Figure:
     return figure.update_layout(legend=theme.ABOVE)
 
 
+def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
+    """A law of a loss at equal training FLOPs, a line a budget, against parameters and against tokens a parameter, a
+    star at its least. Dotted: beyond the tokens that the law was fitted to.
+
+    Columns: `flops`, `parameters`, `ratio`, `predicted`, `inside` (bool).
+    """
+    need(table, "flops", "parameters", "ratio", "predicted", "inside")
+    axes = {"parameters": "parameters", "ratio": "tokens a parameter"}
+    figure = make_figure(*((title, name) for title in axes.values()))
+    for flops, rows, colour in theme.split(table, "flops"):
+        best = rows.loc[[rows["predicted"].idxmin()]]
+        told = f"{flops:.0e} FLOPs".replace("e+", "e")
+        for panel, x in enumerate(axes, 1):
+            look: dict[str, Any] = {"panel": panel, "legendgroup": told}
+            add_line(figure, rows, x, "predicted", colour, told, mode="lines", dash="dot", width=1.2, showlegend=False,
+                     **look)  # fmt: skip
+            add_line(figure, rows[rows["inside"]], x, "predicted", colour, told, size=4, showlegend=panel == 1, **look)
+            add_line(figure, best, x, "predicted", colour, told, mode="markers", symbol="star", size=9,
+                     showlegend=False, **look)  # fmt: skip
+    for number, x in enumerate(axes, 1):
+        figure.update_layout({f"xaxis{theme.name_axes(number)[0][1:]}": _decades(table[x])})
+    return figure.update_yaxes(type="log").update_layout(legend=theme.ABOVE)
+
+
 def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
     """Accuracy against thinking FLOPs, a line a size, each trained for longest; a panel for each strategy, six at most.
 
