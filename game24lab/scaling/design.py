@@ -163,7 +163,8 @@ def trace_isoflops(
     flops, tokens: the least and the most of the trainings that the law was fitted to. Budgets are those between of 1
     and 3 times a power of ten, else the most; as many tokens are told as a quarter of the least to four times the most.
     Others: see `choose`. Columns: `flops`, `size`, `parameters`, `tokens`, `ratio` (tokens a parameter), `predicted`,
-    `inside` (bool: tokens that the law was fitted to).
+    `inside` (bool: tokens that the law was fitted to), `best` (bool: the least of its budget, unless it is the smallest
+    or the largest of what is told, beyond which there may be a better one).
     """
     powers = range(math.floor(math.log10(flops[0])), math.ceil(math.log10(flops[1])) + 1)
     rounded = (factor * 10.0**power for power in powers for factor in (1, 3))
@@ -172,5 +173,8 @@ def trace_isoflops(
     table = pd.concat(parts).sort_values(["flops", "parameters"], ignore_index=True)
     table = table.assign(ratio=table["tokens"] / table["parameters"], inside=table["tokens"].between(*tokens))
     told = table["tokens"].between(tokens[0] / _BEYOND, tokens[1] * _BEYOND)
-    columns = ["flops", "size", "parameters", "tokens", "ratio", "predicted", "inside"]
-    return table.loc[told, columns].reset_index(drop=True)
+    table = table.loc[told, ["flops", "size", "parameters", "tokens", "ratio", "predicted", "inside"]]
+    rows = table.groupby("flops")
+    ends = (rows["parameters"].transform(pick) for pick in ("min", "max"))
+    least = table["predicted"] == rows["predicted"].transform("min")
+    return table.assign(best=least & table["parameters"].between(*ends, inclusive="neither")).reset_index(drop=True)

@@ -55,10 +55,13 @@ def test_the_answer_is_three_sentences_with_what_was_measured(made):
 def test_equal_flops_are_drawn_with_the_best_size_and_a_report_of_before_goes_without(made):
     evidence = read_evidence([made])
     numbers = json.loads(json.dumps(scaling.gather_numbers(evidence)))
-    dearest = max(row["flops"] for row in numbers["isoflops"])
-    best = min((row for row in numbers["isoflops"] if row["flops"] == dearest), key=lambda row: row["predicted"])
-    told = f"{best['size']} for {dearest:.0e} FLOPs ({best['ratio']:.0f} tokens a parameter)".replace("e+", "e")
-    assert told in to_json(scaling.make_report(evidence, numbers))
+    best = [row for row in numbers["isoflops"] if row["best"]]
+    assert len(best) > 1
+    for row in (best[0], best[-1]):
+        told = f"{row['size']} for {row['flops']:.0e} FLOPs ({row['ratio']:.0f} tokens a parameter)".replace("e+", "e")
+        assert told in to_json(scaling.make_report(evidence, numbers))
+    bare = numbers | {"isoflops": [row | {"best": False} for row in numbers["isoflops"]]}
+    assert "lies at or beyond an end of what is drawn" in to_json(scaling.make_report(evidence, bare))
     del numbers["isoflops"]
     assert "equal training FLOPs" not in to_json(scaling.make_report(evidence, numbers))
 

@@ -115,11 +115,11 @@ def _draw_isoflops(numbers: Row) -> Picture | None:
     table = pd.DataFrame(numbers.get("isoflops") or [])
     if table.empty:
         return None
-    ends = [rows.loc[rows["predicted"].idxmin()] for _, rows in table.groupby("flops")]
-    said = " and ".join(dict.fromkeys(
-        f"{row['size']} for {row['flops']:.0e} FLOPs ({row['ratio']:.0f} tokens a parameter)".replace("e+", "e")
-        for row in (ends[0], ends[-1])))  # fmt: skip
-    caption = (f"Of these sizes the law's best is {said}. What the law says of equal training FLOPs, from small models "
+    said = [f"{row['size']} for {row['flops']:.0e} FLOPs ({row['ratio']:.0f} tokens a parameter)".replace("e+", "e")
+            for row in table[table["best"]].to_dict("records")]  # fmt: skip
+    finding = f"The law's best is {' and '.join(dict.fromkeys((said[0], said[-1])))}." if said else \
+        f"The best of {table['flops'].nunique()} budgets lies at or beyond an end of what is drawn."  # fmt: skip
+    caption = (f"{finding} What the law says of equal training FLOPs, from small models "
                "trained long to large ones trained briefly; dotted: beyond the tokens it was fitted to.")  # fmt: skip
     return draw_picture(charts.draw_isoflops(table, numbers["fit_loss"][0]["what"]), caption,
                         _source(numbers, "isoflops"), 240)  # fmt: skip

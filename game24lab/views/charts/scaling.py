@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,22 +75,21 @@ def draw_chances(table: pd.DataFrame) -> go.Figure:
 
 def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
     """A law of a loss at equal training FLOPs, a line a budget, against parameters and against tokens a parameter, a
-    star at its least. Dotted: beyond the tokens that the law was fitted to.
+    star at the best. Dotted: beyond the tokens that the law was fitted to.
 
-    Columns: `flops`, `parameters`, `ratio`, `predicted`, `inside` (bool).
+    Columns: `flops`, `parameters`, `ratio`, `predicted`, `inside`, `best` (bool).
     """
-    need(table, "flops", "parameters", "ratio", "predicted", "inside")
+    need(table, "flops", "parameters", "ratio", "predicted", "inside", "best")
     axes = {"parameters": "parameters", "ratio": "tokens a parameter"}
     figure = make_figure(*((title, name) for title in axes.values()))
     for flops, rows, colour in theme.split(table, "flops"):
-        best = rows.loc[[rows["predicted"].idxmin()]]
         told = f"{flops:.0e} FLOPs".replace("e+", "e")
         for panel, x in enumerate(axes, 1):
             look: dict[str, Any] = {"panel": panel, "legendgroup": told}
             add_line(figure, rows, x, "predicted", colour, told, mode="lines", dash="dot", width=1.2, showlegend=False,
                      **look)  # fmt: skip
             add_line(figure, rows[rows["inside"]], x, "predicted", colour, told, size=4, showlegend=panel == 1, **look)
-            add_line(figure, best, x, "predicted", colour, told, mode="markers", symbol="star", size=9,
+            add_line(figure, rows[rows["best"]], x, "predicted", colour, told, mode="markers", symbol="star", size=9,
                      showlegend=False, **look)  # fmt: skip
     for number, x in enumerate(axes, 1):
         figure.update_layout({f"xaxis{theme.name_axes(number)[0][1:]}": _decades(table[x])})
@@ -189,7 +189,7 @@ def _decades(values: pd.Series) -> dict[str, Any]:
     """A logarithmic axis with a few ticks: at powers of ten, and between them where the values span less than two."""
     known = values[values > 0]
     steps = (1,) if known.empty or known.max() >= 100 * known.min() else (1, 2, 5)
-    axis = theme.tick_decades(known, lambda value: f"{value:.0e}".replace("e+0", "e").replace("e+", "e"), steps)
+    axis = theme.tick_decades(known, lambda value: re.sub(r"e\+?(-?)0?", r"e\1", f"{value:.0e}"), steps)
     every = math.ceil(len(axis["tickvals"]) / _TICKS)
     return axis | {name: axis[name][::every] for name in ("tickvals", "ticktext")}
 
