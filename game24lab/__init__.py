@@ -47,7 +47,7 @@ _PAGE = {  # where names stand: what an import statement would take from there
     "training.solver_solutions": "ask_solver",
     "training.weak_start": "draw_pool, train_start",
     "training.trackers": "check_tracker",
-    "scaling": "budgets, design, fits, floor, frontier, ladder, laws, measure, study",
+    "scaling": "budgets, design, fits, floor, frontier, gains, ladder, laws, measure, study",
     "routing": "ablation",
     "report.show": "show_report",
     "routing.arms": "keep_arms",

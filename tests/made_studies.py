@@ -9,6 +9,7 @@ from game24lab.scaling.design import trace_isoflops
 from game24lab.scaling.fits import fit_laws, hold_against, tabulate_forms
 from game24lab.scaling.flops import make_shape
 from game24lab.scaling.frontier import map_surfaces, tabulate_rates
+from game24lab.scaling.gains import tabulate_gains
 from game24lab.scaling.laws import tabulate_law
 from game24lab.scaling.plane import Plane
 from game24lab.scaling.study import Study
@@ -65,13 +66,14 @@ def write(run, study, repeats=6, tried=None):
         run.write_records(tabulate_law(found.law, found.draws), f"law_{name}")
         if name == "loss":
             run.write_records(found.tabulate(table).assign(what=found.what, why=found.why), "fit_loss")
-            ends = [(study.done[name].min(), study.done[name].max()) for name in ("flops", "tokens")]
             shapes = {size: make_shape(size, 60) for size in SIZES}
-            run.write_records(trace_isoflops(found.law, *ends, shapes, 25.0), "isoflops")
+            run.write_records(trace_isoflops(found.law, study.done, shapes, 25.0), "isoflops")
             if tried is not None:
                 run.write_records(hold_against(found, study, tried), "tried")
     rates = tabulate_rates(study.plane, repeats=repeats, over_seeds=study.over_seeds)
     run.write_records(rates, "rates")
+    gains = tabulate_gains(study.plane, repeats=repeats, over_seeds=study.over_seeds)
+    run.write_records(gains, "gains")
     run.write_records(list_lines(map_surfaces(study.plane), rates, (0.25, 0.5, 0.75)), "lines")
     totals = list_totals(study.plane, [1, 1000], 4)
     splits = split_both(study.plane, [1, 1000], totals, repeats=repeats, over_seeds=study.over_seeds)

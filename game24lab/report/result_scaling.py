@@ -34,16 +34,19 @@ def tabulate_rates(report: Any) -> str:
 
 def tabulate_exchange(report: Any) -> str:
     """README's table: how many times the thinking ten times the training replaces, of each strategy that has a rate."""
-    cells = [[row["strategy"], row["mode"], _times(row), _range(row, "training"), _range(row, "thinking"), _span(row)]
+    cells = [[row["strategy"], row["mode"], _times(row, "rate"), _times(row, "dearer", "dearer_"),
+              _range(row, "training"), _range(row, "thinking"), _span(row)]
              for row in report["rates"] if row["low"] is not None]  # fmt: skip
-    return tabulate("strategy | helped by | ten times the training replaces | training FLOPs | thinking FLOPs a puzzle "
-                    "| accuracy", cells)  # fmt: skip
+    return tabulate("strategy | helped by | thinking that ten times the training replaces | in the dearer half | "
+                    "training FLOPs | thinking FLOPs a puzzle | accuracy", cells)  # fmt: skip
 
 
-def _times(row: Row) -> str:
-    """A rate of decades as a factor, with its interval."""
-    value, low, high = (show(10 ** row[key], 1) for key in ("rate", "low", "high"))
-    return f"{value} times the thinking [{low}, {high}]"
+def _times(row: Row, name: str, prefix: str = "") -> str:
+    """A rate of decades as a factor, with its interval, where there is one."""
+    if row[name] is None:
+        return ""
+    value, low, high = (show(10 ** row[key], 1) for key in (name, f"{prefix}low", f"{prefix}high"))
+    return f"{value} times [{low}, {high}]"
 
 
 def tabulate_laws(report: Any) -> str:

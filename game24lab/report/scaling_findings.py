@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from game24lab.report.tables import Row
 from game24lab.views.tables import formats as fmt
 
@@ -134,6 +136,20 @@ def find_fit(numbers: Row) -> str:
         return "No law was fitted."
     missed = sum(abs(row["predicted"] / row["measured"] - 1) for row in known) / len(known)
     return f"The law misses the {len(known)} cells that it was fitted to by {fmt.percent(missed)} in the mean."
+
+
+def find_optimum(table: pd.DataFrame) -> str:
+    """What the law says is best for the dearest budget that has an optimum, and how far from it is as good: rows of
+    `design.trace_isoflops`."""
+    best = table[table["best"]]
+    if best.empty:
+        return f"Of {table['flops'].nunique()} budgets the best lies at or beyond an end of what is drawn."
+    row = best.iloc[-1]
+    near = table[(table["flops"] == row["flops"]) & table["near"]]["ratio"]
+    beyond = "" if row["inside"] else ", beyond what it was fitted to"
+    told = f"{row['flops']:.2g}".replace("e+", "e")
+    return (f"For {told} FLOPs the law has its best at {row['ratio']:.0f} tokens a parameter ({row['size']}{beyond}), "
+            f"but from {near.min():.0f} to {near.max():.0f} differ by less than its error.")  # fmt: skip
 
 
 def bracket(row: Row, name: str, prefix: str = "") -> str:

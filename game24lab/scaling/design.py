@@ -150,31 +150,35 @@ def choose(
         predicted, low, high = foretell(law, {"N": shape.matrices, "D": tokens}, draws, errors)
         rows.append({"size": size, "parameters": shape.matrices, "tokens": tokens, "low": low, "high": high,
                      "predicted": predicted})  # fmt: skip
-    return pd.DataFrame(rows).sort_values("predicted", ignore_index=True)
+    columns = ["size", "parameters", "tokens", "low", "high", "predicted"]
+    return pd.DataFrame(rows, columns=columns).sort_values("predicted", ignore_index=True)
 
 
 def trace_isoflops(
-    law: Law, flops: tuple[float, float], tokens: tuple[float, float], shapes: Mapping[str, Shape], length: float,
-    learnt: float = 1.0, per_step: float = 0.0,
+    law: Law, grid: pd.DataFrame, shapes: Mapping[str, Shape], length: float, learnt: float = 1.0,
+    per_step: float = 0.0,
 ) -> pd.DataFrame:  # fmt: skip
     """What a law of N and D says of equal training FLOPs, from large models trained briefly to small ones trained long
     (the IsoFLOP profiles of Hoffmann et al. 2022, arXiv 2203.15556): a row a budget and shape, by parameters.
 
-    flops, tokens: the least and the most of the trainings that the law was fitted to. Budgets are those between of 1
-    and 3 times a power of ten, else the most; as many tokens are told as a quarter of the least to four times the most.
-    Others: see `choose`. Columns: `flops`, `size`, `parameters`, `tokens`, `ratio` (tokens a parameter), `predicted`,
-    `inside` (bool: tokens that the law was fitted to), `best` (bool: the least of its budget, unless it is the smallest
-    or the largest of what is told, beyond which there may be a better one).
+    grid: the trainings that the law was fitted to, with `flops`, `parameters` and `tokens`. Budgets are those within of
+    1 and 3 times a power of ten, else the dearest; as many tokens are told as a quarter of its least to four times its
+    most. Others: see `choose`. Columns: `flops`, `size`, `parameters`, `tokens`, `ratio` (tokens a parameter),
+    `predicted`; bool: `inside` (parameters and tokens within the grid's), `best` (the least of its budget, unless it is
+    the smallest or the largest of what is told, beyond which there may be a better one), `near` (no more above the
+    least than the law's error).
     """
-    powers = range(math.floor(math.log10(flops[0])), math.ceil(math.log10(flops[1])) + 1)
+    least, most = grid["flops"].min(), grid["flops"].max()
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
     rounded = (factor * 10.0**power for power in powers for factor in (1, 3))
-    budgets = [budget for budget in rounded if flops[0] <= budget <= flops[1]] or [flops[1]]
+    budgets = [budget for budget in rounded if least <= budget <= most] or [most]
     parts = [choose(law, budget, shapes, length, learnt, per_step=per_step).assign(flops=budget) for budget in budgets]
-    table = pd.concat(parts).sort_values(["flops", "parameters"], ignore_index=True)
-    table = table.assign(ratio=table["tokens"] / table["parameters"], inside=table["tokens"].between(*tokens))
-    told = table["tokens"].between(tokens[0] / _BEYOND, tokens[1] * _BEYOND)
-    table = table.loc[told, ["flops", "size", "parameters", "tokens", "ratio", "predicted", "inside"]]
+    table = pd.concat(parts).drop(columns=["low", "high"]).sort_values(["flops", "parameters"])
+    table = table[table["tokens"].between(grid["tokens"].min() / _BEYOND, grid["tokens"].max() * _BEYOND)]
+    inside = (table[name].between(grid[name].min(), grid[name].max()) for name in ("parameters", "tokens"))
     rows = table.groupby("flops")
-    ends = (rows["parameters"].transform(pick) for pick in ("min", "max"))
-    least = table["predicted"] == rows["predicted"].transform("min")
-    return table.assign(best=least & table["parameters"].between(*ends, inclusive="neither")).reset_index(drop=True)
+    lowest, (small, large) = rows["predicted"].transform("min"), (rows["parameters"].transform(pick)
+                                                                  for pick in ("min", "max"))  # fmt: skip
+    best = (table["predicted"] == lowest) & table["parameters"].between(small, large, inclusive="neither")
+    return table.assign(ratio=table["tokens"] / table["parameters"], inside=np.logical_and(*inside), best=best,
+                        near=table["predicted"] <= lowest * (1 + law.error)).reset_index(drop=True)  # fmt: skip

@@ -120,6 +120,7 @@ def fit_samples(
     values, rows = np.maximum(values[kept], _LEAST), rows[kept].reset_index(drop=True)
     variables = {**VARIABLES, "k": "k"}
     known = {name: rows[column].to_numpy(float) for name, column in variables.items()}
+    _check_trainings(rows, 2)
     law, what = fit_law(values.mean(1), known, weights=weigh_seeds(rows)), "-log pass@k"
     draws = bootstrap_law(values, rows, variables, repeats=repeats, seed=seed, over_seeds=study.over_seeds)
     residuals = list_residuals(law, values.mean(1), known)
@@ -154,6 +155,7 @@ def hold_against(fit: Fit, grid: Study, tried: Study) -> pd.DataFrame:
 def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int, form: str) -> Fit:
     require_one_of("form", form, tuple(FORMS))
     cells, terms = study.done, FORMS[form]
+    _check_trainings(cells, count_unknowns(list(VARIABLES), **terms))
     y, known = values.mean(1), {name: cells[column].to_numpy(float) for name, column in VARIABLES.items()}
     weights = weigh_seeds(cells)
     law, draw = fit_law(y, known, weights=weights, **terms), {"repeats": repeats, "seed": seed, **terms}
@@ -162,8 +164,7 @@ def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int, f
     corner, why, outside = pd.DataFrame(columns=["error"]), "", law.error
     try:
         away = split_corner(cells.assign(tokens=cells["budget"]), *_size_corner(cells))
-        if (~away).sum() <= count_unknowns(list(VARIABLES), **terms):
-            raise ValueError(f"{(~away).sum()} cells are left to fit on")
+        _check_trainings(cells[~away], count_unknowns(list(VARIABLES), **terms) + 1)
         without = fit_law(y[~away], {name: one[~away] for name, one in known.items()}, weights=weights[~away], **terms)
         corner = list_residuals(without, y[away], {name: one[away] for name, one in known.items()})
         corner.insert(0, "cell", cells["cell"].to_numpy()[away])
@@ -175,6 +176,17 @@ def _fit(study: Study, what: str, values: np.ndarray, repeats: int, seed: int, f
     return Fit(what, law, draws, residuals, corner, why, same, outside)
 
 
+def _check_trainings(cells: pd.DataFrame, needed: int) -> None:
+    """ValueError for fewer trainings of other sizes or budgets than needed: a seed more is no other point of a law,
+    though its texts differ in some tokens."""
+    count = len(cells.drop_duplicates(["size", "budget"]))
+    if count < needed:
+        raise ValueError(f"a law of N and D needs {needed} trainings of different sizes or budgets, got {count}")
+    for name in ("size", "budget"):
+        if cells[name].nunique() < 2:
+            raise ValueError(f"a law of N and D needs two {name}s at least, got {cells[name].iloc[0]} alone")
+
+
 def _size_corner(cells: pd.DataFrame) -> tuple[int, int]:
-    """Two sizes of five or more by two budgets of four or more, else one by one."""
+    """Two sizes of five or more, by two budgets of four or more; else one of each."""
     return 1 + (cells["size"].nunique() >= 5), 1 + (cells["budget"].nunique() >= 4)

@@ -6,7 +6,7 @@ both ways, and averaged. This module does not know how chances were measured, no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +142,8 @@ def tabulate_rates(
     `thinking_high`, `accuracy_low`, `accuracy_high`); `cheaper` and `dearer` (each with `_low`, `_high`): the rates of
     these points up to their median training FLOPs (`middle`) and of those above, fitted on all problems, which agree
     where lines of equal accuracy are straight and parallel; and `why`: why there is no rate or interval, where there is
-    none. A part of too few points, or where thinking does not measurably help, has no rate. `progress` wraps the
+    none. A part of too few points, or where thinking does not measurably help, has no rate. In all draws the parts are
+    of the same trainings: the middle is what some training costs, give or take its seeds. `progress` wraps the
     strategies, such as `tqdm`.
     """
     rows = []
@@ -154,14 +155,15 @@ def tabulate_rates(
             found = measure_surface(mine, seed)
             row |= {"error": found.error, "points": found.count}
             row["rate"] = found.rate if found.thinking > 0 else np.nan
-            draws, parts = bootstrap_surfaces(mine, row["middle"], repeats, seed, over_seeds)
+            cheaper = _list_cheaper(mine.average_seeds(), row["middle"])
+            draws, parts = bootstrap_surfaces(mine, cheaper, repeats, seed, over_seeds)
             if not _helps(draws):
                 row["rate"] = np.nan  # its denominator may be 0
                 low, high = bound([one.thinking for one in draws])
-                raise ValueError("more thinking does not measurably help: a decade of it is worth "
-                                 f"{found.thinking:.2f} [{low:.2f}, {high:.2f}] in log odds")  # fmt: skip
+                raise ValueError("more thinking does not measurably help along the efficient points: a decade of it is "
+                                 f"worth {found.thinking:.2f} [{low:.2f}, {high:.2f}] in log odds")  # fmt: skip
             row["low"], row["high"] = _bound_rates(draws)
-            row |= _describe_parts(mine.average_seeds(), row["middle"], seed, parts)
+            row |= _describe_parts(mine.average_seeds(), cheaper, seed, parts)
         except ValueError as error:
             row["why"] = str(error)
         rows.append(row)
@@ -174,7 +176,16 @@ def _helps(draws: Sequence[Surface | None]) -> bool:
 
 
 def _bound_rates(draws: Sequence[Surface | None]) -> tuple[float, float]:
-    return bound([one.rate for one in draws if one is not None and one.thinking > 0])
+    """The percentile interval of rates of which `_helps` holds: the few without one are beyond any."""
+    rates = [one.rate if one is not None and one.thinking > 0 else np.inf for one in draws]
+    low, high = np.quantile(rates, [_UNSURE, 1 - _UNSURE], method="lower")  # between numbers, not between one and inf
+    return float(low), float(high)
+
+
+def _list_cheaper(plane: Plane, middle: float) -> frozenset[tuple[str, float]]:
+    """The sizes and budgets of the trainings up to some FLOPs."""
+    points = plane.points[plane.points["training"] <= middle]
+    return frozenset(zip(points["size"], points["budget"], strict=True))
 
 
 def _describe_kept(plane: Plane, seed: int) -> dict[str, Any]:
@@ -189,11 +200,11 @@ def _describe_kept(plane: Plane, seed: int) -> dict[str, Any]:
 
 
 def _describe_parts(
-    plane: Plane, middle: float, seed: int, draws: Sequence[tuple[Surface | None, ...]]
+    plane: Plane, cheaper: Collection[tuple[str, float]], seed: int, draws: Sequence[tuple[Surface | None, ...]]
 ) -> dict[str, float]:  # fmt: skip
-    """The rates on both sides of a middle with their intervals, of those that have one."""
+    """The rates of the cheaper trainings and of the others with their intervals, of those that have one."""
     found = {}
-    whole = _fit_parts(plane, list(keep_efficient(plane, seed)), middle)
+    whole = _fit_parts(plane, list(keep_efficient(plane, seed)), cheaper)
     for name, surface, drawn in zip(_PARTS, whole, zip(*draws, strict=True), strict=True):
         if surface is not None and surface.thinking > 0 and _helps(drawn):
             low, high = _bound_rates(drawn)
@@ -202,12 +213,13 @@ def _describe_parts(
 
 
 def _fit_parts(
-    plane: Plane, halves: Sequence[tuple[np.ndarray, np.ndarray]], middle: float
+    plane: Plane, halves: Sequence[tuple[np.ndarray, np.ndarray]], cheaper: Collection[tuple[str, float]]
 ) -> tuple[Surface | None, ...]:  # fmt: skip
-    """Surfaces of the efficient points up to some training FLOPs, and of those above; None for too few points."""
+    """Surfaces of the efficient points of the cheaper trainings, and of the others; None for too few points."""
     table = plane.take(np.any([kept for kept, _ in halves], axis=0)).tabulate()
+    cheap = np.array([one in cheaper for one in zip(table["size"], table["budget"], strict=True)], bool)
     found: list[Surface | None] = []
-    for part in (table[table["training"] <= middle], table[table["training"] > middle]):
+    for part in (table[cheap], table[~cheap]):
         try:
             found.append(fit_surface(part["training"], part["thinking"], part["accuracy"]))
         except ValueError:
@@ -216,10 +228,10 @@ def _fit_parts(
 
 
 def bootstrap_surfaces(
-    plane: Plane, middle: float, repeats: int, seed: int, over_seeds: bool
+    plane: Plane, cheaper: Collection[tuple[str, float]], repeats: int, seed: int, over_seeds: bool
 ) -> tuple[list[Surface], list[tuple[Surface | None, ...]]]:  # fmt: skip
-    """Surfaces of resampled problems and seeds, and those on both sides of some training FLOPs. ValueError where more
-    than a tenth of the draws have none."""
+    """Surfaces of resampled problems and seeds, and those of the cheaper trainings (sizes and budgets) and the others.
+    ValueError where more than a tenth of the draws have none."""
     rng, found, parts, refused = np.random.default_rng(seed), [], [], ""
     for number in range(repeats):
         rows, problems = resample_cells(plane.points, plane.chances.shape[1], rng, over_seeds=over_seeds)
@@ -227,7 +239,7 @@ def bootstrap_surfaces(
         halves = list(keep_efficient(drawn, seed + number, problems))
         try:
             found.append(_cross(drawn, halves))
-            parts.append(_fit_parts(drawn, halves, middle))
+            parts.append(_fit_parts(drawn, halves, cheaper))
         except ValueError as error:
             refused = str(error)
     if len(found) < 0.9 * repeats:

@@ -57,12 +57,15 @@ def test_equal_flops_are_drawn_with_the_best_size_and_a_report_of_before_goes_wi
     numbers = json.loads(json.dumps(scaling.gather_numbers(evidence)))
     best = [row for row in numbers["isoflops"] if row["best"]]
     assert len(best) > 1
-    for row in (best[0], best[-1]):
-        told = f"{row['size']} for {row['flops']:.0e} FLOPs ({row['ratio']:.0f} tokens a parameter)".replace("e+", "e")
-        assert told in to_json(scaling.make_report(evidence, numbers))
+    told = f"For {best[-1]['flops']:.0e} FLOPs the law has its best at {best[-1]['ratio']:.0f} tokens a parameter (" \
+        f"{best[-1]['size']}".replace("e+", "e")
+    text = to_json(scaling.make_report(evidence, numbers))
+    assert told in text
+    assert "differ by less than its error" in text
     bare = numbers | {"isoflops": [row | {"best": False} for row in numbers["isoflops"]]}
-    assert "lies at or beyond an end of what is drawn" in to_json(scaling.make_report(evidence, bare))
-    del numbers["isoflops"]
+    assert "budgets the best lies at or beyond an end of what is drawn" in to_json(scaling.make_report(evidence, bare))
+    assert "Gains from one effort to the next." in text
+    del numbers["isoflops"], numbers["gains"]
     assert "equal training FLOPs" not in to_json(scaling.make_report(evidence, numbers))
 
 
@@ -119,9 +122,11 @@ ROW = {"strategy": "MCTS", "mode": "rules", "rate": 0.5, "low": 0.3, "high": 1.0
 
 
 def test_readme_s_rates_are_factors_and_only_those_with_an_interval():
-    table = tabulate_exchange({"rates": [ROW, ROW | {"mode": "blind", "rate": None, "low": None, "high": None}]})
-    assert table.splitlines()[2:] == [
-        "| MCTS | rules | 3.2 times the thinking [2.0, 10.0] | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
+    known = ROW | {"dearer": -0.3, "dearer_low": -1.0, "dearer_high": 0.6}
+    table = tabulate_exchange({"rates": [ROW, known, ROW | {"mode": "blind", "rate": None, "low": None, "high": None}]})
+    assert "| 3.2 times [2.0, 10.0] | 0.5 times [0.1, 4.0] |" in table.splitlines()[3]
+    assert table.splitlines()[2:3] + table.splitlines()[4:] == [
+        "| MCTS | rules | 3.2 times [2.0, 10.0] |  | 1e+12 to 2e+13 | 3e+08 to 5e+10 | 2.0 to 97.5 % |"
     ]
 
 

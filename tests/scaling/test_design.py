@@ -1,5 +1,6 @@
 """The design: every cell has its place, what collides is refused, and the cost is known before anything starts."""
 
+import pandas as pd
 import pytest
 
 from game24lab.scaling.design import choose, estimate, lay_out, price_budget, trace_isoflops
@@ -81,12 +82,13 @@ def test_a_law_chooses_among_sizes_that_need_not_be_of_the_grid():
 
 
 def test_equal_flops_buy_a_large_model_trained_briefly_or_a_small_one_trained_long():
-    law = Law({"N": 40.0, "D": 900.0}, {"N": 0.38, "D": 0.52})
+    law = Law({"N": 40.0, "D": 900.0}, {"N": 0.38, "D": 0.52}, error=0.02)
     shapes = {size: make_shape(size, 800) for size in ("8x224", "3x48", "3x64", "4x96", "4x112", "6x144")}
-    table = trace_isoflops(law, (2e11, 5e13), (1e5, 8e6), shapes, 25.0, per_step=1000)
+    grid = pd.DataFrame({"flops": [2e11, 5e13], "tokens": [1e5, 8e6], "parameters": [shapes["3x64"].matrices, 1e9]})
+    table = trace_isoflops(law, grid, shapes, 25.0, per_step=1000)
     assert list(table["flops"].unique()) == [3e11, 1e12, 3e12, 1e13, 3e13]
     assert table["tokens"].between(2.5e4, 3.2e7).all(), "nothing far beyond what was fitted"
-    assert table["inside"].tolist() == table["tokens"].between(1e5, 8e6).tolist()
+    assert table["inside"].tolist() == (table["tokens"].between(1e5, 8e6) & (table["size"] != "3x48")).tolist()
     for flops, rows in table.groupby("flops"):
         assert rows["parameters"].is_monotonic_increasing
         assert rows["tokens"].is_monotonic_decreasing
@@ -94,6 +96,10 @@ def test_equal_flops_buy_a_large_model_trained_briefly_or_a_small_one_trained_lo
         assert rows["predicted"].tolist() == again.loc[rows["size"], "predicted"].tolist()
         best = rows[rows["best"]]
         assert len(best) == 0 or best["predicted"].item() == rows["predicted"].min()
+        assert rows["near"].tolist() == (rows["predicted"] <= 1.02 * rows["predicted"].min()).tolist()
     assert table["best"].sum() >= 1
     assert not table.groupby("flops")["best"].agg(["first", "last"]).any(axis=None), "a better one may lie beyond"
-    assert list(trace_isoflops(law, (1.2e12, 2.9e12), (1e5, 8e6), shapes, 25.0)["flops"].unique()) == [2.9e12]
+    narrow = trace_isoflops(law, grid.assign(flops=[1.2e12, 2.9e12]), shapes, 25.0)
+    assert list(narrow["flops"].unique()) == [2.9e12]
+    assert trace_isoflops(law, grid, {}, 25.0).empty
+    assert list(choose(law, 1e12, {}, 25.0)) == ["size", "parameters", "tokens", "low", "high", "predicted"]

@@ -47,14 +47,35 @@ def test_the_range_is_of_the_points_that_were_fitted():
     assert row["points"] == alone["points"]
 
 
-def test_lines_that_bend_have_another_rate_at_either_end():
-    plane = make_plane(noise=0, problems=400)
+def bend(plane):
+    """The same points where training is worth the more the more there is of it."""
     level = 0.3 * (np.log10(plane.points["training"] / 1e11)) ** 2 + np.log10(plane.points["thinking"] / 1e7) - 1
-    bent = Plane(plane.points, expit(level.to_numpy()[:, None] + np.linspace(-0.1, 0.1, 400)))
-    row = tabulate_rates(bent, repeats=4).iloc[0]
+    return Plane(plane.points, expit(level.to_numpy()[:, None] + np.linspace(-0.1, 0.1, plane.chances.shape[1])))
+
+
+def test_lines_that_bend_have_another_rate_at_either_end():
+    row = tabulate_rates(bend(make_plane(noise=0, problems=400)), repeats=4).iloc[0]
     assert row["cheaper"] < 0.7 * row["rate"]
     assert row["dearer"] > 1.2 * row["rate"]
     assert row["error"] > 0.02
+
+
+def test_seeds_that_cost_a_little_more_do_not_change_sides():
+    """The middle is what some training costs: drawn seeds moved all its points from one half to the other."""
+    plane, rng = bend(make_plane(noise=0, problems=200, seeds=3)), np.random.default_rng(0)
+    luck = {key: 1 + rng.normal(0, 1e-3) for key in zip(plane.points["size"], plane.points["seed"], strict=True)}
+    uneven = [luck[key] for key in zip(plane.points["size"], plane.points["seed"], strict=True)]
+    jittered = Plane(plane.points.assign(training=plane.points["training"] * uneven), plane.chances, plane.flops)
+    rows = [tabulate_rates(one, repeats=30).iloc[0] for one in (plane, jittered)]
+    for name in ("cheaper_low", "cheaper_high", "dearer_low", "dearer_high"):
+        assert rows[1][name] == pytest.approx(rows[0][name], abs=0.1)
+
+
+def test_draws_without_a_rate_are_beyond_any():
+    draws = [frontier.Surface(0.0, 1.0, 1.0 / number, 0.0, 9) for number in range(1, 100)]
+    lost = frontier.Surface(0.0, 1.0, -0.1, 0.0, 9)
+    assert frontier._bound_rates([*draws, lost]) == (3.0, 97.0)
+    assert frontier._bound_rates([*draws, None]) == (3.0, 97.0)
 
 
 def test_where_thinking_does_not_help_there_is_no_rate():
@@ -64,7 +85,7 @@ def test_where_thinking_does_not_help_there_is_no_rate():
     flat = Plane(plane.points, (rng.random(plane.chances.shape) < expit(level)).astype(float))
     row = tabulate_rates(flat, repeats=30).iloc[0]
     assert np.isnan([row["rate"], row["low"], row["high"]]).all()
-    assert "more thinking does not measurably help: a decade of it is worth " in row["why"]
+    assert "more thinking does not measurably help along the efficient points: a decade of it is worth " in row["why"]
 
 
 def test_a_search_that_loses_by_thinking_has_no_rate_without_an_interval_either(monkeypatch):

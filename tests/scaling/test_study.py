@@ -108,8 +108,15 @@ def test_larger_models_that_need_fewer_tokens_are_no_sum(study):
 def test_too_few_cells_say_so():
     small = made_studies.make(sizes=("3x48",), budgets=(1e6, 2e6, 4e6), seeds=1)
     assert not small.over_seeds
-    with pytest.raises(ValueError, match="a law of N, D has 6 unknowns: at least as many cells are needed, got 3"):
+    with pytest.raises(ValueError, match="a law of N and D needs 6 trainings of different sizes or budgets, got 3"):
         fit_excess(small)
+    seeds = made_studies.make(sizes=("3x48", "4x96"), budgets=(1e6, 2e6), seeds=3)
+    with pytest.raises(ValueError, match="needs 6 trainings of different sizes or budgets, got 4"):
+        fit_excess(seeds)  # twelve cells
+    row = made_studies.make(budgets=(1e6,), seeds=2)
+    for fit in (fit_excess, fit_samples):
+        with pytest.raises(ValueError, match="a law of N and D needs two budgets at least, got 1000000"):
+            fit(row)
     nine = made_studies.make(sizes=("3x48", "3x64", "4x96"), budgets=(1e6, 2e6, 4e6), seeds=1)
     fit = fit_excess(nine, repeats=3)
     assert fit.corner.shape[0] == 1

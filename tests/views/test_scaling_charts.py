@@ -9,7 +9,7 @@ from game24lab.views.charts import scaling
 
 def draw_thinking(least: float, most: float):
     table = pd.DataFrame({"strategy": ["repeated sampling", "mcts"] * 2, "mode": "verified", "size": "2x32",
-                          "training": 1e12, "thinking": [least, least, most, most],
+                          "budget": 1e6, "thinking": [least, least, most, most],
                           "accuracy": [0.1, 0.2, 0.3, 0.4]})  # fmt: skip
     return scaling.draw_thinking(table, ["repeated sampling", "mcts"]).layout
 
@@ -29,11 +29,11 @@ def test_an_axis_of_flops_has_a_few_ticks(least, most, told):
 
 def test_a_size_is_a_line_of_those_trained_for_longest_and_the_envelope_is_the_best_of_all():
     table = pd.DataFrame(
-        [("mcts", "rules", size, training, thinking * effort, accuracy + 0.1 * (effort > 1))
-         for size, training, thinking, accuracy in [("1x16", 1e11, 1e6, 0.1), ("1x16", 1e12, 1e6, 0.4),
-                                                    ("2x32", 2e11, 4e6, 0.5), ("2x32", 2e12, 4e6, 0.6)]
+        [("mcts", "rules", size, budget, thinking * effort, accuracy + 0.1 * (effort > 1))
+         for size, budget, thinking, accuracy in [("1x16", 3e6, 1e6, 0.1), ("1x16", 4e6, 1e6, 0.4),
+                                                  ("2x32", 3e6, 4e6, 0.5), ("2x32", 4e6, 4e6, 0.6)]
          for effort in (1, 8)],
-        columns=["strategy", "mode", "size", "training", "thinking", "accuracy"])  # fmt: skip
+        columns=["strategy", "mode", "size", "budget", "thinking", "accuracy"])  # fmt: skip
     drawn = {trace.name: trace for trace in scaling.draw_thinking(table, ["mcts"]).data}
     assert list(drawn) == ["envelope", "1x16", "2x32"]
     assert drawn["1x16"].y == pytest.approx((0.4, 0.5)), "without the shorter training"

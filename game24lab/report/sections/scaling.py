@@ -24,7 +24,7 @@ from game24lab.views.charts import scaling as charts
 from game24lab.views.tables import formats as fmt
 from game24lab.views.tables.formats import MISSING
 from game24lab.views.tables.records import list_records
-from game24lab.views.tables.specifications import FORMS
+from game24lab.views.tables.specifications import FORMS, STEPS
 
 TITLE = "Training compute and thinking compute"
 QUESTION = ("A small language model can be made better by training it longer, or larger, or by letting it think longer "
@@ -32,7 +32,7 @@ QUESTION = ("A small language model can be made better by training it longer, or
             "thinks and on what helps it, and how is a budget best divided? FLOPs count every matrix product: layers, "
             "attended positions, output head, prompts, optimiser, critics and what these learn from.")  # fmt: skip
 TABLES = ("cells", "averaged", "rates", "lines", "splits", "records", "fit_loss", "forms", "law_loss", "law_sum",
-          "law_pure", "law_chance", "law_samples", "tried", "isoflops")  # fmt: skip
+          "law_pure", "law_chance", "law_samples", "tried", "isoflops", "gains")  # fmt: skip
 NEEDED = ("averaged", "rates", "splits", "records")
 _JONES = ("On Hex, ten times the training replaced about 15 times the search (Jones 2021, slope -1.2); the T2 laws "
           "(2026) are of repeated sampling alone, and their form is fitted here too.")  # fmt: skip
@@ -68,6 +68,7 @@ def make_report(evidence: Sequence[Evidence], numbers: Row) -> Report:
     appendix = [
         _describe_setting(numbers),
         *add_section("What one decade of training replaces", _describe_rates(numbers), Paragraph(_JONES)),
+        *add_section("What more thinking is worth to the same model", _describe_gains(numbers)),
         *add_section("Whether the rate belongs to the task", _describe_elsewhere(numbers)),
         *add_section("The laws", *_describe_laws(numbers)),
         *add_section("Models that the law has chosen", _describe_tried(numbers)),
@@ -115,12 +116,9 @@ def _draw_isoflops(numbers: Row) -> Picture | None:
     table = pd.DataFrame(numbers.get("isoflops") or [])
     if table.empty:
         return None
-    said = [f"{row['size']} for {row['flops']:.0e} FLOPs ({row['ratio']:.0f} tokens a parameter)".replace("e+", "e")
-            for row in table[table["best"]].to_dict("records")]  # fmt: skip
-    finding = f"The law's best is {' and '.join(dict.fromkeys((said[0], said[-1])))}." if said else \
-        f"The best of {table['flops'].nunique()} budgets lies at or beyond an end of what is drawn."  # fmt: skip
-    caption = (f"{finding} What the law says of equal training FLOPs, from small models "
-               "trained long to large ones trained briefly; dotted: beyond the tokens it was fitted to.")  # fmt: skip
+    caption = (f"{found.find_optimum(table)} What the law says of equal training FLOPs, from small models trained long "
+               "to large ones trained briefly; stars: the best; dotted: beyond the sizes and tokens it was "
+               "fitted to.")  # fmt: skip
     return draw_picture(charts.draw_isoflops(table, numbers["fit_loss"][0]["what"]), caption,
                         _source(numbers, "isoflops"), 240)  # fmt: skip
 
@@ -190,6 +188,14 @@ def _describe_rates(numbers: Row) -> Block | None:
             "lines bend, and the rate is a mean. Error: of the accuracies that the slope stands for. 95 %: bootstrap "
             "over problems, with what each costs, and over seeds where there are several.")  # fmt: skip
     return make_table("What one decade of training replaces.", numbers["rates"], columns, note)
+
+
+def _describe_gains(numbers: Row) -> Block | None:
+    note = ("Percentage points, mean over all trainings with both efforts (samples or simulations), seeds averaged; 95 "
+            "%: bootstrap over problems, and over seeds where there are several. Where a search gains at first and "
+            "loses later, no single rate describes it.")  # fmt: skip
+    rows = [row for row in numbers.get("gains") or [] if row["mode"] != "verified"]  # those can only gain
+    return make_table("Gains from one effort to the next.", rows, STEPS, note) if rows else None
 
 
 def _span(row: Row, name: str) -> str:

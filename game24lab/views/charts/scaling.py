@@ -75,7 +75,7 @@ def draw_chances(table: pd.DataFrame) -> go.Figure:
 
 def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
     """A law of a loss at equal training FLOPs, a line a budget, against parameters and against tokens a parameter, a
-    star at the best. Dotted: beyond the tokens that the law was fitted to.
+    star at the best. Dotted: beyond the sizes and tokens that the law was fitted to.
 
     Columns: `flops`, `parameters`, `ratio`, `predicted`, `inside`, `best` (bool).
     """
@@ -83,12 +83,14 @@ def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
     axes = {"parameters": "parameters", "ratio": "tokens a parameter"}
     figure = make_figure(*((title, name) for title in axes.values()))
     for flops, rows, colour in theme.split(table, "flops"):
-        told = f"{flops:.0e} FLOPs".replace("e+", "e")
+        told = f"{flops:.2g} FLOPs".replace("e+", "e")
+        here = rows[rows["inside"]]
         for panel, x in enumerate(axes, 1):
             look: dict[str, Any] = {"panel": panel, "legendgroup": told}
-            add_line(figure, rows, x, "predicted", colour, told, mode="lines", dash="dot", width=1.2, showlegend=False,
-                     **look)  # fmt: skip
-            add_line(figure, rows[rows["inside"]], x, "predicted", colour, told, size=4, showlegend=panel == 1, **look)
+            add_line(figure, rows, x, "predicted", colour, told, mode="lines", dash="dot", width=1.2,
+                     showlegend=panel == 1 and here.empty, **look)  # fmt: skip
+            add_line(figure, here, x, "predicted", colour, told, size=4,
+                     showlegend=panel == 1 and not here.empty, **look)  # fmt: skip
             add_line(figure, rows[rows["best"]], x, "predicted", colour, told, mode="markers", symbol="star", size=9,
                      showlegend=False, **look)  # fmt: skip
     for number, x in enumerate(axes, 1):
@@ -99,10 +101,10 @@ def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
 def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
     """Accuracy against thinking FLOPs, a line a size, each trained for longest; a panel for each strategy, six at most.
 
-    Columns: `strategy`, `mode`, `size`, `training`, `thinking`, `accuracy`, the seeds of a size averaged, for the
+    Columns: `strategy`, `mode`, `size`, `budget`, `thinking`, `accuracy`, the seeds of a size averaged, for the
     luckiest is none. The envelope is the best that was measured of any model, however trained, at as much thinking.
     """
-    need(table, "strategy", "mode", "size", "training", "thinking", "accuracy")
+    need(table, "strategy", "mode", "size", "budget", "thinking", "accuracy")
     panels = list(panels or dict.fromkeys(table["strategy"]))[:_PANELS]
     figure = make_figure(*((f"FLOPs a problem, {name}", "accuracy") for name in panels))
     colours, told = assign_colours(table["size"]), set()
@@ -113,7 +115,7 @@ def draw_thinking(table: pd.DataFrame, panels: Sequence[str] = ()) -> go.Figure:
             add_line(figure, edge, "thinking", "accuracy", GREY, "envelope", mode="lines", width=3.0,
                      dash=DASHES[mode], panel=number, legendgroup="envelope",
                      showlegend="envelope" not in told)  # fmt: skip
-            longest = here[here["training"] > 0.7 * here.groupby("size")["training"].transform("max")]
+            longest = here[here["budget"] == here.groupby("size")["budget"].transform("max")]
             for size, rows in longest.groupby("size", sort=False):
                 add_line(figure, rows.sort_values("thinking"), "thinking", "accuracy", colours[size], size, width=1.2,
                          dash=DASHES[mode], size=4, panel=number, legendgroup=plain(size),

@@ -159,6 +159,9 @@ RESIDUALS = {"cell": text("cell", 1), "measured": fixed("measured", 3), "predict
 RATES = {"strategy": text("strategy", 1), "what helped": _HELPED, "decades": _tell_rate("rate"),
          "cheaper half": _tell_rate("cheaper", "cheaper_"), "dearer half": _tell_rate("dearer", "dearer_"),
          "points": count("points")}  # fmt: skip
+STEPS = {"strategy": made(lambda row: f"{row['strategy']} ({row['mode']})", 1, "left"), "from": count("before"),
+         "to": count("after"), "gain": points("gain", "low", "high"),
+         "trainings that gain": made(lambda row: f"{row['up']} of {row['trainings']}")}  # fmt: skip
 SPLITS = {"problems": count("problems"), "total FLOPs": short("total"), "size": text("size"),
           "strategy": made(lambda row: f"{row['strategy']} ({row['mode']})", 1, "left"), "thinking": percent("share"),
           "accuracy": _SOLVED}  # fmt: skip
