@@ -1,5 +1,5 @@
-"""Puts notebooks/ and params/ into the wheel, as game24lab/project/, so that `game24lab init` has them without a
-checkout. All else about the package stands in pyproject.toml."""
+"""Puts notebooks/, params/ and the pages that they link to into the wheel, as game24lab/project/, so that `game24lab
+init` has them without a checkout. All else about the package stands in pyproject.toml."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,8 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CARRIED = {"notebooks": "*.ipynb", "params": "*/*.*"}  # sets, and problems that they name
+CARRIED = ("notebooks/*.ipynb", "params/*/*.*",  # sets, and problems that they name
+           "docs/score.md", "docs/words.md", "docs/written-forms.md")  # fmt: skip
 
 
 class BuildWithProject(build_py):
@@ -19,8 +20,8 @@ class BuildWithProject(build_py):
             return
         project = Path(self.build_lib) / "game24lab" / "project"
         shutil.rmtree(project, ignore_errors=True)  # of an earlier build, which may have held more
-        for folder, pattern in CARRIED.items():
-            for file in sorted(Path(folder).glob(pattern)):
+        for pattern in CARRIED:
+            for file in sorted(Path().glob(pattern)):
                 target = project / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("game24lab", "notebooks", "params", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+SOURCES = ("game24lab", "notebooks", "params", "docs", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md",
+           "LICENSE")  # fmt: skip
 STAGES = ("01_puzzles", "03_sft", "05_search")  # of the set `smoke`: the others take minutes
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 

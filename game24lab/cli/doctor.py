@@ -23,7 +23,8 @@ from game24lab.runs.provenance import count_cores, describe_git, list_packages
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # extra -> packages that it brings, by the name that imports them
 EXTRAS = {"lab": ("jupyterlab",), "dev": ("pytest", "hypothesis", "playwright", "ruff"), "server": ("openai",),
-          "docs": ("sphinx", "myst_nb", "furo")}  # fmt: skip
+          "docs": ("sphinx", "myst_nb", "furo"), "cluster": ("dask", "distributed", "dask_jobqueue"), "real": ("gguf",),
+          "verifiers": ("verifiers", "reasoning_gym")}  # fmt: skip
 TRACKERS = ("tensorboard", "trackio", "wandb")  # of the extra `trackers`; one is enough
 
 

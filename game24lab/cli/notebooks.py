@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from game24lab.runs.run import Run
 
 TREE_PAGE, TREE = "tree.html", "tree.json"
+SWEEPS = "sweeps"  # the folder of params/ whose files are of `game24lab sweep`
 _NARROW = 60  # columns that a description gets at least
 
 
@@ -81,9 +82,10 @@ def demo(options: argparse.Namespace) -> int:
     begin = time.perf_counter()
     notebooks = find_notebooks()
     parameters = next(iter(notebooks.values())).resolve().parent.parent / "params" if notebooks else Path("params")
-    files = sorted((parameters / options.set).glob("*.yaml"))
+    files = sorted((parameters / options.set).glob("*.yaml")) if options.set != SWEEPS else []
     if not files:
-        sets = sorted(folder.name for folder in parameters.glob("*") if any(folder.glob("[0-9][0-9]_*.yaml")))
+        sets = sorted(folder.name for folder in parameters.glob("*") if any(folder.glob("[0-9][0-9]_*.yaml"))
+                      and folder.name != SWEEPS)  # fmt: skip
         known = f"one of {', '.join(sets)}" if sets else "a folder in params, which `game24lab init DIR` lays out"
         raise ValueError(f"--set must be {known}, got {options.set!r} ({parameters})")
     wanted = [match_notebook(file.stem, notebooks) for file in files]

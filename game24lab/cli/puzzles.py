@@ -47,6 +47,8 @@ def check(options: argparse.Namespace) -> int:
     world = open_game(options.task, options.rules)
     (problem,) = read_problems(world.task, options.numbers, None, options.target)
     verdict = world.know(problem).check(options.expression, strict=options.strict)
+    if not verdict.accepted and options.expression.strip().isdecimal():  # the last number, more likely
+        raise ValueError(f'check needs an expression behind the numbers, such as "8/(3-8/3)", got {options.expression}')
     word = paint("right", "green") if verdict.accepted else paint("wrong", "red")
     print(f"{word}: {verdict.reason}")
     return 0 if verdict.accepted else 1

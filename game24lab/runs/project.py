@@ -1,4 +1,4 @@
-"""The project: a folder with notebooks/ and params/, which a checkout is, and which `game24lab init` lays out.
+"""The project: a folder with notebooks/, params/ and docs/, which a checkout is, and which `game24lab init` lays out.
 
 The package knows one wherever it is installed: the checkout that it runs from, or what its wheel carries. This module
 does not know what a notebook or a parameter set holds.
@@ -14,7 +14,9 @@ from pathlib import Path
 from game24lab.runs.run import write_atomically
 
 NOTEBOOKS, PARAMETERS = "notebooks", "params"
-_PATTERNS = {NOTEBOOKS: "[0-9][0-9]_*.ipynb", PARAMETERS: "*/*.*"}
+_NUMBERED = "[0-9][0-9]_*.ipynb"
+_PATTERNS = (f"{NOTEBOOKS}/{_NUMBERED}", f"{PARAMETERS}/*/*.*",  # and the pages that these link to
+             *(f"docs/{page}.md" for page in ("score", "words", "written-forms")))  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -30,16 +32,16 @@ class Laid:
 def find_project() -> Path | None:
     """The folder with the notebooks that belong to this package: its checkout, or the wheel's own; None without any."""
     places = (_PACKAGE / "project", _PACKAGE.parent)
-    return next((place for place in places if any((place / NOTEBOOKS).glob(_PATTERNS[NOTEBOOKS]))), None)
+    return next((place for place in places if any((place / NOTEBOOKS).glob(_NUMBERED))), None)
 
 
 def list_notebooks(project: Path) -> list[Path]:
     """The notebooks of a folder, in order."""
-    return sorted(project.glob(_PATTERNS[NOTEBOOKS]))
+    return sorted(project.glob(_NUMBERED))
 
 
 def lay_out(folder: str | Path, source: Path | None = None) -> Laid:
-    """Copy the notebooks and parameter sets of a project (by default this package's own) into a folder.
+    """Copy notebooks, parameter sets and the pages that they link to into a folder, by default this package's own.
 
     A file that is there is never written over. Raises ValueError where the package carries none or the folder is a
     file or the project itself, OSError where it cannot be written.
@@ -52,8 +54,8 @@ def lay_out(folder: str | Path, source: Path | None = None) -> Laid:
     if folder.resolve() == source.resolve():
         raise ValueError(f"init: DIR must be another folder than the project itself, got {folder}")
     written, kept, equal = [], [], []
-    for name, pattern in _PATTERNS.items():
-        for file in sorted((source / name).glob(pattern)):
+    for pattern in _PATTERNS:
+        for file in sorted(source.glob(pattern)):
             target = folder / file.relative_to(source)
             if target.exists() or target.is_symlink():
                 same = target.is_file() and target.read_bytes() == file.read_bytes()

@@ -35,6 +35,7 @@ VERSION = 1
 STATUSES = ("running", "finished", "failed", "interrupted")
 PATH_PARAMETER = "output"  # where a run lies is no part of what it is
 _BEFORE_THE_MANIFEST = {"notebook.ipynb"}  # what may lie in a folder before its run has begun
+_BEFORE_THE_WORK = _BEFORE_THE_MANIFEST | {"params.yaml"}  # and what a run leaves there that fails at once
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def start_run(folder: str | Path, name: str, parameters: Mapping[str, Any], *, s
 
     A string parameter that names another run's folder, or something in it, is recorded as an input with that run's id.
     `seed` defaults to the parameter of that name. Where the folder holds an unfinished run with equal parameters and
-    inputs it is resumed; a finished one is left alone and reported in `before`.
+    inputs it is resumed; a finished one is left alone and reported in `before`; one that failed before it had written
+    anything makes room for other parameters.
 
     Raises ValueError where the folder holds a run with other parameters, or one that a living process works on, or
     things that are no run; OSError where it cannot be written.
@@ -211,6 +213,8 @@ def examine(folder: str | Path, name: str, parameters: Mapping[str, Any]) -> tup
         raise ValueError(f"run folder {folder}: it holds a run of {there['name']}, not {name}; {elsewhere}")
     known = {former.get(name, name): value for name, value in there["parameters"].items()}
     differences = compare(known, parameters)
+    if differences and there["status"] == "failed" and set(_list_artefacts(folder)) <= _BEFORE_THE_WORK:
+        return "new", {}  # bad input, said in other words now: there is nothing to lose
     if differences:
         raise ValueError(f"run folder {folder}: it holds a run with other parameters ({'; '.join(differences)}); "
                          f"{elsewhere}")  # fmt: skip

@@ -149,8 +149,8 @@ def lookahead(
 
 def _check_task(task: Any, leaf: str, verified: bool) -> None:
     if not isinstance(task, Continuations):
-        raise ValueError("task must be Continuations(task, policy) for lookahead, which searches inside answers, got "
-                         f"{getattr(task, 'name', task)!r}")  # fmt: skip
+        raise ValueError("task must be Continuations(task, policy) for lookahead, which searches inside answers "
+                         f"(notebook 08_lookahead), got {getattr(task, 'name', task)!r}")  # fmt: skip
     require_one_of("leaf", leaf, LEAVES)
     if leaf == "reward" and not verified and not task.honest:
         raise ValueError("leaf must be 'critic', or the reward one that reads the answer alone (honest), in a search "

@@ -51,7 +51,8 @@ _TRAINERS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one process of a job: exit status 0, 2 for bad input, 1 where training stops at NaN."""
-    parser = argparse.ArgumentParser("python -m game24lab.training.launch", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser("python -m game24lab.training.launch", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trainer", choices=_TRAINERS)
     parser.add_argument("job", type=Path, help="YAML: fields of the trainer's configuration")
     parser.add_argument("data", type=Path, help="JSON lines to learn from")

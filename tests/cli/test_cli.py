@@ -306,6 +306,8 @@ def test_the_tree_of_a_model_that_babbles(capsys, fakes, tmp_path, monkeypatch):
     (["run", "none.ipynb"], "there is no such file"),
     (["run", "05_serch"], "notebook '05_serch'"),
     (["demo", "--set", "none"], "--set must be"),
+    (["demo", "--set", "sweeps"], "--set must be"),
+    (["check", "3", "3", "8", "8"], 'check needs an expression behind the numbers, such as "8/(3-8/3)", got 8'),
     (["report", "nowhere"], "nowhere: no run here"),
 ])  # fmt: skip
 def test_bad_input_is_one_line_and_status_two(capsys, fakes, tmp_path, monkeypatch, words, complaint):

@@ -1,5 +1,6 @@
 """`game24lab init`: notebooks and parameter sets laid out in a folder, and nothing written over."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,12 @@ def list_files(folder):
 def test_init_lays_out_what_the_repository_holds(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["init", "mine"]) == 0
-    wanted = sorted(str(path.relative_to(ROOT)) for pattern in ("notebooks/*.ipynb", "params/*/*.*")
-                    for path in ROOT.glob(pattern))  # fmt: skip
+    pages = ["docs/score.md", "docs/words.md", "docs/written-forms.md"]
+    wanted = pages + sorted(str(path.relative_to(ROOT)) for pattern in ("notebooks/*.ipynb", "params/*/*.*")
+                            for path in ROOT.glob(pattern))  # fmt: skip
+    linked = {link for path in (ROOT / "notebooks").glob("*.ipynb")
+              for link in re.findall(r"\(\.\./(docs/[a-z-]+\.md)", path.read_text())}
+    assert linked <= set(pages), "links that lead nowhere in a folder that was laid out"
     assert list_files(tmp_path / "mine") == wanted
     assert f"mine: {len(wanted)} files written\n" in capsys.readouterr().out
     monkeypatch.chdir(tmp_path / "mine")

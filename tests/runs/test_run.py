@@ -111,6 +111,19 @@ def test_other_parameters_are_refused_by_name(tmp_path):
     assert (tmp_path / "manifest.json").read_bytes() == before
 
 
+def test_a_run_that_failed_on_bad_input_makes_room_for_better_words(tmp_path):
+    with pytest.raises(ValueError, match="foo"), start_run(tmp_path / "a", "02_traces", {"styles": "foo"}) as first:
+        raise ValueError("styles must be one of those, got foo")
+    with start_run(tmp_path / "a", "02_traces", {"styles": "sound"}) as second:
+        assert second.before == "new"
+        assert second.manifest["id"] != first.manifest["id"]
+        second.write_records(pd.DataFrame({"n": [1]}))
+        second.fail("ValueError: something else")
+    assert read_run(tmp_path / "a").manifest["parameters"] == {"styles": "sound"}
+    with pytest.raises(ValueError, match="other parameters"):
+        start_run(tmp_path / "a", "02_traces", {"styles": "v2"})  # what it has made would be lost
+
+
 def test_one_and_true_differ_but_one_and_one_point_zero_do_not():
     assert runs.compare({"a": 1}, {"a": True})
     assert not runs.compare({"a": 1}, {"a": 1.0})

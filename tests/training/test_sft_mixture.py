@@ -92,6 +92,8 @@ def test_bad_lessons_are_refused(folder, tmp_path):
         (tmp_path / f"traces.{suffix}").touch()
     with pytest.raises(ValueError, match=r"2 files of traces \(traces.jsonl, traces.parquet\)"):
         find_traces(tmp_path)
+    with pytest.raises(ValueError, match=r"traces .*nowhere: no such file or folder; `game24lab run 02_traces` makes "):
+        find_traces(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="no such file"):
         read_mixture(tmp_path / "nowhere.jsonl", {}, 10, held_out=())
     damaged = tmp_path / "other" / "traces.jsonl"

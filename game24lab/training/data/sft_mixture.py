@@ -70,8 +70,14 @@ def _check_strict(file: Path, card: Mapping[str, Any], split: str, seed: int) ->
 
 
 def find_traces(path: str | Path) -> Path:
-    """The file of traces at a path: itself, or the one in a folder. ValueError where there is none, or several."""
+    """The file of traces at a path: itself, or the one in a folder.
+
+    ValueError where there is nothing, or a folder with none or several.
+    """
     path = Path(path)
+    if not path.exists() and not path.suffix:
+        raise ValueError(f"traces {path}: no such file or folder; `game24lab run 02_traces` makes runs/02_traces, and "
+                         "with -f params/lab/02_traces.yaml runs/lab/02_traces")  # fmt: skip
     if not path.is_dir():
         return path
     found = sorted(file for suffix in SUFFIXES for file in path.glob(f"traces*{suffix}"))
