@@ -11,6 +11,7 @@ from game24lab.report.result_cells import Row, show, show_accuracy, tabulate
 
 _NUMBERS = ("exponent of N", "exponent of D", "exponent of k", "constant")
 _FORMS = {"law_loss": "product", "law_sum": "sum", "law_pure": "pure"}  # laws, by the form that each has
+_WIDE = 3  # decades from which a factor is a power of ten
 _MISSED = "no cell was held out"
 
 
@@ -45,7 +46,8 @@ def _times(row: Row, name: str, prefix: str = "") -> str:
     """A rate of decades as a factor, with its interval, where there is one."""
     if row[name] is None:
         return ""
-    value, low, high = (show(10 ** row[key], 1) for key in (name, f"{prefix}low", f"{prefix}high"))
+    value, low, high = (show(10**end, 1) if (end := row[key]) < _WIDE else f"{10**end:.0e}"
+                        for key in (name, f"{prefix}low", f"{prefix}high"))  # fmt: skip
     return f"{value} times [{low}, {high}]"
 
 

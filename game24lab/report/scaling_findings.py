@@ -50,7 +50,8 @@ def _tell_elsewhere(numbers: Row) -> str:
         pairs = [(here[key], row) for row in numbers["elsewhere"] if row["task"] == task and row["low"] is not None
                  and (key := (row["strategy"], row["mode"])) in here]  # fmt: skip
         apart = sum(row["low"] > own["high"] or row["high"] < own["low"] for own, row in pairs)
-        said += (f"; on {task}, over accuracies of its own, {apart} of {len(pairs)} rates lie apart from these, "
+        said += (f"; on {task}, over accuracies of its own, {apart} of {len(pairs)} rates "
+                 f"{'lies' if apart == 1 else 'lie'} apart from these, "
                  "interval from interval")  # fmt: skip
     return said
 
