@@ -1,12 +1,12 @@
 """What more thinking is worth to one and the same model: differences of accuracy between two efforts of a strategy.
 
-A single slope averages a search that gains at first and loses later away; steps do not. This module does not know how
+A single slope averages away a search that gains at first and loses later; steps do not. This module does not know how
 chances were measured, nor what training costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -28,21 +28,20 @@ def tabulate_gains(
     rows = []
     for strategy, mode in progress(plane.strategies):
         mine = plane.pick(strategy, mode)
-        whole = list(_pair_efforts(mine))
-        rng, draws = np.random.default_rng(seed), []
+        efforts = sorted(mine.points["effort"].unique())
+        whole, rng, draws = _list_steps(mine, efforts), np.random.default_rng(seed), []
         for _ in range(repeats):
             places, problems = resample_cells(mine.points, mine.chances.shape[1], rng, over_seeds=over_seeds)
-            draws.append([gains.mean() for _, _, gains in _pair_efforts(mine.resample(problems, places))])
-        for (before, after, gains), drawn in zip(whole, np.transpose(draws), strict=True):
-            low, high = bound(drawn)
-            rows.append({"strategy": strategy, "mode": mode, "before": before, "after": after,
-                         "gain": float(gains.mean()), "low": low, "high": high, "trainings": len(gains),
-                         "up": int((gains > 0).sum())})  # fmt: skip
-    return pd.DataFrame(rows)
+            draws.append(_list_steps(mine.resample(problems, places), efforts).mean())
+        for before, after in pairwise(efforts):
+            low, high = bound([one[after] for one in draws])
+            rows.append({"strategy": strategy, "mode": mode, "before": int(before), "after": int(after),
+                         "gain": whole[after].mean(), "low": low, "high": high,
+                         "trainings": int(whole[after].count()), "up": int((whole[after] > 0).sum())})  # fmt: skip
+    return pd.DataFrame(rows, columns=["strategy", "mode", "before", "after", "gain", "low", "high", "trainings", "up"])
 
 
-def _pair_efforts(plane: Plane) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Two efforts that follow each other, and the gains of the trainings that have both."""
+def _list_steps(plane: Plane, efforts: Sequence[int]) -> pd.DataFrame:
+    """A row a size and budget: the gain of accuracy from the effort before to each; missing where one of them is."""
     table = plane.average_seeds().tabulate().pivot(index=["size", "budget"], columns="effort", values="accuracy")
-    for before, after in pairwise(sorted(table)):
-        yield int(before), int(after), (table[after] - table[before]).dropna().to_numpy()
+    return table.reindex(columns=efforts).diff(axis=1)

@@ -31,3 +31,16 @@ def test_one_seed_is_no_interval_over_seeds():
     with pytest.raises(ValueError, match="needs two seeds"):
         tabulate_gains(make_plane(seeds=1), repeats=2)
     assert len(tabulate_gains(make_plane(seeds=1), repeats=2, over_seeds=False))
+
+
+def test_a_step_is_of_the_trainings_that_have_both_ends():
+    plane = make_plane(noise=0, seeds=2)
+    efforts = sorted(plane.points["effort"].unique())
+    whole = tabulate_gains(plane, repeats=3)
+    lost = (plane.points["effort"] == efforts[0]) & (plane.points["size"] == "s0")
+    table = tabulate_gains(plane.take(~lost), repeats=3)
+    assert table["trainings"].tolist() == [whole["trainings"][0] - 1, *whole["trainings"][1:]]
+    assert table.loc[1:, "gain"].tolist() == whole.loc[1:, "gain"].tolist()
+    alone = tabulate_gains(plane.take(plane.points["effort"] == efforts[0]), repeats=3)
+    assert alone.empty
+    assert "gain" in alone
