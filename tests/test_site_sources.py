@@ -39,6 +39,17 @@ def test_links_lead_to_pages_to_copies_or_nowhere(site, tmp_path):
     assert (tmp_path / "tree.svg").read_bytes() == (ROOT / "docs/tree.svg").read_bytes()
 
 
+def test_the_first_page_says_what_readme_begins_with(site, tmp_path):
+    places = {f"docs/{name}.md": f"{name}.md" for name in ("results", "scaling")}
+    page = site["pages"].write_start(tmp_path, [], [], places)
+    assert "**Two models of " in page
+    assert "**How do training compute and thinking compute trade off" in page
+    assert "\n| repeated" in page
+    assert "](results.md#training-and-thinking)" in page
+    assert (tmp_path / "reports/scaling_report.pdf").stat().st_size > 10_000
+    assert "## Two commands" not in page
+
+
 def test_texts_of_a_notebook_lead_to_pages_too(site, tmp_path):
     import nbformat
 

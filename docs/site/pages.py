@@ -56,7 +56,7 @@ def gather(source: Path, runs: dict[str, Path], notebooks: dict[str, Path], repo
     rooms = write_api(source / "api")
     write_html((DOCS / "tree.json").read_text(encoding="utf-8"), source / "figures" / "trees" / "start.html", play=True)
     _copy_plotly(source / "figures")
-    (source / "index.md").write_text(write_start(source, list(runs), rooms), encoding="utf-8")
+    (source / "index.md").write_text(write_start(source, list(runs), rooms, places), encoding="utf-8")
 
 
 def turn_links(text: str, path: Path, place: str, places: dict[str, str], source: Path) -> str:
@@ -102,11 +102,12 @@ def hold_numbers(text: str) -> str:
     return re.sub(r"^\|.*\|$", lambda row: _NUMBERS.sub(hold, row[0]), text, flags=re.M)
 
 
-def write_start(source: Path, names: list[str], rooms: list[str]) -> str:
+def write_start(source: Path, names: list[str], rooms: list[str], places: dict[str, str]) -> str:
     """The first page: what README begins with, the tree that plays, and the way to all other pages."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     bold = re.search(r"^\*\*.*?(?=\n\n)", readme, flags=re.M | re.S)[0]
-    question = re.search(r"^The question behind it.*?(?=\n\n)", readme, flags=re.M | re.S)[0]
+    question = re.search(r"^\*\*How do training.*?(?=\n\n## )", readme, flags=re.M | re.S)[0]  # and its answer
+    question = hold_numbers(turn_links(question, Path("README.md"), "index.md", places, source))
     caption = re.search(r"^\*MCTS with the shipped.*?\*$", readme, flags=re.M | re.S)[0]
     pages = SECTIONS | {"Tutorials": [f"tutorials/{name}" for name in names]}
     for folder in ("strategies", "trainers"):
