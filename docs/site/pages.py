@@ -119,7 +119,7 @@ def write_start(source: Path, names: list[str], rooms: list[str], places: dict[s
     trees = [f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(pages[title]) + "\n```"
              for title in order]  # fmt: skip
     frame = '<iframe class="tree" src="_static/trees/start.html" title="A search tree that plays"></iframe>'
-    return "\n\n".join(["# game24lab", bold, question, f"```{{raw}} html\n{frame}\n```", caption,
+    return "\n\n".join(["# game24lab", bold, f"```{{raw}} html\n{frame}\n```", caption, question,
                         (Path(__file__).parent / "doors.txt").read_text(encoding="utf-8"), *trees]) + "\n"  # fmt: skip
 
 

@@ -5,6 +5,7 @@ All numbers are the tables of 11_scaling that the report holds. It does not know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -148,7 +149,7 @@ def find_optimum(table: pd.DataFrame) -> str:
     row = best.iloc[-1]
     near = table[(table["flops"] == row["flops"]) & table["near"]]["ratio"]
     beyond = "" if row["inside"] else ", beyond what it was fitted to"
-    told = f"{row['flops']:.2g}".replace("e+", "e")
+    told = re.sub(r"e\+?0?", "e", f"{row['flops']:.2g}")
     return (f"For {told} FLOPs the law has its best at {row['ratio']:.0f} tokens a parameter ({row['size']}{beyond}), "
             f"but from {near.min():.0f} to {near.max():.0f} differ by less than its error.")  # fmt: skip
 

@@ -80,11 +80,11 @@ def test_chances_are_lines_of_sizes_with_their_seeds_averaged():
 
 
 def test_lines_of_equal_flops_are_dotted_beyond_what_the_law_was_fitted_to():
-    rows = [(flops, size, flops / size / 1e6, loss, size < 4e5, loss == 2) for flops, best in ((1e12, 1e5), (3e12, 2e5))
+    rows = [(flops, size, flops / size / 1e6, loss, size < 4e5, loss == 2) for flops, best in ((1e9, 1e5), (3e12, 2e5))
             for size in (1e5, 2e5, 4e5) for loss in [2 + abs(np.log(size / best))]]  # fmt: skip
     table = pd.DataFrame(rows, columns=["flops", "parameters", "ratio", "predicted", "inside", "best"])
     figure = scaling.draw_isoflops(table, "L - E")
-    assert [trace.name for trace in figure.data if trace.showlegend] == ["1e12 FLOPs", "3e12 FLOPs"]
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["1e9 FLOPs", "3e12 FLOPs"]
     dotted, solid, best = figure.data[6], figure.data[7], figure.data[8]
     assert (list(dotted.x), list(solid.x), list(best.x)) == ([1e5, 2e5, 4e5], [1e5, 2e5], [2e5])
     assert dotted.line.dash == "dot"

@@ -83,7 +83,7 @@ def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
     axes = {"parameters": "parameters", "ratio": "tokens a parameter"}
     figure = make_figure(*((title, name) for title in axes.values()))
     for flops, rows, colour in theme.split(table, "flops"):
-        told = f"{flops:.2g} FLOPs".replace("e+", "e")
+        told = f"{_write_power(flops, '.2g')} FLOPs"
         here = rows[rows["inside"]]
         for panel, x in enumerate(axes, 1):
             look: dict[str, Any] = {"panel": panel, "legendgroup": told}
@@ -191,9 +191,14 @@ def _decades(values: pd.Series) -> dict[str, Any]:
     """A logarithmic axis with a few ticks: at powers of ten, and between them where the values span less than two."""
     known = values[values > 0]
     steps = (1,) if known.empty or known.max() >= 100 * known.min() else (1, 2, 5)
-    axis = theme.tick_decades(known, lambda value: re.sub(r"e\+?(-?)0?", r"e\1", f"{value:.0e}"), steps)
+    axis = theme.tick_decades(known, _write_power, steps)
     every = math.ceil(len(axis["tickvals"]) / _TICKS)
     return axis | {name: axis[name][::every] for name in ("tickvals", "ticktext")}
+
+
+def _write_power(value: float, form: str = ".0e") -> str:
+    """A number such as 3e9 or 1e-2."""
+    return re.sub(r"e\+?(-?)0?", r"e\1", format(value, form))
 
 
 def _span(values: pd.Series) -> list[float]:
