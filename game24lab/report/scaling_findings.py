@@ -5,7 +5,6 @@ All numbers are the tables of 11_scaling that the report holds. It does not know
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -26,8 +25,7 @@ def find_rates(numbers: Row) -> str:
     known = [row for row in numbers["rates"] if row["rate"] is not None and row["low"] is not None]
     if not known:
         return "No strategy has an exchange rate with an interval."
-    said = "; ".join(f"{row['strategy']} ({row['mode']}) {row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-                     for row in known)  # fmt: skip
+    said = "; ".join(f"{row['strategy']} ({row['mode']}) {bracket(row, 'rate')}" for row in known)
     return (f"One decade of training replaces so many decades of thinking: {said}{_tell_bends(known)}"
             f"{_tell_elsewhere(numbers)}.")  # fmt: skip
 
@@ -149,9 +147,9 @@ def find_optimum(table: pd.DataFrame) -> str:
     row = best.iloc[-1]
     near = table[(table["flops"] == row["flops"]) & table["near"]]["ratio"]
     beyond = "" if row["inside"] else ", beyond what it was fitted to"
-    told = re.sub(r"e\+?0?", "e", f"{row['flops']:.2g}")
-    return (f"For {told} FLOPs the law has its best at {row['ratio']:.0f} tokens a parameter ({row['size']}{beyond}), "
-            f"but from {near.min():.0f} to {near.max():.0f} differ by less than its error.")  # fmt: skip
+    where = f"{row['ratio']:.0f} tokens a parameter ({row['size']}{beyond})"
+    return (f"For {fmt.write_float(row['flops'])} FLOPs the law has its best at {where}, but from {near.min():.0f} to "
+            f"{near.max():.0f} differ by less than its error.")  # fmt: skip
 
 
 def bracket(row: Row, name: str, prefix: str = "") -> str:

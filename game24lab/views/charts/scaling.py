@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 from game24lab.views.charts import theme
 from game24lab.views.charts.palette import GREY, IDEAL, PALETTE
 from game24lab.views.charts.theme import DASHES, SHARE, add_line, assign_colours, make_figure, need, plain
+from game24lab.views.tables.formats import write_float
 
 JONES = 1.2  # decades of test compute that replace one of training, on Hex (Jones 2021, arXiv 2104.03113)
 _TICKS = 5  # that have room below a panel of half a narrow page
@@ -83,7 +84,7 @@ def draw_isoflops(table: pd.DataFrame, name: str) -> go.Figure:
     axes = {"parameters": "parameters", "ratio": "tokens a parameter"}
     figure = make_figure(*((title, name) for title in axes.values()))
     for flops, rows, colour in theme.split(table, "flops"):
-        told = f"{_write_power(flops, '.2g')} FLOPs"
+        told = f"{write_float(flops)} FLOPs"
         here = rows[rows["inside"]]
         for panel, x in enumerate(axes, 1):
             look: dict[str, Any] = {"panel": panel, "legendgroup": told}
@@ -196,9 +197,9 @@ def _decades(values: pd.Series) -> dict[str, Any]:
     return axis | {name: axis[name][::every] for name in ("tickvals", "ticktext")}
 
 
-def _write_power(value: float, form: str = ".0e") -> str:
-    """A number such as 3e9 or 1e-2."""
-    return re.sub(r"e\+?(-?)0?", r"e\1", format(value, form))
+def _write_power(value: float) -> str:
+    """A tick such as 3e4 or 1e-2."""
+    return re.sub(r"e\+?(-?)0?", r"e\1", f"{value:.0e}")
 
 
 def _span(values: pd.Series) -> list[float]:

@@ -98,9 +98,9 @@ def show(value: Any) -> str:
 
 
 def write_float(value: float) -> str:
-    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358; from ten digits on 1.26e12."""
+    """Three figures, or all before the point: 1,263 and 70.9 and 0.0358; from ten digits on 1.26e12 and 3e9."""
     if abs(value) >= 1e9:
-        return f"{value:.3g}".replace("e+", "e")
+        return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
